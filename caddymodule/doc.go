@@ -1,0 +1,2 @@
+// Package caddymodule is the only code of this project that knows Caddy.
+package caddymodule
