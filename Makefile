@@ -1,0 +1,46 @@
+# `make run` to try it, `make test` to test it, `make check` for all that CI runs.
+SHELL := bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+FUZZTIME ?= 20s
+
+.PHONY: help build run test check race fuzz bench fmt lint arrows requirements
+
+help: ## show the targets
+	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## */\t/' | expand -t 15
+
+build: ## build bin/caddy: Caddy's standard modules and this plugin
+	@scripts/build-caddy bin/caddy
+
+run: build ## start Caddyfile.example on https://localhost:8443
+	bin/caddy run --config Caddyfile.example --adapter caddyfile
+
+test: build ## every test; on Debian and Ubuntu first installs what is missing
+	@scripts/install-test-deps
+	@TRUXE_TEST_BINARY="$(CURDIR)/bin/caddy" scripts/run-tests
+
+check: lint arrows test ## formatting, vet, staticcheck, import arrows, every test: what CI runs
+
+lint:
+	@unformatted=$$(gofmt -l .); if [ -n "$$unformatted" ]; then echo "gofmt would change:"; echo "$$unformatted"; exit 1; fi
+	go vet ./...
+	go tool -modfile=.ci/tools/go.mod staticcheck ./...
+
+arrows:
+	go test -count=1 -run 'TestArrows|TestNothingLifts' ./test
+
+requirements: ## rewrite the tests column of docs/security-requirements.md from the tests' comments
+	go run ./test/requirements
+
+race: ## the inner packages under the race detector
+	go test -race -p 1 -timeout 15m ./internal/...
+
+fuzz: ## every fuzz target for FUZZTIME (20s)
+	@FUZZTIME=$(FUZZTIME) scripts/fuzz
+
+bench: build ## compare with plain Caddy and forward_auth
+	cd bench && go run . -caddy "$(CURDIR)/bin/caddy"
+
+fmt: ## format Go and Caddyfiles
+	gofmt -l -w .
+	@if [ -x bin/caddy ]; then git ls-files 'Caddyfile.example' 'examples/*Caddyfile' | xargs -r -n 1 bin/caddy fmt --overwrite; fi

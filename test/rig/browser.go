@@ -1,0 +1,196 @@
+package rig
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+
+	"github.com/chromedp/cdproto/audits"
+	"github.com/chromedp/cdproto/cdp"
+	"github.com/chromedp/cdproto/emulation"
+	"github.com/chromedp/cdproto/log"
+	"github.com/chromedp/cdproto/runtime"
+	"github.com/chromedp/chromedp"
+)
+
+// BrowserOptions say what kind of browser it is.
+type BrowserOptions struct {
+	Gateway       *Caddy // host names resolve to it: https://app.example.com works as written
+	NoJavaScript  bool
+	Dark          bool
+	Width, Height int64 // viewport in CSS pixels; default 1280 x 800
+	Language      string
+}
+
+// Problem is something a page did that the browser complained about.
+type Problem struct {
+	Kind string // "csp", "exception", "console" (console.error) or "log" (failed loads, 4xx answers and the like)
+	Text string
+}
+
+// Chromium is a headless Chromium with one tab and a profile of its own.
+type Chromium struct {
+	Ctx context.Context // for chromedp calls of your own
+
+	t        testing.TB
+	options  BrowserOptions
+	mu       sync.Mutex
+	problems []Problem
+}
+
+// Browser starts Chromium; it ends with the test. Certificates are not checked, nothing but loopback is resolved.
+func Browser(t testing.TB, o BrowserOptions) *Chromium {
+	t.Helper()
+	if o.Width == 0 {
+		o.Width, o.Height = 1280, 800
+	}
+	if o.Height == 0 {
+		o.Height = 800
+	}
+	rules := "MAP * 127.0.0.1"
+	if g := o.Gateway; g != nil {
+		rules = fmt.Sprintf("MAP *:443 127.0.0.1:%d,MAP *:80 127.0.0.1:%d,MAP * 127.0.0.1", g.Port("https"), g.Port("http"))
+	}
+	flags := append([]chromedp.ExecAllocatorOption{},
+		chromedp.ExecPath(chromiumBin(t)), chromedp.UserDataDir(filepath.Join(tempDir(t), "profile")),
+		chromedp.NoSandbox, chromedp.NoFirstRun, chromedp.NoDefaultBrowserCheck, chromedp.DisableGPU,
+		chromedp.Flag("headless", "new"), chromedp.Flag("disable-quic", true), chromedp.Flag("disable-background-networking", true),
+		chromedp.Flag("disable-component-update", true), chromedp.Flag("disable-sync", true), chromedp.Flag("disable-extensions", true),
+		chromedp.Flag("disable-dev-shm-usage", true), chromedp.Flag("disable-features", "Translate,OptimizationHints,MediaRouter,AutofillServerCommunication"),
+		chromedp.Flag("password-store", "basic"), chromedp.Flag("use-mock-keychain", true), chromedp.Flag("hide-scrollbars", true),
+		chromedp.Flag("ignore-certificate-errors", true), chromedp.Flag("host-resolver-rules", rules),
+		chromedp.WindowSize(int(o.Width), int(o.Height)),
+	)
+	if o.Language != "" {
+		flags = append(flags, chromedp.Flag("accept-lang", o.Language))
+	}
+	alloc, endAlloc := chromedp.NewExecAllocator(context.Background(), flags...)
+	ctx, endTab := chromedp.NewContext(alloc)
+	b := &Chromium{Ctx: ctx, t: t, options: o}
+	t.Cleanup(func() {
+		endTab()
+		endAlloc()
+	})
+	b.prepare(ctx)
+	return b
+}
+
+// NewTab opens a further tab of the same profile and gives it as a browser of its own; it ends with the test.
+func (b *Chromium) NewTab() *Chromium {
+	b.t.Helper()
+	ctx, end := chromedp.NewContext(b.Ctx)
+	b.t.Cleanup(end)
+	tab := &Chromium{Ctx: ctx, t: b.t, options: b.options}
+	tab.prepare(ctx)
+	return tab
+}
+
+// prepare listens for complaints and sets what the options ask.
+func (b *Chromium) prepare(ctx context.Context) {
+	b.t.Helper()
+	// The first call starts the browser and must have a context without deadline, or the browser ends with it.
+	if err := chromedp.Listen(ctx, b.listen); err != nil {
+		b.t.Fatalf("start Chromium: %v", err)
+	}
+	err := chromedp.Do(ctx, chromedp.Func(func(ctx context.Context, tab *chromedp.Target) error {
+		var errs []error
+		try := func(_ any, err error) { errs = append(errs, err) }
+		try(cdp.Call(ctx, tab, log.Enable, cdp.Empty{}))
+		try(cdp.Call(ctx, tab, audits.Enable, cdp.Empty{}))
+		try(cdp.Call(ctx, tab, emulation.SetDeviceMetricsOverride, emulation.SetDeviceMetricsOverrideParams{
+			Width: b.options.Width, Height: b.options.Height, DeviceScaleFactor: 1,
+		}))
+		if b.options.Dark {
+			try(cdp.Call(ctx, tab, emulation.SetEmulatedMedia, emulation.SetEmulatedMediaParams{
+				Features: []*emulation.MediaFeature{{Name: "prefers-color-scheme", Value: "dark"}},
+			}))
+		}
+		return errors.Join(errs...)
+	}))
+	if err == nil && b.options.NoJavaScript {
+		err = b.javaScript(false)
+	}
+	if err != nil {
+		b.t.Fatalf("prepare Chromium: %v", err)
+	}
+}
+
+// javaScript switches the page's scripts on or off from its next load on; what the rig evaluates itself runs either way.
+func (b *Chromium) javaScript(on bool) error {
+	_, err := chromedp.Call(b.Ctx, emulation.SetScriptExecutionDisabled, emulation.SetScriptExecutionDisabledParams{Value: !on})
+	return err
+}
+
+func (b *Chromium) listen(event any) {
+	switch ev := event.(type) {
+	case *runtime.EventExceptionThrown:
+		text := ev.ExceptionDetails.Text
+		if ev.ExceptionDetails.Exception != nil {
+			text += " " + ev.ExceptionDetails.Exception.Description
+		}
+		b.complain("exception", text)
+	case *runtime.EventConsoleAPICalled:
+		if ev.Type == runtime.ConsoleAPICalledTypeError || ev.Type == runtime.ConsoleAPICalledTypeAssert {
+			var words []string
+			for _, a := range ev.Args {
+				words = append(words, strings.Trim(string(a.Value), `"`)+a.Description)
+			}
+			b.complain("console", strings.Join(words, " "))
+		}
+	case *log.EventEntryAdded:
+		if ev.Entry.Level == log.EntryLevelError {
+			b.complain("log", strings.TrimSpace(ev.Entry.Text+" "+ev.Entry.URL))
+		}
+	case *audits.EventIssueAdded:
+		if d := ev.Issue.Details; d != nil && d.ContentSecurityPolicyIssueDetails != nil {
+			v := d.ContentSecurityPolicyIssueDetails
+			b.complain("csp", strings.TrimSpace(fmt.Sprintf("%s: %s %s", v.ViolatedDirective, v.ContentSecurityPolicyViolationType, v.BlockedURL)))
+		}
+	}
+}
+
+func (b *Chromium) complain(kind, text string) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.problems = append(b.problems, Problem{kind, text})
+}
+
+// Problems is what the browser complained about since the last Forget; kinds picks some, none means all.
+func (b *Chromium) Problems(kinds ...string) []Problem {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	var picked []Problem
+	for _, p := range b.problems {
+		match := len(kinds) == 0
+		for _, k := range kinds {
+			match = match || k == p.Kind
+		}
+		if match {
+			picked = append(picked, p)
+		}
+	}
+	return picked
+}
+
+// Forget empties Problems.
+func (b *Chromium) Forget() {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.problems = nil
+}
+
+func chromiumBin(t testing.TB) string {
+	t.Helper()
+	for _, name := range []string{"chromium", "chromium-browser", "google-chrome-stable", "google-chrome"} {
+		if path, err := exec.LookPath(name); err == nil {
+			return path
+		}
+	}
+	t.Fatal("Chromium is missing; scripts/install-test-deps installs it")
+	return ""
+}

@@ -1,0 +1,108 @@
+package rig_test
+
+import (
+	"fmt"
+	"net"
+	"testing"
+	"time"
+
+	"github.com/truxeio/caddy-truxe/test/rig"
+)
+
+func dial(t *testing.T, addr string) net.Conn {
+	t.Helper()
+	conn, err := net.DialTimeout("tcp", addr, 5*time.Second)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = conn.Close() })
+	return conn
+}
+
+// pages serves a clean page, one that breaks its CSP and one that people with a screen reader cannot use.
+const pages = `
+app.example.com {
+	header Content-Type "text/html; charset=utf-8"
+	header Content-Security-Policy "default-src 'none'; style-src 'self'; form-action 'self'; require-trusted-types-for 'script'"
+	respond /bad <<HTML
+		<!doctype html><html lang="en"><title>Bad</title><main><h1>Bad</h1><p style="color:red">styled</p><img src="https://other.example.com/x.png" alt="x"></main></html>
+		HTML
+	respond /unlabelled <<HTML
+		<!doctype html><html><title>U</title><main><h1>U</h1><form><input type="text"></form></main></html>
+		HTML
+	respond <<HTML
+		<!doctype html><html lang="en"><title>Good</title><main><h1>Good</h1><form><label for="n">Name</label><input id="n" name="n"><button>Go</button></form></main></html>
+		HTML
+}
+`
+
+func TestBrowserSeesPagesViolationsAndBarriers(t *testing.T) {
+	g := rig.Gateway(t, rig.Options{Caddyfile: pages})
+	b := rig.Browser(t, rig.BrowserOptions{Gateway: g, Dark: true, Width: 360, Height: 640})
+
+	b.Open("https://app.example.com/")
+	if got := b.Text("h1"); got != "Good" {
+		t.Fatalf("h1 %q", got)
+	}
+	if p := b.Problems("csp", "exception", "console"); len(p) != 0 {
+		t.Errorf("the clean page complains: %v", p)
+	}
+	if f := rig.Serious(b.Axe()); len(f) != 0 {
+		t.Errorf("the clean page has barriers: %v", f)
+	}
+	if got := rig.Eval[string](b, `matchMedia("(prefers-color-scheme: dark)").matches + " " + innerWidth`); got != "true 360" {
+		t.Errorf("dark and width: %q", got)
+	}
+	b.Fill("#n", "alice")
+	b.Click("button")
+	b.WaitLocation("n=alice")
+	t.Setenv("TRUXE_SCREENSHOTS", t.TempDir())
+	b.Screenshot("good")
+
+	b.Forget()
+	b.Open("https://app.example.com/bad")
+	rig.WaitFor(t, 5*time.Second, "two CSP violations", func() bool { return len(b.Problems("csp")) >= 2 })
+
+	b.Open("https://app.example.com/unlabelled")
+	if f := rig.Serious(b.Axe()); len(f) < 2 {
+		t.Errorf("no language and no label, but axe-core finds %v", f)
+	}
+}
+
+func TestBrowserWithoutJavaScriptKeepsItsCookiesAndCSPReports(t *testing.T) {
+	const site = `localhost {
+		header Content-Type "text/html; charset=utf-8"
+		header Content-Security-Policy "style-src 'self'"
+		header Set-Cookie "__Host-x=1; Secure; HttpOnly; Path=/; SameSite=Lax"
+		respond <<HTML
+			<!doctype html><html lang="en"><title>T</title><h1>{http.request.cookie.__Host-x}</h1><p style="color:red">off</p><a href="/next">next</a>
+			<script>document.querySelector("p").textContent = "on"</script></html>
+			HTML
+	}`
+	g := rig.Gateway(t, rig.Options{Caddyfile: site})
+	for _, off := range []bool{true, false} {
+		t.Run(fmt.Sprintf("off=%v", off), func(t *testing.T) {
+			b := rig.Browser(t, rig.BrowserOptions{Gateway: g, NoJavaScript: off})
+			b.Open(g.URL("/"))
+			if got, want := b.Text("p"), map[bool]string{true: "off", false: "on"}[off]; got != want {
+				t.Errorf("the script says %q, want %q", got, want)
+			}
+			b.Click("a")
+			b.WaitLocation("/next")
+			if got := b.Text("h1"); got != "1" {
+				t.Errorf("the cookie came back as %q", got)
+			}
+			if len(b.Problems("csp")) == 0 {
+				t.Error("the style attribute breaks the CSP, but no violation was seen")
+			}
+			if off {
+				_ = b.Axe()
+			}
+			tab := b.NewTab()
+			tab.Open(g.URL("/"))
+			if got := tab.Text("h1"); got != "1" {
+				t.Errorf("a further tab has the cookie %q", got)
+			}
+		})
+	}
+}

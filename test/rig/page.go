@@ -1,0 +1,122 @@
+package rig
+
+import (
+	"context"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"github.com/chromedp/chromedp"
+)
+
+// pageLimit is how long one action on a page may take.
+const pageLimit = 20 * time.Second
+
+// Do performs the actions; an error fails the test, with the page's address and text.
+func (b *Chromium) Do(steps ...chromedp.Action[chromedp.Void]) {
+	b.t.Helper()
+	ctx, cancel := context.WithTimeout(b.Ctx, pageLimit)
+	defer cancel()
+	if err := chromedp.Do(ctx, steps...); err != nil {
+		b.fail(err)
+	}
+}
+
+// value performs one action that gives a value.
+func value[T any](b *Chromium, action chromedp.Action[T]) T {
+	b.t.Helper()
+	ctx, cancel := context.WithTimeout(b.Ctx, pageLimit)
+	defer cancel()
+	v, err := chromedp.Run(ctx, action)
+	if err != nil {
+		b.fail(err)
+	}
+	return v
+}
+
+func (b *Chromium) fail(err error) {
+	b.t.Helper()
+	ctx, cancel := context.WithTimeout(b.Ctx, 3*time.Second)
+	defer cancel()
+	where, _ := chromedp.Run(ctx, chromedp.Location())
+	text, _ := chromedp.Run(ctx, chromedp.Text(chromedp.CSS("body")))
+	b.t.Fatalf("browser: %v\nat %s:\n%s\nproblems: %v", err, where, text, b.Problems())
+}
+
+// Open goes to the address and waits until the page is loaded. An error page of the server is a page too.
+func (b *Chromium) Open(url string) {
+	b.t.Helper()
+	b.Do(chromedp.Navigate(url), chromedp.WaitReady(chromedp.CSS("body")))
+}
+
+// Fill empties the field the CSS selector finds and types text into it.
+func (b *Chromium) Fill(selector, text string) {
+	b.t.Helper()
+	b.Do(chromedp.Clear(chromedp.CSS(selector)), chromedp.SendKeys(chromedp.CSS(selector), text))
+}
+
+// Click clicks the first visible element the CSS selector finds. It does not wait for what follows: see WaitLocation,
+// WaitVisible.
+func (b *Chromium) Click(selector string) {
+	b.t.Helper()
+	b.Do(chromedp.Click(chromedp.CSS(selector), chromedp.NodeVisible))
+}
+
+// WaitVisible waits until the CSS selector finds a visible element.
+func (b *Chromium) WaitVisible(selector string) {
+	b.t.Helper()
+	b.Do(chromedp.WaitVisible(chromedp.CSS(selector)))
+}
+
+// Location is the address of the page.
+func (b *Chromium) Location() string {
+	b.t.Helper()
+	return value(b, chromedp.Location())
+}
+
+// Text is the visible text of the first element the CSS selector finds.
+func (b *Chromium) Text(selector string) string {
+	b.t.Helper()
+	return strings.TrimSpace(value(b, chromedp.Text(chromedp.CSS(selector))))
+}
+
+// Eval gives the value of a JavaScript expression, which may be a promise.
+func Eval[T any](b *Chromium, expression string) T {
+	b.t.Helper()
+	return value(b, chromedp.Evaluate[T](expression, chromedp.EvalAwaitPromise))
+}
+
+// WaitLocation waits until the address contains part and that page's body is there.
+func (b *Chromium) WaitLocation(part string) {
+	b.t.Helper()
+	var where string
+	ok := poll(pageLimit, func() bool {
+		ctx, cancel := context.WithTimeout(b.Ctx, 2*time.Second)
+		defer cancel()
+		now, err := chromedp.Run(ctx, chromedp.Location())
+		where = now
+		return err == nil && strings.Contains(now, part)
+	})
+	if !ok {
+		b.t.Fatalf("the browser is at %s, not at …%s…\n%s\nproblems: %v", where, part, b.Text("body"), b.Problems())
+	}
+	b.Do(chromedp.WaitReady(chromedp.CSS("body")))
+}
+
+// Screenshot saves the whole page as name.png in the folder that the environment's TRUXE_SCREENSHOTS names, or else in
+// bin/screenshots of the repository.
+func (b *Chromium) Screenshot(name string) {
+	b.t.Helper()
+	dir := os.Getenv("TRUXE_SCREENSHOTS")
+	if dir == "" {
+		dir = filepath.Join(Root(), "bin", "screenshots")
+	}
+	png := value(b, chromedp.FullScreenshot(100))
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		b.t.Fatalf("make the screenshot folder: %v", err)
+	}
+	if err := os.WriteFile(filepath.Join(dir, name+".png"), png, 0o644); err != nil {
+		b.t.Fatalf("save the screenshot: %v", err)
+	}
+}

@@ -1,0 +1,132 @@
+// Package rig starts the real parts the black-box tests need: the gateway's binary, redis-server, PostgreSQL, a
+// recording upstream and Chromium. Everything listens on loopback, on a free port, with its files in a temporary folder
+// of its own, and is stopped by its process id.
+//
+// A missing part fails the test: nothing skips. Redis, Gateway, Echo and Browser end with the test that asked for them;
+// the PostgreSQL server is shared by a package's tests, which therefore needs
+//
+//	func TestMain(m *testing.M) { os.Exit(rig.Main(m)) }
+package rig
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"net"
+	"os"
+	"path/filepath"
+	"runtime"
+	"sync"
+	"testing"
+	"time"
+)
+
+// mains is what Main ends after the last test of the package.
+var mains struct {
+	sync.Mutex
+	running bool
+	ends    []func()
+}
+
+// Main runs a package's tests and then stops what they shared. The result is the process's exit code.
+func Main(m *testing.M) int {
+	mains.Lock()
+	mains.running = true
+	mains.Unlock()
+	code := m.Run()
+	mains.Lock()
+	defer mains.Unlock()
+	for _, end := range mains.ends {
+		end()
+	}
+	return code
+}
+
+// atEnd has f run by Main; the test fails when its package has no such TestMain.
+func atEnd(t testing.TB, f func()) {
+	t.Helper()
+	mains.Lock()
+	defer mains.Unlock()
+	if !mains.running {
+		t.Fatal("this package needs: func TestMain(m *testing.M) { os.Exit(rig.Main(m)) }")
+	}
+	mains.ends = append(mains.ends, f)
+}
+
+// Root is the folder of the repository.
+func Root() string {
+	_, file, _, ok := runtime.Caller(0)
+	if !ok {
+		panic("rig: no caller information")
+	}
+	return filepath.Dir(filepath.Dir(filepath.Dir(file)))
+}
+
+// ports given out by this process, so that two of its servers never race for one.
+var ports struct {
+	sync.Mutex
+	given map[int]bool
+}
+
+// Port finds a loopback port that is free for TCP and UDP (Caddy takes both for HTTP/3). It lies below the range from
+// which the system picks ports for outgoing connections, so it stays free until its server binds it.
+func Port(t testing.TB) int {
+	t.Helper()
+	ports.Lock()
+	defer ports.Unlock()
+	if ports.given == nil {
+		ports.given = map[int]bool{}
+	}
+	for range 200 {
+		port := 10240 + rand.IntN(32000-10240)
+		if ports.given[port] || !portFree(port) {
+			continue
+		}
+		ports.given[port] = true
+		return port
+	}
+	t.Fatal("no free port found on loopback")
+	return 0
+}
+
+func portFree(port int) bool {
+	l, err := net.Listen("tcp", fmt.Sprintf(":%d", port))
+	if err != nil {
+		return false
+	}
+	defer l.Close()
+	p, err := net.ListenPacket("udp", fmt.Sprintf(":%d", port))
+	if err != nil {
+		return false
+	}
+	return p.Close() == nil
+}
+
+// tempDir is a short-named temporary folder (t.TempDir's long names overflow the 104 bytes of a unix socket's path).
+func tempDir(t testing.TB) string {
+	t.Helper()
+	dir, err := os.MkdirTemp("", "truxe-")
+	if err != nil {
+		t.Fatalf("make a temporary folder: %v", err)
+	}
+	t.Cleanup(func() { _ = os.RemoveAll(dir) })
+	return dir
+}
+
+// WaitFor polls until ok says true, and fails the test after limit.
+func WaitFor(t testing.TB, limit time.Duration, what string, ok func() bool) {
+	t.Helper()
+	if !poll(limit, ok) {
+		t.Fatalf("not within %v: %s", limit, what)
+	}
+}
+
+func poll(limit time.Duration, ok func() bool) bool {
+	for end := time.Now().Add(limit); ; time.Sleep(10 * time.Millisecond) {
+		if ok() {
+			return true
+		}
+		if time.Now().After(end) {
+			return false
+		}
+	}
+}
