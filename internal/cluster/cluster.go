@@ -89,9 +89,24 @@ type LimitState struct {
 	Key        string
 	Limit      int           // the bucket's burst
 	Remaining  int           // events possible right now
-	RetryAfter time.Duration // until one event is possible; 0 when Remaining > 0 or the call was allowed
+	RetryAfter time.Duration // until one event is possible; 0 when Remaining > 0
 	ResetAfter time.Duration // until the bucket is full again
 }
+
+// Reasons given to Resync. After ReasonFlushed and ReasonEpoch the shared store holds little or nothing: republish
+// everything that must be remembered. After the others the store still has it, and nothing needs republishing.
+const (
+	ReasonStart     = "start"         // the first connection of this node
+	ReasonReconnect = "reconnect"     // the connection was lost; a failover may have dropped the feed's tail
+	ReasonSilence   = "silence"       // nothing was heard for more than MaxSilence
+	ReasonGap       = "gap"           // entries were trimmed before this node read them, or the stream went backwards
+	ReasonUnknown   = "unknown entry" // an entry could not be read, e.g. of a newer version
+	ReasonFlushed   = "flushed"       // the store is empty
+	ReasonEpoch     = "epoch"         // the store was emptied and another node noticed first
+)
+
+// MaxSilence is how long a feed may be silent before the node must Resync.
+const MaxSilence = 3 * time.Second
 
 // FeedHandler receives the feed. Calls come from one goroutine at a time.
 type FeedHandler interface {

@@ -1,0 +1,103 @@
+package cluster
+
+import (
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"net"
+	"net/netip"
+	"strings"
+
+	"github.com/truxeio/caddy-truxe/internal/identity"
+)
+
+// DefaultPrefix stands before every key in Redis (CONTRACT section 2).
+const DefaultPrefix = "truxe:"
+
+// Mode says how Redis is run.
+type Mode string
+
+// The modes.
+const (
+	ModeSingle   Mode = "single"
+	ModeSentinel Mode = "sentinel"
+	ModeCluster  Mode = "cluster"
+)
+
+// Options of the Redis twin, as ParseURL reads them. Secrets are unexported and never printed (R10).
+type Options struct {
+	Mode   Mode
+	Addrs  []string // host:port; one for ModeSingle
+	Master string   // ModeSentinel: the name the sentinels know
+	DB     int      // not for ModeCluster
+	TLS    *tls.Config
+	Prefix string // default DefaultPrefix
+	Node   string // who publishes; default: a random name per process
+
+	username, password                 string
+	sentinelUsername, sentinelPassword string
+}
+
+// String names the servers, never a secret.
+func (o Options) String() string {
+	return fmt.Sprintf("redis %s %s", o.Mode, strings.Join(o.Addrs, ","))
+}
+
+// GoString keeps %#v from printing secrets.
+func (o Options) GoString() string { return o.String() }
+
+// fill sets defaults and refuses what cannot work.
+func (o *Options) fill() error {
+	if o.Prefix == "" {
+		o.Prefix = DefaultPrefix
+	}
+	if o.Node == "" {
+		o.Node = identity.NewID().String()
+	}
+	return CheckPrefix(o.Prefix)
+}
+
+// CheckPrefix refuses key prefixes that an ACL pattern or a hash tag would read differently: 1 to 64 letters, digits
+// and any of - _ . : /
+func CheckPrefix(prefix string) error {
+	if prefix == "" || len(prefix) > 64 {
+		return errors.New("redis prefix must have 1 to 64 characters")
+	}
+	for _, c := range []byte(prefix) {
+		switch {
+		case c >= 'a' && c <= 'z', c >= 'A' && c <= 'Z', c >= '0' && c <= '9':
+		case strings.IndexByte("-_.:/", c) >= 0:
+		default:
+			return fmt.Errorf("redis prefix may hold letters, digits and - _ . : / only, not %q", c)
+		}
+	}
+	return nil
+}
+
+// Warnings tell the operator what is allowed but dangerous: plain text off this machine (OP-01).
+func (o Options) Warnings() []string {
+	if o.TLS != nil {
+		return nil
+	}
+	var out []string
+	for _, addr := range o.Addrs {
+		if !loopback(addr) {
+			out = append(out, "redis "+addr+" is spoken to in plain text: sessions' tickets and its password can be read "+
+				"on the way; use rediss:// or tls=true")
+		}
+	}
+	return out
+}
+
+func loopback(addr string) bool {
+	host, _, err := net.SplitHostPort(addr)
+	if err != nil {
+		return false
+	}
+	host = strings.ToLower(strings.TrimSuffix(host, "."))
+	if host == "localhost" || strings.HasSuffix(host, ".localhost") {
+		return true
+	}
+	ip, err := netip.ParseAddr(host)
+	return err == nil && ip.Unmap().IsLoopback()
+}
