@@ -106,6 +106,9 @@ func (g *Caddy) AdminAddr() string { return fmt.Sprintf("127.0.0.1:%d", g.Port("
 // DataDir is Caddy's data directory ({data_dir} of the Caddyfile).
 func (g *Caddy) DataDir() string { return filepath.Join(g.Dir, "home", "data", "caddy") }
 
+// Env is the environment the gateway runs with, as KEY=value.
+func (g *Caddy) Env() []string { return append([]string(nil), g.env...) }
+
 // write fills in the template and saves the Caddyfile.
 func (g *Caddy) write(text string) {
 	g.t.Helper()
