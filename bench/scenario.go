@@ -1,0 +1,123 @@
+package main
+
+import (
+	"bufio"
+	"errors"
+	"fmt"
+	"net/http"
+	"os"
+	"strconv"
+	"strings"
+	"sync/atomic"
+	"time"
+
+	vegeta "github.com/tsenart/vegeta/v12/lib"
+)
+
+// scenario is one way to reach the upstream.
+type scenario struct {
+	name    string
+	url     string
+	server  *server
+	headers func() http.Header // for each request
+	// ready makes what the next round needs, outside the measurement.
+	ready func(requests int) error
+	last  float64 // requests per second of the round before
+}
+
+func (s *scenario) prepare(_ int, length time.Duration) error {
+	if s.ready == nil {
+		return nil
+	}
+	return s.ready(int(max(s.last, 500)*length.Seconds()*1.5) + 100)
+}
+
+// measure sends requests as fast as the workers can for a while.
+func (s *scenario) measure(workers int, length time.Duration) (sample, error) {
+	attacker := vegeta.NewAttacker(vegeta.Workers(uint64(workers)), vegeta.MaxWorkers(uint64(workers)), vegeta.KeepAlive(true), vegeta.Timeout(10*time.Second))
+	defer attacker.Stop()
+	targeter := func(t *vegeta.Target) error {
+		*t = vegeta.Target{Method: http.MethodGet, URL: s.url, Header: s.headers()}
+		if t.Header == nil {
+			return vegeta.ErrNoTargets
+		}
+		return nil
+	}
+	before, err := s.server.usage()
+	if err != nil {
+		return sample{}, err
+	}
+	var m vegeta.Metrics
+	started := time.Now()
+	for res := range attacker.Attack(targeter, vegeta.Rate{Freq: 0}, length, s.name) {
+		m.Add(res)
+		if res.Code != http.StatusOK && res.Error != vegeta.ErrNoTargets.Error() {
+			return sample{}, fmt.Errorf("status %d %s", res.Code, res.Error)
+		}
+	}
+	elapsed := time.Since(started)
+	m.Close()
+	after, err := s.server.usage()
+	if err != nil {
+		return sample{}, err
+	}
+	if m.Requests == 0 {
+		return sample{}, errors.New("no request was answered")
+	}
+	n := float64(m.Requests)
+	s.last = n / elapsed.Seconds()
+	return sample{perSecond: s.last, p50: m.Latencies.P50, p99: m.Latencies.P99, allocs: (after.mallocs - before.mallocs) / n,
+		cpu: time.Duration(float64(after.cpu-before.cpu) / n)}, nil
+}
+
+// usage is what a process has used so far.
+type usage struct {
+	cpu     time.Duration
+	mallocs float64
+}
+
+// usage reads the kernel's accounting (user and system time in ticks of 10 ms) and the runtime's allocation count.
+func (s *server) usage() (usage, error) {
+	var u usage
+	raw, err := os.ReadFile("/proc/" + strconv.Itoa(s.cmd.Process.Pid) + "/stat")
+	if err != nil {
+		return u, err
+	}
+	_, rest, _ := strings.Cut(string(raw), ") ")
+	fields := strings.Fields(rest)
+	var ticks int64
+	for _, f := range fields[11:13] {
+		n, err := strconv.ParseInt(f, 10, 64)
+		if err != nil {
+			return u, err
+		}
+		ticks += n
+	}
+	u.cpu = time.Duration(ticks) * 10 * time.Millisecond
+	resp, err := http.Get("http://" + s.admin + "/metrics")
+	if err != nil {
+		return u, err
+	}
+	defer resp.Body.Close()
+	lines := bufio.NewScanner(resp.Body)
+	for lines.Scan() {
+		if value, ok := strings.CutPrefix(lines.Text(), "go_memstats_mallocs_total "); ok {
+			u.mallocs, err = strconv.ParseFloat(value, 64)
+		}
+	}
+	return u, errors.Join(err, lines.Err())
+}
+
+// ring hands out one value after the other and nothing when all are used.
+type ring struct {
+	values []http.Header
+	next   atomic.Int64
+}
+
+func (r *ring) take() http.Header {
+	i := r.next.Add(1) - 1
+	if int(i) >= len(r.values) {
+		return nil
+	}
+	return r.values[i]
+}

@@ -1,0 +1,76 @@
+package caddymodule
+
+import (
+	"encoding/json"
+	"errors"
+	"io"
+	"net/http"
+	"strings"
+
+	"github.com/caddyserver/caddy/v2"
+
+	"github.com/truxeio/caddy-truxe/internal/gateway"
+	"github.com/truxeio/caddy-truxe/internal/identity"
+)
+
+func init() {
+	caddy.RegisterModule(adminAPI{})
+}
+
+// adminPath is where `caddy truxe …` talks to the running gateway: POST adminPath + call name, JSON in and out.
+const adminPath = "/truxe/"
+
+// adminAPI serves the command line on Caddy's admin endpoint. Who reaches that endpoint owns the whole configuration,
+// so there is no further sign-in; every change is audited, and no stored secret is ever returned.
+type adminAPI struct{}
+
+// CaddyModule names the router.
+func (adminAPI) CaddyModule() caddy.ModuleInfo {
+	return caddy.ModuleInfo{ID: "admin.api.truxe", New: func() caddy.Module { return adminAPI{} }}
+}
+
+// Routes registers one pattern; calls are told apart by name.
+func (a adminAPI) Routes() []caddy.AdminRoute {
+	return []caddy.AdminRoute{{Pattern: adminPath, Handler: caddy.AdminHandlerFunc(a.serve)}}
+}
+
+func (adminAPI) serve(w http.ResponseWriter, r *http.Request) error {
+	if r.Method != http.MethodPost {
+		return caddy.APIError{HTTPStatus: http.StatusMethodNotAllowed, Err: errors.New("method not allowed")}
+	}
+	g := activeGateway()
+	if g == nil {
+		return caddy.APIError{HTTPStatus: http.StatusServiceUnavailable, Err: errors.New("the running configuration has no truxe gateway, or it is still starting")}
+	}
+	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, 1<<20))
+	if err != nil {
+		return caddy.APIError{HTTPStatus: http.StatusRequestEntityTooLarge, Err: errors.New("request too large")}
+	}
+	result, err := g.Admin(r.Context(), strings.TrimPrefix(r.URL.Path, adminPath), body)
+	if err != nil {
+		var known *identity.Error
+		if errors.As(err, &known) {
+			return caddy.APIError{HTTPStatus: gateway.Status(known.Code), Err: known}
+		}
+		return caddy.APIError{HTTPStatus: http.StatusInternalServerError, Err: err}
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("Cache-Control", "no-store")
+	return json.NewEncoder(w).Encode(result)
+}
+
+// activeGateway looks the app up at each request: after a rejected reload the context of provisioning is dead, the
+// live app is not (CADDY-FACTS section 4).
+func activeGateway() *gateway.Gateway {
+	mod, err := caddy.ActiveContext().AppIfConfigured("truxe")
+	if err != nil {
+		return nil
+	}
+	app, ok := mod.(*App)
+	if !ok || app == nil {
+		return nil
+	}
+	return app.gateway()
+}
+
+var _ caddy.AdminRouter = adminAPI{}

@@ -1,0 +1,217 @@
+package caddymodule
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync/atomic"
+	"time"
+
+	"github.com/caddyserver/caddy/v2"
+	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
+
+	"github.com/truxeio/caddy-truxe/internal/gateway"
+)
+
+func init() {
+	caddy.RegisterModule(new(App))
+}
+
+// App is the authentication gateway: users, sessions, tokens and their settings, shared by all sites.
+// A site is protected by the `truxe_gate` handler; without any configuration here, sensible defaults hold.
+type App struct {
+	// The single sign-on host, such as `auth.example.com`. Default: every host is its own portal.
+	Portal string `json:"portal,omitempty"`
+	// What all URLs of the gateway begin with. Default: `/.truxe`
+	Path string `json:"path,omitempty"`
+	// Where durable state lives. Default: SQLite in Caddy's data directory.
+	Storage *Storage `json:"storage,omitempty"`
+	// What several gateways share. Default: nothing, one gateway.
+	Redis *Redis `json:"redis,omitempty"`
+	// Keys of 32 bytes, base64 or hex, that encrypt secrets at rest; the first encrypts, all decrypt. Default: one
+	// is generated in the data directory. Required with PostgreSQL. Accepts `{env.*}` and `{file.*}`.
+	EncryptionKeys []string `json:"encryption_keys,omitempty"`
+	// Access and refresh tokens.
+	JWT *JWT `json:"jwt,omitempty"`
+	// Lifetimes of sign-ins.
+	Session *Session `json:"session,omitempty"`
+	// How passwords are judged and stored.
+	Password *Password `json:"password,omitempty"`
+	// Bounds of failed sign-ins.
+	RateLimits *RateLimits `json:"rate_limits,omitempty"`
+	// A YAML file of users, applied at start, at reload and when it changes.
+	UsersFile string `json:"users_file,omitempty"`
+	// Where the audit log goes beside the database.
+	Audit *Audit `json:"audit,omitempty"`
+	// Origins of other sites whose pages may call the API with the user's cookie.
+	CORS []string `json:"cors,omitempty"`
+	// How the pages look.
+	Brand *Brand `json:"brand,omitempty"`
+
+	config  gateway.Config
+	ctx     caddy.Context
+	sites   []foundSite
+	scanned bool
+	live    atomic.Pointer[gateway.Gateway]
+	opened  bool
+}
+
+// CaddyModule names the app.
+func (*App) CaddyModule() caddy.ModuleInfo {
+	return caddy.ModuleInfo{ID: "truxe", New: func() caddy.Module { return new(App) }}
+}
+
+// Provision reads the configuration and the files it names, and does no other I/O (R11): `caddy validate` and every
+// rejected reload run it too.
+func (a *App) Provision(ctx caddy.Context) error {
+	a.ctx = ctx
+	cfg, err := a.resolve()
+	if err != nil {
+		return err
+	}
+	cfg.Logger = ctx.Slogger()
+	cfg.Metrics = collectors
+	if err := collectors.register(ctx.GetMetricsRegistry()); err != nil {
+		return err
+	}
+	a.config = cfg
+	return gateway.Check(cfg)
+}
+
+// scan looks at all sites once, called by the first of our handlers to be provisioned.
+func (a *App) scan(ctx caddy.Context) error {
+	if a.scanned {
+		return nil
+	}
+	a.scanned = true
+	for _, m := range ctx.Modules() {
+		if http, ok := m.(*caddyhttp.App); ok {
+			a.sites = findSites(http)
+		}
+	}
+	if err := checkSites(a.sites, a.config.Portal); err != nil {
+		return err
+	}
+	for _, s := range a.sites {
+		a.config.Sites = append(a.config.Sites, s.info())
+	}
+	return nil
+}
+
+func (s foundSite) info() gateway.SiteInfo {
+	info := gateway.SiteInfo{Host: s.host, Origin: s.origin(), ForwardHosts: s.hosts, Roles: s.allowRoles, Users: s.allowUsers, Handlers: s.handlers}
+	if s.app != nil {
+		info.App = gateway.AppLabel(*s.app)
+	}
+	return info
+}
+
+// Start opens the engine, or takes the one that runs already: sessions, counters, queues and streams outlive a reload.
+func (a *App) Start() error {
+	ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
+	defer cancel()
+	g, err := openGateway(ctx, a.config)
+	if err != nil {
+		return fmt.Errorf("truxe: %w", err)
+	}
+	a.opened = true
+	a.live.Store(g)
+	return nil
+}
+
+// Stop does nothing: requests of the old configuration may still run. Cleanup releases.
+func (a *App) Stop() error { return nil }
+
+// Cleanup gives back the engine. It also runs when Start failed, and after a failed Provision.
+func (a *App) Cleanup() error {
+	if !a.opened {
+		return nil
+	}
+	a.opened = false
+	return closeGateway(a.live.Load())
+}
+
+// resolve fills in secrets and turns the JSON settings into the engine's.
+func (a *App) resolve() (gateway.Config, error) {
+	var c gateway.Config
+	r := resolver{replacer: caddy.NewReplacer()}
+	c.Portal = strings.ToLower(strings.TrimSuffix(a.Portal, "."))
+	c.Path = a.Path
+	c.DataDir = filepath.Join(caddy.AppDataDir(), "truxe")
+	if a.Storage != nil {
+		c.Storage.Driver = a.Storage.Driver
+		c.Storage.DSN = r.secret("storage", strings.ReplaceAll(a.Storage.DSN, "{data_dir}", caddy.AppDataDir()))
+	}
+	if a.Redis != nil {
+		c.Redis = gateway.Redis{URL: r.secret("redis", a.Redis.URL), Prefix: a.Redis.Prefix, Deny: a.Redis.OnLoss == "deny",
+			Stale: time.Duration(a.Redis.OnLossMaxAge)}
+	}
+	for _, key := range a.EncryptionKeys {
+		c.EncryptionKeys = append(c.EncryptionKeys, r.secret("encryption_key", key))
+	}
+	if j := a.JWT; j != nil {
+		c.JWT = gateway.JWT{Issuer: j.Issuer, Audience: j.Audience, Access: time.Duration(j.Access), Refresh: time.Duration(j.Refresh),
+			Rotate: time.Duration(j.Rotate), Bits: j.Bits, PrivateKey: r.secret("private_key", j.PrivateKey)}
+		for _, t := range j.Trust {
+			c.JWT.Trust = append(c.JWT.Trust, gateway.Trust(t))
+		}
+	}
+	if s := a.Session; s != nil {
+		c.Session = gateway.Session{Idle: time.Duration(s.Idle), Max: time.Duration(s.Max), Remember: time.Duration(s.Remember), Limit: s.Limit}
+	}
+	if p := a.Password; p != nil {
+		c.Password = gateway.Password{MinLength: p.MinLength, MinLengthWithMFA: p.MinLengthWithMFA, Algorithm: p.Hash, Cost: p.Cost, BreachedFile: p.Breached}
+	}
+	if l := a.RateLimits; l != nil {
+		c.RateLimits = gateway.RateLimits{Login: l.Login.rate(), Address: l.Address.rate()}
+	}
+	c.UsersFile = a.UsersFile
+	if a.Audit != nil {
+		c.Audit = gateway.Audit{File: a.Audit.File, Continue: a.Audit.OnFailure == "continue"}
+	}
+	c.CORS = a.CORS
+	if a.Brand != nil {
+		c.Brand = gateway.Brand(*a.Brand)
+	}
+	c.Admin = gateway.FirstAdmin{Username: os.Getenv("TRUXE_ADMIN_USERNAME"), Email: os.Getenv("TRUXE_ADMIN_EMAIL"), Password: os.Getenv("TRUXE_ADMIN_PASSWORD")}
+	if file := os.Getenv("TRUXE_ADMIN_PASSWORD_FILE"); file != "" {
+		c.Admin.Password = r.secret("TRUXE_ADMIN_PASSWORD_FILE", "{file."+file+"}")
+	}
+	return c, r.err
+}
+
+func (r *Rate) rate() gateway.Rate {
+	if r == nil {
+		return gateway.Rate{}
+	}
+	return gateway.Rate{Events: r.Events, Window: time.Duration(r.Window)}
+}
+
+// resolver expands {env.*} and {file.*} of secrets. The values stay in unexported fields, because the configuration is
+// marshalled again for GET /config/ (CADDY-FACTS section 6).
+type resolver struct {
+	replacer *caddy.Replacer
+	err      error
+}
+
+func (r *resolver) secret(what, text string) string {
+	if text == "" {
+		return ""
+	}
+	v, err := r.replacer.ReplaceOrErr(text, true, true)
+	if err != nil && r.err == nil {
+		r.err = fmt.Errorf("%s: %w", what, err) // names the placeholder, never a value
+	}
+	return strings.TrimSpace(v)
+}
+
+// gateway gives the running engine, nil until Start is done: apps start in map order, so http may serve before us.
+func (a *App) gateway() *gateway.Gateway { return a.live.Load() }
+
+var (
+	_ caddy.App          = (*App)(nil)
+	_ caddy.Provisioner  = (*App)(nil)
+	_ caddy.CleanerUpper = (*App)(nil)
+)

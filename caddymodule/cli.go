@@ -1,0 +1,349 @@
+package caddymodule
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"crypto/rand"
+	"encoding/base64"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"github.com/caddyserver/caddy/v2"
+	caddycmd "github.com/caddyserver/caddy/v2/cmd"
+	"github.com/spf13/cobra"
+	"golang.org/x/term"
+
+	"github.com/truxeio/caddy-truxe/internal/audit"
+	"github.com/truxeio/caddy-truxe/internal/gateway"
+	"github.com/truxeio/caddy-truxe/internal/identity"
+)
+
+// Exit codes of CONTRACT section 9.
+const (
+	exitFailed      = 1
+	exitUsage       = 2
+	exitConfig      = 3
+	exitUnreachable = 5
+)
+
+// cli is one run of `caddy truxe …`.
+type cli struct {
+	configFile, adapter, address, format string
+	quiet                                bool
+	input                                *bufio.Reader
+}
+
+// coded is an error with an exit code and a hint what to do.
+type coded struct {
+	code int
+	err  error
+	try  string
+}
+
+func (e *coded) Error() string { return e.err.Error() }
+
+// exitError prints an error and ends with its exit code. Caddy itself knows only 0 and 1.
+func exitError(err error) error {
+	if err == nil {
+		return nil
+	}
+	code, try := exitFailed, ""
+	var c *coded
+	if errors.As(err, &c) {
+		code, try = c.code, c.try
+	}
+	fmt.Fprintln(os.Stderr, "Error:", err)
+	if try != "" {
+		fmt.Fprintln(os.Stderr, "Try:", try)
+	}
+	os.Exit(code)
+	return nil
+}
+
+func usageError(cmd *cobra.Command, err error) error {
+	return exitError(&coded{code: exitUsage, err: err, try: cmd.CommandPath() + " --help"})
+}
+
+// call runs one administrative call: at the running Caddy, or on the store itself when Caddy is stopped.
+func (c *cli) call(ctx context.Context, name string, args any) (json.RawMessage, error) {
+	body, err := json.Marshal(args)
+	if err != nil {
+		return nil, err
+	}
+	config, err := c.load()
+	if err != nil {
+		return nil, err
+	}
+	address, err := caddycmd.DetermineAdminAPIAddress(c.address, config, c.configFile, c.adapter)
+	if err != nil {
+		return nil, &coded{code: exitConfig, err: err}
+	}
+	out, err := remote(ctx, address, name, body)
+	var refused *net.OpError
+	if errors.As(err, &refused) && c.address == "" {
+		if config == nil {
+			return nil, &coded{code: exitUnreachable, err: fmt.Errorf("no Caddy answers at %s, and no configuration file was given", address),
+				try: "caddy truxe --config Caddyfile …"}
+		}
+		return local(ctx, config, name, body)
+	}
+	return out, err
+}
+
+// load reads the configuration; nil when none is named and none lies here.
+func (c *cli) load() ([]byte, error) {
+	if c.configFile == "" {
+		if _, err := os.Stat("Caddyfile"); err != nil {
+			return nil, nil
+		}
+		c.configFile = "Caddyfile"
+	}
+	config, _, _, err := caddycmd.LoadConfig(c.configFile, c.adapter)
+	if err != nil {
+		return nil, &coded{code: exitConfig, err: err}
+	}
+	return config, nil
+}
+
+func remote(ctx context.Context, address, name string, body []byte) (json.RawMessage, error) {
+	resp, err := caddycmd.AdminAPIRequest(address, http.MethodPost, adminPath+name, http.Header{"Content-Type": {"application/json"}}, bytes.NewReader(body))
+	if err != nil {
+		return nil, &coded{code: exitUnreachable, err: err}
+	}
+	defer resp.Body.Close()
+	raw, err := io.ReadAll(io.LimitReader(resp.Body, 64<<20))
+	if err != nil {
+		return nil, &coded{code: exitUnreachable, err: err}
+	}
+	if resp.StatusCode == http.StatusOK {
+		return raw, ctx.Err()
+	}
+	var answer struct {
+		Error string `json:"error"`
+	}
+	_ = json.Unmarshal(raw, &answer)
+	if answer.Error == "" {
+		answer.Error = resp.Status
+	}
+	failure := &coded{code: exitFailed, err: errors.New(answer.Error)}
+	if resp.StatusCode == http.StatusServiceUnavailable {
+		failure.code = exitUnreachable
+	}
+	return nil, failure
+}
+
+// local opens the store without a running Caddy. A store that a running gateway holds for itself is refused: it would
+// not learn of the change.
+func local(ctx context.Context, config []byte, name string, body []byte) (json.RawMessage, error) {
+	cfg, err := offlineConfig(config)
+	if err != nil {
+		return nil, &coded{code: exitConfig, err: err}
+	}
+	result, err := gateway.Offline(ctx, cfg, name, body)
+	if errors.Is(err, gateway.ErrInUse) {
+		return nil, &coded{code: exitUnreachable, err: errors.New("Caddy's admin endpoint is off and its store is in use. Stop Caddy, or enable: admin unix//run/caddy/admin.sock")}
+	}
+	if err != nil {
+		var known *identity.Error
+		if errors.As(err, &known) && known.Code != identity.CodeStateUnavailable {
+			return nil, errors.New(known.Detail)
+		}
+		return nil, &coded{code: exitUnreachable, err: err}
+	}
+	return json.Marshal(result)
+}
+
+// offlineConfig reads our app and the sites out of an adapted configuration.
+func offlineConfig(config []byte) (gateway.Config, error) {
+	var c struct {
+		Apps struct {
+			Truxe App `json:"truxe"`
+			HTTP  struct {
+				HTTPPort int `json:"http_port"`
+				Servers  map[string]struct {
+					Listen []string    `json:"listen"`
+					Routes []jsonRoute `json:"routes"`
+				} `json:"servers"`
+			} `json:"http"`
+		} `json:"apps"`
+	}
+	if err := json.Unmarshal(config, &c); err != nil {
+		return gateway.Config{}, err
+	}
+	cfg, err := c.Apps.Truxe.resolve()
+	if err != nil {
+		return cfg, err
+	}
+	for _, server := range c.Apps.HTTP.Servers {
+		port := 443
+		for _, listen := range server.Listen {
+			if addr, err := caddy.ParseNetworkAddress(listen); err == nil && addr.StartPort != 0 {
+				port = int(addr.StartPort)
+			}
+		}
+		w := siteWalk{}
+		for _, r := range server.Routes {
+			var hosts []string
+			for _, set := range r.Match {
+				hosts = append(hosts, set.Host...)
+			}
+			w.handlers(r.Handle, hosts)
+		}
+		for _, s := range w.found {
+			s.port, s.tls = port, port != 80
+			cfg.Sites = append(cfg.Sites, s.info())
+		}
+	}
+	cfg.Metrics = collectors
+	return cfg, nil
+}
+
+// ask reads a line from the terminal when a value was not given as a flag.
+func (c *cli) ask(into *string, prompt string) error {
+	if *into != "" {
+		return nil
+	}
+	if !c.interactive() {
+		return &coded{code: exitUsage, err: fmt.Errorf("%sgive it as a flag: this is not a terminal", strings.ToLower(prompt))}
+	}
+	fmt.Fprint(os.Stderr, prompt)
+	line, err := c.stdin().ReadString('\n')
+	*into = strings.TrimSpace(line)
+	return err
+}
+
+func (c *cli) stdin() *bufio.Reader {
+	if c.input == nil {
+		c.input = bufio.NewReader(os.Stdin)
+	}
+	return c.input
+}
+
+func (c *cli) interactive() bool { return term.IsTerminal(int(os.Stdin.Fd())) }
+
+// passwordFrom reads a password from a file, standard input or, without echo and twice, the terminal. Never from a flag:
+// those show in the list of processes.
+func (c *cli) passwordFrom(file string, stdin bool) (string, error) {
+	if file == "" {
+		return c.readPassword(stdin)
+	}
+	raw, err := os.ReadFile(filepath.Clean(file))
+	if err != nil {
+		return "", err
+	}
+	return strings.TrimRight(string(raw), "\r\n"), nil
+}
+
+func (c *cli) readPassword(stdin bool) (string, error) {
+	if stdin {
+		raw, err := io.ReadAll(io.LimitReader(c.stdin(), 4096))
+		return strings.TrimRight(string(raw), "\r\n"), err
+	}
+	if !c.interactive() {
+		return "", &coded{code: exitUsage, err: errors.New("this is not a terminal: give the password with --password-stdin")}
+	}
+	var typed [2]string
+	for i, prompt := range []string{"Password: ", "Once more: "} {
+		fmt.Fprint(os.Stderr, prompt)
+		raw, err := term.ReadPassword(int(os.Stdin.Fd()))
+		fmt.Fprintln(os.Stderr)
+		if err != nil {
+			return "", err
+		}
+		typed[i] = string(raw)
+	}
+	if typed[0] != typed[1] {
+		return "", errors.New("the two passwords differ")
+	}
+	return typed[0], nil
+}
+
+// confirm asks before something that cannot be undone.
+func (c *cli) confirm(yes bool, question string) error {
+	if yes {
+		return nil
+	}
+	if !c.interactive() {
+		return &coded{code: exitUsage, err: errors.New("this cannot be undone: add --yes")}
+	}
+	fmt.Fprint(os.Stderr, question+" [y/N] ")
+	line, err := c.stdin().ReadString('\n')
+	if err != nil {
+		return err
+	}
+	if answer := strings.ToLower(strings.TrimSpace(line)); answer != "y" && answer != "yes" {
+		return errors.New("nothing was changed")
+	}
+	return nil
+}
+
+func (c *cli) newSecret(w io.Writer) error {
+	var key [32]byte
+	_, _ = rand.Read(key[:])
+	_, err := fmt.Fprintln(w, base64.StdEncoding.EncodeToString(key[:]))
+	return err
+}
+
+// tail prints the latest events, oldest first, and polls for more until interrupted.
+func (c *cli) tail(ctx context.Context, follow bool, arguments func(after int64) map[string]any) error {
+	var after int64
+	for {
+		raw, err := c.call(ctx, "audit.tail", arguments(after))
+		if err != nil {
+			return err
+		}
+		var page struct {
+			Items []json.RawMessage `json:"items"`
+			Last  int64             `json:"last"`
+		}
+		if err := json.Unmarshal(raw, &page); err != nil {
+			return err
+		}
+		if err := c.printEvents(page.Items); err != nil {
+			return err
+		}
+		after = page.Last
+		if !follow {
+			return nil
+		}
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-time.After(time.Second):
+		}
+	}
+}
+
+func (c *cli) verify() error {
+	raw, err := c.call(context.Background(), "audit.verify", nil)
+	if err != nil {
+		return err
+	}
+	var report audit.Report
+	if err := json.Unmarshal(raw, &report); err != nil {
+		return err
+	}
+	return c.report(report)
+}
+
+func (c *cli) verifyFile(path string) error {
+	f, err := os.Open(filepath.Clean(path))
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	report, err := audit.VerifyFile(f)
+	if err != nil {
+		return err
+	}
+	return c.report(report)
+}

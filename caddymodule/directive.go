@@ -1,0 +1,199 @@
+package caddymodule
+
+import (
+	"encoding/json"
+	"maps"
+
+	"github.com/caddyserver/caddy/v2"
+	"github.com/caddyserver/caddy/v2/caddyconfig"
+	"github.com/caddyserver/caddy/v2/caddyconfig/caddyfile"
+	"github.com/caddyserver/caddy/v2/caddyconfig/httpcaddyfile"
+	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
+
+	"github.com/truxeio/caddy-truxe/internal/nearest"
+)
+
+func init() {
+	httpcaddyfile.RegisterDirective("truxe", parseDirective)
+	// After redir, rewrite and uri, which come from the operator; before request_header, handle and reverse_proxy.
+	httpcaddyfile.RegisterDirectiveOrder("truxe", httpcaddyfile.Before, "basic_auth")
+}
+
+// parseDirective reads:
+//
+//	truxe [<matcher>] { <site options> }
+//	truxe portal
+//	truxe forward_auth { hosts <host...> ; <site options> }
+//
+// The gateway's own pages and the removal of forged identity headers hold for the whole site, whatever the matcher:
+// a request outside it is not judged, yet it must not smuggle an identity to the app either (CADDY-FACTS section 2).
+func parseDirective(h httpcaddyfile.Helper) ([]httpcaddyfile.ConfigValue, error) {
+	if !h.Next() {
+		return nil, h.ArgErr()
+	}
+	matcher, err := h.ExtractMatcherSet()
+	if err != nil {
+		return nil, err
+	}
+	h.Next() // ExtractMatcherSet starts over: this is the directive's name again
+	mode := ""
+	if h.NextArg() {
+		mode = h.Val()
+	}
+	if h.NextArg() {
+		return nil, h.ArgErr()
+	}
+	if mode != "" && matcher != nil {
+		return nil, h.Errf("truxe %s takes no matcher: its URLs are fixed", mode)
+	}
+	site := Site{BehindProxy: behindProxy(h)}
+	switch mode {
+	case "":
+		if err := readBlock(h.Dispenser, "option", site.words(h.Dispenser)); err != nil {
+			return nil, err
+		}
+		if matcher == nil {
+			return route(&Portal{}, &Gate{Site: site}), nil
+		}
+		inner := caddyhttp.Route{
+			MatcherSetsRaw: caddyhttp.RawMatcherSets{matcher},
+			HandlersRaw:    []json.RawMessage{handlerJSON(&Gate{Site: site})},
+		}
+		return route(&Portal{}, &Gate{StripOnly: true, Site: site}, &caddyhttp.Subroute{Routes: caddyhttp.RouteList{inner}}), nil
+	case "portal":
+		if err := readBlock(h.Dispenser, "option of truxe portal", words{}); err != nil {
+			return nil, err
+		}
+		return route(&Portal{Only: true}), nil
+	case "forward_auth":
+		fa := &ForwardAuth{}
+		w := site.words(h.Dispenser)
+		w["hosts"] = func() error { return someArgs(h.Dispenser, &fa.Hosts) }
+		for _, word := range []string{"rate_limit", "security_headers", "preflight"} {
+			delete(w, word) // these act on the app's answers, which the other proxy sends
+		}
+		if err := readBlock(h.Dispenser, "option of truxe forward_auth", w); err != nil {
+			return nil, err
+		}
+		if len(fa.Hosts) == 0 {
+			return nil, h.Err("truxe forward_auth needs `hosts`: the names that the other proxy protects; no others are believed")
+		}
+		fa.Site = site
+		return route(fa, &Portal{Only: true}), nil
+	}
+	return nil, h.Errf("unknown mode %q of truxe%s", mode, nearest.Hint(mode, []string{"portal", "forward_auth"}))
+}
+
+// words are the site options.
+func (s *Site) words(d *caddyfile.Dispenser) words {
+	w := words{
+		"public":  func() error { return someArgs(d, &s.Public) },
+		"allow":   func() error { return s.readAllow(d) },
+		"passive": func() error { return someArgs(d, &s.Passive) },
+		"headers": func() error {
+			args := d.RemainingArgs()
+			switch {
+			case len(args) == 1 && (args[0] == "default" || args[0] == "none"):
+				s.Headers = args[0]
+			case len(args) == 2 && args[0] == "preset":
+				s.Headers = args[1]
+			default:
+				return d.Err("headers is `default`, `none` or `preset <name>`")
+			}
+			return nil
+		},
+		"header": func() error {
+			var h Header
+			if !d.AllArgs(&h.Name, &h.Value) {
+				return d.Err("header is `header <name> <value>`, for example: header X-WEBAUTH-USER {http.auth.user.name}")
+			}
+			s.Header = append(s.Header, h)
+			return nil
+		},
+		"security_headers": func() error {
+			var v string
+			err := choice(d, &v, "on", "off")
+			s.SecurityHeaders = v == "on"
+			return err
+		},
+		"preflight": func() error { return choice(d, &s.Preflight, "deny", "pass") },
+		"rate_limit": func() error {
+			args := d.RemainingArgs()
+			if len(args) != 2 && (len(args) != 4 || args[2] != "per" || args[3] != "user" && args[3] != "ip") {
+				return d.Err("rate_limit is `<events> <window> [per user|ip]`")
+			}
+			n, err := parseNumber(d, "rate_limit", args[0], 1, 1_000_000)
+			if err != nil {
+				return err
+			}
+			window, err := parseDuration(d, "rate_limit", args[1])
+			if err != nil {
+				return err
+			}
+			s.RateLimit = &SiteRate{Events: n, Window: window}
+			if len(args) == 4 {
+				s.RateLimit.Per = args[3]
+			}
+			return nil
+		},
+		"app": func() error {
+			s.App = new(AppLabel)
+			if err := oneArg(d, &s.App.Name); err != nil {
+				return err
+			}
+			return readBlock(d, "option of app", words{
+				"icon":        func() error { return oneArg(d, &s.App.Icon) },
+				"description": func() error { return oneArg(d, &s.App.Description) },
+			})
+		},
+	}
+	maps.Copy(w, later(d, "require", "policy", "assertion", "mode"))
+	return w
+}
+
+func (s *Site) readAllow(d *caddyfile.Dispenser) error {
+	if !d.NextArg() {
+		return d.ArgErr()
+	}
+	switch kind := d.Val(); kind {
+	case "role":
+		return someArgs(d, &s.AllowRoles)
+	case "user":
+		return someArgs(d, &s.AllowUsers)
+	case "permission":
+		return d.Err("`allow permission` is not available in this version; use `allow role`")
+	default:
+		return d.Errf("allow what? %q is unknown%s; write `allow role <role...>` or `allow user <name...>`",
+			kind, nearest.Hint(kind, []string{"role", "user"}))
+	}
+}
+
+// behindProxy tells whether the servers option names trusted proxies. Its type is not exported; its JSON is public.
+func behindProxy(h httpcaddyfile.Helper) bool {
+	raw, err := json.Marshal(h.Option("servers"))
+	if err != nil {
+		return false
+	}
+	var servers []struct{ TrustedProxiesRaw json.RawMessage }
+	if json.Unmarshal(raw, &servers) != nil {
+		return false
+	}
+	for _, s := range servers {
+		if len(s.TrustedProxiesRaw) > 0 && string(s.TrustedProxiesRaw) != "null" {
+			return true
+		}
+	}
+	return false
+}
+
+func route(handlers ...caddyhttp.MiddlewareHandler) []httpcaddyfile.ConfigValue {
+	var r caddyhttp.Route
+	for _, h := range handlers {
+		r.HandlersRaw = append(r.HandlersRaw, handlerJSON(h))
+	}
+	return []httpcaddyfile.ConfigValue{{Class: "route", Value: r}}
+}
+
+func handlerJSON(h caddyhttp.MiddlewareHandler) json.RawMessage {
+	return caddyconfig.JSONModuleObject(h, "handler", h.(caddy.Module).CaddyModule().ID.Name(), nil)
+}

@@ -1,0 +1,62 @@
+package caddymodule
+
+import (
+	"net/http"
+
+	"github.com/caddyserver/caddy/v2"
+	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
+
+	"github.com/truxeio/caddy-truxe/internal/gate"
+)
+
+func init() {
+	caddy.RegisterModule(new(ForwardAuth))
+}
+
+// ForwardAuth answers the sub-requests of nginx, Traefik, HAProxy, Envoy or another Caddy at `/.truxe/forward-auth`:
+// 200 with the identity headers, a redirect to the login page, 401 or 403. What those proxies say of the original
+// request is believed only from Caddy's `trusted_proxies`, and only for the hosts named here.
+type ForwardAuth struct {
+	Site
+	// The hosts that the other proxy protects.
+	Hosts []string `json:"hosts"`
+
+	app  *App
+	site *gate.Site
+}
+
+// CaddyModule names the handler.
+func (*ForwardAuth) CaddyModule() caddy.ModuleInfo {
+	return caddy.ModuleInfo{ID: "http.handlers.truxe_forward_auth", New: func() caddy.Module { return new(ForwardAuth) }}
+}
+
+// Provision compiles the rules and the list of hosts.
+func (f *ForwardAuth) Provision(ctx caddy.Context) error {
+	var err error
+	if f.app, err = appOf(ctx); err != nil {
+		return err
+	}
+	cfg := f.Site.config()
+	cfg.ForwardHosts = f.Hosts
+	f.site, err = gate.CompileSite(cfg)
+	return err
+}
+
+// ServeHTTP answers one sub-request.
+func (f *ForwardAuth) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyhttp.Handler) error {
+	if r.URL.Path != f.app.config.Base()+"/forward-auth" {
+		return next.ServeHTTP(w, r)
+	}
+	gw := f.app.gateway()
+	if gw == nil {
+		gate.WriteUnavailable(w)
+		return nil
+	}
+	gw.Gate().ServeForwardAuth(w, r, f.site, clientOf(r))
+	return nil
+}
+
+var (
+	_ caddyhttp.MiddlewareHandler = (*ForwardAuth)(nil)
+	_ caddy.Provisioner           = (*ForwardAuth)(nil)
+)

@@ -1,0 +1,142 @@
+package caddymodule
+
+import (
+	"net/http"
+	"slices"
+	"strings"
+
+	"github.com/caddyserver/caddy/v2"
+	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
+
+	"github.com/truxeio/caddy-truxe/internal/gate"
+	"github.com/truxeio/caddy-truxe/internal/identity"
+	"github.com/truxeio/caddy-truxe/internal/identityheader"
+	"github.com/truxeio/caddy-truxe/internal/policy"
+)
+
+func init() {
+	caddy.RegisterModule(new(Gate))
+}
+
+// Gate lets a request through to the handlers after it, as somebody, or answers it itself: with a way to the login
+// page, with 401 or with 403. The request that it judges is the one that is proxied.
+type Gate struct {
+	Site
+	// Only remove what claims to be an identity, judge nothing. Set for the requests outside the directive's matcher.
+	StripOnly bool `json:"strip_only,omitempty"`
+
+	app  *App
+	site *gate.Site
+}
+
+// CaddyModule names the handler.
+func (*Gate) CaddyModule() caddy.ModuleInfo {
+	return caddy.ModuleInfo{ID: "http.handlers.truxe_gate", New: func() caddy.Module { return new(Gate) }}
+}
+
+// Provision compiles the site's rules.
+func (g *Gate) Provision(ctx caddy.Context) error {
+	var err error
+	if g.app, err = appOf(ctx); err != nil {
+		return err
+	}
+	g.site, err = gate.CompileSite(g.Site.config())
+	return err
+}
+
+// ServeHTTP judges one request.
+func (g *Gate) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyhttp.Handler) error {
+	gw := g.app.gateway()
+	if g.StripOnly {
+		g.site.Strip(r)
+		return next.ServeHTTP(w, r)
+	}
+	if gw == nil { // http may start before us, or our Start is still waiting for the database
+		return gate.ServeUnavailable(w, r, g.site, clientOf(r), next)
+	}
+	return gw.Gate().Serve(w, r, g.site, clientOf(r), next, announce)
+}
+
+// announce fills the placeholders of CONTRACT section 2. {http.auth.user.id} also becomes user_id of the access log.
+func announce(r *http.Request, p *identity.Principal, d policy.Decision) {
+	repl, ok := r.Context().Value(caddy.ReplacerCtxKey).(*caddy.Replacer)
+	if !ok {
+		return
+	}
+	repl.Map(func(key string) (any, bool) {
+		switch key {
+		case "http.truxe.decision":
+			if d.Allow {
+				return "allow", true
+			}
+			return "deny", true
+		case "http.truxe.rule":
+			return d.Rule, true
+		}
+		if p == nil {
+			return nil, false
+		}
+		switch key {
+		case "http.auth.user.id":
+			return p.UserID, true
+		case "http.auth.user.name":
+			return p.Username, true
+		case "http.auth.user.email":
+			return p.Email, true
+		case "http.auth.user.display_name":
+			return p.Name, true
+		case "http.auth.user.roles":
+			return strings.Join(p.Roles, ","), true
+		case "http.truxe.session":
+			return p.SessionID, true
+		}
+		return nil, false
+	})
+}
+
+// clientOf is the address that Caddy's trusted_proxies logic found (R3), and whether the peer may speak for others.
+func clientOf(r *http.Request) gate.Client {
+	addr, _ := caddyhttp.GetVar(r.Context(), caddyhttp.ClientIPVarKey).(string)
+	trusted, _ := caddyhttp.GetVar(r.Context(), caddyhttp.TrustedProxyVarKey).(bool)
+	return gate.Client{Addr: addr, TrustedPeer: trusted}
+}
+
+// appOf finds the app; a bare `truxe` directive without global options creates it.
+func appOf(ctx caddy.Context) (*App, error) {
+	mod, err := ctx.App("truxe")
+	if err != nil {
+		return nil, err
+	}
+	app := mod.(*App)
+	return app, app.scan(ctx)
+}
+
+func (s *Site) config() gate.SiteConfig {
+	c := gate.SiteConfig{
+		Public:          s.Public,
+		AllowRoles:      slices.Clone(s.AllowRoles),
+		AllowUsers:      slices.Clone(s.AllowUsers),
+		Headers:         identityheader.Config{None: s.Headers == "none"},
+		Passive:         s.Passive,
+		PassPreflight:   s.Preflight == "pass",
+		SecurityHeaders: s.SecurityHeaders,
+	}
+	if s.Headers != "default" && s.Headers != "none" {
+		c.Headers.Preset = s.Headers
+	}
+	for _, h := range s.Header {
+		c.Headers.Custom = append(c.Headers.Custom, identityheader.Custom{Name: h.Name, Template: h.Value})
+	}
+	if s.RateLimit != nil {
+		c.RateLimit = &gate.RateLimit{Events: s.RateLimit.Events, Window: timeDuration(s.RateLimit.Window), PerUser: s.RateLimit.Per == "user"}
+	}
+	if s.App != nil {
+		c.AppName = s.App.Name
+	}
+	return c
+}
+
+var (
+	_ caddyhttp.MiddlewareHandler = (*Gate)(nil)
+	_ caddy.Provisioner           = (*Gate)(nil)
+)

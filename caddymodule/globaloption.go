@@ -1,0 +1,263 @@
+package caddymodule
+
+import (
+	"maps"
+	"strings"
+
+	"github.com/caddyserver/caddy/v2/caddyconfig"
+	"github.com/caddyserver/caddy/v2/caddyconfig/caddyfile"
+	"github.com/caddyserver/caddy/v2/caddyconfig/httpcaddyfile"
+
+	"github.com/truxeio/caddy-truxe/internal/nearest"
+)
+
+func init() {
+	httpcaddyfile.RegisterGlobalOption("truxe", parseGlobalOption)
+}
+
+// parseGlobalOption reads the `truxe` global option. Several blocks add up.
+func parseGlobalOption(d *caddyfile.Dispenser, existing any) (any, error) {
+	app := new(App)
+	if prev, ok := existing.(httpcaddyfile.App); ok {
+		if err := caddyconfig.StrictUnmarshalJSON(prev.Value, app); err != nil {
+			return nil, err
+		}
+	}
+	if err := app.UnmarshalCaddyfile(d); err != nil {
+		return nil, err
+	}
+	return httpcaddyfile.App{Name: "truxe", Value: caddyconfig.JSON(app, nil)}, nil
+}
+
+// UnmarshalCaddyfile reads:
+//
+//	truxe {
+//		portal         <host>
+//		path           <prefix>
+//		storage        sqlite [<file>] | postgres <dsn>
+//		redis          <url> { prefix <prefix> ; on_loss deny | stale [<max age>] }
+//		encryption_key <key> [<older key>...]
+//		jwt            { issuer ; audience ; access ; refresh ; rotate ; bits ; private_key ; trust <issuer> { … } }
+//		session        { idle ; max ; remember ; limit }
+//		password       { min_length ; min_length_with_mfa ; hash bcrypt [<cost>] | argon2id ; breached <file> }
+//		rate_limit     login|address <events> <window>
+//		users_file     <file>
+//		audit          { file <path> ; on_failure deny|continue }
+//		cors           <origin...>
+//		brand          { name ; logo ; accent ; support }
+//	}
+func (a *App) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
+	for d.Next() {
+		if d.NextArg() {
+			return d.ArgErr()
+		}
+		w := words{
+			"portal":         func() error { return oneArg(d, &a.Portal) },
+			"path":           func() error { return oneArg(d, &a.Path) },
+			"storage":        func() error { return a.readStorage(d) },
+			"redis":          func() error { return a.readRedis(d) },
+			"encryption_key": func() error { return someArgs(d, &a.EncryptionKeys) },
+			"jwt":            func() error { return a.readJWT(d) },
+			"session":        func() error { return a.readSession(d) },
+			"password":       func() error { return a.readPassword(d) },
+			"rate_limit":     func() error { return a.readRateLimit(d) },
+			"users_file":     func() error { return oneArg(d, &a.UsersFile) },
+			"audit":          func() error { return a.readAudit(d) },
+			"cors":           func() error { return someArgs(d, &a.CORS) },
+			"brand":          func() error { return a.readBrand(d) },
+		}
+		maps.Copy(w, later(d, "mfa", "policies", "provider", "smtp", "webhook"))
+		if err := readBlock(d, "option", w); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (a *App) readStorage(d *caddyfile.Dispenser) error {
+	if !d.NextArg() {
+		return d.ArgErr()
+	}
+	s := &Storage{Driver: d.Val()}
+	switch s.Driver {
+	case "sqlite":
+		if d.NextArg() {
+			s.DSN = d.Val()
+		}
+	case "postgres":
+		if !d.NextArg() {
+			return d.Err("storage postgres needs a connection string, for example postgres://truxe@127.0.0.1/truxe")
+		}
+		s.DSN = d.Val()
+	default:
+		return d.Errf("unknown storage %q%s", s.Driver, nearest.Hint(s.Driver, []string{"sqlite", "postgres"}))
+	}
+	if d.NextArg() {
+		return d.ArgErr()
+	}
+	a.Storage = s
+	return nil
+}
+
+func (a *App) readRedis(d *caddyfile.Dispenser) error {
+	r := new(Redis)
+	if err := oneArg(d, &r.URL); err != nil {
+		return err
+	}
+	a.Redis = r
+	return readBlock(d, "option of redis", words{
+		"prefix": func() error { return oneArg(d, &r.Prefix) },
+		"on_loss": func() error {
+			args := d.RemainingArgs()
+			switch {
+			case len(args) == 1 && (args[0] == "deny" || args[0] == "stale"):
+			case len(args) == 2 && args[0] == "stale":
+				age, err := parseDuration(d, "on_loss stale", args[1])
+				if err != nil {
+					return err
+				}
+				r.OnLossMaxAge = age
+			default:
+				return d.Err("on_loss is `deny` or `stale <max age>`")
+			}
+			r.OnLoss = args[0]
+			return nil
+		},
+	})
+}
+
+func (a *App) readJWT(d *caddyfile.Dispenser) error {
+	if a.JWT == nil {
+		a.JWT = new(JWT)
+	}
+	j := a.JWT
+	return readBlock(d, "option of jwt", words{
+		"issuer":      func() error { return oneArg(d, &j.Issuer) },
+		"audience":    func() error { return someArgs(d, &j.Audience) },
+		"access":      func() error { return duration(d, &j.Access) },
+		"refresh":     func() error { return duration(d, &j.Refresh) },
+		"rotate":      func() error { return duration(d, &j.Rotate) },
+		"bits":        func() error { return number(d, &j.Bits, 2048, 4096) },
+		"private_key": func() error { return oneArg(d, &j.PrivateKey) },
+		"trust": func() error {
+			var t Trust
+			if err := oneArg(d, &t.Issuer); err != nil {
+				return err
+			}
+			err := readBlock(d, "option of trust", words{
+				"jwks":          func() error { return oneArg(d, &t.JWKS) },
+				"audience":      func() error { return someArgs(d, &t.Audience) },
+				"subject_claim": func() error { return oneArg(d, &t.SubjectClaim) },
+				"roles_claim":   func() error { return oneArg(d, &t.RolesClaim) },
+			})
+			if err != nil {
+				return err
+			}
+			if t.JWKS == "" || len(t.Audience) == 0 {
+				return d.Errf("trust %s needs jwks and audience", t.Issuer)
+			}
+			j.Trust = append(j.Trust, t)
+			return nil
+		},
+	})
+}
+
+func (a *App) readSession(d *caddyfile.Dispenser) error {
+	if a.Session == nil {
+		a.Session = new(Session)
+	}
+	s := a.Session
+	return readBlock(d, "option of session", words{
+		"idle":     func() error { return duration(d, &s.Idle) },
+		"max":      func() error { return duration(d, &s.Max) },
+		"remember": func() error { return duration(d, &s.Remember) },
+		"limit":    func() error { return number(d, &s.Limit, 1, 1000) },
+	})
+}
+
+func (a *App) readPassword(d *caddyfile.Dispenser) error {
+	if a.Password == nil {
+		a.Password = new(Password)
+	}
+	p := a.Password
+	return readBlock(d, "option of password", words{
+		"min_length":          func() error { return number(d, &p.MinLength, 8, 128) },
+		"min_length_with_mfa": func() error { return number(d, &p.MinLengthWithMFA, 8, 128) },
+		"breached":            func() error { return oneArg(d, &p.Breached) },
+		"hash": func() error {
+			args := d.RemainingArgs()
+			switch {
+			case len(args) == 1 && (args[0] == "bcrypt" || args[0] == "argon2id"):
+			case len(args) == 2 && args[0] == "bcrypt":
+				cost, err := parseNumber(d, "hash bcrypt", args[1], 10, 15)
+				if err != nil {
+					return err
+				}
+				p.Cost = cost
+			default:
+				return d.Err("hash is `bcrypt [<cost>]` or `argon2id`")
+			}
+			p.Hash = args[0]
+			return nil
+		},
+	})
+}
+
+func (a *App) readRateLimit(d *caddyfile.Dispenser) error {
+	var which, events, window string
+	if !d.AllArgs(&which, &events, &window) {
+		return d.Err("rate_limit is `login|address <events> <window>`")
+	}
+	n, err := parseNumber(d, "rate_limit", events, 1, 1_000_000)
+	if err != nil {
+		return err
+	}
+	length, err := parseDuration(d, "rate_limit", window)
+	if err != nil {
+		return err
+	}
+	if a.RateLimits == nil {
+		a.RateLimits = new(RateLimits)
+	}
+	rate := &Rate{Events: n, Window: length}
+	switch which {
+	case "login":
+		a.RateLimits.Login = rate
+	case "address":
+		a.RateLimits.Address = rate
+	default:
+		return d.Errf("unknown rate_limit %q%s", which, nearest.Hint(which, []string{"login", "address"}))
+	}
+	return nil
+}
+
+func (a *App) readAudit(d *caddyfile.Dispenser) error {
+	if a.Audit == nil {
+		a.Audit = new(Audit)
+	}
+	return readBlock(d, "option of audit", words{
+		"file":       func() error { return oneArg(d, &a.Audit.File) },
+		"on_failure": func() error { return choice(d, &a.Audit.OnFailure, "deny", "continue") },
+	})
+}
+
+func (a *App) readBrand(d *caddyfile.Dispenser) error {
+	if a.Brand == nil {
+		a.Brand = new(Brand)
+	}
+	b := a.Brand
+	w := words{
+		"logo":    func() error { return oneArg(d, &b.Logo) },
+		"accent":  func() error { return oneArg(d, &b.Accent) },
+		"support": func() error { return oneArg(d, &b.Support) },
+		"name": func() error {
+			args := d.RemainingArgs()
+			if len(args) == 0 {
+				return d.ArgErr()
+			}
+			b.Name = strings.Join(args, " ")
+			return nil
+		},
+	}
+	return readBlock(d, "option of brand", w)
+}

@@ -1,0 +1,50 @@
+package caddymodule
+
+import "github.com/caddyserver/caddy/v2"
+
+// Site is what one `truxe` directive says about the app behind it.
+type Site struct {
+	// Paths that need no sign-in: an exact path, or a prefix ending in `/*`.
+	Public []string `json:"public,omitempty"`
+	// The roles that may enter. Without allow_roles and allow_users everybody signed in may.
+	AllowRoles []string `json:"allow_roles,omitempty"`
+	// The users, by name, that may enter.
+	AllowUsers []string `json:"allow_users,omitempty"`
+	// The identity headers of the upstream: `default`, `none`, or the name of a preset.
+	Headers string `json:"headers,omitempty"`
+	// More headers: name to value; the value may use `{http.auth.user.*}` and `{http.truxe.session}`.
+	Header []Header `json:"header,omitempty"`
+	// Whether answers of the app get security headers it does not set itself. Default: off
+	SecurityHeaders bool `json:"security_headers,omitempty"`
+	// At most so many requests.
+	RateLimit *SiteRate `json:"rate_limit,omitempty"`
+	// Paths whose requests do not extend the session's idle time.
+	Passive []string `json:"passive,omitempty"`
+	// What happens to CORS preflights of the app: `deny` (default) or `pass`.
+	Preflight string `json:"preflight,omitempty"`
+	// How the app is listed on the page of apps.
+	App *AppLabel `json:"app,omitempty"`
+	// Set when the servers option names trusted proxies; a plain-http site is then judged by what they say.
+	BehindProxy bool `json:"behind_proxy,omitempty"`
+}
+
+// Header is one more header for the upstream.
+type Header struct {
+	Name  string `json:"name"`
+	Value string `json:"value"`
+}
+
+// SiteRate bounds the requests of one person or address to a site.
+type SiteRate struct {
+	Events int            `json:"events"`
+	Window caddy.Duration `json:"window"`
+	// `user` or `ip`. Default: `ip`
+	Per string `json:"per,omitempty"`
+}
+
+// AppLabel is how the app is shown.
+type AppLabel struct {
+	Name        string `json:"name"`
+	Icon        string `json:"icon,omitempty"`
+	Description string `json:"description,omitempty"`
+}

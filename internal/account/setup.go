@@ -1,0 +1,102 @@
+package account
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"github.com/truxeio/caddy-truxe/internal/audit"
+	"github.com/truxeio/caddy-truxe/internal/identity"
+	"github.com/truxeio/caddy-truxe/internal/secret"
+	"github.com/truxeio/caddy-truxe/internal/store"
+)
+
+// SetupLife is how long a setup link works.
+const SetupLife = time.Hour
+
+const setupKind = "setup"
+
+// ErrSetUp says that somebody exists already: the setup page is gone for good (404).
+var ErrSetUp = &identity.Error{Code: identity.CodeNotFound, Detail: "This gateway is set up already."}
+
+// NeedsSetup tells whether there are no users yet.
+func (a *Accounts) NeedsSetup(ctx context.Context) (bool, error) {
+	n, err := a.Store.CountUsers(ctx)
+	return n == 0, unavailable(err)
+}
+
+// NewSetupCode makes the one-time code of the setup link; only its hash is kept, and older codes stop working.
+// It works once, within SetupLife, while there are no users.
+func (a *Accounts) NewSetupCode(ctx context.Context, by By) (string, error) {
+	code, hash := secret.NewSessionSecret()
+	err := a.change(ctx, func(tx *store.Tx, out *effects) error {
+		n, err := tx.CountUsers(ctx)
+		if err != nil {
+			return err
+		}
+		if n > 0 {
+			return ErrSetUp
+		}
+		if err := tx.DeleteOneTimes(ctx, setupKind); err != nil {
+			return err
+		}
+		out.audit(by.event(audit.SetupLinkCreated, "success"))
+		now := a.Now()
+		return tx.PutOneTime(ctx, store.OneTime{Kind: setupKind, Hash: hash, Created: now, Expires: now.Add(SetupLife)})
+	})
+	return code, err
+}
+
+var errSetupCode = &identity.Error{Code: identity.CodeInvalidRequest, Detail: "This setup code is not valid any more. Run: caddy truxe setup"}
+
+// Setup creates the first administrator with a setup code. Of racing uses one wins (R5): consuming the code and
+// creating the user are one transaction.
+func (a *Accounts) Setup(ctx context.Context, by By, code string, in NewUser) (identity.User, error) {
+	hash, ok := secret.ParseSessionSecret(code)
+	if !ok {
+		return identity.User{}, errSetupCode
+	}
+	if valid, err := a.Store.PeekOneTime(ctx, setupKind, hash, a.Now()); err != nil || !valid {
+		if err == nil { // before hashing: a wrong code must not cost a hash
+			err = errSetupCode
+		}
+		return identity.User{}, unavailable(err)
+	}
+	return a.firstAdmin(ctx, by, in, func(tx *store.Tx) error {
+		_, won, err := tx.ConsumeOneTime(ctx, setupKind, hash, a.Now())
+		if err == nil && !won {
+			err = errSetupCode
+		}
+		return err
+	})
+}
+
+// CreateFirstAdmin creates the first administrator for somebody who owns the machine: the command line or the environment.
+func (a *Accounts) CreateFirstAdmin(ctx context.Context, by By, in NewUser) (identity.User, error) {
+	return a.firstAdmin(ctx, by, in, func(tx *store.Tx) error { return tx.DeleteOneTimes(ctx, setupKind) })
+}
+
+func (a *Accounts) firstAdmin(ctx context.Context, by By, in NewUser, before func(*store.Tx) error) (identity.User, error) {
+	in.Roles = []string{identity.AdminRole}
+	if in.Password == "" {
+		return identity.User{}, &identity.Error{Code: identity.CodePasswordRefused, Detail: "Choose a password."}
+	}
+	u, err := a.prepare(ctx, in)
+	if err != nil {
+		return identity.User{}, err
+	}
+	err = a.change(ctx, func(tx *store.Tx, out *effects) error {
+		if err := before(tx); err != nil {
+			return err
+		}
+		e := userEvent(by, audit.UserCreated, u.User)
+		e.Details = map[string]string{"roles": identity.AdminRole, "first": "yes"}
+		out.audit(e)
+		err := tx.CreateFirstUser(ctx, u)
+		if errors.Is(err, store.ErrConflict) {
+			return ErrSetUp
+		}
+		return err
+	})
+	return u.User, err
+}

@@ -1,0 +1,253 @@
+package account
+
+import (
+	"context"
+	"errors"
+	"net/netip"
+	"time"
+
+	"github.com/truxeio/caddy-truxe/internal/audit"
+	"github.com/truxeio/caddy-truxe/internal/credential"
+	"github.com/truxeio/caddy-truxe/internal/identity"
+	"github.com/truxeio/caddy-truxe/internal/ratelimit"
+	"github.com/truxeio/caddy-truxe/internal/secret"
+	"github.com/truxeio/caddy-truxe/internal/session"
+	"github.com/truxeio/caddy-truxe/internal/store"
+)
+
+// ceiling is the hard limit of wrong passwords in a row (NIST SP 800-63B-4 3.2.2, LK-01). Beyond it only a browser
+// that the person has signed in from before may still try, so that a stranger cannot lock anybody out for good.
+const ceiling = 100
+
+// deviceLife is how long a browser is remembered as known.
+const deviceLife = 180 * 24 * time.Hour
+
+// SignIn is one try with a password.
+type SignIn struct {
+	Login    string // user name or e-mail address, any spelling
+	Password string
+	Address  netip.Addr // zero when the server could not tell
+	Device   string     // value of the device cookie, "" without
+	Remember bool
+	Kind     string // "browser" or "api"
+	By       By
+}
+
+// SignedIn is a fresh session.
+type SignedIn struct {
+	Secret  string // value of the session cookie
+	Device  string // value of the device cookie
+	Session store.Session
+	User    identity.User
+}
+
+var errCredentials = &identity.Error{Code: identity.CodeInvalidCredentials, Detail: "Check your username and password."}
+
+// SignIn checks a password and starts a session. Unknown, wrong, disabled and locked are one answer that takes one
+// time (PW-16): each of them hashes once, writes one counter and one audit line.
+func (a *Accounts) SignIn(ctx context.Context, in SignIn) (SignedIn, error) {
+	out, err := a.signIn(ctx, in)
+	switch code := identity.CodeOf(err); {
+	case err == nil:
+		a.Metrics.Login("password", "success")
+	case code == identity.CodeInvalidCredentials:
+		a.Metrics.Login("password", "failure")
+	default:
+		a.Metrics.Login("password", string(code))
+	}
+	return out, err
+}
+
+func (a *Accounts) signIn(ctx context.Context, in SignIn) (SignedIn, error) {
+	who, known, err := a.person(ctx, in)
+	if err != nil {
+		return SignedIn{}, err
+	}
+	device, err := a.knownDevice(ctx, in.Device, who.user.ID)
+	if err != nil {
+		return SignedIn{}, err
+	}
+	attempt := ratelimit.Attempt{Person: who.key, Address: in.Address}
+	if device != nil {
+		attempt.Device = device.ID.String()
+	}
+	try, err := a.Guard.Begin(ctx, attempt)
+	if err != nil {
+		a.noteLimited(in, who, err)
+		return SignedIn{}, err
+	}
+	ok, stale, err := a.checkPassword(ctx, who.user.PasswordHash, in.Password)
+	if err != nil {
+		_ = try.Abandon(context.WithoutCancel(ctx))
+		return SignedIn{}, err
+	}
+	locked := who.user.Failures >= ceiling && device == nil
+	if !ok || !known || who.user.Disabled || locked {
+		return SignedIn{}, a.failed(ctx, in, who, ok, locked)
+	}
+	if stale {
+		a.rehash(ctx, who.user, in.Password)
+	}
+	out, err := a.begin(ctx, in, who.user.User, device)
+	if err != nil {
+		_ = try.Abandon(context.WithoutCancel(ctx))
+		return SignedIn{}, err
+	}
+	if err := try.Succeed(ctx); err != nil {
+		a.Logger.Warn("could not clear the counters of failed sign-ins", "error", err)
+	}
+	return out, nil
+}
+
+// person is who a login name stands for, or the name itself when nobody has it.
+type person struct {
+	key  string // all spellings of one person share it (LK-02)
+	user store.UserRecord
+}
+
+func (a *Accounts) person(ctx context.Context, in SignIn) (person, bool, error) {
+	folded, err := credential.FoldUsername(in.Login)
+	if err != nil {
+		return person{key: "name:invalid"}, false, nil
+	}
+	user, err := a.Store.UserByLogin(ctx, folded)
+	switch {
+	case err == nil:
+		return person{key: "user:" + user.ID.String(), user: user}, true, nil
+	case errors.Is(err, store.ErrNotFound):
+		return person{key: "name:" + folded}, false, nil
+	}
+	return person{}, false, unavailable(err)
+}
+
+// knownDevice finds the record behind a device cookie when it belongs to this person (LK-05).
+func (a *Accounts) knownDevice(ctx context.Context, value string, user identity.ID) (*store.Device, error) {
+	hash, ok := secret.ParseSessionSecret(value)
+	if !ok || user.IsZero() {
+		return nil, nil
+	}
+	d, err := a.Store.DeviceByHash(ctx, hash, a.Now())
+	if errors.Is(err, store.ErrNotFound) || err == nil && d.UserID != user {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, unavailable(err)
+	}
+	return &d, nil
+}
+
+// checkPassword hashes exactly once, also for nobody.
+func (a *Accounts) checkPassword(ctx context.Context, stored, password string) (ok, stale bool, err error) {
+	normal, err := credential.Normalize(password)
+	if err != nil { // too long or not UTF-8: it can be nobody's password, and must take as long as any
+		stored, normal = "", "not a password"
+	}
+	if stored == "" {
+		return false, false, a.Hasher.VerifyDummy(ctx, normal)
+	}
+	return a.Hasher.Verify(ctx, stored, normal)
+}
+
+func (a *Accounts) failed(ctx context.Context, in SignIn, who person, passwordOK, locked bool) error {
+	e := in.By.event(audit.AuthnLoginFail, "failure")
+	e.Subject = audit.Subject{ID: idText(who.user.ID), Name: who.user.Username}
+	switch {
+	case who.user.ID.IsZero():
+		e.Reason = "unknown_user" // the name is not logged: people type passwords there (AU-03)
+	case locked:
+		e.Event, e.Reason = audit.AuthnLoginLock, "locked"
+	case !passwordOK:
+		e.Reason = "wrong_password"
+	default:
+		e.Reason = "user_disabled"
+	}
+	err := a.change(ctx, func(tx *store.Tx, out *effects) error {
+		out.audit(e)
+		_, err := tx.AddFailure(ctx, who.user.ID)
+		if errors.Is(err, store.ErrNotFound) {
+			err = nil
+		}
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	return errCredentials
+}
+
+func (a *Accounts) noteLimited(in SignIn, who person, err error) {
+	if identity.CodeOf(err) != identity.CodeRateLimited {
+		return
+	}
+	for _, limit := range ratelimit.LimitsOf(err) {
+		a.Metrics.RateLimited(limit)
+	}
+	e := in.By.event(audit.AuthnLoginLock, "refused")
+	e.Subject = audit.Subject{ID: idText(who.user.ID), Name: who.user.Username}
+	e.Reason = string(identity.CodeRateLimited)
+	a.Audit.Note(e)
+}
+
+// rehash renews an outdated hash in one compare-and-swap (PW-13). Failing to do so does not fail the sign-in.
+func (a *Accounts) rehash(ctx context.Context, user store.UserRecord, password string) {
+	normal, err := credential.Normalize(password)
+	if err == nil {
+		var fresh string
+		if fresh, err = a.Hasher.Hash(ctx, normal); err == nil {
+			_, err = a.Store.RehashPassword(ctx, user.ID, user.PasswordHash, fresh)
+		}
+	}
+	if err != nil {
+		a.Logger.Warn("could not renew a password hash", "user", user.ID.String(), "error", err)
+	}
+}
+
+// begin starts the session after every factor has been proven.
+func (a *Accounts) begin(ctx context.Context, in SignIn, user identity.User, device *store.Device) (SignedIn, error) {
+	now := a.Now()
+	out := SignedIn{User: user, Device: in.Device}
+	err := a.change(ctx, func(tx *store.Tx, eff *effects) error {
+		secretValue, s, ended, err := a.Sessions.Start(ctx, tx, session.NewSession{User: user, Kind: in.Kind, Host: in.By.Host, AuthTime: now,
+			AMR: []string{"pwd"}, ACR: "1", Remember: in.Remember, IP: in.By.IP, UserAgent: in.By.UserAgent})
+		if err != nil {
+			return err
+		}
+		out.Secret, out.Session = secretValue, s
+		for _, id := range ended {
+			if err := a.revokeSession(ctx, tx, eff, id, "session_limit"); err != nil {
+				return err
+			}
+		}
+		if err := tx.ClearFailures(ctx, user.ID); err != nil {
+			return err
+		}
+		if in.Kind == "browser" {
+			if out.Device, err = a.rememberDevice(ctx, tx, in, user.ID, device, now); err != nil {
+				return err
+			}
+		}
+		e := in.By.event(audit.AuthnLoginSuccess, "success")
+		e.Actor = audit.Actor{ID: user.ID.String(), Name: user.Username}
+		e.Session = s.ID.String()
+		e.Details = map[string]string{"kind": in.Kind, "method": "password"}
+		eff.audit(e)
+		return nil
+	})
+	return out, err
+}
+
+func (a *Accounts) rememberDevice(ctx context.Context, tx *store.Tx, in SignIn, user identity.ID, known *store.Device, now time.Time) (string, error) {
+	if known != nil {
+		return in.Device, tx.TouchDevice(ctx, known.ID, now, now.Add(deviceLife))
+	}
+	value, hash := secret.NewSessionSecret()
+	return value, tx.CreateDevice(ctx, store.Device{ID: identity.NewID(), Hash: hash, UserID: user, Created: now, LastUsed: now,
+		Expires: now.Add(deviceLife), UserAgent: in.By.UserAgent})
+}
+
+func idText(id identity.ID) string {
+	if id.IsZero() {
+		return ""
+	}
+	return id.String()
+}

@@ -1,0 +1,178 @@
+package account
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"slices"
+	"strings"
+
+	"gopkg.in/yaml.v3"
+
+	"github.com/truxeio/caddy-truxe/internal/credential"
+	"github.com/truxeio/caddy-truxe/internal/identity"
+	"github.com/truxeio/caddy-truxe/internal/store"
+)
+
+// UsersFile is the `users_file`: people as configuration. Rows that vanish delete nobody; `disabled: true` does that
+// job without losing who it was.
+type UsersFile struct {
+	Users []UsersFileRow `yaml:"users"`
+}
+
+// UsersFileRow is one person.
+type UsersFileRow struct {
+	Username     string   `yaml:"username"`
+	Email        string   `yaml:"email"`
+	Name         string   `yaml:"name"`
+	Roles        []string `yaml:"roles"`
+	PasswordHash string   `yaml:"password_hash"` // bcrypt or argon2id; only for a user that does not exist yet
+	Disabled     bool     `yaml:"disabled"`
+}
+
+// maxUsersFile bounds the file in bytes.
+const maxUsersFile = 8 << 20
+
+// ReadUsersFile reads and checks the file without touching anything else.
+func ReadUsersFile(path string) (UsersFile, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return UsersFile{}, fmt.Errorf("users_file: %w", err)
+	}
+	defer f.Close()
+	raw, err := io.ReadAll(io.LimitReader(f, maxUsersFile+1))
+	if err != nil {
+		return UsersFile{}, fmt.Errorf("users_file: %w", err)
+	}
+	if len(raw) > maxUsersFile {
+		return UsersFile{}, fmt.Errorf("users_file: %s is larger than 8 MiB; use: caddy truxe users import", path)
+	}
+	u, err := ParseUsersFile(raw)
+	if err != nil {
+		return u, fmt.Errorf("%s: %w", path, err)
+	}
+	return u, nil
+}
+
+// ParseUsersFile is strict: unknown keys, doubled names, bad hashes and anchors that grow are errors with a line.
+func ParseUsersFile(raw []byte) (UsersFile, error) {
+	var file UsersFile
+	dec := yaml.NewDecoder(bytes.NewReader(raw))
+	dec.KnownFields(true)
+	if err := dec.Decode(&file); err != nil && !errors.Is(err, io.EOF) {
+		return UsersFile{}, fmt.Errorf("not a users file: %w", err)
+	}
+	if err := dec.Decode(new(any)); !errors.Is(err, io.EOF) {
+		return UsersFile{}, errors.New("a users file is one YAML document")
+	}
+	seen := map[string]string{}
+	for i, row := range file.Users {
+		at := fmt.Sprintf("user %d (%q)", i+1, row.Username)
+		if err := row.check(seen); err != nil {
+			return UsersFile{}, fmt.Errorf("%s: %w", at, err)
+		}
+	}
+	return file, nil
+}
+
+func (row UsersFileRow) check(seen map[string]string) error {
+	if _, err := credential.ValidUsername(row.Username); err != nil {
+		return fmt.Errorf("username: %w", err)
+	}
+	if row.Email != "" {
+		if err := credential.ValidEmail(row.Email); err != nil {
+			return fmt.Errorf("email: %w", err)
+		}
+	}
+	if row.PasswordHash != "" {
+		if err := credential.CheckHash(row.PasswordHash); err != nil {
+			return fmt.Errorf("password_hash: %w", err)
+		}
+	}
+	if _, err := cleanRoles(row.Roles); err != nil {
+		return fmt.Errorf("roles: %w", err)
+	}
+	for _, login := range []string{row.Username, row.Email} {
+		if login == "" {
+			continue
+		}
+		key, err := credential.FoldUsername(login)
+		if err != nil {
+			return err
+		}
+		if other, taken := seen[key]; taken && other != row.Username {
+			return fmt.Errorf("%q is also a name or address of %q", login, other)
+		} else if taken && login == row.Username {
+			return errors.New("this user stands twice in the file")
+		}
+		seen[key] = row.Username
+	}
+	return nil
+}
+
+// managedBy marks rows of the users file; pages show them read-only.
+const managedBy = "users_file"
+
+// ApplyUsersFile creates and changes users so that they match the file.
+func (a *Accounts) ApplyUsersFile(ctx context.Context, file UsersFile) (created, changed int, err error) {
+	by := By{Via: managedBy}
+	for _, row := range file.Users {
+		key, err := credential.FoldUsername(row.Username)
+		if err != nil {
+			return created, changed, err
+		}
+		existing, err := a.Store.UserByLogin(ctx, key)
+		if errors.Is(err, store.ErrNotFound) {
+			_, err = a.CreateUser(ctx, by, NewUser{Username: row.Username, Email: row.Email, Name: row.Name, Roles: row.Roles,
+				PasswordHash: row.PasswordHash, Disabled: row.Disabled, Managed: managedBy})
+			if err != nil {
+				return created, changed, fmt.Errorf("user %q: %w", row.Username, err)
+			}
+			created++
+			continue
+		}
+		if err != nil {
+			return created, changed, unavailable(err)
+		}
+		c, differs := row.differences(existing.User)
+		if !differs {
+			continue
+		}
+		if _, err := a.UpdateUser(ctx, by, existing.ID, c); err != nil {
+			return created, changed, fmt.Errorf("user %q: %w", row.Username, err)
+		}
+		changed++
+	}
+	return created, changed, nil
+}
+
+// differences says what of an existing user is not as the file has it.
+func (row UsersFileRow) differences(u identity.User) (store.UserChange, bool) {
+	var c store.UserChange
+	differs := false
+	if row.Email != u.Email {
+		c.Email, differs = &row.Email, true
+	}
+	if row.Name != u.Name {
+		c.Name, differs = &row.Name, true
+	}
+	if row.Disabled != u.Disabled {
+		c.Disabled, differs = &row.Disabled, true
+	}
+	roles := slices.Clone(row.Roles)
+	for i := range roles {
+		roles[i] = strings.TrimSpace(roles[i])
+	}
+	slices.Sort(roles)
+	roles = slices.Compact(roles)
+	if have := slices.Sorted(slices.Values(u.Roles)); !slices.Equal(roles, have) {
+		c.Roles, differs = &roles, true
+	}
+	if managed := managedBy; u.Managed != managed {
+		c.Managed, differs = &managed, true
+	}
+	return c, differs
+}

@@ -1,0 +1,148 @@
+package gate
+
+import (
+	"net"
+	"net/http"
+	"net/netip"
+	"strings"
+	"time"
+
+	"github.com/truxeio/caddy-truxe/internal/audit"
+	"github.com/truxeio/caddy-truxe/internal/cookie"
+	"github.com/truxeio/caddy-truxe/internal/identity"
+	"github.com/truxeio/caddy-truxe/internal/problem"
+)
+
+// refuse answers a request that may not pass (CONTRACT section 3).
+func (g *Gate) refuse(w http.ResponseWriter, r *http.Request, s *Site, c Client, v verdict) {
+	code := v.decision.Code
+	g.Metrics.Decision("deny", string(code))
+	switch code {
+	case identity.CodeLoginRequired:
+		g.askToSignIn(w, r)
+	case identity.CodeInvalidToken:
+		w.Header().Set("WWW-Authenticate", `Bearer error="invalid_token"`)
+		g.CORS.Allow(w.Header(), r)
+		problem.Write(w, problem.Problem{Code: code})
+	case identity.CodeStateUnavailable, identity.CodeBusy:
+		g.answer(w, r, s, identity.CodeStateUnavailable, readyWait, identity.NewReference())
+	case identity.CodeAmbiguousPath, identity.CodeInvalidRequest, identity.CodeTooEarly:
+		g.answer(w, r, s, code, 0, identity.NewReference())
+	default: // signed in, and a rule is not met
+		reference := g.Audit.Note(denial(r, c, v))
+		if kind := KindOf(r); kind != KindAPI && kind != KindWebSocket && kind != KindPreflight && v.principal() != nil {
+			g.Pages.Denied(w, r, v.principal(), code, reference)
+			return
+		}
+		g.CORS.Allow(w.Header(), r)
+		problem.Write(w, problem.Problem{Code: code, Reference: reference})
+	}
+}
+
+func denial(r *http.Request, c Client, v verdict) audit.Event {
+	e := audit.Event{Event: audit.AuthzFail, Outcome: "deny", IP: c.Addr, UserAgent: r.UserAgent(), Host: r.Host, Method: r.Method,
+		Path: r.URL.Path, Reason: string(v.decision.Code), Details: map[string]string{"rule": v.decision.Rule}}
+	if p := v.principal(); p != nil {
+		e.Actor = audit.Actor{ID: p.UserID, Name: p.Username}
+		e.Session = p.SessionID
+	}
+	return e
+}
+
+// askToSignIn answers an anonymous request by its kind. A POST is never redirected: its body would be lost, or sent
+// to the login page (CS-12).
+func (g *Gate) askToSignIn(w http.ResponseWriter, r *http.Request) {
+	host, reference := r.Host, identity.NewReference()
+	kind := KindOf(r)
+	switch kind {
+	case KindNavigate:
+		url, err := g.WayBack.LoginURL(w, r, host, r.URL.RequestURI())
+		if err != nil {
+			g.answer(w, r, nil, identity.CodeStateUnavailable, readyWait, reference)
+			return
+		}
+		w.Header().Set("Cache-Control", "no-store")
+		w.Header().Set("Location", url)
+		w.WriteHeader(http.StatusFound)
+	case KindFrame:
+		url, err := g.WayBack.LoginURL(w, r, host, r.URL.RequestURI())
+		if err != nil {
+			url = g.WayBack.LoginPage(host)
+		}
+		g.Pages.FrameSignIn(w, r, url, reference)
+	case KindPost, KindPostCross:
+		drain(r)
+		g.Pages.SessionEnded(w, r, g.WayBack.LoginPage(host)+"?back=1", kind == KindPost, reference)
+	default:
+		if kind == KindPreflight && g.CORS.Preflight(w, r) {
+			return
+		}
+		w.Header().Set("WWW-Authenticate", "Bearer")
+		g.CORS.Allow(w.Header(), r)
+		problem.Write(w, problem.Problem{Code: identity.CodeLoginRequired, LoginURL: g.WayBack.LoginPage(host), Reference: reference})
+	}
+}
+
+// answer sends a page to people and problem+json to programs.
+func (g *Gate) answer(w http.ResponseWriter, r *http.Request, _ *Site, code identity.Code, retry time.Duration, reference string) {
+	switch KindOf(r) {
+	case KindNavigate, KindFrame, KindPost, KindPostCross:
+		g.Pages.Problem(w, r, code, retry, reference)
+	default:
+		g.CORS.Allow(w.Header(), r)
+		problem.Write(w, problem.Problem{Code: code, Reference: reference, RetryAfter: retry})
+	}
+}
+
+// WriteUnavailable is the answer while the engine is starting.
+func WriteUnavailable(w http.ResponseWriter) {
+	problem.Write(w, problem.Problem{Code: identity.CodeStateUnavailable, RetryAfter: readyWait})
+}
+
+// drain reads what is left of a form before it is answered: Go closes the connection after about 256 KB of unread
+// body, and the person would see a reset instead of the page (UX section 1.2).
+func drain(r *http.Request) {
+	if r.Body == nil {
+		return
+	}
+	buf := make([]byte, 32<<10)
+	for left := 10 << 20; left > 0; {
+		n, err := r.Body.Read(buf)
+		if err != nil {
+			return
+		}
+		left -= n
+	}
+}
+
+// clearCookie tells the browser to forget one of our cookies.
+func clearCookie(h http.Header, name string) {
+	h.Add("Set-Cookie", name+"=; Path=/; Max-Age=0; Secure; HttpOnly; SameSite=Lax")
+}
+
+func stripCookies(h http.Header) { cookie.Strip(h) }
+
+// IsOwnPath tells the gateway's own URLs: below the base path, and the well-known ones that belong to it.
+func IsOwnPath(base, path string) bool {
+	if strings.HasPrefix(path, base) && (len(path) == len(base) || path[len(base)] == '/') {
+		return true
+	}
+	return path == "/.well-known/change-password"
+}
+
+// addressKey folds an address for a limiter: IPv4-mapped IPv6 counts as its IPv4, IPv6 per /64 (LK-08).
+func addressKey(addr string) string {
+	if host, _, err := net.SplitHostPort(addr); err == nil {
+		addr = host
+	}
+	ip, err := netip.ParseAddr(addr)
+	if err != nil {
+		return "none"
+	}
+	ip = ip.Unmap().WithZone("")
+	if ip.Is6() {
+		prefix, _ := ip.Prefix(64)
+		return prefix.String()
+	}
+	return ip.String()
+}

@@ -1,0 +1,88 @@
+package gate
+
+import (
+	"net/http"
+	"strings"
+)
+
+// Kind is what a request without a credential is answered by (CONTRACT section 3).
+type Kind uint8
+
+// The kinds, in the order of the contract's table.
+const (
+	KindAPI       Kind = iota // fetch, XHR, SSE, images, curl: 401 problem+json
+	KindNavigate              // top-level GET or HEAD: 302 to the login page
+	KindFrame                 // in a frame: 401 with a target=_top link
+	KindPost                  // navigation with a body, same origin or site: 401 page with "Submit again"
+	KindPostCross             // the same from another site: no "Submit again", a forged form would need only a click
+	KindWebSocket             // a browser's WebSocket cannot follow a redirect
+	KindPreflight             // CORS preflight
+)
+
+// KindOf sorts a request by its Fetch Metadata, or by Accept where a client sends none (UX section 1.3).
+func KindOf(r *http.Request) Kind {
+	if IsWebSocket(r) {
+		return KindWebSocket
+	}
+	h := r.Header
+	if r.Method == http.MethodOptions && first(h, "Access-Control-Request-Method") != "" && first(h, "Origin") != "" {
+		return KindPreflight
+	}
+	mode, known := first(h, "Sec-Fetch-Mode"), fetchMetadata(h)
+	safe := r.Method == http.MethodGet || r.Method == http.MethodHead
+	if !known {
+		if safe && acceptsHTML(h) {
+			return KindNavigate
+		}
+		return KindAPI
+	}
+	if mode != "navigate" {
+		return KindAPI
+	}
+	switch first(h, "Sec-Fetch-Dest") {
+	case "iframe", "frame", "embed", "object", "fencedframe":
+		return KindFrame
+	}
+	if safe {
+		return KindNavigate
+	}
+	switch first(h, "Sec-Fetch-Site") {
+	case "same-origin", "same-site", "none":
+		return KindPost
+	}
+	return KindPostCross
+}
+
+// IsWebSocket knows the upgrade of HTTP/1.1 and the extended CONNECT of HTTP/2 and 3 (RFC 8441, RFC 9220), which only
+// reverse_proxy turns into a GET.
+func IsWebSocket(r *http.Request) bool {
+	if r.Method == http.MethodConnect && (r.Proto == "websocket" || first(r.Header, ":protocol") == "websocket") {
+		return true
+	}
+	return strings.EqualFold(first(r.Header, "Upgrade"), "websocket")
+}
+
+// fetchMetadata tells whether the client is a browser that says what kind of request it makes.
+func fetchMetadata(h http.Header) bool {
+	return len(h["Sec-Fetch-Mode"]) > 0 || len(h["Sec-Fetch-Dest"]) > 0 || len(h["Sec-Fetch-Site"]) > 0
+}
+
+func acceptsHTML(h http.Header) bool {
+	for _, line := range h["Accept"] {
+		for part := range strings.SplitSeq(line, ",") {
+			media, _, _ := strings.Cut(part, ";")
+			if strings.EqualFold(strings.TrimSpace(media), "text/html") {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// first reads a header by its canonical name without the cost of canonicalising it again.
+func first(h http.Header, canonical string) string {
+	if v := h[canonical]; len(v) > 0 {
+		return v[0]
+	}
+	return ""
+}

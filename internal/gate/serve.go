@@ -1,0 +1,214 @@
+package gate
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"time"
+
+	"github.com/truxeio/caddy-truxe/internal/identity"
+	"github.com/truxeio/caddy-truxe/internal/identityheader"
+	"github.com/truxeio/caddy-truxe/internal/policy"
+)
+
+// verdict is what the gate found out about one request.
+type verdict struct {
+	entry    *Entry
+	decision policy.Decision
+	path     string // the label of the duration metric
+	err      error  // why the credential could not be judged, or why the request is refused
+	ours     bool   // a bearer token of ours was sent
+	twice    bool   // two session cookies (SE-06)
+}
+
+// Serve judges one request, then hands it to next as somebody, or answers it.
+func (g *Gate) Serve(w http.ResponseWriter, r *http.Request, s *Site, c Client, next Next, announce Announce) error {
+	start := g.Now()
+	t := trailOf(r)
+	if t == nil {
+		s.clean(r)
+		t = &trail{credential: g.takeCredential(r)}
+	}
+	v := g.judge(r, s, t, c)
+	g.Metrics.DecisionDuration(v.path, g.Now().Sub(start))
+	if v.twice {
+		clearCookie(w.Header(), SessionCookie)
+	}
+	if announce != nil {
+		announce(r, v.principal(), v.decision)
+	}
+	if !v.decision.Allow {
+		g.refuse(w, r, s, c, v)
+		return nil
+	}
+	g.Metrics.Decision("allow", "")
+	if s.limit != nil && !g.underLimit(w, r, s, c, v) {
+		return nil
+	}
+	ctx := r.Context()
+	if v.entry != nil {
+		s.headers.Apply(r.Header, v.entry.Values)
+		varyByCredential(w.Header())
+		if v.entry.Principal.Credential == identity.CredentialCookie && !s.isPassive(r) {
+			g.Sessions.Used(v.entry)
+		}
+		var done func()
+		ctx, done = g.Revocations.Watch(ctx, v.entry.Principal)
+		defer done()
+	}
+	t.Context, t.entry = ctx, v.entry
+	return next.ServeHTTP(w, r.WithContext(t))
+}
+
+func (v *verdict) principal() *identity.Principal {
+	if v.entry == nil {
+		return nil
+	}
+	return v.entry.Principal
+}
+
+// judge finds the principal and decides. It writes nothing.
+func (g *Gate) judge(r *http.Request, s *Site, t *trail, c Client) (v verdict) {
+	v.path = "public"
+	canonical, err := policy.Canonical(r)
+	if err != nil {
+		v.err = err
+		v.decision.Code = identity.CodeAmbiguousPath
+		return v
+	}
+	host, err := policy.FoldHost(r.Host)
+	if err != nil {
+		v.err = err
+		v.decision.Code = identity.CodeInvalidRequest
+		return v
+	}
+	ready := g.Revocations.Ready()
+	v.entry = t.entry
+	if v.entry == nil && ready {
+		g.identify(r.Context(), t.credential, host, &v)
+	}
+	v.ours = t.credential.bearer != ""
+	v.twice = t.credential.cookies > 1
+	v.decision = s.rules.Decide(policy.RequestOf(r, host, canonical), v.principal())
+	if v.decision.Public {
+		return v // also while the state is unreadable, as nobody in particular
+	}
+	switch {
+	case !ready:
+		v.decision = policy.Decision{Code: identity.CodeStateUnavailable}
+	case v.err != nil:
+		v.decision = policy.Decision{Code: identity.CodeOf(v.err)}
+	case earlyData(r):
+		v.decision = policy.Decision{Code: identity.CodeTooEarly}
+	case v.decision.Allow && crossSiteSocket(r, g.CORS, v.principal()):
+		v.decision = policy.Decision{Code: identity.CodeCrossOrigin}
+	case KindOf(r) == KindPreflight && s.cfg.PassPreflight:
+		// a preflight carries no credential by design; the request it asks about is judged as any other
+		v.decision = policy.Decision{Allow: true, Rule: "preflight"}
+		v.entry = nil
+	}
+	return v
+}
+
+// identify turns the credential into a principal that is not revoked. A bearer token of ours decides alone.
+func (g *Gate) identify(ctx context.Context, c credential, host string, v *verdict) {
+	switch {
+	case c.bearer != "":
+		e, cached, err := g.Tokens.Find(ctx, c.bearer)
+		v.path = "bearer_cold"
+		if cached {
+			v.path = "bearer_cached"
+		}
+		if err != nil {
+			v.err = err
+			return
+		}
+		if code := g.Revocations.Refused(e.Principal); code != "" {
+			v.err = &identity.Error{Code: identity.CodeInvalidToken, Detail: "the token was revoked"}
+			return
+		}
+		v.entry = e
+	case c.cookies == 1:
+		v.path = "cookie"
+		e, err := g.Sessions.Find(ctx, c.cookie, host)
+		if err != nil {
+			v.err = err
+			return
+		}
+		if e != nil && g.Revocations.Refused(e.Principal) == "" {
+			v.entry = e
+		}
+	}
+}
+
+// earlyData tells a request that came before the TLS handshake was done, so anybody could have replayed it
+// (RFC 8470, CVE-2024-39321). Caddy accepts early data on HTTP/3.
+func earlyData(r *http.Request) bool {
+	return r.TLS != nil && !r.TLS.HandshakeComplete
+}
+
+// crossSiteSocket tells a WebSocket that another site's page opened with the visitor's cookie (SE-18): the browser's
+// same-origin policy does not hold for WebSockets.
+func crossSiteSocket(r *http.Request, cors *CORS, p *identity.Principal) bool {
+	if p == nil || p.Credential != identity.CredentialCookie || !IsWebSocket(r) {
+		return false
+	}
+	origin := first(r.Header, "Origin")
+	return origin == "" || len(r.Header["Origin"]) > 1 || !sameOrigin(origin, r) && !cors.Allows(origin)
+}
+
+func (s *Site) isPassive(r *http.Request) bool {
+	if s.passive == nil {
+		return false
+	}
+	canonical, err := policy.Canonical(r)
+	return err == nil && s.passive.Decide(policy.Request{Method: http.MethodGet, Path: canonical}, nil).Public
+}
+
+// underLimit applies the site's own rate limit: per signed-in user or per address.
+func (g *Gate) underLimit(w http.ResponseWriter, r *http.Request, s *Site, c Client, v verdict) bool {
+	key := "ip:" + addressKey(c.Addr)
+	if p := v.principal(); p != nil && s.cfg.RateLimit.PerUser {
+		key = "user:" + p.UserID
+	}
+	state, ok := s.limit.Allow(key, g.Now())
+	if ok {
+		return true
+	}
+	g.Metrics.RateLimited("site")
+	g.answer(w, r, s, identity.CodeRateLimited, state.RetryAfter, identity.NewReference())
+	return false
+}
+
+// ServeUnavailable stands in for the gate until the engine runs: public paths are served without an identity,
+// everything else is 503 (R1).
+func ServeUnavailable(w http.ResponseWriter, r *http.Request, s *Site, next Next) error {
+	s.clean(r)
+	host, errHost := policy.FoldHost(r.Host)
+	canonical, err := policy.Canonical(r)
+	if errors.Join(errHost, err) == nil && len(r.Header["Authorization"]) == 0 &&
+		s.rules.Decide(policy.RequestOf(r, host, canonical), nil).Public {
+		stripCookies(r.Header)
+		return next.ServeHTTP(w, r)
+	}
+	WriteUnavailable(w)
+	return nil
+}
+
+// varyByCredential keeps shared caches from serving one person's answer to another (SE-16, web cache deception). The
+// slice is shared between requests: its capacity equals its length, so an append copies it.
+func varyByCredential(h http.Header) {
+	if len(h["Vary"]) == 0 {
+		h["Vary"] = vary
+		return
+	}
+	h.Add("Vary", "Cookie, Authorization")
+}
+
+var vary = []string{"Cookie, Authorization"}
+
+// cleanConnection keeps a client from naming our headers hop-by-hop (HD-02).
+func cleanConnection(h http.Header) { identityheader.SanitizeConnection(h) }
+
+// readyWait is how long clients should wait when the state is unreadable.
+const readyWait = 2 * time.Second

@@ -1,0 +1,74 @@
+package gate
+
+import (
+	"context"
+	"net/http"
+
+	"github.com/truxeio/caddy-truxe/internal/cookie"
+)
+
+// credential is what a request brought to prove who sends it, before it is verified.
+type credential struct {
+	cookie  string
+	cookies int    // how many cookies of our name; more than one is nobody (SE-06)
+	bearer  string // only when it is ours to judge
+	basic   bool   // the token came as a Basic password
+}
+
+// trail is what the first of our handlers on a request leaves for the next ones: a site may have several `truxe`
+// directives, and once the credential is taken off the request only the trail has it.
+type trail struct {
+	context.Context
+	credential credential
+	entry      *Entry // set once identity headers are on the request
+}
+
+type trailKey struct{}
+
+// Value answers for the trail itself and asks the parent for the rest.
+func (t *trail) Value(key any) any {
+	if _, ok := key.(trailKey); ok {
+		return t
+	}
+	return t.Context.Value(key)
+}
+
+func trailOf(r *http.Request) *trail {
+	t, _ := r.Context().Value(trailKey{}).(*trail)
+	return t
+}
+
+// Strip cleans a request outside the directive's matcher: no forged identity and none of our credentials reach the
+// app, whatever the rules.
+func (g *Gate) Strip(w http.ResponseWriter, r *http.Request, s *Site, next Next) error {
+	if trailOf(r) == nil {
+		s.clean(r)
+		c := g.takeCredential(r)
+		r = r.WithContext(&trail{Context: r.Context(), credential: c})
+	}
+	return next.ServeHTTP(w, r)
+}
+
+// clean removes every claim of an identity that a client could have sent: our headers in any spelling, and our names
+// in Connection and in trailers (HD-01, HD-02).
+func (s *Site) clean(r *http.Request) {
+	s.headers.Strip(r.Header)
+	cleanConnection(r.Header)
+	s.headers.GuardTrailers(r)
+}
+
+// takeCredential reads our credentials and takes them off the request (HD-12, SE-09).
+func (g *Gate) takeCredential(r *http.Request) credential {
+	var c credential
+	if len(r.Header["Authorization"]) > 0 {
+		c.bearer, c.basic = g.ownToken(r.Header)
+		if c.bearer != "" {
+			delete(r.Header, "Authorization")
+		}
+	}
+	if len(r.Header["Cookie"]) > 0 {
+		c.cookie, c.cookies = cookie.Find(r.Header, SessionCookie)
+		cookie.Strip(r.Header)
+	}
+	return c
+}

@@ -1,0 +1,157 @@
+package gateway
+
+import (
+	"log/slog"
+	"time"
+)
+
+// Config is everything one configuration says, secrets resolved and defaults not yet filled in.
+// Zero values mean the default named at each field.
+type Config struct {
+	// Portal is the single sign-on host; empty: every host is its own portal.
+	Portal string
+	// Path is the prefix of all gateway URLs. Default "/.truxe".
+	Path string
+	// Sites are the hosts that the gateway stands in front of, as Caddy's configuration has them.
+	Sites []SiteInfo
+	// DataDir holds the default database and the generated encryption key.
+	DataDir string
+
+	Storage Storage
+	Redis   Redis
+	// EncryptionKeys: the first encrypts, all decrypt. Empty: one is generated in DataDir.
+	EncryptionKeys []string
+	JWT            JWT
+	Session        Session
+	Password       Password
+	RateLimit      RateLimits
+	UsersFile      string
+	Audit          Audit
+	// CORS lists the origins that may call pages and API with credentials, exactly.
+	CORS  []string
+	Brand Brand
+
+	// Admin is the first administrator from the environment, created while there are no users.
+	Admin FirstAdmin
+
+	Logger  *slog.Logger
+	Metrics Metrics
+	Now     func() time.Time
+}
+
+// SiteInfo is one host at which the gateway stands.
+type SiteInfo struct {
+	Host         string // folded; "" for a site without a host name
+	Origin       string // "https://app.example.com", with a port when it is not the scheme's own
+	ForwardHosts []string
+	App          AppLabel
+	Roles, Users []string // of `allow`, to list the apps a person may open
+	Handlers     []string
+}
+
+// AppLabel is how an app is listed.
+type AppLabel struct {
+	Name        string
+	Icon        string
+	Description string
+}
+
+// Storage says where durable truth lives. Driver "sqlite" (default) or "postgres".
+type Storage struct {
+	Driver string
+	DSN    string // sqlite: a file; postgres: a connection string
+}
+
+// Redis says what many nodes share. An empty URL keeps shared moments in the process.
+type Redis struct {
+	URL    string
+	Prefix string // default "truxe:"
+	// Deny refuses at once when the feed is lost; otherwise the node's copy is believed for Stale (default 10 s).
+	Deny  bool
+	Stale time.Duration
+}
+
+// JWT holds the settings of access and refresh tokens.
+type JWT struct {
+	Issuer     string   // default "https://" and the portal host, or the host signed in at
+	Audience   []string // default "truxe"
+	Access     time.Duration
+	Refresh    time.Duration
+	Rotate     time.Duration
+	Bits       int    // RSA key size, default 2048
+	PrivateKey string // PEM or base64 of PEM to import
+	Trust      []Trust
+}
+
+// Trust accepts access tokens of another issuer.
+type Trust struct {
+	Issuer       string
+	JWKS         string // https URL or file
+	Audience     []string
+	SubjectClaim string // default "sub"
+	RolesClaim   string // default "roles"
+}
+
+// Session holds the lifetimes of sign-ins.
+type Session struct {
+	Idle     time.Duration // default 1 h
+	Max      time.Duration // default 24 h
+	Remember time.Duration // default 30 d
+	Limit    int           // default 10 per user
+}
+
+// Password holds how passwords are judged and stored.
+type Password struct {
+	MinLength        int    // default 15
+	MinLengthWithMFA int    // default 8
+	Algorithm        string // "bcrypt" (default) or "argon2id"
+	Cost             int    // bcrypt, default 12
+	BreachedFile     string
+}
+
+// RateLimits of sign-in: failed tries per window.
+type RateLimits struct {
+	Login   Rate // per person, default 5 in 5 min
+	Address Rate // per address (IPv6: per /64), default 50 in 5 min
+}
+
+// Rate is so many events in a window.
+type Rate struct {
+	Events int
+	Window time.Duration
+}
+
+// Audit says where the log is copied and what happens when it cannot be written.
+type Audit struct {
+	File     string
+	Continue bool // on_failure continue; default: security-changing calls fail
+}
+
+// Brand is how the pages look.
+type Brand struct {
+	Name    string // default "Truxe"
+	Logo    string // file
+	Accent  string // #rrggbb
+	Support string // mail address or URL
+}
+
+// FirstAdmin is read from TRUXE_ADMIN_*.
+type FirstAdmin struct {
+	Username string
+	Email    string
+	Password string
+}
+
+// Metrics receives what happens; implemented with Caddy's registry.
+type Metrics interface {
+	Decision(decision, reason string)
+	DecisionDuration(path string, d time.Duration)
+	Login(method, outcome string)
+	SessionsActive(n int)
+	Revocation(kind string)
+	RevocationLag(d time.Duration)
+	Ready(component string, ok bool)
+	HashQueue(n int)
+	RateLimited(limit string)
+	AuditEvent(event string)
+}

@@ -1,0 +1,272 @@
+// Package portal serves the gateway's own URLs below its base path: pages for people, a JSON API for programs, keys
+// and health. Handlers are thin: they read, call account, and write; every error goes through one table.
+package portal
+
+import (
+	"context"
+	"net/http"
+	"net/netip"
+	"strings"
+	"time"
+
+	"github.com/truxeio/caddy-truxe/internal/account"
+	"github.com/truxeio/caddy-truxe/internal/gate"
+	"github.com/truxeio/caddy-truxe/internal/identity"
+	"github.com/truxeio/caddy-truxe/internal/portal/view"
+	"github.com/truxeio/caddy-truxe/internal/problem"
+)
+
+// Health says what of the gateway can be relied on, by component.
+type Health map[string]bool
+
+// Site is an app that people may open from the page of apps.
+type Site struct {
+	Host, Origin            string
+	Name, Icon, Description string
+	Roles, Users            []string
+	ForwardAuth, PortalOnly bool
+}
+
+// Portal serves the gateway's own URLs for one configuration.
+type Portal struct {
+	Base       string // "/.truxe"
+	PortalHost string // "" when every host is its own portal
+	// PortalOrigin is "https://auth.example.com", with a port where it is not 443.
+	PortalOrigin string
+	Sites        []Site
+	Accounts     *account.Accounts
+	Sessions     gate.Sessions
+	Tokens       gate.Tokens
+	Revocations  gate.Revocations
+	CORS         *gate.CORS
+	View         *view.Renderer
+	Flows        *Flows
+	Remember     time.Duration
+	JWKS         func() (body []byte, etag string)
+	Health       func() Health
+	Now          func() time.Time
+
+	routes     map[string]route
+	protection *http.CrossOriginProtection
+}
+
+// Client is who sent the request, as Caddy found it.
+type Client = gate.Client
+
+// call is one request to the portal with what was found out about it.
+type call struct {
+	*Portal
+	w      http.ResponseWriter
+	r      *http.Request
+	path   string // below the base, without a slash at either end
+	id     string // the {id} of the route
+	client Client
+	host   string // folded
+	api    bool
+	entry  *gate.Entry
+	// cookie tells that the entry came from the session cookie.
+	flowValue string
+}
+
+type handler func(c *call) error
+
+// route maps methods to handlers. needs says who may call.
+type route struct {
+	methods map[string]handler
+	signed  bool // needs a signed-in caller
+}
+
+// New prepares the routes.
+func New(p *Portal) (*Portal, error) {
+	p.protection = http.NewCrossOriginProtection()
+	for _, origin := range p.CORS.Origins() {
+		if err := p.protection.AddTrustedOrigin(origin); err != nil {
+			return nil, err
+		}
+	}
+	p.routes = routes()
+	return p, nil
+}
+
+// maxBody bounds every request body of pages and API (HD-11).
+const maxBody = 1 << 20
+
+// Serve answers one request. only says that nothing but the portal lives on this host.
+func (p *Portal) Serve(w http.ResponseWriter, r *http.Request, client Client, only bool) {
+	path, ok := strings.CutPrefix(r.URL.Path, p.Base)
+	c := &call{Portal: p, w: w, r: r, client: client, path: strings.Trim(path, "/"), host: foldHost(r.Host)}
+	c.api = strings.HasPrefix(c.path, "api/") || strings.HasSuffix(c.path, ".json") || strings.HasPrefix(c.path, "health/")
+	if !ok || path != "" && path[0] != '/' {
+		c.outside(only)
+		return
+	}
+	r.Body = http.MaxBytesReader(w, r.Body, maxBody)
+	if err := c.serve(); err != nil {
+		c.fail(err)
+	}
+}
+
+// outside answers URLs that are not below the base path.
+func (c *call) outside(only bool) {
+	switch path := c.r.URL.Path; {
+	case path == "/.well-known/change-password":
+		c.redirect(http.StatusFound, c.Base+"/account/password")
+	case !only:
+		c.fail(notFound())
+	case path == "/.well-known/jwks.json":
+		c.api = true
+		if err := serveJWKS(c); err != nil {
+			c.fail(err)
+		}
+	case path == "/":
+		c.redirect(http.StatusFound, c.Base+"/")
+	default:
+		c.fail(notFound())
+	}
+}
+
+func (c *call) serve() error {
+	if strings.HasPrefix(c.path, "assets/") {
+		c.View.Assets().ServeHTTP(c.w, c.r)
+		return nil
+	}
+	if c.r.URL.RawPath != "" || strings.Contains(c.r.URL.Path, "//") || strings.Contains(c.r.URL.Path, "/../") {
+		return notFound() // our own URLs have one spelling
+	}
+	rt, ok := c.routes[c.path]
+	if !ok {
+		dir, id, found := cutLast(c.path)
+		if rt, ok = c.routes[dir+"/{id}"]; !found || !ok {
+			return notFound()
+		}
+		c.id = id
+	}
+	if c.api && c.r.Method == http.MethodOptions && c.CORS.Preflight(c.w, c.r) {
+		return nil
+	}
+	if c.api {
+		c.CORS.Allow(c.w.Header(), c.r)
+	}
+	h, ok := rt.methods[c.r.Method]
+	if !ok && c.r.Method == http.MethodHead {
+		h, ok = rt.methods[http.MethodGet]
+	}
+	if !ok {
+		c.w.Header().Set("Allow", allowed(rt))
+		return &identity.Error{Code: identity.CodeMethodNotAllowed}
+	}
+	if err := c.guard(); err != nil {
+		return err
+	}
+	if err := c.identify(); err != nil {
+		return err
+	}
+	if rt.signed && c.entry == nil {
+		return &identity.Error{Code: identity.CodeLoginRequired}
+	}
+	return h(c)
+}
+
+// guard refuses what another site's page makes a browser do (CS-01, CS-13) and requests that could be replays (HD-10).
+func (c *call) guard() error {
+	if c.r.TLS != nil && !c.r.TLS.HandshakeComplete {
+		return &identity.Error{Code: identity.CodeTooEarly}
+	}
+	if err := c.protection.Check(c.r); err != nil {
+		return &identity.Error{Code: identity.CodeCrossOrigin, Err: err}
+	}
+	h := c.r.Header
+	switch h.Get("Sec-Fetch-Dest") {
+	case "iframe", "frame", "embed", "object", "fencedframe":
+		return &identity.Error{Code: identity.CodeCrossOrigin, Detail: "This page cannot be shown inside another page."}
+	}
+	if c.api && h.Get("Sec-Fetch-Site") == "cross-site" && h.Get("Sec-Fetch-Mode") != "navigate" && !c.CORS.Allows(h.Get("Origin")) {
+		return &identity.Error{Code: identity.CodeCrossOrigin}
+	}
+	return nil
+}
+
+// identify finds the caller: the cookie on the host it was made for, or a bearer token on every host.
+func (c *call) identify() error {
+	gate.CleanIdentity(c.r)
+	credential := gate.TakeCredential(c.r, c.Tokens)
+	if !c.Revocations.Ready() {
+		return &identity.Error{Code: identity.CodeStateUnavailable, RetryAfter: 2 * time.Second}
+	}
+	e, err := gate.Verify(c.r.Context(), credential, c.host, c.Sessions, c.Tokens, c.Revocations)
+	if err != nil {
+		if identity.CodeOf(err) == identity.CodeInvalidToken {
+			c.w.Header().Set("WWW-Authenticate", `Bearer error="invalid_token"`)
+		}
+		return err
+	}
+	if credential.Twice() {
+		c.clearCookie(gate.SessionCookie)
+	}
+	c.entry = e
+	return nil
+}
+
+// by is who acts, for the audit log.
+func (c *call) by() account.By {
+	b := account.By{IP: c.client.Addr, UserAgent: c.r.UserAgent(), Host: c.host}
+	if c.entry != nil {
+		b.Principal = c.entry.Principal
+	}
+	return b
+}
+
+func (c *call) address() netip.Addr {
+	addr, err := netip.ParseAddr(c.client.Addr)
+	if err != nil {
+		return netip.Addr{}
+	}
+	return addr
+}
+
+func (c *call) ctx() context.Context { return c.r.Context() }
+
+// fail writes an error as a page or as problem+json.
+func (c *call) fail(err error) {
+	known, ok := asError(err)
+	reference := identity.NewReference()
+	if !ok {
+		c.Accounts.Logger.Error("request failed", "path", c.path, "reference", reference, "error", err)
+		known = &identity.Error{Code: identity.CodeInternal}
+	}
+	if known.Code == identity.CodeStateUnavailable && known.Err != nil {
+		c.Accounts.Logger.Warn("state unavailable", "path", c.path, "reference", reference, "error", known.Err)
+	}
+	c.rateFields(err)
+	if c.api {
+		c.problem(known, reference)
+		return
+	}
+	c.failPage(known, reference)
+}
+
+func (c *call) problem(e *identity.Error, reference string) {
+	p := problem.Problem{Code: e.Code, Detail: e.Detail, Reference: reference, RetryAfter: e.RetryAfter, Limits: limitNames(e)}
+	if e.Code == identity.CodeLoginRequired {
+		c.w.Header().Set("WWW-Authenticate", "Bearer")
+		p.LoginURL = c.Flows.LoginPage(c.host)
+	}
+	problem.Write(c.w, p)
+}
+
+func (c *call) redirect(status int, location string) {
+	h := c.w.Header()
+	h.Set("Cache-Control", "no-store")
+	h.Set("Location", location)
+	c.w.WriteHeader(status)
+}
+
+func notFound() error { return &identity.Error{Code: identity.CodeNotFound} }
+
+func cutLast(path string) (dir, last string, ok bool) {
+	i := strings.LastIndexByte(path, '/')
+	if i < 0 {
+		return "", "", false
+	}
+	return path[:i], path[i+1:], true
+}

@@ -1,0 +1,136 @@
+// Package problem writes RFC 9457 problem+json answers: one shape and one table of statuses for gate and API.
+package problem
+
+import (
+	"encoding/json"
+	"net/http"
+	"strconv"
+	"time"
+
+	"github.com/truxeio/caddy-truxe/internal/identity"
+)
+
+// Problem is the body of an error answer (CONTRACT section 7). Detail is plain words, never an internal text (R12).
+type Problem struct {
+	Type      string        `json:"type"`
+	Title     string        `json:"title"`
+	Status    int           `json:"status"`
+	Detail    string        `json:"detail"`
+	Code      identity.Code `json:"code"`
+	Reference string        `json:"reference"`
+	LoginURL  string        `json:"login_url,omitempty"`
+	// Limits names the limits that were hit (LK-11).
+	Limits []string `json:"limits,omitempty"`
+	// RetryAfter is sent as the header of that name, in whole seconds, rounded up.
+	RetryAfter time.Duration `json:"-"`
+}
+
+// typeBase makes `type` a URI that does not change; it names the code and is not meant to be fetched (RFC 9457 3.1.1).
+const typeBase = "urn:truxe:problem:"
+
+// Write sends the problem. Empty fields are filled from the code. The answer is never stored (SE-16).
+func Write(w http.ResponseWriter, p Problem) {
+	if p.Status == 0 {
+		p.Status = Status(p.Code)
+	}
+	if p.Type == "" {
+		p.Type = typeBase + string(p.Code)
+	}
+	if p.Title == "" {
+		p.Title = http.StatusText(p.Status)
+	}
+	if p.Detail == "" {
+		p.Detail = Detail(p.Code)
+	}
+	if p.Reference == "" {
+		p.Reference = identity.NewReference()
+	}
+	h := w.Header()
+	h.Set("Content-Type", "application/problem+json")
+	h.Set("Cache-Control", "no-store")
+	h.Set("X-Content-Type-Options", "nosniff")
+	if p.RetryAfter > 0 {
+		h.Set("Retry-After", strconv.Itoa(Seconds(p.RetryAfter)))
+	}
+	w.WriteHeader(p.Status)
+	_ = json.NewEncoder(w).Encode(p)
+}
+
+// Seconds rounds up, as Retry-After wants whole seconds (RFC 9110 10.2.3), at least 1.
+func Seconds(d time.Duration) int {
+	return max(1, int((d+time.Second-1)/time.Second))
+}
+
+// Status maps a code to its HTTP status: the one table for pages and API.
+func Status(code identity.Code) int {
+	switch code {
+	case identity.CodeLoginRequired, identity.CodeInvalidCredentials, identity.CodeInvalidToken, identity.CodeSessionRevoked,
+		identity.CodeReauthRequired, identity.CodeUserDisabled:
+		return http.StatusUnauthorized
+	case identity.CodeRoleRequired, identity.CodePermissionRequired, identity.CodeMFARequired, identity.CodePasskeyRequired,
+		identity.CodeNetworkDenied, identity.CodeRuleDenied, identity.CodeNoRule, identity.CodeForbidden, identity.CodeCrossOrigin:
+		return http.StatusForbidden
+	case identity.CodeInvalidRequest, identity.CodeInvalidGrant, identity.CodeAmbiguousPath:
+		return http.StatusBadRequest
+	case identity.CodePasswordRefused:
+		return http.StatusUnprocessableEntity
+	case identity.CodeNotFound:
+		return http.StatusNotFound
+	case identity.CodeMethodNotAllowed:
+		return http.StatusMethodNotAllowed
+	case identity.CodeConflict:
+		return http.StatusConflict
+	case identity.CodeTooEarly:
+		return http.StatusTooEarly
+	case identity.CodeRateLimited:
+		return http.StatusTooManyRequests
+	case identity.CodeBusy, identity.CodeStateUnavailable:
+		return http.StatusServiceUnavailable
+	}
+	return http.StatusInternalServerError
+}
+
+// Detail is what a code means to the caller, in plain words.
+func Detail(code identity.Code) string {
+	switch code {
+	case identity.CodeLoginRequired:
+		return "Sign in first."
+	case identity.CodeInvalidCredentials:
+		return "Check your username and password."
+	case identity.CodeInvalidToken:
+		return "The access token is not valid, has expired or was revoked."
+	case identity.CodeSessionRevoked:
+		return "This session has ended. Sign in again."
+	case identity.CodeRoleRequired:
+		return "This needs a role you don't have."
+	case identity.CodeNetworkDenied:
+		return "This is not available from your network."
+	case identity.CodeRuleDenied, identity.CodeNoRule:
+		return "A rule does not allow this."
+	case identity.CodeForbidden, identity.CodePermissionRequired:
+		return "You don't have permission to do this."
+	case identity.CodeCrossOrigin:
+		return "This request came from another site, so nothing was changed."
+	case identity.CodeAmbiguousPath:
+		return "The address of this request can be read in more than one way, so it was refused."
+	case identity.CodeRateLimited:
+		return "Too many tries. Wait, then try again."
+	case identity.CodeBusy:
+		return "Too many people are signing in at the moment. Try again shortly."
+	case identity.CodeStateUnavailable:
+		return "We can't check your sign-in right now. Nothing was sent to the app."
+	case identity.CodeTooEarly:
+		return "Send this request again after the connection is set up."
+	case identity.CodeReauthRequired:
+		return "Confirm your password first."
+	case identity.CodeNotFound:
+		return "There is nothing at this address."
+	case identity.CodeMethodNotAllowed:
+		return "This address does not take that method."
+	case identity.CodeInvalidGrant:
+		return "The refresh token is not valid, has expired or was already used."
+	case identity.CodeInvalidRequest:
+		return "The request is not well formed."
+	}
+	return "Something went wrong on our side."
+}
