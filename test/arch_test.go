@@ -25,7 +25,7 @@ func TestMain(m *testing.M) { os.Exit(rig.Main(m)) }
 // below internal/, its subfolders included.
 var floors = [][]string{
 	{"identity", "nearest"},
-	{"store", "cluster", "secret", "problem", "cookie", "identityheader", "mail"},
+	{"store", "cluster", "secret", "problem", "strictjson", "cookie", "identityheader", "mail"},
 	{"session", "token", "revocation", "credential", "federation", "policy", "ratelimit", "audit"},
 	{"account"},
 	{"gate", "portal", "webhook"},

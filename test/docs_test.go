@@ -19,6 +19,7 @@ import (
 	"path/filepath"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -29,8 +30,8 @@ import (
 	"github.com/truxeio/caddy-truxe/test/rig"
 )
 
-// examplePort is the port of Caddyfile.example, which documents use; the tests put a free one in its place.
-const examplePort = ":8443"
+// The ports of Caddyfile.example, which documents use; the tests put free ones in their place.
+var exampleHTTPS, exampleHTTP, exampleOther = regexp.MustCompile(`\b8443\b`), regexp.MustCompile(`\b8080\b`), regexp.MustCompile(`\b84[0-9]{2}\b`)
 
 // docRunner executes the blocks of documents. Its gateway is started when a block first needs it.
 type docRunner struct {
@@ -86,7 +87,10 @@ func startExample(t *testing.T) *rig.Caddy {
 
 func startDocs(t *testing.T, caddyfile string) *rig.Caddy {
 	t.Helper()
-	return rig.Gateway(t, rig.Options{Caddyfile: strings.ReplaceAll(caddyfile, examplePort, `:{{port "https"}}`), Env: adminEnv})
+	caddyfile = exampleHTTPS.ReplaceAllString(caddyfile, `{{port "https"}}`)
+	caddyfile = exampleHTTP.ReplaceAllString(caddyfile, `{{port "http"}}`)
+	caddyfile = exampleOther.ReplaceAllString(caddyfile, `{{port "p$0"}}`)
+	return rig.Gateway(t, rig.Options{Caddyfile: caddyfile, Env: adminEnv})
 }
 
 // TestExampleCaddyfilesAreValid holds for the one that `make run` starts and for every recipe.
@@ -268,7 +272,8 @@ func (r docRunner) run(script string) error {
 	}
 	env := append(g.Env(), adminEnv...)
 	env = append(env, "PATH="+bin+string(os.PathListSeparator)+os.Getenv("PATH"), "CURL_CA_BUNDLE="+g.RootFile())
-	script = strings.ReplaceAll(script, examplePort, fmt.Sprintf(":%d", g.Port("https")))
+	script = exampleHTTPS.ReplaceAllString(script, strconv.Itoa(g.Port("https")))
+	script = exampleHTTP.ReplaceAllString(script, strconv.Itoa(g.Port("http")))
 	_, err := r.command("set -euo pipefail\n"+script, env, "bash", "-s")
 	return err
 }

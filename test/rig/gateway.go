@@ -1,7 +1,6 @@
 package rig
 
 import (
-	"bytes"
 	"errors"
 	"fmt"
 	"net/http"
@@ -9,16 +8,17 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"strconv"
 	"strings"
 	"syscall"
 	"testing"
-	"text/template"
 	"time"
 )
 
 // Options say how a gateway is started.
 type Options struct {
-	// Caddyfile is a template: {{port "name"}} is a free port (the same for the same name), {{dir}} the gateway's folder.
+	// Caddyfile with two placeholders: {{port "name"}} is a free port (the same for the same name), {{dir}} the gateway's
+	// folder. Other braces, Caddy's templates included, stay as they are.
 	// Its global options get http_port, https_port (names "http" and "https"), local_certs and skip_install_trust unless
 	// they are there, so a site named app.example.com is served with a local certificate, without root.
 	Caddyfile string
@@ -109,21 +109,18 @@ func (g *Caddy) DataDir() string { return filepath.Join(g.Dir, "home", "data", "
 // Env is the environment the gateway runs with, as KEY=value.
 func (g *Caddy) Env() []string { return append([]string(nil), g.env...) }
 
-// write fills in the template and saves the Caddyfile.
+var placeholder = regexp.MustCompile(`\{\{(?:port "([a-z0-9-]+)"|dir)\}\}`)
+
+// write fills in the ports and the folder and saves the Caddyfile.
 func (g *Caddy) write(text string) {
 	g.t.Helper()
-	tpl, err := template.New("Caddyfile").Funcs(template.FuncMap{
-		"port": g.Port,
-		"dir":  func() string { return g.Dir },
-	}).Parse(text)
-	if err != nil {
-		g.t.Fatalf("Caddyfile template: %v", err)
-	}
-	var b bytes.Buffer
-	if err := tpl.Execute(&b, nil); err != nil {
-		g.t.Fatalf("Caddyfile template: %v", err)
-	}
-	full := withGlobals(b.String(), []string{
+	text = placeholder.ReplaceAllStringFunc(text, func(p string) string {
+		if name := placeholder.FindStringSubmatch(p)[1]; name != "" {
+			return strconv.Itoa(g.Port(name))
+		}
+		return g.Dir
+	})
+	full := withGlobals(text, []string{
 		fmt.Sprintf("http_port %d", g.Port("http")), fmt.Sprintf("https_port %d", g.Port("https")), "local_certs", "skip_install_trust",
 	})
 	if err := os.WriteFile(g.file, []byte(full), 0o600); err != nil {
@@ -177,7 +174,7 @@ func (g *Caddy) WaitListening() {
 	}
 }
 
-// Reload replaces the Caddyfile (a template, like Options.Caddyfile) through `caddy reload --force`. A configuration
+// Reload replaces the Caddyfile (with the placeholders of Options.Caddyfile) through `caddy reload --force`. A configuration
 // that Caddy refuses is an error with Caddy's words; the old one then goes on.
 func (g *Caddy) Reload(caddyfile string) error {
 	g.t.Helper()

@@ -125,7 +125,7 @@ func TestGatewayServesNamesOverHTTP1And2(t *testing.T) {
 
 func TestGatewayReloadKillRestart(t *testing.T) {
 	const page = `localhost {
-		respond {{"{$WORD}"}}
+		respond {$WORD}
 	}
 	http://127.0.0.1:{{port "plain"}} {
 		respond plain
@@ -143,7 +143,7 @@ func TestGatewayReloadKillRestart(t *testing.T) {
 	if got := body(); got != "first" {
 		t.Fatalf("body %q", got)
 	}
-	if err := g.Reload(strings.Replace(page, `{{"{$WORD}"}}`, "second", 1)); err != nil {
+	if err := g.Reload(strings.Replace(page, "{$WORD}", "second", 1)); err != nil {
 		t.Fatal(err)
 	}
 	if got := body(); got != "second" {
