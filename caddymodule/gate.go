@@ -47,12 +47,11 @@ func (g *Gate) Provision(ctx caddy.Context) error {
 // ServeHTTP judges one request.
 func (g *Gate) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyhttp.Handler) error {
 	gw := g.app.gateway()
-	if g.StripOnly {
-		g.site.Strip(r)
-		return next.ServeHTTP(w, r)
-	}
 	if gw == nil { // http may start before us, or our Start is still waiting for the database
-		return gate.ServeUnavailable(w, r, g.site, clientOf(r), next)
+		return gate.ServeUnavailable(w, r, g.site, g.StripOnly, next)
+	}
+	if g.StripOnly {
+		return gw.Gate().Strip(w, r, g.site, next)
 	}
 	return gw.Gate().Serve(w, r, g.site, clientOf(r), next, announce)
 }

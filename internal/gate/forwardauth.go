@@ -6,6 +6,7 @@ import (
 	"net/url"
 	"strings"
 
+	"github.com/truxeio/caddy-truxe/internal/authn"
 	"github.com/truxeio/caddy-truxe/internal/identity"
 	"github.com/truxeio/caddy-truxe/internal/policy"
 	"github.com/truxeio/caddy-truxe/internal/problem"
@@ -32,9 +33,9 @@ func (g *Gate) ServeForwardAuth(w http.ResponseWriter, r *http.Request, s *Site,
 		return
 	}
 	s.clean(f.request)
-	v := g.judge(f.request, s, &trail{credential: g.takeCredential(f.request)}, c)
+	v := g.judge(f.request, s, &trail{credential: g.Verifier.Take(f.request)}, c)
 	if v.twice {
-		clearCookie(w.Header(), SessionCookie)
+		clearCookie(w.Header(), authn.SessionCookie)
 	}
 	if v.decision.Allow {
 		g.Metrics.Decision("allow", "")
@@ -42,7 +43,7 @@ func (g *Gate) ServeForwardAuth(w http.ResponseWriter, r *http.Request, s *Site,
 		if v.entry != nil {
 			s.headers.Apply(w.Header(), v.entry.Values)
 			if v.entry.Principal.Credential == identity.CredentialCookie && !s.isPassive(f.request) {
-				g.Sessions.Used(v.entry)
+				g.Verifier.Sessions.Used(v.entry)
 			}
 		}
 		w.WriteHeader(http.StatusOK)

@@ -3,21 +3,14 @@
 package gate
 
 import (
-	"context"
 	"net/http"
 	"time"
 
 	"github.com/truxeio/caddy-truxe/internal/audit"
+	"github.com/truxeio/caddy-truxe/internal/authn"
+	"github.com/truxeio/caddy-truxe/internal/cors"
 	"github.com/truxeio/caddy-truxe/internal/identity"
-	"github.com/truxeio/caddy-truxe/internal/identityheader"
 	"github.com/truxeio/caddy-truxe/internal/policy"
-)
-
-// SessionCookie, FlowCookie and DeviceCookie are the gateway's cookies (CONTRACT section 5).
-const (
-	SessionCookie = "__Host-truxe"
-	FlowCookie    = "__Host-truxe-flow"
-	DeviceCookie  = "__Host-truxe-device"
 )
 
 // Next is the handler after the gate. Caddy's handlers have this shape.
@@ -25,45 +18,11 @@ type Next interface {
 	ServeHTTP(http.ResponseWriter, *http.Request) error
 }
 
-// Client is who sent the request, as Caddy's trusted_proxies logic found it (R3).
-type Client struct {
-	Addr        string // "" or "@" when there is no address
-	TrustedPeer bool   // the peer is in trusted_proxies
-}
+// Client is who sent the request.
+type Client = authn.Client
 
 // Announce tells the server in front what was decided, for its placeholders and logs.
 type Announce func(r *http.Request, p *identity.Principal, d policy.Decision)
-
-// Entry is a verified credential with its rendered header values. Requests share it: it is read-only.
-type Entry struct {
-	Principal *identity.Principal
-	Values    *identityheader.Values
-}
-
-// Sessions finds the entry of a session cookie. No entry without an error is "not signed in".
-type Sessions interface {
-	Find(ctx context.Context, cookie, host string) (*Entry, error)
-	// Used marks activity; it must not block.
-	Used(e *Entry)
-}
-
-// Tokens finds the entry of a bearer token.
-type Tokens interface {
-	// Ours tells whether a bearer value is the gateway's to judge (CONTRACT section 3).
-	Ours(raw string) bool
-	// Find verifies; cached tells that no signature had to be checked. Errors are *identity.Error.
-	Find(ctx context.Context, raw string) (e *Entry, cached bool, err error)
-}
-
-// Revocations is the node's own copy of what is revoked: no round trip.
-type Revocations interface {
-	// Ready is false when the copy can no longer be believed (R4).
-	Ready() bool
-	// Refused gives the code, "" when nothing speaks against the principal.
-	Refused(p *identity.Principal) identity.Code
-	// Watch gives a context that ends when the principal is revoked or its credential expires.
-	Watch(ctx context.Context, p *identity.Principal) (context.Context, func())
-}
 
 // Pages renders what people see instead of the app.
 type Pages interface {
@@ -96,14 +55,11 @@ type Metrics interface {
 
 // Gate judges requests for all sites of one configuration.
 type Gate struct {
-	Base        string // "/.truxe"
-	Sessions    Sessions
-	Tokens      Tokens
-	Revocations Revocations
-	Pages       Pages
-	WayBack     WayBack
-	Audit       Audit
-	Metrics     Metrics
-	CORS        *CORS
-	Now         func() time.Time
+	Verifier *authn.Verifier
+	Pages    Pages
+	WayBack  WayBack
+	Audit    Audit
+	Metrics  Metrics
+	CORS     *cors.Origins
+	Now      func() time.Time
 }

@@ -1,11 +1,14 @@
 package gate
 
 import (
-	"context"
 	"errors"
 	"net/http"
+	"net/url"
+	"strings"
 	"time"
 
+	"github.com/truxeio/caddy-truxe/internal/authn"
+	"github.com/truxeio/caddy-truxe/internal/cors"
 	"github.com/truxeio/caddy-truxe/internal/identity"
 	"github.com/truxeio/caddy-truxe/internal/identityheader"
 	"github.com/truxeio/caddy-truxe/internal/policy"
@@ -13,7 +16,7 @@ import (
 
 // verdict is what the gate found out about one request.
 type verdict struct {
-	entry    *Entry
+	entry    *authn.Entry
 	decision policy.Decision
 	path     string // the label of the duration metric
 	err      error  // why the credential could not be judged, or why the request is refused
@@ -27,12 +30,12 @@ func (g *Gate) Serve(w http.ResponseWriter, r *http.Request, s *Site, c Client, 
 	t := trailOf(r)
 	if t == nil {
 		s.clean(r)
-		t = &trail{credential: g.takeCredential(r)}
+		t = &trail{credential: g.Verifier.Take(r)}
 	}
 	v := g.judge(r, s, t, c)
 	g.Metrics.DecisionDuration(v.path, g.Now().Sub(start))
 	if v.twice {
-		clearCookie(w.Header(), SessionCookie)
+		clearCookie(w.Header(), authn.SessionCookie)
 	}
 	if announce != nil {
 		announce(r, v.principal(), v.decision)
@@ -50,10 +53,10 @@ func (g *Gate) Serve(w http.ResponseWriter, r *http.Request, s *Site, c Client, 
 		s.headers.Apply(r.Header, v.entry.Values)
 		varyByCredential(w.Header())
 		if v.entry.Principal.Credential == identity.CredentialCookie && !s.isPassive(r) {
-			g.Sessions.Used(v.entry)
+			g.Verifier.Sessions.Used(v.entry)
 		}
 		var done func()
-		ctx, done = g.Revocations.Watch(ctx, v.entry.Principal)
+		ctx, done = g.Verifier.Revocations.Watch(ctx, v.entry.Principal)
 		defer done()
 	}
 	t.Context, t.entry = ctx, v.entry
@@ -82,13 +85,15 @@ func (g *Gate) judge(r *http.Request, s *Site, t *trail, c Client) (v verdict) {
 		v.decision.Code = identity.CodeInvalidRequest
 		return v
 	}
-	ready := g.Revocations.Ready()
+	ready := g.Verifier.Revocations.Ready()
 	v.entry = t.entry
 	if v.entry == nil && ready {
-		g.identify(r.Context(), t.credential, host, &v)
+		var found authn.Found
+		found, v.err = g.Verifier.Verify(r.Context(), t.credential, host)
+		v.entry, v.path = found.Entry, found.Path
 	}
-	v.ours = t.credential.bearer != ""
-	v.twice = t.credential.cookies > 1
+	v.ours = t.credential.Bearer != ""
+	v.twice = t.credential.Cookies > 1
 	v.decision = s.rules.Decide(policy.RequestOf(r, host, canonical), v.principal())
 	if v.decision.Public {
 		return v // also while the state is unreadable, as nobody in particular
@@ -110,37 +115,6 @@ func (g *Gate) judge(r *http.Request, s *Site, t *trail, c Client) (v verdict) {
 	return v
 }
 
-// identify turns the credential into a principal that is not revoked. A bearer token of ours decides alone.
-func (g *Gate) identify(ctx context.Context, c credential, host string, v *verdict) {
-	switch {
-	case c.bearer != "":
-		e, cached, err := g.Tokens.Find(ctx, c.bearer)
-		v.path = "bearer_cold"
-		if cached {
-			v.path = "bearer_cached"
-		}
-		if err != nil {
-			v.err = err
-			return
-		}
-		if code := g.Revocations.Refused(e.Principal); code != "" {
-			v.err = &identity.Error{Code: identity.CodeInvalidToken, Detail: "the token was revoked"}
-			return
-		}
-		v.entry = e
-	case c.cookies == 1:
-		v.path = "cookie"
-		e, err := g.Sessions.Find(ctx, c.cookie, host)
-		if err != nil {
-			v.err = err
-			return
-		}
-		if e != nil && g.Revocations.Refused(e.Principal) == "" {
-			v.entry = e
-		}
-	}
-}
-
 // earlyData tells a request that came before the TLS handshake was done, so anybody could have replayed it
 // (RFC 8470, CVE-2024-39321). Caddy accepts early data on HTTP/3.
 func earlyData(r *http.Request) bool {
@@ -149,12 +123,12 @@ func earlyData(r *http.Request) bool {
 
 // crossSiteSocket tells a WebSocket that another site's page opened with the visitor's cookie (SE-18): the browser's
 // same-origin policy does not hold for WebSockets.
-func crossSiteSocket(r *http.Request, cors *CORS, p *identity.Principal) bool {
+func crossSiteSocket(r *http.Request, origins *cors.Origins, p *identity.Principal) bool {
 	if p == nil || p.Credential != identity.CredentialCookie || !IsWebSocket(r) {
 		return false
 	}
 	origin := first(r.Header, "Origin")
-	return origin == "" || len(r.Header["Origin"]) > 1 || !sameOrigin(origin, r) && !cors.Allows(origin)
+	return origin == "" || len(r.Header["Origin"]) > 1 || !sameOrigin(origin, r) && !origins.Allows(origin)
 }
 
 func (s *Site) isPassive(r *http.Request) bool {
@@ -181,13 +155,13 @@ func (g *Gate) underLimit(w http.ResponseWriter, r *http.Request, s *Site, c Cli
 }
 
 // ServeUnavailable stands in for the gate until the engine runs: public paths are served without an identity,
-// everything else is 503 (R1).
-func ServeUnavailable(w http.ResponseWriter, r *http.Request, s *Site, next Next) error {
+// everything else is 503 (R1). stripOnly: the request is outside the directive's matcher, so it is not judged.
+func ServeUnavailable(w http.ResponseWriter, r *http.Request, s *Site, stripOnly bool, next Next) error {
 	s.clean(r)
 	host, errHost := policy.FoldHost(r.Host)
 	canonical, err := policy.Canonical(r)
 	if errors.Join(errHost, err) == nil && len(r.Header["Authorization"]) == 0 &&
-		s.rules.Decide(policy.RequestOf(r, host, canonical), nil).Public {
+		(stripOnly || s.rules.Decide(policy.RequestOf(r, host, canonical), nil).Public) {
 		stripCookies(r.Header)
 		return next.ServeHTTP(w, r)
 	}
@@ -212,3 +186,9 @@ func cleanConnection(h http.Header) { identityheader.SanitizeConnection(h) }
 
 // readyWait is how long clients should wait when the state is unreadable.
 const readyWait = 2 * time.Second
+
+// sameOrigin tells whether an Origin header names the host that was asked.
+func sameOrigin(origin string, r *http.Request) bool {
+	u, err := url.Parse(origin)
+	return err == nil && (u.Scheme == "https" || u.Scheme == "http") && u.Host != "" && strings.EqualFold(u.Host, r.Host)
+}

@@ -4,23 +4,15 @@ import (
 	"context"
 	"net/http"
 
-	"github.com/truxeio/caddy-truxe/internal/cookie"
+	"github.com/truxeio/caddy-truxe/internal/authn"
 )
-
-// credential is what a request brought to prove who sends it, before it is verified.
-type credential struct {
-	cookie  string
-	cookies int    // how many cookies of our name; more than one is nobody (SE-06)
-	bearer  string // only when it is ours to judge
-	basic   bool   // the token came as a Basic password
-}
 
 // trail is what the first of our handlers on a request leaves for the next ones: a site may have several `truxe`
 // directives, and once the credential is taken off the request only the trail has it.
 type trail struct {
 	context.Context
-	credential credential
-	entry      *Entry // set once identity headers are on the request
+	credential authn.Credential
+	entry      *authn.Entry // set once identity headers are on the request
 }
 
 type trailKey struct{}
@@ -43,7 +35,7 @@ func trailOf(r *http.Request) *trail {
 func (g *Gate) Strip(w http.ResponseWriter, r *http.Request, s *Site, next Next) error {
 	if trailOf(r) == nil {
 		s.clean(r)
-		c := g.takeCredential(r)
+		c := g.Verifier.Take(r)
 		r = r.WithContext(&trail{Context: r.Context(), credential: c})
 	}
 	return next.ServeHTTP(w, r)
@@ -55,20 +47,4 @@ func (s *Site) clean(r *http.Request) {
 	s.headers.Strip(r.Header)
 	cleanConnection(r.Header)
 	s.headers.GuardTrailers(r)
-}
-
-// takeCredential reads our credentials and takes them off the request (HD-12, SE-09).
-func (g *Gate) takeCredential(r *http.Request) credential {
-	var c credential
-	if len(r.Header["Authorization"]) > 0 {
-		c.bearer, c.basic = g.ownToken(r.Header)
-		if c.bearer != "" {
-			delete(r.Header, "Authorization")
-		}
-	}
-	if len(r.Header["Cookie"]) > 0 {
-		c.cookie, c.cookies = cookie.Find(r.Header, SessionCookie)
-		cookie.Strip(r.Header)
-	}
-	return c
 }

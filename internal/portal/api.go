@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"github.com/truxeio/caddy-truxe/internal/account"
+	"github.com/truxeio/caddy-truxe/internal/authn"
 	"github.com/truxeio/caddy-truxe/internal/identity"
 	"github.com/truxeio/caddy-truxe/internal/strictjson"
 )
@@ -162,7 +163,7 @@ func apiRevoke(c *call) error {
 	}
 	if strings.HasPrefix(raw, "trx_rt_") {
 		err = c.Accounts.RevokeRefresh(c.ctx(), c.by(), raw)
-	} else if e, _, findErr := c.Tokens.Find(c.ctx(), raw); findErr == nil {
+	} else if e, _, findErr := c.Verifier.Tokens.Find(c.ctx(), raw); findErr == nil {
 		err = c.Accounts.RevokeToken(c.ctx(), c.by(), e.Principal)
 	} else if identity.CodeOf(findErr) == identity.CodeStateUnavailable {
 		err = findErr
@@ -193,8 +194,8 @@ func apiIntrospect(c *call) error {
 		}
 		return c.json(http.StatusOK, map[string]any{"active": true, "token_type": "refresh_token"})
 	}
-	e, _, err := c.Tokens.Find(c.ctx(), form["token"])
-	if err != nil || c.Revocations.Refused(e.Principal) != "" {
+	e, _, err := c.Verifier.Tokens.Find(c.ctx(), form["token"])
+	if err != nil || c.Verifier.Revocations.Refused(e.Principal) != "" {
 		if identity.CodeOf(err) == identity.CodeStateUnavailable {
 			return err
 		}
@@ -228,7 +229,7 @@ func apiLogout(c *call) error {
 	if err := c.Accounts.SignOut(c.ctx(), c.by()); err != nil {
 		return err
 	}
-	c.clearCookie("__Host-truxe")
+	c.clearCookie(authn.SessionCookie)
 	return c.noContent()
 }
 

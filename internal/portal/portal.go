@@ -10,7 +10,8 @@ import (
 	"time"
 
 	"github.com/truxeio/caddy-truxe/internal/account"
-	"github.com/truxeio/caddy-truxe/internal/gate"
+	"github.com/truxeio/caddy-truxe/internal/authn"
+	"github.com/truxeio/caddy-truxe/internal/cors"
 	"github.com/truxeio/caddy-truxe/internal/identity"
 	"github.com/truxeio/caddy-truxe/internal/portal/view"
 	"github.com/truxeio/caddy-truxe/internal/problem"
@@ -35,10 +36,8 @@ type Portal struct {
 	PortalOrigin string
 	Sites        []Site
 	Accounts     *account.Accounts
-	Sessions     gate.Sessions
-	Tokens       gate.Tokens
-	Revocations  gate.Revocations
-	CORS         *gate.CORS
+	Verifier     *authn.Verifier
+	CORS         *cors.Origins
 	View         *view.Renderer
 	Flows        *Flows
 	Remember     time.Duration
@@ -51,7 +50,7 @@ type Portal struct {
 }
 
 // Client is who sent the request, as Caddy found it.
-type Client = gate.Client
+type Client = authn.Client
 
 // call is one request to the portal with what was found out about it.
 type call struct {
@@ -63,7 +62,7 @@ type call struct {
 	client Client
 	host   string // folded
 	api    bool
-	entry  *gate.Entry
+	entry  *authn.Entry
 	// cookie tells that the entry came from the session cookie.
 	flowValue string
 }
@@ -79,7 +78,7 @@ type route struct {
 // New prepares the routes.
 func New(p *Portal) (*Portal, error) {
 	p.protection = http.NewCrossOriginProtection()
-	for _, origin := range p.CORS.Origins() {
+	for _, origin := range p.CORS.List() {
 		if err := p.protection.AddTrustedOrigin(origin); err != nil {
 			return nil, err
 		}
@@ -188,22 +187,21 @@ func (c *call) guard() error {
 
 // identify finds the caller: the cookie on the host it was made for, or a bearer token on every host.
 func (c *call) identify() error {
-	gate.CleanIdentity(c.r)
-	credential := gate.TakeCredential(c.r, c.Tokens)
-	if !c.Revocations.Ready() {
+	credential := c.Verifier.Take(c.r)
+	if !c.Verifier.Revocations.Ready() {
 		return &identity.Error{Code: identity.CodeStateUnavailable, RetryAfter: 2 * time.Second}
 	}
-	e, err := gate.Verify(c.r.Context(), credential, c.host, c.Sessions, c.Tokens, c.Revocations)
+	found, err := c.Verifier.Verify(c.r.Context(), credential, c.host)
 	if err != nil {
 		if identity.CodeOf(err) == identity.CodeInvalidToken {
 			c.w.Header().Set("WWW-Authenticate", `Bearer error="invalid_token"`)
 		}
 		return err
 	}
-	if credential.Twice() {
-		c.clearCookie(gate.SessionCookie)
+	if credential.Cookies > 1 {
+		c.clearCookie(authn.SessionCookie)
 	}
-	c.entry = e
+	c.entry = found.Entry
 	return nil
 }
 

@@ -1,4 +1,5 @@
-package gate
+// Package cors lets the pages of listed origins read the gateway's answers.
+package cors
 
 import (
 	"errors"
@@ -7,12 +8,12 @@ import (
 	"strings"
 )
 
-// CORS answers the origins of `cors`, compared exactly: no reflection, no "null", no "*" with credentials (CS-05).
-type CORS struct{ origins map[string]bool }
+// Origins answers the origins of `cors`, compared exactly: no reflection, no "null", no "*" with credentials (CS-05).
+type Origins struct{ origins map[string]bool }
 
-// NewCORS checks the origins: scheme and host, without a path.
-func NewCORS(origins []string) (*CORS, error) {
-	c := &CORS{origins: map[string]bool{}}
+// New checks the origins: scheme and host, without a path.
+func New(origins []string) (*Origins, error) {
+	c := &Origins{origins: map[string]bool{}}
 	for _, o := range origins {
 		u, err := url.Parse(o)
 		if err != nil || (u.Scheme != "https" && u.Scheme != "http") || u.Host == "" || u.Path != "" || u.RawQuery != "" || u.User != nil || u.Fragment != "" {
@@ -23,8 +24,8 @@ func NewCORS(origins []string) (*CORS, error) {
 	return c, nil
 }
 
-// Origins lists them.
-func (c *CORS) Origins() []string {
+// List gives them in no order.
+func (c *Origins) List() []string {
 	var list []string
 	for o := range c.origins {
 		list = append(list, o)
@@ -33,10 +34,10 @@ func (c *CORS) Origins() []string {
 }
 
 // Allows tells whether an Origin header names a listed origin.
-func (c *CORS) Allows(origin string) bool { return c != nil && c.origins[origin] }
+func (c *Origins) Allows(origin string) bool { return c != nil && c.origins[origin] }
 
 // Allow lets a listed origin read the answer.
-func (c *CORS) Allow(h http.Header, r *http.Request) bool {
+func (c *Origins) Allow(h http.Header, r *http.Request) bool {
 	h.Add("Vary", "Origin")
 	origin := first(r.Header, "Origin")
 	if len(r.Header["Origin"]) != 1 || !c.Allows(origin) {
@@ -49,7 +50,7 @@ func (c *CORS) Allow(h http.Header, r *http.Request) bool {
 }
 
 // Preflight answers a preflight of a listed origin; false: it is judged as any request.
-func (c *CORS) Preflight(w http.ResponseWriter, r *http.Request) bool {
+func (c *Origins) Preflight(w http.ResponseWriter, r *http.Request) bool {
 	h := w.Header()
 	if !c.Allow(h, r) {
 		return false
@@ -62,8 +63,10 @@ func (c *CORS) Preflight(w http.ResponseWriter, r *http.Request) bool {
 	return true
 }
 
-// sameOrigin tells whether an Origin header names the host that was asked.
-func sameOrigin(origin string, r *http.Request) bool {
-	u, err := url.Parse(origin)
-	return err == nil && (u.Scheme == "https" || u.Scheme == "http") && u.Host != "" && strings.EqualFold(u.Host, r.Host)
+// first reads a header by its canonical name.
+func first(h http.Header, canonical string) string {
+	if v := h[canonical]; len(v) > 0 {
+		return v[0]
+	}
+	return ""
 }

@@ -1,0 +1,98 @@
+// Package authn turns what a request brings, a session cookie or a bearer token, into a verified principal. Gate and
+// portal use the same code, so a credential means the same everywhere.
+package authn
+
+import (
+	"context"
+
+	"github.com/truxeio/caddy-truxe/internal/identity"
+	"github.com/truxeio/caddy-truxe/internal/identityheader"
+)
+
+// The gateway's cookies (CONTRACT section 5).
+const (
+	SessionCookie = "__Host-truxe"
+	FlowCookie    = "__Host-truxe-flow"
+	DeviceCookie  = "__Host-truxe-device"
+)
+
+// Client is who sent a request, as Caddy's trusted_proxies logic found it (R3).
+type Client struct {
+	Addr        string // "" or "@" when there is no address
+	TrustedPeer bool   // the peer is in trusted_proxies
+}
+
+// Entry is a verified credential with its rendered header values. Requests share it: it is read-only.
+type Entry struct {
+	Principal *identity.Principal
+	Values    *identityheader.Values
+}
+
+// Sessions finds the entry of a session cookie. No entry without an error is "not signed in".
+type Sessions interface {
+	Find(ctx context.Context, cookie, host string) (*Entry, error)
+	// Used marks activity; it must not block.
+	Used(e *Entry)
+}
+
+// Tokens finds the entry of a bearer token.
+type Tokens interface {
+	// Ours tells whether a bearer value is the gateway's to judge (CONTRACT section 3).
+	Ours(raw string) bool
+	// Find verifies; cached tells that no signature had to be checked. Errors are *identity.Error.
+	Find(ctx context.Context, raw string) (e *Entry, cached bool, err error)
+}
+
+// Revocations is the node's own copy of what is revoked: no round trip.
+type Revocations interface {
+	// Ready is false when the copy can no longer be believed (R4).
+	Ready() bool
+	// Refused gives the code, "" when nothing speaks against the principal.
+	Refused(p *identity.Principal) identity.Code
+	// Watch gives a context that ends when the principal is revoked or its credential expires.
+	Watch(ctx context.Context, p *identity.Principal) (context.Context, func())
+}
+
+// Verifier finds principals.
+type Verifier struct {
+	Sessions    Sessions
+	Tokens      Tokens
+	Revocations Revocations
+}
+
+// Found is what a credential turned out to be.
+type Found struct {
+	Entry *Entry
+	Path  string // what it cost: "public" (nothing was sent), "cookie", "bearer_cached", "bearer_cold"
+}
+
+// Verify turns a credential into a principal that is not revoked; no entry without an error is an anonymous visitor.
+// A bearer token of ours decides alone: broken or revoked it is an error, never a reason to look at the cookie.
+func (v *Verifier) Verify(ctx context.Context, c Credential, host string) (Found, error) {
+	switch {
+	case c.Bearer != "":
+		e, cached, err := v.Tokens.Find(ctx, c.Bearer)
+		f := Found{Path: "bearer_cold"}
+		if cached {
+			f.Path = "bearer_cached"
+		}
+		if err != nil {
+			return f, err
+		}
+		if v.Revocations.Refused(e.Principal) != "" {
+			return f, errRevoked
+		}
+		f.Entry = e
+		return f, nil
+	case c.Cookies == 1:
+		f := Found{Path: "cookie"}
+		e, err := v.Sessions.Find(ctx, c.Cookie, host)
+		if err == nil && e != nil && v.Revocations.Refused(e.Principal) == "" {
+			f.Entry = e
+		}
+		return f, err
+	}
+	return Found{Path: "public"}, nil
+}
+
+var errRevoked = &identity.Error{Code: identity.CodeInvalidToken, Detail: "The access token is not valid, has expired or was revoked."}

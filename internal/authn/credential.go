@@ -1,0 +1,64 @@
+package authn
+
+import (
+	"encoding/base64"
+	"net/http"
+	"strings"
+
+	"github.com/truxeio/caddy-truxe/internal/cookie"
+)
+
+// Credential is what a request brought to prove who sends it, before it is verified.
+type Credential struct {
+	Cookie  string
+	Cookies int    // how many cookies of our name; more than one is nobody (SE-06)
+	Bearer  string // only when it is ours to judge
+}
+
+// Take reads our credentials and takes them off the request, so that no app ever sees them (HD-12, SE-09).
+func (v *Verifier) Take(r *http.Request) Credential {
+	var c Credential
+	if len(r.Header["Authorization"]) > 0 {
+		if c.Bearer = v.ownToken(r.Header); c.Bearer != "" {
+			delete(r.Header, "Authorization")
+		}
+	}
+	if len(r.Header["Cookie"]) > 0 {
+		c.Cookie, c.Cookies = cookie.Find(r.Header, SessionCookie)
+		cookie.Strip(r.Header)
+	}
+	return c
+}
+
+// maxAuthorization bounds what is looked at: our longest token is 16 KiB (JW-15).
+const maxAuthorization = 17 << 10
+
+// ownToken finds a token that is ours to judge in Authorization: as Bearer, or as a Basic password for clients that
+// know nothing else. Any other Authorization is the app's own and stays untouched (CONTRACT section 3).
+func (v *Verifier) ownToken(h http.Header) string {
+	lines := h["Authorization"]
+	for _, line := range lines {
+		scheme, value, ok := strings.Cut(line, " ")
+		if !ok || len(line) > maxAuthorization {
+			continue
+		}
+		value = strings.TrimLeft(value, " ")
+		if strings.EqualFold(scheme, "basic") {
+			raw, err := base64.StdEncoding.DecodeString(value)
+			if err != nil {
+				continue
+			}
+			_, value, _ = strings.Cut(string(raw), ":")
+		} else if !strings.EqualFold(scheme, "bearer") {
+			continue
+		}
+		if !v.Tokens.Ours(value) {
+			continue
+		}
+		if len(lines) > 1 { // two credentials: no telling which one an app would take; this one never verifies
+			return value + " "
+		}
+		return value
+	}
+	return ""
+}
