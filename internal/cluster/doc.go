@@ -16,8 +16,9 @@ package cluster
 //	ACL SETUSER truxe on >password resetkeys ~truxe:* resetchannels -@all
 //	  +hello +get +getdel +set +del +xadd +xread +xinfo|stream +eval +evalsha +time +multi +exec +info
 //
-// and in addition +select with a database number other than 0, and +cluster|slots +cluster|shards +command +asking +ping in Redis
-// Cluster. A user at the sentinels needs +hello +ping +subscribe +psubscribe
+// and in addition +select with a database number other than 0, and in Redis Cluster
+// +cluster|slots +cluster|shards +command +asking +ping.
+// A user at the sentinels needs +hello +ping +subscribe +psubscribe
 // +sentinel|get-master-addr-by-name +sentinel|sentinels +sentinel|replicas and allchannels.
 // No KEYS, SCAN, FLUSH or CONFIG.
 //

@@ -24,7 +24,7 @@ type feed struct {
 	pending string    // reason of a Resync that has not succeeded yet
 }
 
-// Run follows the stream on a connection of its own until ctx ends.
+// Run follows the stream on a connection of its own until ctx ends; it returns within about a second of that.
 func (r *Redis) Run(ctx context.Context, h FeedHandler) error {
 	if !r.running.CompareAndSwap(false, true) {
 		return errors.New("the feed is already running")
@@ -95,7 +95,7 @@ func (f *feed) follow(ctx context.Context) error {
 		return err
 	}
 	defer conn.Close()
-	for {
+	for ctx.Err() == nil { // the client minds deadlines, not cancellation, once it holds a connection
 		at, err := f.look(ctx, conn)
 		if err != nil {
 			return err
@@ -125,6 +125,7 @@ func (f *feed) follow(ctx context.Context) error {
 			}
 		}
 	}
+	return ctx.Err()
 }
 
 // dedicated is one sticky connection to the server that holds the stream: it cannot be replaced unnoticed.

@@ -70,8 +70,13 @@ func (s *Server) Restart() {
 func (s *Server) waitFor(addr string) {
 	s.t.Helper()
 	for end := time.Now().Add(15 * time.Second); time.Now().Before(end); time.Sleep(10 * time.Millisecond) {
+		probe, err := net.Dial("tcp", addr)
+		if err != nil {
+			continue
+		}
+		probe.Close()
 		c := redis.NewClient(&redis.Options{Addr: addr, MaxRetries: -1, DialerRetries: 1, DisableIdentity: true})
-		err := c.Ping(context.Background()).Err()
+		err = c.Ping(context.Background()).Err()
 		c.Close()
 		if err == nil {
 			return
