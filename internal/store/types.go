@@ -45,20 +45,22 @@ type Session struct {
 	ID         identity.ID
 	SecretHash [32]byte // SHA-256 of the cookie's value (SE-01)
 	UserID     identity.ID
-	Kind       string
-	Host       string // folded host the session is bound to
-	Created    time.Time
-	AuthTime   time.Time
-	LastSeen   time.Time
-	Idle       time.Duration // ends after this much inactivity
-	Expires    time.Time     // ends absolutely
-	Remember   bool
-	IP         string
-	UserAgent  string
-	AMR        []string
-	ACR        string
-	EndedAt    time.Time // zero while alive
-	EndReason  string
+	// Parent is the session at the single sign-on host that this one came from; zero without.
+	Parent    identity.ID
+	Kind      string
+	Host      string // folded host the session is bound to
+	Created   time.Time
+	AuthTime  time.Time
+	LastSeen  time.Time
+	Idle      time.Duration // ends after this much inactivity
+	Expires   time.Time     // ends absolutely
+	Remember  bool
+	IP        string
+	UserAgent string
+	AMR       []string
+	ACR       string
+	EndedAt   time.Time // zero while alive
+	EndReason string
 }
 
 // Touch is one batched write of a session's last use.
@@ -149,7 +151,15 @@ type AuditFilter struct {
 	Since, Until   time.Time
 	Event, ActorID string
 	SubjectID, IP  string
+	PersonID       string // as actor or as subject
 	Reference      string
 	Ascending      bool
 	Limit          int
+}
+
+// SessionFilter pages through live sessions. Limit 1..1000, default 100.
+type SessionFilter struct {
+	UserID identity.ID // zero: of all users
+	Cursor string
+	Limit  int
 }

@@ -1,0 +1,96 @@
+package store
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"log/slog"
+	"time"
+)
+
+// Config of a store.
+type Config struct {
+	// Driver is "sqlite" (default) or "postgres".
+	Driver string
+	// DSN is a file for sqlite, a connection string or URL for postgres.
+	DSN string
+	// MaxConns bounds the connections to PostgreSQL and the readers of SQLite. Default 20 and 4.
+	MaxConns int
+	Logger   *slog.Logger
+	// Now stamps when a revocation was recorded. Default time.Now.
+	Now func() time.Time
+}
+
+// Store is an open database. Its methods outside a transaction are those of Queries.
+type Store struct {
+	Queries
+	driver   string
+	read     *sql.DB
+	write    *sql.DB // the same as read on PostgreSQL
+	logger   *slog.Logger
+	now      func() time.Time
+	warnings []string
+	version  int64
+}
+
+// Open opens a database and brings its tables up to date. It refuses one that it cannot trust (corrupt, written by a
+// newer version, half migrated, read-only) with an error that says what to do, and never deletes anything.
+func Open(ctx context.Context, cfg Config) (*Store, error) {
+	if cfg.Logger == nil {
+		cfg.Logger = slog.New(slog.DiscardHandler)
+	}
+	if cfg.Now == nil {
+		cfg.Now = time.Now
+	}
+	s := &Store{driver: cfg.Driver, logger: cfg.Logger, now: cfg.Now}
+	s.Queries = Queries{s: s}
+	var err error
+	switch cfg.Driver {
+	case "", "sqlite":
+		s.driver = "sqlite"
+		err = s.openSQLite(ctx, cfg)
+	case "postgres":
+		err = s.openPostgres(ctx, cfg)
+	default:
+		return nil, fmt.Errorf("open database: unknown driver %q; it is sqlite or postgres", cfg.Driver)
+	}
+	if err == nil {
+		err = s.checkTables(ctx)
+	}
+	if err != nil {
+		_ = s.Close()
+		return nil, fmt.Errorf("open database: %w", err)
+	}
+	for _, w := range s.warnings {
+		s.logger.Warn(w)
+	}
+	return s, nil
+}
+
+// Driver is "sqlite" or "postgres".
+func (s *Store) Driver() string { return s.driver }
+
+// Warnings says in plain words what an operator should change, such as a connection without TLS (OP-01).
+func (s *Store) Warnings() []string { return s.warnings }
+
+// SchemaVersion is the number of the last migration.
+func (s *Store) SchemaVersion() int64 { return s.version }
+
+// Ping tells whether the database answers, in a second at most.
+func (s *Store) Ping(ctx context.Context) error {
+	var one int
+	return s.row(ctx, "ping", "SELECT 1", nil, &one)
+}
+
+// Close waits for running statements and closes the database.
+func (s *Store) Close() error {
+	var err error
+	if s.write != nil && s.write != s.read {
+		err = s.write.Close()
+	}
+	if s.read != nil {
+		err = errors.Join(err, s.read.Close())
+	}
+	return err
+}
