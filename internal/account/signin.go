@@ -19,8 +19,8 @@ import (
 // that the person has signed in from before may still try, so that a stranger cannot lock anybody out for good.
 const ceiling = 100
 
-// deviceLife is how long a browser is remembered as known.
-const deviceLife = 180 * 24 * time.Hour
+// DeviceLife is how long a browser is remembered as known.
+const DeviceLife = 180 * 24 * time.Hour
 
 // SignIn is one try with a password.
 type SignIn struct {
@@ -238,11 +238,11 @@ func (a *Accounts) begin(ctx context.Context, in SignIn, user identity.User, dev
 
 func (a *Accounts) rememberDevice(ctx context.Context, tx *store.Tx, in SignIn, user identity.ID, known *store.Device, now time.Time) (string, error) {
 	if known != nil {
-		return in.Device, tx.TouchDevice(ctx, known.ID, now, now.Add(deviceLife))
+		return in.Device, tx.TouchDevice(ctx, known.ID, now, now.Add(DeviceLife))
 	}
 	value, hash := secret.NewSessionSecret()
 	return value, tx.CreateDevice(ctx, store.Device{ID: identity.NewID(), Hash: hash, UserID: user, Created: now, LastUsed: now,
-		Expires: now.Add(deviceLife), UserAgent: in.By.UserAgent})
+		Expires: now.Add(DeviceLife), UserAgent: in.By.UserAgent})
 }
 
 func idText(id identity.ID) string {

@@ -13,6 +13,15 @@ type Credential struct {
 	Cookie  string
 	Cookies int    // how many cookies of our name; more than one is nobody (SE-06)
 	Bearer  string // only when it is ours to judge
+	sent    string // all cookies as they came
+}
+
+// CookieNamed reads another cookie of the request and how many there are of that name.
+func (c Credential) CookieNamed(name string) (value string, count int) {
+	if c.sent == "" {
+		return "", 0
+	}
+	return cookie.Find(http.Header{"Cookie": {c.sent}}, name)
 }
 
 // Take reads our credentials and takes them off the request, so that no app ever sees them (HD-12, SE-09).
@@ -23,7 +32,10 @@ func (v *Verifier) Take(r *http.Request) Credential {
 			delete(r.Header, "Authorization")
 		}
 	}
-	if len(r.Header["Cookie"]) > 0 {
+	if lines := r.Header["Cookie"]; len(lines) > 0 {
+		if c.sent = lines[0]; len(lines) > 1 { // HTTP/2 may send one line per cookie (RFC 9113 8.2.3)
+			c.sent = strings.Join(lines, "; ")
+		}
 		c.Cookie, c.Cookies = cookie.Find(r.Header, SessionCookie)
 		cookie.Strip(r.Header)
 	}

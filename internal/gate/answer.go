@@ -19,7 +19,7 @@ func (g *Gate) refuse(w http.ResponseWriter, r *http.Request, s *Site, c Client,
 	g.Metrics.Decision("deny", string(code))
 	switch code {
 	case identity.CodeLoginRequired:
-		g.askToSignIn(w, r)
+		g.askToSignIn(w, r, v)
 	case identity.CodeInvalidToken:
 		w.Header().Set("WWW-Authenticate", `Bearer error="invalid_token"`)
 		g.CORS.Allow(w.Header(), r)
@@ -51,12 +51,12 @@ func denial(r *http.Request, c Client, v verdict) audit.Event {
 
 // askToSignIn answers an anonymous request by its kind. A POST is never redirected: its body would be lost, or sent
 // to the login page (CS-12).
-func (g *Gate) askToSignIn(w http.ResponseWriter, r *http.Request) {
+func (g *Gate) askToSignIn(w http.ResponseWriter, r *http.Request, v verdict) {
 	host, reference := r.Host, identity.NewReference()
 	kind := KindOf(r)
 	switch kind {
 	case KindNavigate:
-		url, err := g.WayBack.LoginURL(w, r, host, r.URL.RequestURI())
+		url, err := g.WayBack.LoginURL(w, r, v.credential, r.URL.RequestURI())
 		if err != nil {
 			g.answer(w, r, nil, identity.CodeStateUnavailable, readyWait, reference)
 			return
@@ -65,7 +65,7 @@ func (g *Gate) askToSignIn(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("Location", url)
 		w.WriteHeader(http.StatusFound)
 	case KindFrame:
-		url, err := g.WayBack.LoginURL(w, r, host, r.URL.RequestURI())
+		url, err := g.WayBack.LoginURL(w, r, v.credential, r.URL.RequestURI())
 		if err != nil {
 			url = g.WayBack.LoginPage(host)
 		}

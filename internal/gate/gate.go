@@ -35,8 +35,8 @@ type Pages interface {
 // WayBack remembers where a visitor wanted to go and gives the URL of the login page. The way back is stored at the
 // server under an opaque id (CS-07); the flow cookie binds it to the browser.
 type WayBack interface {
-	// LoginURL stores target (a path with query) for the host of r. It may set the flow cookie.
-	LoginURL(w http.ResponseWriter, r *http.Request, host, target string) (string, error)
+	// LoginURL stores target, a path with query on the host of r. It may set the flow cookie.
+	LoginURL(w http.ResponseWriter, r *http.Request, c authn.Credential, target string) (string, error)
 	// LoginPage is the login page's URL without a way back, for API answers.
 	LoginPage(host string) string
 }

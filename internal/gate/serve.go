@@ -20,8 +20,9 @@ type verdict struct {
 	decision policy.Decision
 	path     string // the label of the duration metric
 	err      error  // why the credential could not be judged, or why the request is refused
-	ours     bool   // a bearer token of ours was sent
 	twice    bool   // two session cookies (SE-06)
+
+	credential authn.Credential
 }
 
 // Serve judges one request, then hands it to next as somebody, or answers it.
@@ -92,7 +93,7 @@ func (g *Gate) judge(r *http.Request, s *Site, t *trail, c Client) (v verdict) {
 		found, v.err = g.Verifier.Verify(r.Context(), t.credential, host)
 		v.entry, v.path = found.Entry, found.Path
 	}
-	v.ours = t.credential.Bearer != ""
+	v.credential = t.credential
 	v.twice = t.credential.Cookies > 1
 	v.decision = s.rules.Decide(policy.RequestOf(r, host, canonical), v.principal())
 	if v.decision.Public {

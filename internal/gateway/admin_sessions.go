@@ -126,7 +126,7 @@ func (g *Gateway) auditRows(ctx context.Context, raw json.RawMessage) ([]store.A
 		if err != nil {
 			return nil, in, err
 		}
-		filter.SubjectID = u.ID.String()
+		filter.PersonID = u.ID.String()
 	}
 	rows, err := g.engine.store.ListAudit(ctx, filter)
 	return rows, in, err

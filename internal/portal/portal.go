@@ -55,16 +55,15 @@ type Client = authn.Client
 // call is one request to the portal with what was found out about it.
 type call struct {
 	*Portal
-	w      http.ResponseWriter
-	r      *http.Request
-	path   string // below the base, without a slash at either end
-	id     string // the {id} of the route
-	client Client
-	host   string // folded
-	api    bool
-	entry  *authn.Entry
-	// cookie tells that the entry came from the session cookie.
-	flowValue string
+	w          http.ResponseWriter
+	r          *http.Request
+	path       string // below the base, without a slash at either end
+	id         string // the {id} of the route
+	client     Client
+	host       string // folded
+	api        bool
+	credential authn.Credential
+	entry      *authn.Entry
 }
 
 type handler func(c *call) error
@@ -73,6 +72,7 @@ type handler func(c *call) error
 type route struct {
 	methods map[string]handler
 	signed  bool // needs a signed-in caller
+	open    bool // asks nothing of the caller and works while the state is unreadable
 }
 
 // New prepares the routes.
@@ -99,6 +99,7 @@ func (p *Portal) Serve(w http.ResponseWriter, r *http.Request, client Client, on
 		c.outside(only)
 		return
 	}
+	c.credential = p.Verifier.Take(r)
 	r.Body = http.MaxBytesReader(w, r.Body, maxBody)
 	if err := c.serve(); err != nil {
 		c.fail(err)
@@ -154,6 +155,9 @@ func (c *call) serve() error {
 		c.w.Header().Set("Allow", allowed(rt))
 		return &identity.Error{Code: identity.CodeMethodNotAllowed}
 	}
+	if rt.open {
+		return h(c)
+	}
 	if err := c.guard(); err != nil {
 		return err
 	}
@@ -161,6 +165,13 @@ func (c *call) serve() error {
 		return err
 	}
 	if rt.signed && c.entry == nil {
+		if !c.api && (c.r.Method == http.MethodGet || c.r.Method == http.MethodHead) {
+			to, err := c.Flows.LoginURL(c.w, c.r, c.credential, c.r.URL.RequestURI())
+			if err == nil {
+				c.redirect(http.StatusFound, to)
+			}
+			return err
+		}
 		return &identity.Error{Code: identity.CodeLoginRequired}
 	}
 	return h(c)
@@ -187,18 +198,17 @@ func (c *call) guard() error {
 
 // identify finds the caller: the cookie on the host it was made for, or a bearer token on every host.
 func (c *call) identify() error {
-	credential := c.Verifier.Take(c.r)
 	if !c.Verifier.Revocations.Ready() {
 		return &identity.Error{Code: identity.CodeStateUnavailable, RetryAfter: 2 * time.Second}
 	}
-	found, err := c.Verifier.Verify(c.r.Context(), credential, c.host)
+	found, err := c.Verifier.Verify(c.r.Context(), c.credential, c.host)
 	if err != nil {
 		if identity.CodeOf(err) == identity.CodeInvalidToken {
 			c.w.Header().Set("WWW-Authenticate", `Bearer error="invalid_token"`)
 		}
 		return err
 	}
-	if credential.Cookies > 1 {
+	if c.credential.Cookies > 1 {
 		c.clearCookie(authn.SessionCookie)
 	}
 	c.entry = found.Entry

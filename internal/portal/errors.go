@@ -1,0 +1,59 @@
+package portal
+
+import (
+	"errors"
+	"net/http"
+	"strconv"
+	"time"
+
+	"github.com/truxeio/caddy-truxe/internal/identity"
+	"github.com/truxeio/caddy-truxe/internal/policy"
+	"github.com/truxeio/caddy-truxe/internal/portal/view"
+	"github.com/truxeio/caddy-truxe/internal/problem"
+	"github.com/truxeio/caddy-truxe/internal/ratelimit"
+	"github.com/truxeio/caddy-truxe/internal/store"
+)
+
+// asError finds the error that a client may see.
+func asError(err error) (*identity.Error, bool) {
+	var known *identity.Error
+	if errors.As(err, &known) {
+		return known, true
+	}
+	if errors.Is(err, store.ErrUnavailable) {
+		return &identity.Error{Code: identity.CodeStateUnavailable, RetryAfter: 2 * time.Second, Err: err}, true
+	}
+	return nil, false
+}
+
+// failPage shows an error to a person.
+func (c *call) failPage(e *identity.Error, reference string) {
+	if e.Code == identity.CodeLoginRequired {
+		c.View.Render(c.w, c.r, http.StatusUnauthorized, view.SessionEnded{LoginURL: c.Flows.LoginPage(c.host) + "?back=1",
+			Resubmit: true, Host: c.host, Reference: reference})
+		return
+	}
+	c.View.Render(c.w, c.r, problem.Status(e.Code), view.ErrorPage{Viewer: c.viewer(), Status: problem.Status(e.Code), Code: e.Code, Detail: e.Detail,
+		Reference: reference, RetryAfter: e.RetryAfter})
+}
+
+// rateFields tells clients how much of a limit is left (LK-10).
+func (c *call) rateFields(err error) {
+	if fields, policy, ok := ratelimit.FieldsOf(err); ok {
+		c.w.Header().Set("RateLimit", fields)
+		c.w.Header().Set("RateLimit-Policy", policy)
+	}
+}
+
+func limitNames(err error) []string { return ratelimit.LimitsOf(err) }
+
+func retryAfter(e *identity.Error) string { return strconv.Itoa(problem.Seconds(e.RetryAfter)) }
+
+// foldHost folds the host asked for; a host that cannot be folded matches nothing.
+func foldHost(host string) string {
+	folded, err := policy.FoldHost(host)
+	if err != nil {
+		return ""
+	}
+	return folded
+}

@@ -1,0 +1,39 @@
+package portal
+
+import (
+	"net/http"
+	"time"
+
+	"github.com/truxeio/caddy-truxe/internal/identity"
+	"github.com/truxeio/caddy-truxe/internal/portal/view"
+	"github.com/truxeio/caddy-truxe/internal/problem"
+)
+
+// GatePages are the pages that people see instead of the app.
+type GatePages struct {
+	View *view.Renderer
+	Base string
+}
+
+// Denied says that a signed-in person may not enter, without naming roles or rules.
+func (g GatePages) Denied(w http.ResponseWriter, r *http.Request, p *identity.Principal, code identity.Code, reference string) {
+	g.View.Render(w, r, http.StatusForbidden, view.Denied{Viewer: view.Viewer{Username: p.Username, Name: p.Name}, Host: foldHost(r.Host), Path: r.URL.Path,
+		Code: code, Reference: reference})
+}
+
+// SessionEnded answers a form whose session is over.
+func (g GatePages) SessionEnded(w http.ResponseWriter, r *http.Request, loginURL string, resubmit bool, reference string) {
+	w.Header().Set("WWW-Authenticate", "Bearer")
+	g.View.Render(w, r, http.StatusUnauthorized, view.SessionEnded{LoginURL: loginURL, Resubmit: resubmit, Host: foldHost(r.Host), Reference: reference})
+}
+
+// FrameSignIn is the small page in an app's frame.
+func (g GatePages) FrameSignIn(w http.ResponseWriter, r *http.Request, loginURL, _ string) {
+	w.Header().Set("WWW-Authenticate", "Bearer")
+	g.View.Render(w, r, http.StatusUnauthorized, view.FrameSignIn{LoginURL: loginURL, Host: foldHost(r.Host)})
+}
+
+// Problem says what went wrong.
+func (g GatePages) Problem(w http.ResponseWriter, r *http.Request, code identity.Code, retryAfter time.Duration, reference string) {
+	g.View.Render(w, r, problem.Status(code), view.ErrorPage{Status: problem.Status(code), Code: code, Reference: reference, RetryAfter: retryAfter})
+}
