@@ -24,10 +24,24 @@ func newClock(now func() time.Time) *clock {
 func (c *clock) read() int64 {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	t := c.now()
-	if d := t.Sub(c.last); d > 0 {
+	return c.advance(c.now())
+}
+
+// at is read with a time that the caller has taken already.
+func (c *clock) at(t time.Time) int64 {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.advance(t)
+}
+
+// advance takes less than a second backwards for calls that overtook each other, and more for a step.
+func (c *clock) advance(t time.Time) int64 {
+	switch d := t.Sub(c.last); {
+	case d > 0:
 		c.elapsed += int64(d)
+		c.last = t
+	case d < -time.Second:
+		c.last = t
 	}
-	c.last = t
 	return c.elapsed
 }

@@ -81,6 +81,23 @@ func (c *Counters) Reserve(buckets []Bucket) (Outcome, error) {
 	return out, nil
 }
 
+// Take is Reserve of one bucket at a time that the caller has taken already, for the warm path: it allocates nothing
+// for a bucket that is known. The bucket must be sound (Bucket.Check).
+func (c *Counters) Take(b Bucket, at time.Time) (LimitState, bool) {
+	key := hashKey(b.Key)
+	s := c.shard(key)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	now := c.clock.at(at)
+	tat := s.get(key)
+	next, ok := b.take(tat, now)
+	if ok {
+		s.set(key, next, now)
+		tat = next
+	}
+	return b.look(tat, now), ok
+}
+
 // Refund is Cluster.Refund within this process.
 func (c *Counters) Refund(buckets []Bucket) error {
 	if err := checkBuckets(buckets); err != nil {

@@ -15,14 +15,22 @@ const (
 	maxKey     = 512
 )
 
+// Check refuses buckets without a rate: at least one event, a window of at most 366 days, at most 100,000 events a
+// second (which keeps the arithmetic in whole microseconds honest).
+func (b Bucket) Check() error {
+	if b.Burst < 1 || b.Window <= 0 || b.Interval() < 10*time.Microsecond || b.Window > 366*24*time.Hour {
+		return fmt.Errorf("%w: %d events in %s", ErrInvalid, b.Burst, b.Window)
+	}
+	return nil
+}
+
 func checkBuckets(buckets []Bucket) error {
 	if len(buckets) == 0 || len(buckets) > maxBuckets {
 		return fmt.Errorf("%w: %d buckets", ErrInvalid, len(buckets))
 	}
 	for i, b := range buckets {
-		// A millisecond per event keeps the microsecond arithmetic in Lua exact.
-		if b.Burst < 1 || b.Window <= 0 || b.Interval() < time.Millisecond || b.Window > 366*24*time.Hour {
-			return fmt.Errorf("%w: bucket of %d in %s", ErrInvalid, b.Burst, b.Window)
+		if err := b.Check(); err != nil {
+			return err
 		}
 		if err := checkKey(b.Key); err != nil {
 			return err
