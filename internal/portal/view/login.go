@@ -1,0 +1,105 @@
+package view
+
+import "time"
+
+// Login is the sign-in form. It posts FieldUsername, FieldPassword, FieldRemember, FieldReturn and FieldFragment to
+// {base}/login. Status: 200, 401 with Problems, 429 with Wait, 503 when busy.
+type Login struct {
+	// Host and App say where the sign-in leads: the app's name if it has one, else its host. Both empty: nothing is said.
+	Host, App string
+	// Username is kept after a failure; the password never is.
+	Username string
+	Problems []Problem
+	// RememberDays is the true length of "Keep me signed in" (session remember); 0 hides the box.
+	RememberDays int
+	Remember     bool // ticked
+	// TriesLeft > 0 says how many tries remain before a pause of Pause. Give it for unknown names too (R12).
+	TriesLeft int
+	Pause     time.Duration
+	Wait      Wait // too many tries
+	// SignedIn, when not zero, asks first: go on as this person to Continue, or use another account.
+	SignedIn Viewer
+	Continue string
+	// CookiesBlocked: the flow cookie did not come back. FlowGone: the way back is not known any more.
+	CookiesBlocked, FlowGone bool
+	Return, Fragment         string
+	// Here is this page's own address with its way back, for a waiting tab that goes on after a sign-in elsewhere.
+	// Empty: {base}/login.
+	Here string
+}
+
+// Wait says when a limit lets somebody try again. The zero value says nothing.
+type Wait struct {
+	Until time.Time
+	For   time.Duration // from now; also sent as Retry-After
+}
+
+func (p Login) meta() meta {
+	m := meta{name: "login", title: "login.title", failed: p.Failed(), retry: p.Wait.For}
+	if p.SignedIn.Username != "" {
+		m.title = "login.already"
+	}
+	return m
+}
+
+// Failed tells whether there is something to correct.
+func (p Login) Failed() bool { return len(p.Problems) > 0 || p.Wait.For > 0 || p.CookiesBlocked }
+
+// Target is the app's name or host.
+func (p Login) Target() string {
+	if p.App != "" {
+		return p.App
+	}
+	return p.Host
+}
+
+// CookiesText is the host whose cookies are blocked, "" when they are not.
+func (p Login) CookiesText() string {
+	switch {
+	case !p.CookiesBlocked:
+		return ""
+	case p.Host == "":
+		return p.Target()
+	}
+	return p.Host
+}
+
+// PauseMinutes is the pause in whole minutes, rounded up.
+func (p Login) PauseMinutes() int { return int((p.Pause + time.Minute - 1) / time.Minute) }
+
+// KeptFragment is the fragment, bounded.
+func (p Login) KeptFragment() string {
+	if len(p.Fragment) > maxFragmentSize {
+		return ""
+	}
+	return p.Fragment
+}
+
+// Confirm asks for the password again before something sensitive. It posts FieldPassword and FieldReturn to
+// {base}/confirm.
+type Confirm struct {
+	Viewer Viewer
+	// Action is a key of the catalogue that ends "Confirm it's you to …": "confirm.end_sessions", "confirm.open" (with
+	// Host) or "confirm.continue". Empty: "confirm.continue".
+	Action string
+	Host   string
+	// Minutes is how long it will not be asked again; 0 says nothing.
+	Minutes  int
+	Problems []Problem
+	Wait     Wait
+	Return   string
+	// Cancel is where "Cancel" leads; empty: the account page.
+	Cancel string
+}
+
+func (p Confirm) meta() meta {
+	return meta{name: "confirm", title: "confirm.title", failed: len(p.Problems) > 0 || p.Wait.For > 0, viewer: p.Viewer, retry: p.Wait.For}
+}
+
+// What is the key of the action, one that exists.
+func (p Confirm) What() string {
+	if _, ok := english[p.Action]; ok {
+		return p.Action
+	}
+	return "confirm.continue"
+}

@@ -1,0 +1,81 @@
+package view
+
+import (
+	"html/template"
+	"strings"
+)
+
+// Problem is something to correct: it stands in the summary on top and at its field, in the same words.
+type Problem struct {
+	// Field is the name of the field it belongs to (FieldUsername …); "" for the whole form.
+	Field string
+	// Key is a key of the catalogue, "problem.current_wrong" for example. Empty: Text is shown.
+	Key string
+	// Text is plain English from another room (identity.Error.Detail); it is translated where the catalogue knows it.
+	Text string
+}
+
+// The names of the forms' fields. A field's id is its name.
+const (
+	FieldUsername   = "username"
+	FieldPassword   = "password"
+	FieldRemember   = "remember" // "on" when ticked
+	FieldReturn     = "return"   // opaque id of the way back
+	FieldFragment   = "fragment" // what followed # in the address, opaque
+	FieldToken      = "token"    // setup code
+	FieldEmail      = "email"
+	FieldName       = "name"
+	FieldCurrent    = "current_password"
+	FieldNew        = "new_password"
+	FieldSignOut    = "sign_out_others" // "on" when ticked
+	FieldRevoke     = "revoke"          // a session's id, or RevokeOthers
+	RevokeOthers    = "others"
+	maxFragmentSize = 2048
+)
+
+// describe gives a field's aria attributes: its hint, if it has one, and its problems.
+func describe(problems []Problem, field string, hints ...string) template.HTMLAttr {
+	ids, invalid := hints, ""
+	for _, p := range problems {
+		if p.Field == field {
+			ids = append([]string{field + "-error"}, hints...)
+			invalid = ` aria-invalid="true"`
+			break
+		}
+	}
+	if len(ids) == 0 {
+		return ""
+	}
+	return template.HTMLAttr(`aria-describedby="` + strings.Join(ids, " ") + `"` + invalid) // #nosec: ids are ours
+}
+
+// fault is what stands at a field: the words of its problems. Its id is what describe points to.
+func (l *locale) fault(problems []Problem, field string) (template.HTML, error) {
+	var words template.HTML
+	for _, p := range problems {
+		if p.Field != field {
+			continue
+		}
+		w, err := l.problem(p)
+		if err != nil {
+			return "", err
+		}
+		if words != "" {
+			words += " "
+		}
+		words += w
+	}
+	if words == "" {
+		return "", nil
+	}
+	mark, err := icon("alert")
+	return `<p class="fault" id="` + template.HTML(field) + `-error">` + mark + `<span>` + words + `</span></p>`, err // #nosec: field is a constant
+}
+
+// problem words a problem.
+func (l *locale) problem(p Problem) (template.HTML, error) {
+	if p.Key != "" {
+		return l.html(p.Key)
+	}
+	return l.foreign(p.Text), nil
+}
