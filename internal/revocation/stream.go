@@ -1,0 +1,95 @@
+package revocation
+
+import (
+	"context"
+	"errors"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/truxeio/caddy-truxe/internal/identity"
+)
+
+// Why a stream's context ended (context.Cause).
+var (
+	ErrRevoked = errors.New("the credential was revoked")
+	ErrExpired = errors.New("the credential expired")
+)
+
+// Stream is the context of one request under way. It costs one allocation; the machinery of a cancellable context is
+// built when somebody waits for it, as reverse_proxy does and an answer from memory does not.
+type Stream struct {
+	context.Context // of the request
+	principal       *identity.Principal
+
+	shard      *streamShard
+	prev, next *Stream // guarded by the shard
+
+	mu     sync.Mutex
+	inner  atomic.Pointer[innerContext]
+	cancel context.CancelCauseFunc
+}
+
+type innerContext struct{ context.Context }
+
+// build makes the standard library's context underneath. Contexts derived from the stream then find it and need no
+// goroutine of their own.
+func (s *Stream) build() context.Context {
+	if in := s.inner.Load(); in != nil {
+		return in.Context
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if in := s.inner.Load(); in != nil {
+		return in.Context
+	}
+	ctx, cancel := context.WithCancelCause(s.Context)
+	s.cancel = cancel
+	s.inner.Store(&innerContext{ctx})
+	return ctx
+}
+
+// Done is closed when the request ends, the principal is revoked or its credential has expired.
+func (s *Stream) Done() <-chan struct{} { return s.build().Done() }
+
+// Err is nil until Done is closed.
+func (s *Stream) Err() error {
+	if in := s.inner.Load(); in != nil {
+		return in.Err()
+	}
+	return s.Context.Err()
+}
+
+// Value asks the request's context.
+func (s *Stream) Value(key any) any {
+	if in := s.inner.Load(); in != nil {
+		return in.Value(key)
+	}
+	return s.Context.Value(key)
+}
+
+// End takes the stream out of the registry. Its context ends too when somebody waits for it.
+func (s *Stream) End() {
+	if s.shard != nil {
+		s.shard.remove(s)
+	}
+	if s.inner.Load() != nil {
+		s.cut(context.Canceled)
+	}
+}
+
+func (s *Stream) cut(why error) {
+	s.build()
+	s.cancel(why)
+}
+
+// verdict says why the stream must end; nil while it may go on.
+func (s *Stream) verdict(c *Copy, now time.Time) error {
+	switch {
+	case c.Refused(s.principal) != "":
+		return ErrRevoked
+	case !s.principal.Expires.IsZero() && !now.Before(s.principal.Expires):
+		return ErrExpired
+	}
+	return nil
+}

@@ -1,0 +1,153 @@
+package session
+
+import (
+	"slices"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/truxeio/caddy-truxe/internal/identity"
+	"github.com/truxeio/caddy-truxe/internal/store"
+)
+
+// person is what the sessions of one user have in common.
+type person struct {
+	id    identity.ID
+	text  string
+	key   identity.Key
+	name  string // user name
+	email string
+	full  string
+	roles []string
+	refs  int         // records that point here; guarded by people
+	gone  atomic.Bool // dropped: who points here reads SQL again
+}
+
+func (p *person) is(u *store.UserRecord) bool {
+	return p.name == u.Username && p.email == u.Email && p.full == u.Name && slices.Equal(p.roles, u.Roles)
+}
+
+// people shares persons between sessions.
+type people struct {
+	mu   sync.RWMutex
+	byID map[identity.ID]uint32
+	list []*person
+	free []uint32
+}
+
+// hold gives the person of a user for one more record.
+func (p *people) hold(u *store.UserRecord) (*person, uint32) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if at, ok := p.byID[u.ID]; ok {
+		if known := p.list[at]; known.is(u) {
+			known.refs++
+			return known, at
+		}
+		p.list[at].gone.Store(true) // SQL has news; its event is still on the way
+	}
+	text := u.ID.String()
+	fresh := &person{id: u.ID, text: text, key: identity.RevocationKey(identity.RevokeUser, text), name: strings.Clone(u.Username),
+		email: strings.Clone(u.Email), full: strings.Clone(u.Name), roles: slices.Clone(u.Roles), refs: 1}
+	var at uint32
+	if n := len(p.free); n > 0 {
+		at, p.free = p.free[n-1], p.free[:n-1]
+		p.list[at] = fresh
+	} else {
+		at = uint32(len(p.list))
+		p.list = append(p.list, fresh)
+	}
+	if p.byID == nil {
+		p.byID = map[identity.ID]uint32{}
+	}
+	p.byID[u.ID] = at
+	return fresh, at
+}
+
+func (p *people) at(i uint32) *person {
+	p.mu.RLock()
+	defer p.mu.RUnlock()
+	return p.list[i]
+}
+
+func (p *people) release(i uint32) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	who := p.list[i]
+	if who.refs--; who.refs > 0 {
+		return
+	}
+	if at, ok := p.byID[who.id]; ok && at == i {
+		delete(p.byID, who.id)
+	}
+	p.list[i] = nil
+	p.free = append(p.free, i)
+}
+
+func (p *people) drop(id identity.ID) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if at, ok := p.byID[id]; ok {
+		p.list[at].gone.Store(true)
+		delete(p.byID, id)
+	}
+}
+
+// label is what many sessions of many users have in common.
+type label struct {
+	host, kind, acr string
+	amr             []string
+}
+
+// maxLabels bounds the different labels: hosts times ways to sign in.
+const maxLabels = 1 << 16
+
+// labels shares labels. They are never freed, but there is no room for more than maxLabels.
+type labels struct {
+	mu   sync.RWMutex
+	byIt map[string]uint32
+	list []label
+}
+
+// hold gives the number of a label; false when there is no room.
+func (b *labels) hold(s *store.Session) (label, uint32, bool) {
+	key := strings.Join([]string{s.Host, s.Kind, s.ACR, strings.Join(s.AMR, "\x00")}, "\x01")
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if at, ok := b.byIt[key]; ok {
+		return b.list[at], at, true
+	}
+	made := label{host: strings.Clone(s.Host), kind: strings.Clone(s.Kind), acr: strings.Clone(s.ACR), amr: slices.Clone(s.AMR)}
+	if len(b.list) >= maxLabels {
+		return made, 0, false
+	}
+	if b.byIt == nil {
+		b.byIt = map[string]uint32{}
+	}
+	at := uint32(len(b.list))
+	b.list = append(b.list, made)
+	b.byIt[key] = at
+	return made, at, true
+}
+
+func (b *labels) at(i uint32) label {
+	b.mu.RLock()
+	defer b.mu.RUnlock()
+	return b.list[i]
+}
+
+// newLive makes the principal of a session.
+func newLive(r *record, who *person, what label) *Live {
+	text := r.id.String()
+	l := &Live{Host: what.host, Kind: what.kind, id: r.id, person: who, expires: r.expires, until: r.until, idle: r.idle}
+	l.Principal = identity.Principal{
+		UserID: who.text, Username: who.name, Email: who.email, Name: who.full, Roles: who.roles,
+		SessionID: text, AMR: what.amr, ACR: what.acr,
+		AuthTime: time.UnixMilli(r.auth), Expires: time.UnixMilli(r.expires), Credential: identity.CredentialCookie,
+		SessionKey: identity.RevocationKey(identity.RevokeSession, text), UserKey: who.key, IssuedAt: r.created,
+	}
+	l.used.Store(r.used)
+	l.recent.Store(true)
+	return l
+}

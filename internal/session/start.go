@@ -1,0 +1,83 @@
+package session
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/truxeio/caddy-truxe/internal/identity"
+	"github.com/truxeio/caddy-truxe/internal/secret"
+	"github.com/truxeio/caddy-truxe/internal/store"
+)
+
+// Kinds of sessions.
+const (
+	Browser = "browser"
+	API     = "api"
+)
+
+// Writer is the part of a *store.Tx that sessions need.
+type Writer interface {
+	CreateSession(ctx context.Context, s store.Session, limit int) (ended []identity.ID, err error)
+	RotateSession(ctx context.Context, id identity.ID, old, fresh [32]byte, authTime time.Time, amr []string, acr string) (bool, error)
+}
+
+// NewSession is a sign-in that has been proven.
+type NewSession struct {
+	User      identity.User
+	Parent    identity.ID // the session at the single sign-on host that it came from; zero without
+	Kind      string      // Browser or API
+	Host      string      // folded host that it is bound to
+	AuthTime  time.Time   // when the person proved who they are
+	AMR       []string
+	ACR       string
+	Remember  bool
+	IP        string
+	UserAgent string
+	// Until ends the session no later than this, e.g. with its parent; zero: no such bound.
+	Until time.Time
+}
+
+// Start makes a session in the caller's transaction. The secret, 43 characters of base64url with 256 random bits, is the
+// cookie's value; only its SHA-256 is stored (SE-01). It is always new, whatever cookie the client sent (SE-02, SE-03).
+// Ended are the user's sessions beyond the limit (SE-15): the caller ends and revokes them in the same transaction.
+func (t *Table) Start(ctx context.Context, tx Writer, n NewSession) (value string, s store.Session, ended []identity.ID, err error) {
+	now := t.cfg.Now().Truncate(time.Millisecond) // what SQL keeps
+	idle, life := t.cfg.Idle, t.cfg.Max
+	switch {
+	case n.Kind == API:
+		idle, life = t.cfg.API, t.cfg.API
+	case n.Remember:
+		idle, life = t.cfg.Remember, t.cfg.Remember
+	}
+	value, hash := secret.NewSessionSecret()
+	s = store.Session{
+		ID: identity.NewID(), SecretHash: hash, UserID: n.User.ID, Parent: n.Parent, Kind: n.Kind, Host: n.Host,
+		Created: now, AuthTime: n.AuthTime, LastSeen: now, Idle: idle, Expires: now.Add(life), Remember: n.Remember,
+		IP: n.IP, UserAgent: n.UserAgent, AMR: n.AMR, ACR: n.ACR,
+	}
+	if !n.Until.IsZero() && n.Until.Before(s.Expires) {
+		s.Expires = n.Until
+	}
+	s.Idle = min(s.Idle, s.Expires.Sub(now)) // idle never extends past the end (SE-10)
+	if ended, err = tx.CreateSession(ctx, s, t.cfg.Limit); err != nil {
+		return "", store.Session{}, nil, fmt.Errorf("start session: %w", err)
+	}
+	t.uses.add(s.ID, n.User.ID, now)
+	return value, s, ended, nil
+}
+
+// Rotate gives a session a new secret and what has been proven now (SE-02). After the commit the old secret is dead in
+// SQL; the caller announces a change of the user, which makes every node forget it. The error is an *identity.Error
+// with CodeSessionRevoked when the session has ended or somebody else was first.
+func (t *Table) Rotate(ctx context.Context, tx Writer, s store.Session, authTime time.Time, amr []string, acr string) (value string, err error) {
+	value, hash := secret.NewSessionSecret()
+	won, err := tx.RotateSession(ctx, s.ID, s.SecretHash, hash, authTime, amr, acr)
+	if err != nil {
+		return "", fmt.Errorf("renew session: %w", err)
+	}
+	if !won {
+		return "", &identity.Error{Code: identity.CodeSessionRevoked, Detail: "This session has ended. Sign in again."}
+	}
+	return value, nil
+}
