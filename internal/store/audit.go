@@ -2,80 +2,95 @@ package store
 
 import (
 	"context"
-	"database/sql"
 	"errors"
 )
 
-// AuditHead locks the end of the chain until the transaction ends and gives its number and hash; 0 when it is empty.
-// The lock serialises all nodes, which is what makes the chain one chain.
-func (t *Tx) AuditHead(ctx context.Context) (seq int64, hash [32]byte, err error) {
-	if err := t.Lock(ctx, "audit"); err != nil {
-		return 0, hash, err
+const auditColumns = "seq, time, event, outcome, actor_id, subject_id, ip, reference, line, hash"
+
+func auditDest(r *AuditRow) []any {
+	return []any{&r.Seq, scanTime{&r.Time}, &r.Event, &r.Outcome, &r.ActorID, &r.SubjectID, &r.IP, &r.Reference, &r.Line, scanHash{&r.Hash}}
+}
+
+// AuditHead gives number and hash of the last line of the chain (0 and zeros for an empty one). Within a transaction
+// nobody else, on any node, can append until it ends.
+func (q *Queries) AuditHead(ctx context.Context) (seq int64, hash [32]byte, err error) {
+	query := "SELECT seq, hash FROM audit_head WHERE id = 1"
+	if q.tx == nil {
+		err = q.row(ctx, "read audit head", query, nil, &seq, scanHash{&hash})
+		return seq, hash, err
 	}
-	return t.LastAudit(ctx)
+	err = q.change(ctx, "lock audit head", "UPDATE audit_head SET seq = seq WHERE id = 1 RETURNING seq, hash", nil, &seq, scanHash{&hash})
+	return seq, hash, err
 }
 
-// LastAudit gives the number and hash of the last row.
-func (q *Queries) LastAudit(ctx context.Context) (seq int64, hash [32]byte, err error) {
-	var raw []byte
-	err = q.wrap("read audit head", q.db.QueryRowContext(ctx, `SELECT seq, hash FROM audit ORDER BY seq DESC LIMIT 1`).Scan(&seq, &raw))
-	if errors.Is(err, ErrNotFound) {
-		return 0, hash, nil
+// AppendAuditRow adds the line after the head. *ConflictError "seq" when it is not the next one.
+func (q *Queries) AppendAuditRow(ctx context.Context, r AuditRow) error {
+	if err := storable(r.Event, r.Outcome, r.ActorID, r.SubjectID, r.IP, r.Reference, string(r.Line)); err != nil {
+		return wrap("append audit line", err)
 	}
-	return seq, hash32(raw), err
+	return q.atomic(ctx, func(q *Queries) error {
+		n, err := q.exec(ctx, "move audit head", "UPDATE audit_head SET seq = $1, hash = $2 WHERE id = 1 AND seq = $3", r.Seq, r.Hash[:], r.Seq-1)
+		if err != nil {
+			return err
+		}
+		if n == 0 {
+			return wrap("append audit line", &ConflictError{Field: "seq"})
+		}
+		_, err = q.exec(ctx, "append audit line", "INSERT INTO audit ("+auditColumns+") VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)",
+			r.Seq, ms(r.Time), r.Event, r.Outcome, r.ActorID, r.SubjectID, r.IP, r.Reference, r.Line, r.Hash[:])
+		return taken(err, "seq")
+	})
 }
 
-// AppendAuditRow adds one row; its number must follow the head's.
-func (t *Tx) AppendAuditRow(ctx context.Context, r AuditRow) error {
-	return t.exec(ctx, "append audit row", `INSERT INTO audit (seq, time, event, outcome, actor_id, subject_id, ip, reference, line, hash)
-		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)`, r.Seq, ms(r.Time), r.Event, r.Outcome, clean(r.ActorID), clean(r.SubjectID), clean(r.IP),
-		r.Reference, r.Line, r.Hash[:])
-}
-
-const auditColumns = `seq, time, event, outcome, actor_id, subject_id, ip, reference, line, hash`
-
-func scanAudit(r *sql.Rows) (AuditRow, error) {
-	var a AuditRow
-	var at int64
-	var hash []byte
-	err := r.Scan(&a.Seq, &at, &a.Event, &a.Outcome, &a.ActorID, &a.SubjectID, &a.IP, &a.Reference, &a.Line, &hash)
-	a.Time, a.Hash = fromMS(at), hash32(hash)
-	return a, err
-}
-
-// ListAudit selects rows.
+// ListAudit selects lines.
 func (q *Queries) ListAudit(ctx context.Context, f AuditFilter) ([]AuditRow, error) {
-	order := "DESC"
-	if f.Ascending {
-		order = "ASC"
-	}
-	before := f.Before
-	if before == 0 {
-		before = 1<<63 - 1
+	for _, s := range []string{f.Event, f.ActorID, f.SubjectID, f.IP, f.Reference, f.PersonID} {
+		if storable(s) != nil {
+			return nil, nil // no line has such a value
+		}
 	}
 	until := int64(1<<63 - 1)
 	if !f.Until.IsZero() {
 		until = ms(f.Until)
 	}
-	return each(ctx, q, "list audit", scanAudit, `SELECT `+auditColumns+` FROM audit WHERE seq > $1 AND seq < $2 AND time >= $3 AND time < $4
-		AND ($5 = '' OR event = $5) AND ($6 = '' OR actor_id = $6) AND ($7 = '' OR subject_id = $7) AND ($8 = '' OR ip = $8) AND ($9 = '' OR reference = $9)
-		AND ($10 = '' OR actor_id = $10 OR subject_id = $10)
-		ORDER BY seq `+order+` LIMIT $11`,
-		f.After, before, ms(f.Since), until, f.Event, f.ActorID, f.SubjectID, f.IP, f.Reference, f.PersonID, pageSize(f.Limit))
+	before := f.Before
+	if before <= 0 {
+		before = 1<<63 - 1
+	}
+	order := "DESC"
+	if f.Ascending {
+		order = "ASC"
+	}
+	var out []AuditRow
+	err := q.rows(ctx, reading, "list audit", "SELECT "+auditColumns+` FROM audit WHERE seq > $1 AND seq < $2 AND time >= $3 AND time <= $4
+		AND ($5 = '' OR event = $5) AND ($6 = '' OR actor_id = $6) AND ($7 = '' OR subject_id = $7) AND ($8 = '' OR ip = $8)
+		AND ($9 = '' OR reference = $9) AND ($10 = '' OR actor_id = $10 OR subject_id = $10) ORDER BY seq `+order+" LIMIT $11",
+		[]any{f.After, before, ms(f.Since), until, f.Event, f.ActorID, f.SubjectID, f.IP, f.Reference, f.PersonID, pageSize(f.Limit)}, func(scan scanner) error {
+			var r AuditRow
+			err := scan(auditDest(&r)...)
+			out = append(out, r)
+			return err
+		})
+	return out, err
 }
 
-// WalkAudit hands all rows from a number on to fn, in order.
-func (q *Queries) WalkAudit(ctx context.Context, from int64, fn func(AuditRow) error) error {
-	for {
-		rows, err := q.ListAudit(ctx, AuditFilter{After: from - 1, Ascending: true, Limit: 1000})
-		if err != nil || len(rows) == 0 {
+// WalkAudit calls fn for each line from number fromSeq on, in order, as they are read. fn must not use the store.
+func (q *Queries) WalkAudit(ctx context.Context, fromSeq int64, fn func(AuditRow) error) error {
+	return q.rows(ctx, streaming, "read audit", "SELECT "+auditColumns+" FROM audit WHERE seq >= $1 ORDER BY seq", []any{fromSeq}, func(scan scanner) error {
+		var r AuditRow
+		if err := scan(auditDest(&r)...); err != nil {
 			return err
 		}
-		for _, r := range rows {
-			if err := fn(r); err != nil {
-				return err
-			}
-		}
-		from = rows[len(rows)-1].Seq + 1
+		return fn(r)
+	})
+}
+
+// LastAudit reads the last line; false when there is none.
+func (q *Queries) LastAudit(ctx context.Context) (AuditRow, bool, error) {
+	var r AuditRow
+	err := q.row(ctx, "read last audit line", "SELECT "+auditColumns+" FROM audit ORDER BY seq DESC LIMIT 1", nil, auditDest(&r)...)
+	if errors.Is(err, ErrNotFound) {
+		return AuditRow{}, false, nil
 	}
+	return r, err == nil, err
 }

@@ -7,29 +7,30 @@ import (
 	"github.com/truxeio/caddy-truxe/internal/identity"
 )
 
-// CreateDevice records a browser that a person has signed in from.
+const deviceColumns = "id, hash, user_id, created, last_used, expires, user_agent"
+
+// CreateDevice adds a known browser. ErrNotFound when the user is gone.
 func (q *Queries) CreateDevice(ctx context.Context, d Device) error {
-	return q.exec(ctx, "record device", `INSERT INTO devices (id, hash, user_id, created, last_used, expires, user_agent) VALUES ($1, $2, $3, $4, $5, $6, $7)`,
-		d.ID.String(), d.Hash[:], d.UserID.String(), ms(d.Created), ms(d.LastUsed), ms(d.Expires), clean(bounded(d.UserAgent, 512)))
+	_, err := q.exec(ctx, "add device", "INSERT INTO devices ("+deviceColumns+") VALUES ($1, $2, $3, $4, $5, $6, $7)",
+		d.ID.String(), d.Hash[:], d.UserID.String(), ms(d.Created), ms(d.LastUsed), ms(d.Expires), note(d.UserAgent))
+	return taken(err, "device")
 }
 
-// DeviceByHash finds a device that has not expired.
+// DeviceByHash reads a device that has not expired.
 func (q *Queries) DeviceByHash(ctx context.Context, hash [32]byte, now time.Time) (Device, error) {
 	var d Device
-	var did, uid string
-	var created, used, expires int64
-	err := q.db.QueryRowContext(ctx, `SELECT id, user_id, created, last_used, expires, user_agent FROM devices WHERE hash = $1 AND expires > $2`,
-		hash[:], ms(now)).Scan(&did, &uid, &created, &used, &expires, &d.UserAgent)
-	d.ID, d.Hash, d.UserID, d.Created, d.LastUsed, d.Expires = id(did), hash, id(uid), fromMS(created), fromMS(used), fromMS(expires)
-	return d, q.wrap("read device", err)
+	err := q.row(ctx, "read device", "SELECT "+deviceColumns+" FROM devices WHERE hash = $1 AND expires > $2", []any{hash[:], ms(now)},
+		scanID{&d.ID}, scanHash{&d.Hash}, scanID{&d.UserID}, scanTime{&d.Created}, scanTime{&d.LastUsed}, scanTime{&d.Expires}, &d.UserAgent)
+	return d, err
 }
 
-// TouchDevice notes a use and moves the end.
-func (q *Queries) TouchDevice(ctx context.Context, device identity.ID, used, expires time.Time) error {
-	return q.exec(ctx, "touch device", `UPDATE devices SET last_used = $2, expires = $3 WHERE id = $1`, device.String(), ms(used), ms(expires))
+// TouchDevice writes a device's use and its new end. A device that is gone is ErrNotFound.
+func (q *Queries) TouchDevice(ctx context.Context, id identity.ID, now, expires time.Time) error {
+	return q.mustExec(ctx, "touch device", "UPDATE devices SET last_used = $1, expires = $2 WHERE id = $3", ms(now), ms(expires), id.String())
 }
 
-// DeleteUserDevices forgets all devices of a user (password change, MF-22).
+// DeleteUserDevices forgets all devices of a user (MF-22). None is no error.
 func (q *Queries) DeleteUserDevices(ctx context.Context, user identity.ID) error {
-	return q.exec(ctx, "forget devices", `DELETE FROM devices WHERE user_id = $1`, user.String())
+	_, err := q.exec(ctx, "forget devices", "DELETE FROM devices WHERE user_id = $1", user.String())
+	return err
 }

@@ -1,34 +1,38 @@
 package store
 
-import (
-	"context"
-	"database/sql"
-)
+import "context"
 
-// Keys gives the signing keys, oldest first.
+const keyColumns = "kid, sealed, public_der, source, created, activates, retires, expires"
+
+// Keys reads all signing keys, oldest first.
 func (q *Queries) Keys(ctx context.Context) ([]KeyRecord, error) {
-	return each(ctx, q, "read keys", func(r *sql.Rows) (KeyRecord, error) {
+	var out []KeyRecord
+	err := q.rows(ctx, reading, "read keys", "SELECT "+keyColumns+" FROM signing_keys ORDER BY created, kid", nil, func(scan scanner) error {
 		var k KeyRecord
-		var created, activates, retires, expires int64
-		err := r.Scan(&k.KID, &k.Sealed, &k.PublicDER, &k.Source, &created, &activates, &retires, &expires)
-		k.Created, k.Activates, k.Retires, k.Expires = fromMS(created), fromMS(activates), fromMS(retires), fromMS(expires)
-		return k, err
-	}, `SELECT kid, sealed, public_der, source, created, activates, retires, expires FROM signing_keys ORDER BY created, kid`)
+		err := scan(&k.KID, &k.Sealed, &k.PublicDER, &k.Source, scanTime{&k.Created}, scanTime{&k.Activates}, scanTime{&k.Retires}, scanTime{&k.Expires})
+		out = append(out, k)
+		return err
+	})
+	return out, err
 }
 
-// InsertKey adds a key.
+// InsertKey adds a key. *ConflictError "kid" when the ring has it.
 func (q *Queries) InsertKey(ctx context.Context, k KeyRecord) error {
-	return q.exec(ctx, "store key", `INSERT INTO signing_keys (kid, sealed, public_der, source, created, activates, retires, expires)
-		VALUES ($1, $2, $3, $4, $5, $6, $7, $8)`, k.KID, k.Sealed, k.PublicDER, k.Source, ms(k.Created), ms(k.Activates), ms(k.Retires), ms(k.Expires))
+	if err := storable(k.KID, k.Source); err != nil {
+		return wrap("add key", err)
+	}
+	_, err := q.exec(ctx, "add key", "INSERT INTO signing_keys ("+keyColumns+") VALUES ($1, $2, $3, $4, $5, $6, $7, $8)",
+		k.KID, k.Sealed, k.PublicDER, k.Source, ms(k.Created), ms(k.Activates), ms(k.Retires), ms(k.Expires))
+	return taken(err, "kid")
 }
 
-// UpdateKey changes a key's sealing and times.
+// UpdateKey writes a key's times and its sealed form (after re-encryption). The public key never changes.
 func (q *Queries) UpdateKey(ctx context.Context, k KeyRecord) error {
-	return q.must(ctx, "update key", `UPDATE signing_keys SET sealed = $2, activates = $3, retires = $4, expires = $5 WHERE kid = $1`,
-		k.KID, k.Sealed, ms(k.Activates), ms(k.Retires), ms(k.Expires))
+	return q.mustExec(ctx, "update key", "UPDATE signing_keys SET sealed = $1, activates = $2, retires = $3, expires = $4 WHERE kid = $5",
+		k.Sealed, ms(k.Activates), ms(k.Retires), ms(k.Expires), k.KID)
 }
 
-// DeleteKey removes a key whose last token has ended.
+// DeleteKey removes a key.
 func (q *Queries) DeleteKey(ctx context.Context, kid string) error {
-	return q.exec(ctx, "delete key", `DELETE FROM signing_keys WHERE kid = $1`, kid)
+	return q.mustExec(ctx, "delete key", "DELETE FROM signing_keys WHERE kid = $1", kid)
 }

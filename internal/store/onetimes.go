@@ -6,33 +6,39 @@ import (
 	"time"
 )
 
-// PutOneTime stores the hash of a link that works once.
+// PutOneTime stores a code's hash.
 func (q *Queries) PutOneTime(ctx context.Context, o OneTime) error {
-	return q.exec(ctx, "store one-time link", `INSERT INTO one_times (kind, hash, subject, created, expires) VALUES ($1, $2, $3, $4, $5)`,
+	if err := storable(o.Kind, o.Subject); err != nil {
+		return wrap("store one-time code", err)
+	}
+	_, err := q.exec(ctx, "store one-time code", "INSERT INTO one_times (kind, hash, subject, created, expires) VALUES ($1, $2, $3, $4, $5)",
 		o.Kind, o.Hash[:], o.Subject, ms(o.Created), ms(o.Expires))
+	return taken(err, "code")
 }
 
-// PeekOneTime tells whether a link would work now.
+// PeekOneTime tells whether a code would work, without using it.
 func (q *Queries) PeekOneTime(ctx context.Context, kind string, hash [32]byte, now time.Time) (bool, error) {
 	var n int
-	err := q.db.QueryRowContext(ctx, `SELECT COUNT(*) FROM one_times WHERE kind = $1 AND hash = $2 AND expires > $3`, kind, hash[:], ms(now)).Scan(&n)
-	return n == 1, q.wrap("read one-time link", err)
+	err := q.row(ctx, "read one-time code", "SELECT COUNT(*) FROM one_times WHERE kind = $1 AND hash = $2 AND expires > $3", []any{kind, hash[:], ms(now)}, &n)
+	return n == 1, err
 }
 
-// ConsumeOneTime uses a link in one statement: of racing calls one wins (R5).
+// ConsumeOneTime uses a code. One statement decides, so of racing calls one gets true (R5).
 func (q *Queries) ConsumeOneTime(ctx context.Context, kind string, hash [32]byte, now time.Time) (OneTime, bool, error) {
 	o := OneTime{Kind: kind, Hash: hash}
-	var created, expires int64
-	err := q.wrap("use one-time link", q.db.QueryRowContext(ctx, `DELETE FROM one_times WHERE kind = $1 AND hash = $2 AND expires > $3
-		RETURNING subject, created, expires`, kind, hash[:], ms(now)).Scan(&o.Subject, &created, &expires))
-	o.Created, o.Expires = fromMS(created), fromMS(expires)
+	err := q.change(ctx, "use one-time code", "DELETE FROM one_times WHERE kind = $1 AND hash = $2 AND expires > $3 RETURNING subject, created, expires",
+		[]any{kind, hash[:], ms(now)}, &o.Subject, scanTime{&o.Created}, scanTime{&o.Expires})
 	if errors.Is(err, ErrNotFound) {
-		return o, false, nil
+		return OneTime{}, false, nil
 	}
-	return o, err == nil, err
+	if err != nil {
+		return OneTime{}, false, err
+	}
+	return o, true, nil
 }
 
-// DeleteOneTimes makes all links of a kind void.
+// DeleteOneTimes makes all codes of a kind useless. None is no error.
 func (q *Queries) DeleteOneTimes(ctx context.Context, kind string) error {
-	return q.exec(ctx, "void one-time links", `DELETE FROM one_times WHERE kind = $1`, kind)
+	_, err := q.exec(ctx, "delete one-time codes", "DELETE FROM one_times WHERE kind = $1", kind)
+	return err
 }

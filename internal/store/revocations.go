@@ -2,47 +2,44 @@ package store
 
 import (
 	"context"
+	"fmt"
 	"time"
-
-	"github.com/truxeio/caddy-truxe/internal/identity"
 )
 
-// AddRevocation records a revocation durably; a later time and a later end win over what was there.
+// AddRevocation records a revocation. Recorded again, it keeps the later At and the later Expires.
 func (q *Queries) AddRevocation(ctx context.Context, r Revocation) error {
-	return q.exec(ctx, "record revocation", `INSERT INTO revocations (kind, name, at, expires, reason, recorded) VALUES ($1, $2, $3, $4, $5, $6)
+	if err := storable(r.Name); err != nil {
+		return wrap("add revocation", err)
+	}
+	if r.Kind.String() == "unknown" || r.Name == "" {
+		return wrap("add revocation", fmt.Errorf("%w: kind %d, name %q", ErrInvalid, r.Kind, r.Name))
+	}
+	_, err := q.exec(ctx, "add revocation", `INSERT INTO revocations (kind, name, at, expires, reason, created) VALUES ($1, $2, $3, $4, $5, $6)
 		ON CONFLICT (kind, name) DO UPDATE SET
 			at = CASE WHEN excluded.at > revocations.at THEN excluded.at ELSE revocations.at END,
 			expires = CASE WHEN excluded.expires > revocations.expires THEN excluded.expires ELSE revocations.expires END,
-			recorded = excluded.recorded`,
-		r.Kind.String(), clean(r.Name), ms(r.At), ms(r.Expires), r.Reason, time.Now().UnixMilli())
+			reason = excluded.reason,
+			created = CASE WHEN excluded.created > revocations.created THEN excluded.created ELSE revocations.created END`,
+		int64(r.Kind), r.Name, ms(r.At), ms(r.Expires), note(r.Reason), ms(q.s.now()))
+	return err
 }
 
-// Revocations hands every revocation that has not expired, recorded at or after since (zero: all), to fn.
+// Revocations calls fn for each revocation that expires after now and was recorded at or after since (zero: all), in
+// no order, as they are read: a million take no memory. fn must not use the store.
 func (q *Queries) Revocations(ctx context.Context, now, since time.Time, fn func(Revocation) error) error {
-	rows, err := q.db.QueryContext(ctx, `SELECT kind, name, at, expires, reason FROM revocations WHERE expires > $1 AND recorded >= $2`, ms(now), ms(since))
-	if err != nil {
-		return q.wrap("read revocations", err)
-	}
-	defer rows.Close()
-	for rows.Next() {
-		var r Revocation
-		var kind string
-		var at, expires int64
-		if err := rows.Scan(&kind, &r.Name, &at, &expires, &r.Reason); err != nil {
-			return q.wrap("read revocations", err)
-		}
-		r.Kind, _ = identity.ParseRevocationKind(kind)
-		r.At, r.Expires = fromMS(at), fromMS(expires)
-		if err := fn(r); err != nil {
-			return err
-		}
-	}
-	return q.wrap("read revocations", rows.Err())
+	return q.rows(ctx, streaming, "read revocations", "SELECT kind, name, at, expires, reason, created FROM revocations WHERE created >= $1 AND expires > $2",
+		[]any{ms(since), ms(now)}, func(scan scanner) error {
+			var r Revocation
+			if err := scan(&r.Kind, &r.Name, scanTime{&r.At}, scanTime{&r.Expires}, &r.Reason, scanTime{&r.Created}); err != nil {
+				return err
+			}
+			return fn(r)
+		})
 }
 
-// CountRevocations counts those that have not expired.
+// CountRevocations counts those that expire after now.
 func (q *Queries) CountRevocations(ctx context.Context, now time.Time) (int, error) {
 	var n int
-	err := q.db.QueryRowContext(ctx, `SELECT COUNT(*) FROM revocations WHERE expires > $1`, ms(now)).Scan(&n)
-	return n, q.wrap("count revocations", err)
+	err := q.row(ctx, "count revocations", "SELECT COUNT(*) FROM revocations WHERE expires > $1", []any{ms(now)}, &n)
+	return n, err
 }

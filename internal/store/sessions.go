@@ -2,171 +2,161 @@ package store
 
 import (
 	"context"
-	"database/sql"
-	"errors"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/truxeio/caddy-truxe/internal/identity"
 )
 
-const sessionColumns = `s.id, s.secret_hash, s.user_id, s.parent, s.kind, s.host, s.created, s.auth_time, s.last_seen, s.idle, s.expires, s.remember,
-	s.ip, s.user_agent, s.amr, s.acr, s.ended_at, s.end_reason`
+const sessionColumns = "id, secret_hash, user_id, parent, kind, host, created, auth_time, last_seen, idle, expires, remember, ip, user_agent, amr, acr, ended_at, end_reason"
 
-func sessionFields(s *Session) (dest []any, done func()) {
-	var sid, uid, parent, amr string
-	var hash []byte
-	var created, auth, seen, idle, expires, ended int64
-	return []any{&sid, &hash, &uid, &parent, &s.Kind, &s.Host, &created, &auth, &seen, &idle, &expires, &s.Remember, &s.IP, &s.UserAgent, &amr,
-			&s.ACR, &ended, &s.EndReason}, func() {
-			s.ID, s.SecretHash, s.UserID, s.Parent, s.AMR = id(sid), hash32(hash), id(uid), id(parent), fromList(amr)
-			s.Created, s.AuthTime, s.LastSeen, s.Expires, s.EndedAt = fromMS(created), fromMS(auth), fromMS(seen), fromMS(expires), fromMS(ended)
-			s.Idle = time.Duration(idle) * time.Millisecond
+// aliveAt is the condition of a session that has neither ended nor expired at $1.
+const aliveAt = "ended_at = 0 AND expires > $1 AND last_seen + idle > $1"
+
+func sessionDest(s *Session) []any {
+	return []any{scanID{&s.ID}, scanHash{&s.SecretHash}, scanID{&s.UserID}, scanIDOrNone{&s.Parent}, &s.Kind, &s.Host, scanTime{&s.Created},
+		scanTime{&s.AuthTime}, scanTime{&s.LastSeen}, scanDuration{&s.Idle}, scanTime{&s.Expires}, scanFlag{&s.Remember}, &s.IP, &s.UserAgent,
+		scanList{&s.AMR}, &s.ACR, scanTime{&s.EndedAt}, &s.EndReason}
+}
+
+// CreateSession adds a session. With limit > 0 the user has at most so many living ones afterwards: the longest unused
+// end with reason "session_limit" and are returned. The user's row is locked, so racing sign-ins on all nodes keep the
+// limit (SE-15). ErrNotFound when the user is gone.
+func (q *Queries) CreateSession(ctx context.Context, s Session, limit int) (ended []identity.ID, err error) {
+	if err := storable(s.Kind, s.Host, s.ACR); err != nil {
+		return nil, wrap("create session", err)
+	}
+	err = q.atomic(ctx, func(q *Queries) error {
+		ended = nil
+		if err := q.lockUser(ctx, s.UserID); err != nil {
+			return err
 		}
-}
-
-func scanSession(row scanner) (Session, error) {
-	var s Session
-	dest, done := sessionFields(&s)
-	err := row.Scan(dest...)
-	if err == nil {
-		done()
-	}
-	return s, err
-}
-
-// CreateSession inserts a session with its user's row locked, and ends the longest unused ones beyond the limit, so
-// that the limit holds under a race (SE-15) and never ends an active one before an idle one.
-func (t *Tx) CreateSession(ctx context.Context, s Session, limit int) (ended []identity.ID, err error) {
-	if err := t.must(ctx, "lock user", `UPDATE users SET last_seen = last_seen WHERE id = $1`, s.UserID.String()); err != nil {
-		return nil, err
-	}
-	err = t.exec(ctx, "create session", `INSERT INTO sessions (id, secret_hash, user_id, parent, kind, host, created, auth_time, last_seen, idle,
-		expires, remember, ip, user_agent, amr, acr, ended_at, end_reason) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, 0, '')`,
-		s.ID.String(), s.SecretHash[:], s.UserID.String(), idColumn(s.Parent), s.Kind, clean(s.Host), ms(s.Created), ms(s.AuthTime), ms(s.LastSeen),
-		s.Idle.Milliseconds(), ms(s.Expires), s.Remember, clean(s.IP), clean(bounded(s.UserAgent, 512)), list(s.AMR), s.ACR)
+		if limit > 0 {
+			if ended, err = q.endOverLimit(ctx, s.UserID, s.Created, limit-1); err != nil {
+				return err
+			}
+		}
+		_, err := q.exec(ctx, "create session", "INSERT INTO sessions ("+sessionColumns+`)
+			VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, 0, '')`,
+			s.ID.String(), s.SecretHash[:], s.UserID.String(), idOrNone(s.Parent), s.Kind, s.Host, ms(s.Created), ms(s.AuthTime), ms(s.LastSeen),
+			s.Idle.Milliseconds(), ms(s.Expires), flag(s.Remember), note(s.IP), note(s.UserAgent), list(s.AMR), s.ACR)
+		return taken(err, "session")
+	})
 	if err != nil {
 		return nil, err
-	}
-	alive, err := t.ListSessions(ctx, s.UserID, s.Created)
-	if err != nil || len(alive) <= limit {
-		return nil, err
-	}
-	for _, old := range alive[limit:] { // newest use first
-		if old.ID != s.ID {
-			ended = append(ended, old.ID)
-		}
 	}
 	return ended, nil
 }
 
-func bounded(s string, n int) string {
-	if len(s) > n {
-		return s[:n]
-	}
-	return s
-}
-
-// SessionByHash reads a live session with its user in one round trip. Ended sessions are not found.
-func (q *Queries) SessionByHash(ctx context.Context, hash [32]byte) (Session, UserRecord, error) {
-	var s Session
-	var u UserRecord
-	sDest, sDone := sessionFields(&s)
-	uDest, uDone := userFields(&u)
-	err := q.db.QueryRowContext(ctx, `SELECT `+sessionColumns+`, `+userColumns+` FROM sessions s JOIN users u ON u.id = s.user_id
-		WHERE s.secret_hash = $1 AND s.ended_at = 0`, hash[:]).Scan(append(sDest, uDest...)...)
-	if err == nil {
-		sDone()
-		uDone()
-	}
-	return s, u, q.wrap("read session", err)
-}
-
-// SessionByID reads a session in any state.
-func (q *Queries) SessionByID(ctx context.Context, session identity.ID) (Session, error) {
-	s, err := scanSession(q.db.QueryRowContext(ctx, `SELECT `+sessionColumns+` FROM sessions s WHERE s.id = $1`, session.String()))
-	return s, q.wrap("read session", err)
-}
-
-// RotateSession gives a live session a new secret (SE-02); false when the old one is not its secret any more.
-func (q *Queries) RotateSession(ctx context.Context, session identity.ID, old, fresh [32]byte, authTime time.Time, amr []string, acr string) (bool, error) {
-	n, err := q.changed(ctx, "rotate session", `UPDATE sessions SET secret_hash = $3, auth_time = $4, amr = $5, acr = $6
-		WHERE id = $1 AND secret_hash = $2 AND ended_at = 0`, session.String(), old[:], fresh[:], ms(authTime), list(amr), acr)
-	return n == 1, err
-}
-
-// EndSession ends a session; false when it had ended.
-func (q *Queries) EndSession(ctx context.Context, session identity.ID, reason string, at time.Time) (bool, error) {
-	n, err := q.changed(ctx, "end session", `UPDATE sessions SET ended_at = $2, end_reason = $3 WHERE id = $1 AND ended_at = 0`,
-		session.String(), ms(at), reason)
-	return n == 1, err
-}
-
-// EndUserSessions ends all sessions of a user but one, and names them.
-func (q *Queries) EndUserSessions(ctx context.Context, user, except identity.ID, reason string, at time.Time) ([]identity.ID, error) {
-	return each(ctx, q, "end sessions", scanID, `UPDATE sessions SET ended_at = $3, end_reason = $4
-		WHERE user_id = $1 AND id <> $2 AND ended_at = 0 RETURNING id`, user.String(), idColumn(except), ms(at), reason)
-}
-
-func scanID(r *sql.Rows) (identity.ID, error) {
-	var text string
-	err := r.Scan(&text)
-	return id(text), err
-}
-
-// SessionsTogether names the live sessions that came from one sign-in: the session at the single sign-on host and those
-// that tickets made of it. At least the session itself.
-func (q *Queries) SessionsTogether(ctx context.Context, session identity.ID) ([]identity.ID, error) {
-	s, err := q.SessionByID(ctx, session)
-	if errors.Is(err, ErrNotFound) {
-		return []identity.ID{session}, nil // ended under its own id all the same
-	}
+// endOverLimit ends the longest unused living sessions of a user until keep are left.
+func (q *Queries) endOverLimit(ctx context.Context, user identity.ID, now time.Time, keep int) ([]identity.ID, error) {
+	var alive, ended []identity.ID
+	err := q.rows(ctx, writing, "read sessions", "SELECT id FROM sessions WHERE "+aliveAt+" AND user_id = $2 ORDER BY last_seen DESC, created DESC, id",
+		[]any{ms(now), user.String()}, func(scan scanner) error { return scanInto(scan, &alive) })
 	if err != nil {
 		return nil, err
 	}
-	root := s.Parent
-	if root.IsZero() {
-		root = session
-	}
-	ids, err := each(ctx, q, "read sessions", scanID, `SELECT id FROM sessions WHERE (id = $1 OR parent = $1) AND ended_at = 0 AND id <> $2`,
-		root.String(), session.String())
-	return append([]identity.ID{session}, ids...), err
-}
-
-// ListSessions gives a user's live sessions, latest use first.
-func (q *Queries) ListSessions(ctx context.Context, user identity.ID, now time.Time) ([]Session, error) {
-	return each(ctx, q, "list sessions", func(r *sql.Rows) (Session, error) { return scanSession(r) }, `SELECT `+sessionColumns+` FROM sessions s
-		WHERE s.user_id = $1 AND s.ended_at = 0 AND s.expires > $2 AND s.last_seen + s.idle > $2 ORDER BY s.last_seen DESC, s.created DESC, s.id`, user.String(), ms(now))
-}
-
-// ListAllSessions pages through live sessions.
-func (q *Queries) ListAllSessions(ctx context.Context, f SessionFilter, now time.Time) (sessions []Session, next string, err error) {
-	limit := pageSize(f.Limit)
-	sessions, err = each(ctx, q, "list sessions", func(r *sql.Rows) (Session, error) { return scanSession(r) }, `SELECT `+sessionColumns+` FROM sessions s
-		WHERE s.ended_at = 0 AND s.expires > $1 AND s.last_seen + s.idle > $1 AND s.id > $2 AND ($3 = '' OR s.user_id = $3) ORDER BY s.id LIMIT $4`,
-		ms(now), fromCursor(f.Cursor), idColumn(f.UserID), limit+1)
-	if len(sessions) > limit {
-		sessions = sessions[:limit]
-		next = cursor(sessions[limit-1].ID.String())
-	}
-	return sessions, next, err
-}
-
-// TouchSessions notes last uses; never backwards.
-func (s *Store) TouchSessions(ctx context.Context, touches []Touch) error {
-	return s.Tx(ctx, func(t *Tx) error {
-		for _, touch := range touches {
-			if err := t.exec(ctx, "touch session", `UPDATE sessions SET last_seen = $2 WHERE id = $1 AND last_seen < $2 AND ended_at = 0`,
-				touch.ID.String(), ms(touch.LastSeen)); err != nil {
-				return err
-			}
+	for _, id := range alive[min(keep, len(alive)):] {
+		if _, err := q.EndSession(ctx, id, "session_limit", now); err != nil {
+			return nil, err
 		}
-		return nil
-	})
+		ended = append(ended, id)
+	}
+	return ended, nil
 }
 
-// CountSessions counts live sessions.
-func (q *Queries) CountSessions(ctx context.Context, now time.Time) (int, error) {
-	var n int
-	err := q.db.QueryRowContext(ctx, `SELECT COUNT(*) FROM sessions WHERE ended_at = 0 AND expires > $1 AND last_seen + idle > $1`, ms(now)).Scan(&n)
-	return n, q.wrap("count sessions", err)
+func scanInto(scan scanner, ids *[]identity.ID) error {
+	var id identity.ID
+	err := scan(scanID{&id})
+	*ids = append(*ids, id)
+	return err
+}
+
+// SessionByHash reads the session with this secret's SHA-256 and its user in one statement. An ended one is
+// ErrNotFound; whether it has expired, is older than the user's not-before, or the user is disabled is for the caller.
+func (q *Queries) SessionByHash(ctx context.Context, hash [32]byte) (Session, UserRecord, error) {
+	var s Session
+	var u UserRecord
+	err := q.row(ctx, "read session", "SELECT "+prefixed("s.", sessionColumns)+", "+prefixed("u.", userColumns)+
+		" FROM sessions s JOIN users u ON u.id = s.user_id WHERE s.secret_hash = $1 AND s.ended_at = 0",
+		[]any{hash[:]}, append(sessionDest(&s), userDest(&u)...)...)
+	return s, u, err
+}
+
+func prefixed(prefix, columns string) string {
+	return prefix + strings.ReplaceAll(columns, ", ", ", "+prefix)
+}
+
+// SessionByID reads a session in any state, as long as Purge has not removed it.
+func (q *Queries) SessionByID(ctx context.Context, id identity.ID) (Session, error) {
+	var s Session
+	err := q.row(ctx, "read session", "SELECT "+sessionColumns+" FROM sessions WHERE id = $1", []any{id.String()}, sessionDest(&s)...)
+	return s, err
+}
+
+// SessionsTogether gives the ids of the sessions that have not ended and came from the same sign-in as this one: the one
+// at the single sign-on host and those its tickets made. At least the session itself, whatever its state.
+func (q *Queries) SessionsTogether(ctx context.Context, id identity.ID) ([]identity.ID, error) {
+	out := []identity.ID{id}
+	err := q.rows(ctx, reading, "read sessions", `SELECT o.id FROM sessions s JOIN sessions o
+		ON o.id = CASE WHEN s.parent = '' THEN s.id ELSE s.parent END OR o.parent = CASE WHEN s.parent = '' THEN s.id ELSE s.parent END
+		WHERE s.id = $1 AND o.id <> s.id AND o.ended_at = 0 ORDER BY o.created, o.id`, []any{id.String()},
+		func(scan scanner) error { return scanInto(scan, &out) })
+	return out, err
+}
+
+// RotateSession gives a living session a new secret and records how its holder proved who they are. False when the
+// secret is not oldHash any more or the session has ended.
+func (q *Queries) RotateSession(ctx context.Context, id identity.ID, oldHash, newHash [32]byte, authTime time.Time, amr []string, acr string) (bool, error) {
+	if err := storable(acr); err != nil {
+		return false, wrap("rotate session", err)
+	}
+	n, err := q.exec(ctx, "rotate session", `UPDATE sessions SET secret_hash = $1, auth_time = $2, amr = $3, acr = $4
+		WHERE id = $5 AND secret_hash = $6 AND ended_at = 0`, newHash[:], ms(authTime), list(amr), acr, id.String(), oldHash[:])
+	return n == 1, taken(err, "session")
+}
+
+// EndSession ends a session. False when it had ended before or does not exist.
+func (q *Queries) EndSession(ctx context.Context, id identity.ID, reason string, at time.Time) (bool, error) {
+	n, err := q.exec(ctx, "end session", "UPDATE sessions SET ended_at = $1, end_reason = $2 WHERE id = $3 AND ended_at = 0", ended(at), note(reason), id.String())
+	return n == 1, err
+}
+
+// ended is a time at which something ended: never 0, which would mean that it lives.
+func ended(at time.Time) int64 { return max(1, ms(at)) }
+
+// EndUserSessions ends all sessions of a user but one (zero: none is spared) and gives the ids of those it ended.
+// A sign-in that is just being written is waited for and ended too.
+func (q *Queries) EndUserSessions(ctx context.Context, user, except identity.ID, reason string, at time.Time) ([]identity.ID, error) {
+	var out []identity.ID
+	err := q.atomic(ctx, func(q *Queries) error {
+		out = nil
+		if _, err := q.exec(ctx, "lock user", "UPDATE users SET failures = failures WHERE id = $1", user.String()); err != nil {
+			return err
+		}
+		return q.rows(ctx, writing, "end sessions", `UPDATE sessions SET ended_at = $1, end_reason = $2
+			WHERE user_id = $3 AND id <> $4 AND ended_at = 0 RETURNING id`,
+			[]any{ended(at), note(reason), user.String(), except.String()}, func(scan scanner) error { return scanInto(scan, &out) })
+	})
+	return out, err
+}
+
+// TouchSessions writes when sessions were last used. It never moves a time back and never wakes an ended session.
+func (q *Queries) TouchSessions(ctx context.Context, touches []Touch) error {
+	touches = slices.SortedFunc(slices.Values(touches), func(a, b Touch) int { return strings.Compare(string(a.ID[:]), string(b.ID[:])) })
+	for part := range slices.Chunk(touches, batch) {
+		err := q.atomic(ctx, func(q *Queries) error {
+			for _, t := range part {
+				if _, err := q.exec(ctx, "touch session", "UPDATE sessions SET last_seen = $1 WHERE id = $2 AND last_seen < $1 AND ended_at = 0", ms(t.LastSeen), t.ID.String()); err != nil {
+					return err
+				}
+			}
+			return nil
+		})
+		if err != nil {
+			return err
+		}
+	}
+	return nil
 }

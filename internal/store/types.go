@@ -97,6 +97,7 @@ type Revocation struct {
 	At      time.Time // user: everything made before it is refused
 	Expires time.Time // not needed after it
 	Reason  string
+	Created time.Time // when it was recorded, by the recording node's clock; set by AddRevocation
 }
 
 // KeyRecord is one signing key of the ring. Times are zero when not set.

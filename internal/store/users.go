@@ -2,219 +2,283 @@ package store
 
 import (
 	"context"
-	"database/sql"
-	"fmt"
+	"encoding/base64"
+	"errors"
+	"maps"
+	"slices"
 	"strings"
 	"time"
 
 	"github.com/truxeio/caddy-truxe/internal/identity"
 )
 
-const userColumns = `u.id, u.username, u.email, u.name, u.roles, u.disabled, u.managed, u.password_hash, u.password_changed, u.failures,
-	u.not_before, u.created, u.last_seen`
+const userColumns = "id, username, email, name, roles, disabled, managed, created, last_seen, not_before, password_hash, password_changed, failures"
 
-func userFields(u *UserRecord) (dest []any, done func()) {
-	var uid, roles string
-	var changed, notBefore, created, seen int64
-	var failures int64
-	return []any{&uid, &u.Username, &u.Email, &u.Name, &roles, &u.Disabled, &u.Managed, &u.PasswordHash, &changed, &failures,
-			&notBefore, &created, &seen}, func() {
-			u.ID, u.Roles, u.Failures = id(uid), fromList(roles), int(failures)
-			u.PasswordChanged, u.NotBefore, u.Created, u.LastSeen = fromMS(changed), fromMS(notBefore), fromMS(created), fromMS(seen)
-		}
+func userDest(u *UserRecord) []any {
+	return []any{scanID{&u.ID}, &u.Username, &u.Email, &u.Name, scanList{&u.Roles}, scanFlag{&u.Disabled}, &u.Managed, scanTime{&u.Created},
+		scanTime{&u.LastSeen}, scanTime{&u.NotBefore}, &u.PasswordHash, scanTime{&u.PasswordChanged}, &u.Failures}
 }
 
-func scanUser(row scanner) (UserRecord, error) {
-	var u UserRecord
-	dest, done := userFields(&u)
-	err := row.Scan(dest...)
-	if err == nil {
-		done()
+// CreateUser adds a user with its login names. *ConflictError says "username" or "email" when somebody has it.
+func (q *Queries) CreateUser(ctx context.Context, u NewUser) error {
+	if err := storable(u.Username, u.UsernameKey, u.Email, u.EmailKey, u.Name, u.Managed, u.PasswordHash); err != nil {
+		return wrap("create user", err)
 	}
+	if u.UsernameKey == "" || u.ID.IsZero() {
+		return wrap("create user", ErrInvalid)
+	}
+	var changed time.Time
+	if u.PasswordHash != "" {
+		changed = u.Created
+	}
+	return q.atomic(ctx, func(q *Queries) error {
+		// One immediate check first: on PostgreSQL a failed INSERT would end the caller's transaction.
+		for field, key := range map[string]string{"username": u.UsernameKey, "email": u.EmailKey} {
+			if key == "" {
+				continue
+			}
+			_, err := q.loginOwner(ctx, key)
+			if err == nil {
+				return wrap("create user", &ConflictError{Field: field})
+			}
+			if !errors.Is(err, ErrNotFound) {
+				return err
+			}
+		}
+		_, err := q.exec(ctx, "create user", "INSERT INTO users ("+userColumns+`, username_key, email_key, search)
+			VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, 0, $13, $14, $15)`,
+			u.ID.String(), u.Username, u.Email, u.Name, list(u.Roles), flag(u.Disabled), u.Managed, ms(u.Created), ms(u.LastSeen), ms(u.NotBefore),
+			u.PasswordHash, ms(changed), u.UsernameKey, u.EmailKey, searchText(u.Username, u.Email, u.Name))
+		if err != nil {
+			return taken(err, "username")
+		}
+		if err := q.addLogin(ctx, u.UsernameKey, u.ID, "username"); err != nil {
+			return err
+		}
+		if u.EmailKey == "" || u.EmailKey == u.UsernameKey {
+			return nil
+		}
+		return q.addLogin(ctx, u.EmailKey, u.ID, "email")
+	})
+}
+
+// CreateFirstUser is CreateUser while there is nobody; of racing calls on all nodes one wins, the others get
+// *ConflictError "first_user".
+func (q *Queries) CreateFirstUser(ctx context.Context, u NewUser) error {
+	return q.atomic(ctx, func(q *Queries) error {
+		if err := q.lock(ctx, "first_user"); err != nil {
+			return err
+		}
+		n, err := q.CountUsers(ctx)
+		if err != nil {
+			return err
+		}
+		if n > 0 {
+			return wrap("create first user", &ConflictError{Field: "first_user"})
+		}
+		return q.CreateUser(ctx, u)
+	})
+}
+
+func (q *Queries) addLogin(ctx context.Context, key string, id identity.ID, field string) error {
+	_, err := q.exec(ctx, "add login name", "INSERT INTO login_names (key, user_id) VALUES ($1, $2)", key, id.String())
+	return taken(err, field)
+}
+
+func (q *Queries) loginOwner(ctx context.Context, key string) (identity.ID, error) {
+	var id identity.ID
+	err := q.row(ctx, "read login name", "SELECT user_id FROM login_names WHERE key = $1", []any{key}, scanID{&id})
+	return id, err
+}
+
+// UserByID reads a user.
+func (q *Queries) UserByID(ctx context.Context, id identity.ID) (UserRecord, error) {
+	var u UserRecord
+	err := q.row(ctx, "read user", "SELECT "+userColumns+" FROM users WHERE id = $1", []any{id.String()}, userDest(&u)...)
 	return u, err
 }
 
-// CreateUser inserts a user. ErrConflict: the user name or address is somebody's.
-func (q *Queries) CreateUser(ctx context.Context, u NewUser) error {
-	err := q.exec(ctx, "create user", `INSERT INTO users (id, username, email, name, roles, disabled, managed, password_hash, password_changed,
-		failures, not_before, created, last_seen, sort_key) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, 0, 0, $10, 0, $11)`,
-		u.ID.String(), clean(u.Username), clean(u.Email), clean(u.Name), list(u.Roles), u.Disabled, u.Managed, u.PasswordHash,
-		ms(u.Created), ms(u.Created), clean(u.UsernameKey))
-	if err != nil {
-		return err
-	}
-	if err := q.addLogin(ctx, u.ID, u.UsernameKey, "username"); err != nil || u.EmailKey == "" || u.EmailKey == u.UsernameKey {
-		return err
-	}
-	return q.addLogin(ctx, u.ID, u.EmailKey, "email")
-}
-
-func (q *Queries) addLogin(ctx context.Context, user identity.ID, key, kind string) error {
-	return q.exec(ctx, "create login name", `INSERT INTO login_names (name_key, user_id, kind) VALUES ($1, $2, $3)`, clean(key), user.String(), kind)
-}
-
-// CreateFirstUser inserts a user only while there is none; ErrConflict otherwise. Racing calls wait for each other.
-func (t *Tx) CreateFirstUser(ctx context.Context, u NewUser) error {
-	if err := t.Lock(ctx, "users"); err != nil {
-		return err
-	}
-	n, err := t.CountUsers(ctx)
-	if err != nil {
-		return err
-	}
-	if n > 0 {
-		return fmt.Errorf("create first user: %w", ErrConflict)
-	}
-	return t.CreateUser(ctx, u)
-}
-
-// UserByID reads one user.
-func (q *Queries) UserByID(ctx context.Context, user identity.ID) (UserRecord, error) {
-	u, err := scanUser(q.db.QueryRowContext(ctx, `SELECT `+userColumns+` FROM users u WHERE u.id = $1`, user.String()))
-	return u, q.wrap("read user", err)
-}
-
-// UserByLogin reads the user who has a folded user name or e-mail address.
+// UserByLogin reads the user whose folded user name or e-mail address is key.
 func (q *Queries) UserByLogin(ctx context.Context, key string) (UserRecord, error) {
-	u, err := scanUser(q.db.QueryRowContext(ctx, `SELECT `+userColumns+` FROM login_names l JOIN users u ON u.id = l.user_id WHERE l.name_key = $1`, clean(key)))
-	return u, q.wrap("read user", err)
+	var u UserRecord
+	if storable(key) != nil {
+		return u, wrap("read user", ErrNotFound) // nobody can have such a name
+	}
+	err := q.row(ctx, "read user", "SELECT "+userColumns+" FROM users WHERE id = (SELECT user_id FROM login_names WHERE key = $1)", []any{key}, userDest(&u)...)
+	return u, err
 }
 
-// ListUsers pages through users in the order of their names.
-func (q *Queries) ListUsers(ctx context.Context, f UserFilter) (users []identity.User, next string, err error) {
-	limit := pageSize(f.Limit)
-	pattern := "%" + likeEscape.Replace(strings.ToLower(clean(f.Search))) + "%"
-	type row struct {
-		user UserRecord
-		key  string
-	}
-	rows, err := each(ctx, q, "list users", func(r *sql.Rows) (row, error) {
-		var v row
-		dest, done := userFields(&v.user)
-		err := r.Scan(append(dest, &v.key)...)
-		if err == nil {
-			done()
-		}
-		return v, err
-	}, `SELECT `+userColumns+`, u.sort_key FROM users u WHERE u.sort_key > $1
-		AND (LOWER(u.username) LIKE $2 ESCAPE '!' OR LOWER(u.email) LIKE $2 ESCAPE '!' OR LOWER(u.name) LIKE $2 ESCAPE '!')
-		ORDER BY u.sort_key LIMIT $3`, fromCursor(f.Cursor), pattern, limit+1)
-	if len(rows) > limit {
-		rows = rows[:limit]
-		next = cursor(rows[limit-1].key)
-	}
-	for _, r := range rows {
-		users = append(users, r.user.User)
-	}
-	return users, next, err
-}
-
-var likeEscape = strings.NewReplacer("!", "!!", "%", "!%", "_", "!_")
-
-// CountUsers counts all users.
+// CountUsers counts all users, disabled ones too.
 func (q *Queries) CountUsers(ctx context.Context) (int, error) {
 	var n int
-	err := q.db.QueryRowContext(ctx, `SELECT COUNT(*) FROM users`).Scan(&n)
-	return n, q.wrap("count users", err)
-}
-
-// CountOthersWithRole counts the users who can sign in and have a role, except one.
-func (t *Tx) CountOthersWithRole(ctx context.Context, role string, except identity.ID) (int, error) {
-	if err := t.Lock(ctx, "users"); err != nil { // two administrators must not remove each other at once
-		return 0, err
-	}
-	rows, err := each(ctx, t.Queries, "count role", func(r *sql.Rows) (string, error) {
-		var roles string
-		err := r.Scan(&roles)
-		return roles, err
-	}, `SELECT roles FROM users WHERE disabled = FALSE AND id <> $1`, except.String())
-	n := 0
-	for _, roles := range rows {
-		u := identity.User{Roles: fromList(roles)}
-		if u.HasRole(role) {
-			n++
-		}
-	}
+	err := q.row(ctx, "count users", "SELECT COUNT(*) FROM users", nil, &n)
 	return n, err
 }
 
-// UpdateUser changes the fields that are not nil.
-func (t *Tx) UpdateUser(ctx context.Context, user identity.ID, c UserChange) error {
-	u, err := t.UserByID(ctx, user)
-	if err != nil {
-		return err
+// CountOthersWithRole counts users other than one who are not disabled and have exactly this role. In a transaction it
+// makes others that count the same role wait, so that two administrators cannot remove each other at once.
+func (q *Queries) CountOthersWithRole(ctx context.Context, role string, but identity.ID) (int, error) {
+	if q.tx != nil {
+		if err := q.lock(ctx, "role"); err != nil {
+			return 0, err
+		}
 	}
-	set(&u.Email, c.Email)
-	set(&u.Name, c.Name)
-	set(&u.Disabled, c.Disabled)
-	set(&u.Roles, c.Roles)
-	set(&u.Managed, c.Managed)
-	if c.EmailKey != nil {
-		if err := t.exec(ctx, "change login name", `DELETE FROM login_names WHERE user_id = $1 AND kind = 'email'`, user.String()); err != nil {
+	n := 0
+	quoted := strings.Trim(list([]string{role}), "[]")
+	err := q.rows(ctx, reading, "count users with role", `SELECT roles FROM users WHERE disabled = 0 AND id <> $1 AND roles LIKE $2 ESCAPE '\'`,
+		[]any{but.String(), "%" + escapeLike(quoted) + "%"}, func(scan scanner) error {
+			var roles []string
+			if err := scan(scanList{&roles}); err != nil {
+				return err
+			}
+			if slices.Contains(roles, role) { // LIKE of SQLite ignores case, role names do not (AZ-09)
+				n++
+			}
+			return nil
+		})
+	return n, err
+}
+
+// ListUsers pages through users in the order of their folded names.
+func (q *Queries) ListUsers(ctx context.Context, f UserFilter) ([]identity.User, string, error) {
+	after, err := base64.RawURLEncoding.DecodeString(f.Cursor)
+	if err != nil || storable(string(after), f.Search) != nil {
+		return nil, "", wrap("list users", ErrInvalid)
+	}
+	limit := pageSize(f.Limit)
+	var out []identity.User
+	var keys []string
+	err = q.rows(ctx, reading, "list users", "SELECT "+userColumns+`, username_key FROM users
+		WHERE username_key > $1 AND search LIKE $2 ESCAPE '\' ORDER BY username_key LIMIT $3`,
+		[]any{string(after), "%" + escapeLike(strings.ToLower(f.Search)) + "%", limit + 1}, func(scan scanner) error {
+			var u UserRecord
+			var key string
+			if err := scan(append(userDest(&u), &key)...); err != nil {
+				return err
+			}
+			out, keys = append(out, u.User), append(keys, key)
+			return nil
+		})
+	if err != nil || len(out) <= limit {
+		return out, "", err
+	}
+	return out[:limit], base64.RawURLEncoding.EncodeToString([]byte(keys[limit-1])), nil
+}
+
+// UpdateUser changes the fields that are set. *ConflictError "email" when the address is taken.
+func (q *Queries) UpdateUser(ctx context.Context, id identity.ID, c UserChange) error {
+	for _, s := range []*string{c.Email, c.EmailKey, c.Name, c.Managed} {
+		if s != nil {
+			if err := storable(*s); err != nil {
+				return wrap("update user", err)
+			}
+		}
+	}
+	return q.atomic(ctx, func(q *Queries) error {
+		if err := q.lockUser(ctx, id); err != nil {
 			return err
 		}
-		if *c.EmailKey != "" {
-			owner, err := t.UserByLogin(ctx, *c.EmailKey)
-			if err == nil && owner.ID != user {
-				return fmt.Errorf("change login name: %w", ErrConflict)
+		u, err := q.UserByID(ctx, id)
+		if err != nil {
+			return err
+		}
+		var nameKey, emailKey string
+		if err := q.row(ctx, "read user", "SELECT username_key, email_key FROM users WHERE id = $1", []any{id.String()}, &nameKey, &emailKey); err != nil {
+			return err
+		}
+		set(&u.Email, c.Email)
+		set(&u.Name, c.Name)
+		set(&u.Disabled, c.Disabled)
+		set(&u.Roles, c.Roles)
+		set(&u.Managed, c.Managed)
+		if c.EmailKey != nil && *c.EmailKey != emailKey {
+			if err := q.moveEmail(ctx, id, nameKey, emailKey, *c.EmailKey); err != nil {
+				return err
 			}
-			if err != nil { // not found: free
-				if err := t.addLogin(ctx, user, *c.EmailKey, "email"); err != nil {
+			emailKey = *c.EmailKey
+		}
+		return q.mustExec(ctx, "update user", `UPDATE users SET email = $1, email_key = $2, name = $3, disabled = $4, roles = $5, managed = $6, search = $7
+			WHERE id = $8`, u.Email, emailKey, u.Name, flag(u.Disabled), list(u.Roles), u.Managed, searchText(u.Username, u.Email, u.Name), id.String())
+	})
+}
+
+func (q *Queries) moveEmail(ctx context.Context, id identity.ID, nameKey, from, to string) error {
+	if to != "" && to != nameKey {
+		owner, err := q.loginOwner(ctx, to)
+		if err == nil && owner != id {
+			return wrap("update user", &ConflictError{Field: "email"})
+		}
+		if err != nil && !errors.Is(err, ErrNotFound) {
+			return err
+		}
+	}
+	if from != "" && from != nameKey {
+		if _, err := q.exec(ctx, "remove login name", "DELETE FROM login_names WHERE key = $1 AND user_id = $2", from, id.String()); err != nil {
+			return err
+		}
+	}
+	if to == "" || to == nameKey {
+		return nil
+	}
+	return q.addLogin(ctx, to, id, "email")
+}
+
+func set[T any](to *T, from *T) {
+	if from != nil {
+		*to = *from
+	}
+}
+
+// lockUser holds a user's row until the transaction ends.
+func (q *Queries) lockUser(ctx context.Context, id identity.ID) error {
+	return q.mustExec(ctx, "lock user", "UPDATE users SET failures = failures WHERE id = $1", id.String())
+}
+
+// DeleteUser removes a user with login names, sessions, refresh families and devices. Revocations and audit stay.
+func (q *Queries) DeleteUser(ctx context.Context, id identity.ID) error {
+	return q.mustExec(ctx, "delete user", "DELETE FROM users WHERE id = $1", id.String())
+}
+
+// SetNotBefore refuses everything of a user made before t. It never moves back.
+func (q *Queries) SetNotBefore(ctx context.Context, id identity.ID, t time.Time) error {
+	return q.mustExec(ctx, "set not-before", "UPDATE users SET not_before = CASE WHEN not_before > $1 THEN not_before ELSE $1 END WHERE id = $2", ms(t), id.String())
+}
+
+// TouchUsers writes when users were last seen; an older time than the stored one changes nothing, nor does an id that
+// is gone.
+func (q *Queries) TouchUsers(ctx context.Context, seen map[identity.ID]time.Time) error {
+	ids := slices.SortedFunc(maps.Keys(seen), func(a, b identity.ID) int { return strings.Compare(string(a[:]), string(b[:])) })
+	for part := range slices.Chunk(ids, batch) { // sorted: two nodes never wait for each other's rows in a circle
+		err := q.atomic(ctx, func(q *Queries) error {
+			for _, id := range part {
+				if _, err := q.exec(ctx, "touch user", "UPDATE users SET last_seen = $1 WHERE id = $2 AND last_seen < $1", ms(seen[id]), id.String()); err != nil {
 					return err
 				}
 			}
-		}
-	}
-	return t.must(ctx, "update user", `UPDATE users SET email = $2, name = $3, disabled = $4, roles = $5, managed = $6 WHERE id = $1`,
-		user.String(), clean(u.Email), clean(u.Name), u.Disabled, list(u.Roles), u.Managed)
-}
-
-func set[T any](field *T, value *T) {
-	if value != nil {
-		*field = *value
-	}
-}
-
-// DeleteUser removes a user and all rows that hang on it.
-func (q *Queries) DeleteUser(ctx context.Context, user identity.ID) error {
-	return q.must(ctx, "delete user", `DELETE FROM users WHERE id = $1`, user.String())
-}
-
-// SetPassword stores a new hash; sessions and tokens made before notBefore are refused.
-func (q *Queries) SetPassword(ctx context.Context, user identity.ID, hash string, now, notBefore time.Time) error {
-	return q.must(ctx, "set password", `UPDATE users SET password_hash = $2, password_changed = $3, not_before = $4, failures = 0 WHERE id = $1`,
-		user.String(), hash, ms(now), ms(notBefore))
-}
-
-// RehashPassword replaces a hash only if it is still the one that was verified (PW-13).
-func (q *Queries) RehashPassword(ctx context.Context, user identity.ID, old, fresh string) (bool, error) {
-	n, err := q.changed(ctx, "rehash password", `UPDATE users SET password_hash = $3 WHERE id = $1 AND password_hash = $2`, user.String(), old, fresh)
-	return n == 1, err
-}
-
-// AddFailure counts a wrong password. An unknown user costs the same statement.
-func (q *Queries) AddFailure(ctx context.Context, user identity.ID) (int, error) {
-	var n int
-	err := q.db.QueryRowContext(ctx, `UPDATE users SET failures = failures + 1 WHERE id = $1 RETURNING failures`, idColumn(user)).Scan(&n)
-	return n, q.wrap("count failure", err)
-}
-
-// ClearFailures forgets wrong passwords after a whole sign-in (LK-13).
-func (q *Queries) ClearFailures(ctx context.Context, user identity.ID) error {
-	return q.exec(ctx, "clear failures", `UPDATE users SET failures = 0 WHERE id = $1 AND failures > 0`, user.String())
-}
-
-// SetNotBefore refuses everything of a user that was made before t.
-func (q *Queries) SetNotBefore(ctx context.Context, user identity.ID, t time.Time) error {
-	return q.exec(ctx, "set not-before", `UPDATE users SET not_before = $2 WHERE id = $1 AND not_before < $2`, user.String(), ms(t))
-}
-
-// TouchUsers notes when users were last seen; never backwards.
-func (t *Tx) TouchUsers(ctx context.Context, seen map[identity.ID]time.Time) error {
-	for user, at := range seen {
-		if err := t.exec(ctx, "touch user", `UPDATE users SET last_seen = $2 WHERE id = $1 AND last_seen < $2`, user.String(), ms(at)); err != nil {
+			return nil
+		})
+		if err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// batch bounds what one transaction writes, so that others get their turn within waitLimit.
+const batch = 200
+
+func searchText(fields ...string) string { return strings.ToLower(strings.Join(fields, "\n")) }
+
+func escapeLike(s string) string {
+	return strings.NewReplacer(`\`, `\\`, `%`, `\%`, `_`, `\_`).Replace(s)
+}
+
+func pageSize(n int) int {
+	switch {
+	case n <= 0:
+		return 100
+	case n > 1000:
+		return 1000
+	}
+	return n
 }

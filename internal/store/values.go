@@ -106,6 +106,24 @@ func (s scanID) Scan(v any) error {
 	return nil
 }
 
+// scanIDOrNone takes the empty text as the absent id.
+type scanIDOrNone struct{ to *identity.ID }
+
+func (s scanIDOrNone) Scan(v any) error {
+	if text, ok := v.(string); ok && text == "" {
+		*s.to = identity.ID{}
+		return nil
+	}
+	return scanID{s.to}.Scan(v)
+}
+
+func idOrNone(id identity.ID) string {
+	if id.IsZero() {
+		return ""
+	}
+	return id.String()
+}
+
 type scanHash struct{ to *[32]byte }
 
 func (s scanHash) Scan(v any) error {

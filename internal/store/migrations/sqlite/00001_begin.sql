@@ -29,7 +29,7 @@ CREATE TABLE sessions (
 	id          TEXT PRIMARY KEY,
 	secret_hash BLOB NOT NULL UNIQUE,
 	user_id     TEXT NOT NULL REFERENCES users (id) ON DELETE CASCADE,
-	sign_in     TEXT NOT NULL,
+	parent      TEXT NOT NULL,
 	kind        TEXT NOT NULL,
 	host        TEXT NOT NULL,
 	created     INTEGER NOT NULL,
@@ -46,7 +46,7 @@ CREATE TABLE sessions (
 	end_reason  TEXT NOT NULL
 ) STRICT;
 CREATE INDEX sessions_user ON sessions (user_id, ended_at);
-CREATE INDEX sessions_sign_in ON sessions (sign_in);
+CREATE INDEX sessions_parent ON sessions (parent);
 CREATE INDEX sessions_created ON sessions (created, id);
 CREATE INDEX sessions_expires ON sessions (expires);
 CREATE INDEX sessions_ended ON sessions (ended_at);
