@@ -34,6 +34,9 @@ type Config struct {
 	// Admin is the first administrator from the environment, created while there are no users.
 	Admin FirstAdmin
 
+	// Offline: the command line opened the store while Caddy is stopped.
+	Offline bool
+
 	Logger  *slog.Logger
 	Metrics Metrics
 	Now     func() time.Time

@@ -97,7 +97,10 @@ func Check(c Config) error {
 		}
 	}
 	if c.Redis.URL != "" {
-		if _, err := cluster.ParseURL(c.Redis.URL, c.Redis.Prefix); err != nil {
+		if _, err := cluster.ParseURL(c.Redis.URL); err != nil {
+			return fmt.Errorf("redis: %w", err)
+		}
+		if err := cluster.CheckPrefix(c.Redis.Prefix); err != nil {
 			return fmt.Errorf("redis: %w", err)
 		}
 		if c.Storage.Driver == "sqlite" && len(c.EncryptionKeys) == 0 {
@@ -138,7 +141,10 @@ func Check(c Config) error {
 			return err
 		}
 	}
-	_, err := view.New(c.viewBrand(), c.Path)
+	brand, err := c.viewBrand()
+	if err == nil {
+		_, err = view.New(brand, c.Path)
+	}
 	return err
 }
 

@@ -64,7 +64,7 @@ func (n *Node) readSQL(ctx context.Context, all bool, each func(cluster.Event)) 
 	defer func() { <-n.read }()
 	start := n.cfg.Now()
 	var since time.Time
-	if until := n.readUntil.Load(); until != 0 && !all {
+	if until := n.readUntil.Load(); until != 0 && until <= start.UnixMilli() && !all { // set back, a clock says nothing: read all
 		since = time.UnixMilli(until).Add(-overlap)
 	}
 	err := n.cfg.Source.Revocations(ctx, start, since, func(r store.Revocation) error {

@@ -129,10 +129,11 @@ type State struct {
 	Stale time.Duration // since the feed's last proof of life; 0 before the first
 }
 
-// Ready is false before SQL was read once, and when the feed has been silent for too long (JW-13, R4). It reads the
+// Ready is false before SQL was read and the feed then proved to be in step, and when the feed has been silent for too long (JW-13, R4). It reads the
 // monotonic clock each time, so a process that was stopped is not ready when it goes on.
 func (n *Node) Ready() bool {
-	return n.synced.Load() && !n.lost.Load() && n.elapsed()-time.Duration(n.alive.Load()) <= n.cfg.Stale
+	alive := n.alive.Load()
+	return alive != 0 && n.synced.Load() && !n.lost.Load() && n.elapsed()-time.Duration(alive) <= n.cfg.Stale
 }
 
 // State is Ready with the age of the copy.

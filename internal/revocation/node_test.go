@@ -144,6 +144,18 @@ func TestNodeThatHasNotReadTheDatabaseIsNotReady(t *testing.T) {
 	}
 }
 
+// R4: SQL alone is not enough: what was revoked while it was read comes with the feed, which has to be in step first.
+func TestNodeIsNotReadyBetweenReadingAndTheFeedsFirstProof(t *testing.T) {
+	n := New(Config{Source: &ledger{}, Feed: cluster.NewLocal(cluster.LocalOptions{}), Logger: quiet()})
+	if _, err := n.Resync(context.Background(), cluster.ReasonStart); err != nil || n.Ready() || n.State() != (State{}) {
+		t.Errorf("ready before the feed is in step: %v %+v", err, n.State())
+	}
+	n.Alive()
+	if !n.Ready() {
+		t.Error("control: ready with it")
+	}
+}
+
 // JW-12, JW-14: on one node a revocation counts when Announce returns.
 func TestRevocationCountsAtOnceOnTheNodeThatMadeIt(t *testing.T) {
 	l := &ledger{}
@@ -419,6 +431,14 @@ func TestClockJumpDoesNotUnrevoke(t *testing.T) {
 		if n.Refused(p) == "" || !n.Ready() {
 			t.Errorf("clock moved by %v: refused %q, ready %v", d, n.Refused(p), n.Ready())
 		}
+	}
+	jump.Store(int64(years)) // SQL is compared while the clock is wrong, and again when it is right
+	n.reconcile(context.Background())
+	jump.Store(0)
+	l.AddRevocation(context.Background(), revoke(identity.RevokeJTI, "later"))
+	n.reconcile(context.Background())
+	if n.Refused(bearer("later", "", "u", 0)) == "" {
+		t.Error("a clock that was ahead keeps the node from reading SQL")
 	}
 	waited.Store(int64(2 * time.Hour))
 	n.copy.Sweep(n.sweepTime())

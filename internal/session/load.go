@@ -12,48 +12,28 @@ import (
 // readTime is how long a request waits for SQL before it is told that nobody can tell.
 const readTime = time.Second
 
+// readTries is how often a row is read that is dropped while it is read.
+const readTries = 4
+
 // flight is one read of SQL that all requests with the same cookie share.
 type flight struct {
-	since   uint64 // of the drop log, before the read
-	landed  chan struct{}
-	session store.Session
-	user    store.UserRecord
-	err     error
+	landed chan struct{}
+	live   *Live // nil with a nil err: not signed in
+	err    error // an *identity.Error
 }
 
-// load reads SQL. A session that was dropped while it was read is read again, so that nobody is judged by what was true
-// before a change that has been acknowledged.
+// load reads SQL.
 func (t *Table) load(ctx context.Context, hash [32]byte) (*Live, error) {
 	if t.misses.has(&hash, t.elapsed()) {
 		return nil, nil
 	}
-	for range 4 {
-		f := t.fly(ctx, hash)
-		select {
-		case <-f.landed:
-		case <-ctx.Done():
-			return nil, unavailable(ctx.Err())
-		}
-		if errors.Is(f.err, store.ErrNotFound) {
-			t.misses.add(&hash, t.elapsed())
-			return nil, nil
-		}
-		if f.err != nil {
-			return nil, unavailable(fmt.Errorf("read session: %w", f.err))
-		}
-		if t.drops.touched(f.since, f.session.ID, f.session.UserID) {
-			continue
-		}
-		r, ok := t.judge(&hash, f)
-		if !ok {
-			t.misses.add(&hash, t.elapsed())
-			return nil, nil
-		}
-		if l := t.keepLoaded(r, f); l != nil {
-			return l, nil
-		}
+	f := t.fly(ctx, hash)
+	select {
+	case <-f.landed:
+		return f.live, f.err
+	case <-ctx.Done():
+		return nil, unavailable(ctx.Err())
 	}
-	return nil, unavailable(errors.New("the session changes faster than it can be read"))
 }
 
 // fly joins the read under way, or starts one. It goes on without the request that started it, since others wait.
@@ -63,29 +43,79 @@ func (t *Table) fly(ctx context.Context, hash [32]byte) *flight {
 	if f, ok := t.flights[hash]; ok {
 		return f
 	}
-	f := &flight{since: t.drops.now(), landed: make(chan struct{})}
+	f := &flight{landed: make(chan struct{})}
+	if f.live = t.ready(&hash); f.live != nil { // it landed a moment ago
+		close(f.landed)
+		return f
+	}
 	t.flights[hash] = f
 	go func() {
 		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), readTime)
 		defer cancel()
+		defer close(f.landed)
 		select {
 		case t.readers <- struct{}{}:
-			f.session, f.user, f.err = t.cfg.Source.SessionByHash(ctx, hash)
-			<-t.readers
+			defer func() { <-t.readers }()
 		case <-ctx.Done():
-			f.err = ctx.Err()
+		}
+		for range readTries {
+			row := t.read(ctx, hash)
+			if t.land(&hash, f, row) {
+				return
+			}
 		}
 		t.flying.Lock()
+		defer t.flying.Unlock()
 		delete(t.flights, hash)
-		t.flying.Unlock()
-		close(f.landed)
+		f.err = unavailable(errors.New("the session changes faster than it can be read"))
 	}()
 	return f
 }
 
+// row is what SQL said.
+type row struct {
+	since   uint64 // of the drop log, before the read
+	session store.Session
+	user    store.UserRecord
+	err     error
+}
+
+func (t *Table) read(ctx context.Context, hash [32]byte) row {
+	r := row{since: t.drops.now(), err: ctx.Err()}
+	if r.err == nil {
+		r.session, r.user, r.err = t.cfg.Source.SessionByHash(ctx, hash)
+	}
+	return r
+}
+
+// land makes a row the flight's result. False when the session or user was dropped while it was read: it is read again,
+// so that nobody is judged by what was true before a change that has been acknowledged. Nobody can join the flight
+// once its result is in the table.
+func (t *Table) land(hash *[32]byte, f *flight, row row) bool {
+	t.flying.Lock()
+	defer t.flying.Unlock()
+	switch {
+	case errors.Is(row.err, store.ErrNotFound):
+		t.misses.add(hash, t.elapsed())
+	case row.err != nil:
+		f.err = unavailable(fmt.Errorf("read session: %w", row.err))
+	case t.drops.touched(row.since, row.session.ID, row.session.UserID):
+		return false
+	default:
+		r, alive := t.judge(hash, row)
+		if !alive {
+			t.misses.add(hash, t.elapsed())
+		} else if f.live = t.enter(r, row); f.live == nil {
+			return false
+		}
+	}
+	delete(t.flights, *hash)
+	return true
+}
+
 // judge says whether a row is a session that may be used now (SE-10, SE-13, JW-14).
-func (t *Table) judge(hash *[32]byte, f *flight) (record, bool) {
-	s, u, now := &f.session, &f.user, t.cfg.Now()
+func (t *Table) judge(hash *[32]byte, row row) (record, bool) {
+	s, u, now := &row.session, &row.user, t.cfg.Now()
 	seen := s.LastSeen
 	if used, ok := t.uses.last(s.ID); ok && used.After(seen) {
 		seen = used
@@ -101,19 +131,15 @@ func (t *Table) judge(hash *[32]byte, f *flight) (record, bool) {
 		until: elapsed + left.Milliseconds(), used: elapsed - unused.Milliseconds(), idle: s.Idle.Milliseconds()}, true
 }
 
-// keepLoaded puts a session into the table; nil when it was dropped meanwhile. Another request of the same flight may
-// have done so already.
-func (t *Table) keepLoaded(r record, f *flight) *Live {
+// enter puts a session into the table; nil when it was dropped meanwhile.
+func (t *Table) enter(r record, row row) *Live {
 	s := t.shardOf(&r.hash)
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if l, known := s.find(&r.hash); known && l != nil && !l.person.gone.Load() && !l.over(t.elapsed(), t.cfg.Now().UnixMilli()) && l.person.is(&f.user) {
-		return l
-	}
-	who, at := t.people.hold(&f.user)
-	what, number, room := t.labels.hold(&f.session)
+	who, at := t.people.hold(&row.user)
+	what, number, room := t.labels.hold(&row.session)
 	// asked after hold: whoever drops the user from here on finds the person, whoever did before is in the log
-	if t.drops.touched(f.since, f.session.ID, f.session.UserID) {
+	if t.drops.touched(row.since, row.session.ID, row.session.UserID) {
 		t.people.release(at)
 		return nil
 	}

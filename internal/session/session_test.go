@@ -3,6 +3,7 @@ package session
 import (
 	"context"
 	"crypto/sha256"
+	"encoding/base64"
 	"encoding/json"
 	"errors"
 	"strings"
@@ -28,11 +29,12 @@ func TestStolenDatabaseHoldsNoUsableCookie(t *testing.T) {
 			t.Fatalf("%q", value)
 		}
 		seen[value] = true
-		if s.SecretHash != sha256.Sum256([]byte(value)) {
-			t.Fatal("not the SHA-256 of the value")
+		raw, err := base64.RawURLEncoding.DecodeString(value)
+		if err != nil || len(raw) != 32 || s.SecretHash != sha256.Sum256(raw) {
+			t.Fatal("not the SHA-256 of 256 bits")
 		}
 		rows, _ := json.Marshal(l.sessions)
-		if holds(rows, value) {
+		if holds(rows, value) || holds(rows, base64.StdEncoding.EncodeToString(raw)) {
 			t.Fatal("the value is stored")
 		}
 		if found(t, table, value) == nil {
@@ -197,12 +199,10 @@ func TestClockJumpsNeitherEndNorLengthenASession(t *testing.T) {
 		table.Used(live)
 		c.steady.Add(int64(30 * time.Minute))
 	}
-	if l := table.ready(ptr(sha256.Sum256([]byte(value)))); l != nil {
+	if hash, _ := secret.ParseSessionSecret(value); table.ready(&hash) != nil {
 		t.Error("a clock set back lets the copy in memory live for more than 24 hours")
 	}
 }
-
-func ptr[T any](v T) *T { return &v }
 
 // SE-02: after a rotation the old value is dead, the new one has what was proven; of two rotations one wins.
 func TestOldCookieIsDeadAfterTheSecretIsRenewed(t *testing.T) {
@@ -352,7 +352,7 @@ func TestManyRequestsOfOneColdSessionAreOneRead(t *testing.T) {
 	time.Sleep(20 * time.Millisecond)
 	close(release)
 	work.Wait()
-	if ok.Load() != 1000 || l.reads.Load() > 2 {
+	if ok.Load() != 1000 || l.reads.Load() != 1 {
 		t.Errorf("%d found with %d reads", ok.Load(), l.reads.Load())
 	}
 }

@@ -9,7 +9,7 @@ import (
 type Problem struct {
 	// Field is the name of the field it belongs to (FieldUsername …); "" for the whole form.
 	Field string
-	// Key is a key of the catalogue, "problem.current_wrong" for example. Empty: Text is shown.
+	// Key is a key of the catalogue, "problem.current_wrong" for example. Empty or unknown: Text is shown.
 	Key string
 	// Text is plain English from another room (identity.Error.Detail); it is translated where the catalogue knows it.
 	Text string
@@ -74,7 +74,7 @@ func (l *locale) fault(problems []Problem, field string) (template.HTML, error) 
 
 // problem words a problem.
 func (l *locale) problem(p Problem) (template.HTML, error) {
-	if p.Key != "" {
+	if _, ok := l.texts[p.Key]; ok {
 		return l.html(p.Key)
 	}
 	return l.foreign(p.Text), nil

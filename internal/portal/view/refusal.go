@@ -26,7 +26,7 @@ func (p Denied) meta() meta {
 }
 
 // Where is host and path, short enough to read.
-func (p Denied) Where() string { return shorten(p.Host+p.Path, 120) }
+func (p Denied) Where() string { return shorten(p.Host+p.Path, 80) }
 
 // Why is the key of the code's words.
 func (p Denied) Why() string {

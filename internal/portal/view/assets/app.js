@@ -2,7 +2,9 @@
 // but one GET of the session's state.
 const $ = (selector, root = document) => root.querySelector(selector);
 const $$ = (selector, root = document) => [...root.querySelectorAll(selector)];
-const body = document.body, lang = document.documentElement.lang;
+const body = document.body;
+// The page's language, in the reader's own variety of it: 14:05 or 2:05 PM.
+const lang = navigator.languages.find((l) => l.split('-')[0] === document.documentElement.lang) || document.documentElement.lang;
 
 const element = (tag, className, ...children) => {
   const e = document.createElement(tag);

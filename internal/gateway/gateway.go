@@ -1,0 +1,319 @@
+package gateway
+
+import (
+	"context"
+	"crypto/sha256"
+	"errors"
+	"fmt"
+	"net/http"
+	"os"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/truxeio/caddy-truxe/internal/account"
+	"github.com/truxeio/caddy-truxe/internal/authn"
+	"github.com/truxeio/caddy-truxe/internal/cors"
+	"github.com/truxeio/caddy-truxe/internal/credential"
+	"github.com/truxeio/caddy-truxe/internal/gate"
+	"github.com/truxeio/caddy-truxe/internal/portal"
+	"github.com/truxeio/caddy-truxe/internal/portal/view"
+	"github.com/truxeio/caddy-truxe/internal/ratelimit"
+	"github.com/truxeio/caddy-truxe/internal/token"
+)
+
+// Gateway is one configuration in front of an engine.
+type Gateway struct {
+	cfg      Config
+	engine   *Engine
+	accounts *account.Accounts
+	gate     *gate.Gate
+	portal   *portal.Portal
+
+	stop func()
+	done sync.WaitGroup
+}
+
+// New puts a configuration in front of an engine and does what a start is due: the first administrator, the users file,
+// the setup link.
+func New(ctx context.Context, e *Engine, cfg Config) (*Gateway, error) {
+	cfg = cfg.withDefaults()
+	g := &Gateway{cfg: cfg, engine: e, stop: func() {}}
+	if err := g.build(); err != nil {
+		return nil, err
+	}
+	if err := g.firstStart(ctx); err != nil {
+		return nil, err
+	}
+	return g, g.watchUsersFile(ctx)
+}
+
+func (g *Gateway) build() error {
+	cfg, e := g.cfg, g.engine
+	issuers := cfg.issuers()
+	trust, err := trusted(cfg)
+	if err != nil {
+		return err
+	}
+	verifier, err := token.NewVerifier(token.VerifierConfig{Ring: e.ring, Issuers: issuers, Audience: cfg.JWT.Audience, Trust: trust, Now: cfg.Now})
+	if err != nil {
+		return err
+	}
+	breached, err := openBreached(cfg)
+	if err != nil {
+		return err
+	}
+	guard := ratelimit.New(e.cluster, ratelimit.Limits{Person: ratelimit.Rate(cfg.RateLimits.Login), Address: ratelimit.Rate(cfg.RateLimits.Address)},
+		e.box.Derive("rate limit keys", 32))
+	g.accounts = &account.Accounts{
+		Store: e.store, Cluster: e.cluster, Sessions: e.sessions, Revoked: e.revoked, Hasher: e.hasher, Guard: guard, Audit: e.audit, Ring: e.ring,
+		Passwords: credential.Policy{MinLength: cfg.Password.MinLength, MinLengthWithMFA: cfg.Password.MinLengthWithMFA, Breached: breached, Names: cfg.names()},
+		Issuer:    token.NewIssuer(e.ring, token.IssuerConfig{Issuer: g.issuerOf, Audience: cfg.JWT.Audience, Access: cfg.JWT.Access, Now: cfg.Now}),
+		Verifier:  verifier, Refresher: token.NewRefresher(token.RefreshConfig{Life: cfg.JWT.Refresh, Audience: cfg.JWT.Audience, Now: cfg.Now}),
+		Metrics: cfg.Metrics, Logger: cfg.Logger, Now: cfg.Now,
+		AccessLifetime: cfg.JWT.Access, RefreshLifetime: cfg.JWT.Refresh, LongestSession: max(cfg.Session.Max, cfg.Session.Remember),
+	}
+	origins, err := cors.New(cfg.CORS)
+	if err != nil {
+		return err
+	}
+	brand, err := cfg.viewBrand()
+	if err != nil {
+		return err
+	}
+	pages, err := view.New(brand, cfg.Path)
+	if err != nil {
+		return err
+	}
+	flows := &portal.Flows{Base: cfg.Path, PortalHost: cfg.Portal, PortalOrigin: cfg.portalOrigin(), Cluster: e.cluster}
+	auth := &authn.Verifier{Sessions: &cookieSessions{table: e.sessions}, Tokens: &bearerTokens{verifier: verifier, cache: e.cache}, Revocations: e.revoked}
+	g.gate = &gate.Gate{Verifier: auth, Pages: portal.GatePages{View: pages, Base: cfg.Path}, WayBack: flows, Audit: e.audit, Metrics: cfg.Metrics,
+		CORS: origins, Now: cfg.Now}
+	g.portal, err = portal.New(&portal.Portal{Base: cfg.Path, PortalHost: cfg.Portal, PortalOrigin: cfg.portalOrigin(), Sites: cfg.portalSites(),
+		Accounts: g.accounts, Verifier: auth, CORS: origins, View: pages, Flows: flows, Remember: cfg.Session.Remember, JWKS: e.ring.JWKS,
+		Health: func() portal.Health { return e.health() }, Now: cfg.Now})
+	return err
+}
+
+// trusted reads the issuers whose tokens are accepted beside our own.
+func trusted(cfg Config) ([]*token.Trust, error) {
+	var list []*token.Trust
+	for _, t := range cfg.JWT.Trust {
+		trust, err := token.NewTrust(token.TrustConfig{Issuer: t.Issuer, JWKS: t.JWKS, Audience: t.Audience, SubjectClaim: t.SubjectClaim,
+			RolesClaim: t.RolesClaim, Logger: cfg.Logger, Now: cfg.Now})
+		if err != nil {
+			return nil, fmt.Errorf("trust %s: %w", t.Issuer, err)
+		}
+		list = append(list, trust)
+	}
+	return list, nil
+}
+
+func openBreached(cfg Config) (*credential.BreachedFile, error) {
+	if cfg.Password.BreachedFile == "" {
+		return nil, nil //nolint:nilnil // no file is configured
+	}
+	return credential.OpenBreached(cfg.Password.BreachedFile)
+}
+
+// names are the words a password must not be made of (PW-08).
+func (c Config) names() []string {
+	names := []string{c.Brand.Name}
+	for _, s := range c.Sites {
+		if s.Host != "" {
+			names = append(names, s.Host)
+		}
+	}
+	return names
+}
+
+func (c Config) viewBrand() (view.Brand, error) {
+	b := view.Brand{Name: c.Brand.Name, Accent: c.Brand.Accent, Support: c.Brand.Support}
+	if c.Brand.Logo == "" {
+		return b, nil
+	}
+	raw, err := os.ReadFile(c.Brand.Logo)
+	if err != nil {
+		return b, fmt.Errorf("brand logo: %w", err)
+	}
+	b.Logo = raw
+	return b, nil
+}
+
+// portalOrigin is the URL of the single sign-on host, from the configuration only (CS-08).
+func (c Config) portalOrigin() string {
+	for _, s := range c.Sites {
+		if s.Host == c.Portal && s.Host != "" {
+			return s.Origin
+		}
+	}
+	if c.Portal == "" {
+		return ""
+	}
+	return "https://" + c.Portal
+}
+
+func (c Config) portalSites() []portal.Site {
+	var list []portal.Site
+	for _, s := range c.Sites {
+		list = append(list, portal.Site{Host: s.Host, Origin: s.Origin, Name: s.App.Name, Icon: s.App.Icon, Description: s.App.Description,
+			Roles: s.Roles, Users: s.Users, PortalOnly: !slices.Contains(s.Handlers, "truxe_gate")})
+	}
+	return list
+}
+
+// issuerOf is the `iss` of a token for somebody signed in at a host. The host came through Caddy's host matcher, or it
+// is not one of ours and the first configured issuer stands in: no header of a client ever becomes an issuer (CS-08).
+func (g *Gateway) issuerOf(host string) string {
+	if g.cfg.JWT.Issuer != "" {
+		return g.cfg.JWT.Issuer
+	}
+	if g.cfg.Portal != "" {
+		return g.cfg.portalOrigin()
+	}
+	for _, s := range g.cfg.Sites {
+		if s.Host == host && host != "" {
+			return s.Origin
+		}
+	}
+	if list := g.cfg.issuers(); len(list) > 0 {
+		return list[0]
+	}
+	return "https://localhost"
+}
+
+// Gate judges requests.
+func (g *Gateway) Gate() *gate.Gate { return g.gate }
+
+// ServePortal answers the gateway's own URLs.
+func (g *Gateway) ServePortal(w http.ResponseWriter, r *http.Request, client authn.Client, only bool) {
+	g.portal.Serve(w, r, client, only)
+}
+
+// Config is the configuration, with defaults.
+func (g *Gateway) Config() Config { return g.cfg }
+
+func (g *Gateway) now() time.Time { return g.cfg.Now() }
+
+// Close ends what belongs to this configuration; the engine goes on.
+func (g *Gateway) Close() {
+	g.stop()
+	g.done.Wait()
+}
+
+// firstStart creates the first administrator from the environment, or logs the setup link.
+func (g *Gateway) firstStart(ctx context.Context) error {
+	if g.cfg.UsersFile != "" {
+		if err := g.applyUsersFile(ctx); err != nil {
+			return err
+		}
+	}
+	needed, err := g.accounts.NeedsSetup(ctx)
+	if err != nil || !needed {
+		return err
+	}
+	if a := g.cfg.Admin; a.Username != "" && a.Password != "" {
+		_, err := g.accounts.CreateFirstAdmin(ctx, account.By{Via: "environment"}, account.NewUser{Username: a.Username, Email: a.Email, Password: a.Password})
+		if errors.Is(err, account.ErrSetUp) {
+			return nil // another node was faster
+		}
+		if err != nil {
+			return fmt.Errorf("create the first administrator from TRUXE_ADMIN_*: %w", err)
+		}
+		g.cfg.Logger.Info("created the first administrator from the environment", "username", a.Username)
+		return nil
+	}
+	if !g.cfg.Offline {
+		url, _, err := g.setupLink(ctx, account.By{Via: "setup"})
+		switch {
+		case errors.Is(err, account.ErrSetUp):
+		case err != nil:
+			g.cfg.Logger.Warn("no users yet, and no setup link could be made; run: caddy truxe setup", "error", err)
+		default:
+			g.cfg.Logger.Warn("no users yet: create the first admin at " + url + "  (once, within 1 h), or run: caddy truxe setup")
+		}
+	}
+	return nil
+}
+
+// setupLink makes a new one-time link. The code is in the fragment, which browsers send to nobody and no log keeps.
+func (g *Gateway) setupLink(ctx context.Context, by account.By) (string, time.Time, error) {
+	code, err := g.accounts.NewSetupCode(ctx, by)
+	if err != nil {
+		return "", time.Time{}, err
+	}
+	origin := g.cfg.portalOrigin()
+	if origin == "" {
+		origin = "https://localhost"
+		if list := g.cfg.siteOrigins(); len(list) > 0 {
+			origin = list[0]
+		}
+	}
+	return origin + g.cfg.Path + "/setup#t=" + code, g.now().Add(account.SetupLife), nil
+}
+
+func (c Config) siteOrigins() []string {
+	var list []string
+	for _, s := range c.Sites {
+		if s.Host != "" {
+			list = append(list, s.Origin)
+		}
+	}
+	return list
+}
+
+func (g *Gateway) applyUsersFile(ctx context.Context) error {
+	file, err := account.ReadUsersFile(g.cfg.UsersFile)
+	if err != nil {
+		return err
+	}
+	created, changed, err := g.accounts.ApplyUsersFile(ctx, file)
+	if err != nil {
+		return fmt.Errorf("users_file: %w", err)
+	}
+	if created+changed > 0 {
+		g.cfg.Logger.Info("applied the users file", "created", created, "changed", changed)
+	}
+	return nil
+}
+
+// watchUsersFile applies the file again when its content changes: Caddy does not reload a configuration that is equal
+// to the byte (CADDY-FACTS section 1). A file that cannot be read keeps what was applied before.
+func (g *Gateway) watchUsersFile(ctx context.Context) error {
+	if g.cfg.UsersFile == "" || g.cfg.Offline {
+		return nil
+	}
+	run, cancel := context.WithCancel(context.WithoutCancel(ctx))
+	g.stop = cancel
+	last := fileSum(g.cfg.UsersFile)
+	g.done.Add(1)
+	go func() {
+		defer g.done.Done()
+		tick := time.NewTicker(2 * time.Second)
+		defer tick.Stop()
+		for {
+			select {
+			case <-run.Done():
+				return
+			case <-tick.C:
+			}
+			sum := fileSum(g.cfg.UsersFile)
+			if sum == last {
+				continue
+			}
+			last = sum
+			if err := g.applyUsersFile(run); err != nil {
+				g.cfg.Logger.Error("the users file was not applied", "error", err)
+			}
+		}
+	}()
+	return nil
+}
+
+func fileSum(path string) [32]byte {
+	raw, err := os.ReadFile(path)
+	if err != nil {
+		return [32]byte{}
+	}
+	return sha256.Sum256(raw)
+}
