@@ -1,6 +1,7 @@
 package caddymodule
 
 import (
+	"encoding/json"
 	"maps"
 	"strings"
 
@@ -19,7 +20,7 @@ func init() {
 func parseGlobalOption(d *caddyfile.Dispenser, existing any) (any, error) {
 	app := new(App)
 	if prev, ok := existing.(httpcaddyfile.App); ok {
-		if err := caddyconfig.StrictUnmarshalJSON(prev.Value, app); err != nil {
+		if err := json.Unmarshal(prev.Value, app); err != nil {
 			return nil, err
 		}
 	}

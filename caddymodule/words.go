@@ -113,3 +113,5 @@ func parseNumber(d *caddyfile.Dispenser, name, text string, low, high int) (int,
 	}
 	return v, nil
 }
+
+func timeDuration(d caddy.Duration) time.Duration { return time.Duration(d) }

@@ -26,6 +26,8 @@ type Client struct {
 type Entry struct {
 	Principal *identity.Principal
 	Values    *identityheader.Values
+	// Owner is for the Sessions or Tokens that made the entry.
+	Owner any
 }
 
 // Sessions finds the entry of a session cookie. No entry without an error is "not signed in".

@@ -137,7 +137,7 @@ func (s *Site) isPassive(r *http.Request) bool {
 		return false
 	}
 	canonical, err := policy.Canonical(r)
-	return err == nil && s.passive.Decide(policy.Request{Method: http.MethodGet, Path: canonical}, nil).Public
+	return err == nil && s.passive.Decide(policy.RequestOf(r, "", canonical), nil).Public
 }
 
 // underLimit applies the site's own rate limit: per signed-in user or per address.

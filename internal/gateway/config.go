@@ -24,7 +24,7 @@ type Config struct {
 	JWT            JWT
 	Session        Session
 	Password       Password
-	RateLimit      RateLimits
+	RateLimits     RateLimits
 	UsersFile      string
 	Audit          Audit
 	// CORS lists the origins that may call pages and API with credentials, exactly.

@@ -73,10 +73,8 @@ func Open(ctx context.Context, cfg Config) (e *Engine, err error) {
 	if e.hasher, err = credential.NewHasher(credential.Config{Algorithm: cfg.Password.Algorithm, Cost: cfg.Password.Cost}); err != nil {
 		return e, err
 	}
-	if e.sessions, err = session.New(session.Config{Store: e.store, Cluster: e.cluster, Idle: cfg.Session.Idle, Max: cfg.Session.Max,
-		Remember: cfg.Session.Remember, Limit: cfg.Session.Limit, Logger: cfg.Logger, Now: cfg.Now}); err != nil {
-		return e, err
-	}
+	e.sessions = session.New(session.Config{Source: e.store, Idle: cfg.Session.Idle, Max: cfg.Session.Max, Remember: cfg.Session.Remember,
+		API: cfg.JWT.Refresh, Limit: cfg.Session.Limit, TouchUsers: e.store.TouchUsers, Logger: cfg.Logger, Now: cfg.Now})
 	e.revoked = revocation.New(revocation.Config{Source: e.store, Feed: e.cluster, Logger: cfg.Logger, Deny: cfg.Redis.Deny, Stale: cfg.Redis.Stale,
 		OnEvent: e.heard, OnResync: e.missed, OnLag: cfg.Metrics.RevocationLag, Now: cfg.Now})
 	for _, w := range e.store.Warnings() {
@@ -131,6 +129,9 @@ func (e *Engine) start(ctx context.Context) {
 			e.log.Error("the revocation feed ended", "error", err)
 		}
 	})
+	e.background(func() { _ = e.sessions.Run(ctx) })
+	e.hold(ctx)
+	e.every(ctx, holderLife/3, func() { e.hold(ctx) })
 	e.every(ctx, time.Second, e.observe)
 	e.every(ctx, time.Minute, func() {
 		within, cancel := context.WithTimeout(ctx, 10*time.Second)
@@ -254,9 +255,6 @@ func (e *Engine) Close(ctx context.Context) error {
 	case <-ctx.Done():
 		errs = append(errs, ctx.Err())
 	}
-	if e.sessions != nil {
-		errs = append(errs, e.sessions.Close(ctx))
-	}
 	if e.hasher != nil {
 		e.hasher.Close()
 	}
@@ -264,6 +262,7 @@ func (e *Engine) Close(ctx context.Context) error {
 		errs = append(errs, e.audit.Close(ctx))
 	}
 	if e.store != nil {
+		e.release()
 		errs = append(errs, e.store.Close())
 	}
 	return errors.Join(errs...)

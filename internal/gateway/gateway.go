@@ -3,6 +3,8 @@ package gateway
 import (
 	"context"
 	"crypto/sha256"
+	"encoding/binary"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"net/http"
@@ -63,8 +65,11 @@ func (g *Gateway) build() error {
 	if err != nil {
 		return err
 	}
-	guard := ratelimit.New(e.cluster, ratelimit.Limits{Person: ratelimit.Rate(cfg.RateLimits.Login), Address: ratelimit.Rate(cfg.RateLimits.Address)},
+	guard, err := ratelimit.New(e.cluster, ratelimit.Limits{Person: ratelimit.Rate(cfg.RateLimits.Login), Address: ratelimit.Rate(cfg.RateLimits.Address)},
 		e.box.Derive("rate limit keys", 32))
+	if err != nil {
+		return err
+	}
 	g.accounts = &account.Accounts{
 		Store: e.store, Cluster: e.cluster, Sessions: e.sessions, Revoked: e.revoked, Hasher: e.hasher, Guard: guard, Audit: e.audit, Ring: e.ring,
 		Passwords: credential.Policy{MinLength: cfg.Password.MinLength, MinLengthWithMFA: cfg.Password.MinLengthWithMFA, Breached: breached, Names: cfg.names()},
@@ -86,13 +91,21 @@ func (g *Gateway) build() error {
 		return err
 	}
 	flows := &portal.Flows{Base: cfg.Path, PortalHost: cfg.Portal, PortalOrigin: cfg.portalOrigin(), Cluster: e.cluster}
-	auth := &authn.Verifier{Sessions: &cookieSessions{table: e.sessions}, Tokens: &bearerTokens{verifier: verifier, cache: e.cache}, Revocations: e.revoked}
+	auth := &authn.Verifier{Sessions: &cookieSessions{table: e.sessions}, Tokens: &bearerTokens{verifier: verifier, ring: e.ring, cache: e.cache, now: cfg.Now,
+		settings: settingsOf(issuers, cfg.JWT)}, Revocations: e.revoked}
 	g.gate = &gate.Gate{Verifier: auth, Pages: portal.GatePages{View: pages, Base: cfg.Path}, WayBack: flows, Audit: e.audit, Metrics: cfg.Metrics,
 		CORS: origins, Now: cfg.Now}
 	g.portal, err = portal.New(&portal.Portal{Base: cfg.Path, PortalHost: cfg.Portal, PortalOrigin: cfg.portalOrigin(), Sites: cfg.portalSites(),
 		Accounts: g.accounts, Verifier: auth, CORS: origins, View: pages, Flows: flows, Remember: cfg.Session.Remember, JWKS: e.ring.JWKS,
 		Health: func() portal.Health { return e.health() }, Now: cfg.Now})
 	return err
+}
+
+// settingsOf is a number for what decides whether a token verifies.
+func settingsOf(issuers []string, j JWT) uint64 {
+	raw, _ := json.Marshal([]any{issuers, j.Audience, j.Trust})
+	sum := sha256.Sum256(raw)
+	return binary.BigEndian.Uint64(sum[:])
 }
 
 // trusted reads the issuers whose tokens are accepted beside our own.

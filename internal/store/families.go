@@ -103,3 +103,11 @@ func (q *Queries) revokeFamilies(ctx context.Context, column string, id identity
 	return q.exec(ctx, "revoke refresh family", "UPDATE families SET revoked_at = $1, revoke_reason = $2 WHERE "+column+" = $3 AND revoked_at = 0",
 		ended(at), note(reason), id.String())
 }
+
+// RefreshUsable tells whether a refresh token could be used now.
+func (q *Queries) RefreshUsable(ctx context.Context, hash [32]byte, now time.Time) (bool, error) {
+	var n int
+	err := q.row(ctx, "read refresh token", `SELECT COUNT(*) FROM refresh_tokens t JOIN families f ON f.id = t.family_id
+		WHERE t.hash = $1 AND t.used_at = 0 AND f.revoked_at = 0 AND f.expires > $2`, []any{hash[:], ms(now)}, &n)
+	return n == 1, err
+}

@@ -1,0 +1,57 @@
+package account
+
+import (
+	"context"
+
+	"github.com/truxeio/caddy-truxe/internal/audit"
+	"github.com/truxeio/caddy-truxe/internal/cluster"
+	"github.com/truxeio/caddy-truxe/internal/identity"
+	"github.com/truxeio/caddy-truxe/internal/store"
+	"github.com/truxeio/caddy-truxe/internal/token"
+)
+
+// ListSessions gives somebody's live sessions, latest use first.
+func (a *Accounts) ListSessions(ctx context.Context, user identity.ID) ([]store.Session, error) {
+	list, err := a.Store.ListSessions(ctx, user, a.Now())
+	return list, unavailable(err)
+}
+
+// Profile is what the account page shows.
+type Profile struct {
+	User     store.UserRecord
+	Sessions int
+}
+
+// Profile reads somebody's own account.
+func (a *Accounts) Profile(ctx context.Context, user identity.ID) (Profile, error) {
+	record, err := a.Store.UserByID(ctx, user)
+	if err != nil {
+		return Profile{}, gone(err)
+	}
+	list, err := a.ListSessions(ctx, user)
+	return Profile{User: record, Sessions: len(list)}, err
+}
+
+// RefreshActive tells whether a refresh token could be used now.
+func (a *Accounts) RefreshActive(ctx context.Context, raw string) (bool, error) {
+	hash, ok := token.RefreshHash(raw)
+	if !ok {
+		return false, nil
+	}
+	usable, err := a.Store.RefreshUsable(ctx, hash, a.Now())
+	return usable, unavailable(err)
+}
+
+// RotateKeys lets a new signing key take over and tells the other nodes.
+func (a *Accounts) RotateKeys(ctx context.Context, by By) (token.KeyInfo, error) {
+	info, err := a.Ring.Rotate(ctx, func(tx *store.Tx, k token.KeyInfo) error {
+		e := by.event(audit.KeyRotated, "success")
+		e.Details = map[string]string{"kid_prefix": k.KID[:8], "activates": k.Activates}
+		_, err := a.Audit.Within(ctx, tx, e)
+		return err
+	})
+	if err != nil {
+		return info, unavailable(err)
+	}
+	return info, a.Cluster.Publish(ctx, cluster.Event{Kind: cluster.KindKeys, At: a.Now().UnixMilli()})
+}

@@ -1,0 +1,70 @@
+package gateway
+
+import (
+	"context"
+	"time"
+
+	"github.com/truxeio/caddy-truxe/internal/authn"
+	"github.com/truxeio/caddy-truxe/internal/identityheader"
+	"github.com/truxeio/caddy-truxe/internal/session"
+	"github.com/truxeio/caddy-truxe/internal/token"
+)
+
+// sessionEntry is what is attached to a session in memory: its entry, with the header values rendered once.
+type sessionEntry struct {
+	authn.Entry
+	live *session.Live
+}
+
+// cookieSessions finds entries in the session table.
+type cookieSessions struct{ table *session.Table }
+
+// Find implements authn.Sessions.
+func (c *cookieSessions) Find(ctx context.Context, cookie, host string) (*authn.Entry, error) {
+	live, err := c.table.Find(ctx, cookie, host)
+	if err != nil || live == nil {
+		return nil, err
+	}
+	if e, ok := live.Attached().(*sessionEntry); ok {
+		return &e.Entry, nil
+	}
+	e := &sessionEntry{Entry: authn.Entry{Principal: &live.Principal, Values: identityheader.Render(&live.Principal)}, live: live}
+	e.Owner = e
+	live.Attach(e)
+	return &e.Entry, nil
+}
+
+// Used implements authn.Sessions.
+func (c *cookieSessions) Used(e *authn.Entry) {
+	if own, ok := e.Owner.(*sessionEntry); ok {
+		c.table.Used(own.live)
+	}
+}
+
+// bearerTokens finds entries of access tokens, in the cache or by verifying.
+type bearerTokens struct {
+	verifier *token.Verifier
+	ring     *token.Ring
+	cache    *token.Cache
+	now      func() time.Time
+	// settings tells configurations that share the cache apart: what one trusts another may not (JW-16).
+	settings uint64
+}
+
+// Ours implements authn.Tokens.
+func (b *bearerTokens) Ours(raw string) bool { return b.verifier.Ours(raw) }
+
+// Find implements authn.Tokens.
+func (b *bearerTokens) Find(ctx context.Context, raw string) (*authn.Entry, bool, error) {
+	generation := b.settings ^ b.ring.Generation()
+	if e, ok := b.cache.Get(raw, generation, b.now().Unix()); ok {
+		return e.(*authn.Entry), true, nil
+	}
+	p, err := b.verifier.Verify(ctx, raw)
+	if err != nil {
+		return nil, false, err
+	}
+	e := &authn.Entry{Principal: p, Values: identityheader.Render(p)}
+	b.cache.Put(raw, generation, p, e)
+	return e, false, nil
+}
