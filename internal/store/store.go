@@ -53,14 +53,14 @@ func Open(ctx context.Context, cfg Config) (*Store, error) {
 	case "postgres":
 		err = s.openPostgres(ctx, cfg)
 	default:
-		return nil, fmt.Errorf("open database: unknown driver %q; it is sqlite or postgres", cfg.Driver)
+		return nil, fmt.Errorf("unknown database driver %q; it is sqlite or postgres", cfg.Driver)
 	}
 	if err == nil {
 		err = s.checkTables(ctx)
 	}
 	if err != nil {
 		_ = s.Close()
-		return nil, fmt.Errorf("open database: %w", err)
+		return nil, err
 	}
 	for _, w := range s.warnings {
 		s.logger.Warn(w)
