@@ -6,6 +6,7 @@ import (
 	"net/http/httptest"
 	"os"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -21,7 +22,7 @@ func TestMain(m *testing.M) { os.Exit(rig.Main(m)) }
 // preview serves every story at /s/<name>, and a session state that a test may change.
 type preview struct {
 	*httptest.Server
-	session string // JSON of {base}/api/v1/session
+	session atomic.Value // JSON of {base}/api/v1/session, a string
 	form    chan map[string][]string
 }
 
@@ -29,12 +30,13 @@ func newPreview(t *testing.T) *preview {
 	t.Helper()
 	r := renderer(t, view.Brand{Support: "help@example.com"})
 	r.PseudoLocales = true
-	p := &preview{session: `{"authenticated":false}`, form: make(chan map[string][]string, 8)}
+	p := &preview{form: make(chan map[string][]string, 8)}
+	p.session.Store(`{"authenticated":false}`)
 	mux := http.NewServeMux()
 	mux.Handle("/.truxe/assets/", r.Assets())
 	mux.HandleFunc("/.truxe/api/v1/session", func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("Content-Type", "application/json")
-		_, _ = w.Write([]byte(p.session))
+		_, _ = w.Write([]byte(p.session.Load().(string)))
 	})
 	mux.HandleFunc("/held", func(w http.ResponseWriter, req *http.Request) {
 		r.Render(w, req, http.StatusOK, view.SignedInGoBack{Host: "the app"})
@@ -227,7 +229,7 @@ func TestTabsHearOfEachOther(t *testing.T) {
 	account.Open(p.URL + "/s/account")
 	ended := b.NewTab()
 	ended.Open(p.URL + "/s/ended")
-	p.session = `{"authenticated":true,"username":"alice"}`
+	p.session.Store(`{"authenticated":true,"username":"alice"}`)
 	b.NewTab().Open(p.URL + "/s/go-back")
 	b.WaitLocation("/.truxe/login")
 	rig.WaitFor(t, 5*time.Second, "the ended form to hear of the sign-in", func() bool {
@@ -236,7 +238,7 @@ func TestTabsHearOfEachOther(t *testing.T) {
 	if text := rig.Eval[string](account, `document.querySelector("#sync").textContent`); text != "" {
 		t.Errorf("alice's own page says %q", text)
 	}
-	p.session = `{"authenticated":false}`
+	p.session.Store(`{"authenticated":false}`)
 	b.NewTab().Open(p.URL + "/s/signed-out")
 	rig.WaitFor(t, 5*time.Second, "the account page to hear of the sign-out", func() bool {
 		return strings.Contains(account.Text("#sync"), "You've been signed out in another tab.")

@@ -126,7 +126,8 @@ func TestContinueRefusesOtherSchemes(t *testing.T) {
 	for _, target := range []string{"javascript:alert(1)", "data:text/html,x", "//evil.example", `/\evil.example`, "\\\\evil", "", "vbscript:x",
 		"https://user@evil.example/", "https:evil", "https:///x", " javascript:alert(1)", "/a\r\nSet-Cookie: x=1", "https://a.example/\r\nX: y", "http://[::1"} {
 		w := get(r, site, 200, view.Continue{Target: target})
-		if w.Code != 500 || w.Header().Get("Refresh") != "" || strings.Contains(w.Body.String(), "evil") {
+		if w.Code != 500 || w.Header().Get("Refresh") != "" || strings.Contains(w.Body.String(), "evil") ||
+			!strings.Contains(w.Body.String(), "<h1>Something went wrong</h1>") || wellFormed(w.Body.String()) != nil {
 			t.Errorf("%q: status %d, Refresh %q", target, w.Code, w.Header().Get("Refresh"))
 		}
 	}
