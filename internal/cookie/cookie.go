@@ -7,81 +7,122 @@ import (
 	"strings"
 )
 
-// Prefix begins the name of every cookie of ours. Anything that begins with it is removed before the upstream, so a
-// cookie that looks like a chunk of ours is ignored and never passed on (SE-07).
+// Prefix begins the name of every cookie of ours. Anything that begins with it, in any case, is removed before the
+// upstream, so a cookie that looks like a chunk of ours is ignored and never passed on (SE-07).
 const Prefix = "__Host-truxe"
 
-// Find gives the value of a cookie and how many of that name were sent. Names compare exactly.
+// Find gives the first value of a cookie and how many of that name were sent, over all Cookie lines (HTTP/2 may send
+// one line per cookie, RFC 9113 8.2.3). Two or more are nobody's (SE-06). Names compare exactly; quotes stay in the value.
 func Find(h http.Header, name string) (value string, count int) {
 	for _, line := range h["Cookie"] {
 		for line != "" {
 			var part string
 			part, line, _ = strings.Cut(line, ";")
 			part = trim(part)
-			if len(part) > len(name) && part[len(name)] == '=' && part[:len(name)] == name {
-				if count == 0 {
-					value = part[len(name)+1:]
-				}
-				count++
+			if len(part) <= len(name) || part[:len(name)] != name {
+				continue
 			}
+			rest := part[len(name):]
+			if rest[0] != '=' { // "name =v": servers trim the name, so it counts as a second one of it
+				if rest = strings.TrimLeft(rest, " \t"); rest == "" || rest[0] != '=' {
+					continue
+				}
+			}
+			if count == 0 {
+				value = rest[1:]
+			}
+			count++
 		}
 	}
 	return value, count
 }
 
-// Strip removes our cookies. Without any it changes and allocates nothing.
+// Strip removes our cookies (SE-09). Without any it changes and allocates nothing; a line is copied only when the app has
+// cookies on both sides of ours. It works in the header's own slice, which belongs to this request alone.
 func Strip(h http.Header) {
 	lines := h["Cookie"]
+	kept, found := 0, false
 	for i, line := range lines {
-		if !mayHold(line) {
+		rest, had := without(line)
+		found = found || had
+		if had && rest == "" {
 			continue
 		}
-		kept := make([]string, 0, len(lines))
-		kept = append(kept, lines[:i]...)
-		for _, l := range lines[i:] {
-			if l = without(l); l != "" {
-				kept = append(kept, l)
-			}
+		if kept != i || had {
+			lines[kept] = rest
 		}
-		if len(kept) == 0 {
-			delete(h, "Cookie")
-		} else {
-			h["Cookie"] = kept
-		}
-		return
+		kept++
+	}
+	switch {
+	case !found:
+	case kept == 0:
+		delete(h, "Cookie")
+	default:
+		h["Cookie"] = lines[:kept:kept]
 	}
 }
 
-// mayHold is a cheap test; browsers compare the prefix without case, so do we.
-func mayHold(line string) bool {
-	for i := 0; i+len(Prefix) <= len(line); i++ {
-		if line[i] == '_' && strings.EqualFold(line[i:i+len(Prefix)], Prefix) {
-			return true
-		}
+// without gives the line without our cookies, and whether it had any.
+func without(line string) (rest string, had bool) {
+	if !strings.Contains(line, "__") { // the prefix's two bytes without case: most apps' cookies end here
+		return line, false
 	}
-	return false
+	for line != "" { // ours at the front
+		part, after, _ := strings.Cut(line, ";")
+		if !ours(part) {
+			break
+		}
+		line, had = trimLeft(after), true
+	}
+	for line != "" { // ours at the end
+		at := strings.LastIndexByte(line, ';')
+		if !ours(line[at+1:]) {
+			break
+		}
+		line, had = line[:max(at, 0)], true
+	}
+	between := false
+	for rest := line; rest != "" && !between; {
+		var part string
+		part, rest, _ = strings.Cut(rest, ";")
+		between = ours(part)
+	}
+	if !between {
+		return line, had
+	}
+	var b strings.Builder
+	b.Grow(len(line))
+	first, _, _ := strings.Cut(line, ";") // not ours: those were cut from the front
+	b.WriteString(first)
+	for rest := line[len(first):]; rest != ""; {
+		part := rest[1:]
+		if at := strings.IndexByte(part, ';'); at >= 0 {
+			part = part[:at]
+		}
+		if !ours(part) {
+			b.WriteString(rest[:1+len(part)])
+		}
+		rest = rest[1+len(part):]
+	}
+	return b.String(), true
 }
 
-// without gives the line without our cookies.
-func without(line string) string {
-	if !mayHold(line) {
-		return line
-	}
-	if len(line) >= len(Prefix) && !strings.Contains(line, ";") && ours(trim(line)) {
-		return ""
-	}
-	parts := strings.Split(line, ";")
-	kept := parts[:0]
-	for _, p := range parts {
-		if !ours(trim(p)) {
-			kept = append(kept, p)
-		}
-	}
-	return strings.TrimLeft(strings.Join(kept, ";"), " \t")
-}
-
+// ours tells whether a cookie's name begins with our prefix. Browsers compare the prefix without case, so do we.
 func ours(part string) bool {
-	return len(part) >= len(Prefix) && strings.EqualFold(part[:len(Prefix)], Prefix)
+	part = trimLeft(part)
+	return len(part) >= len(Prefix) && part[0] == '_' && strings.EqualFold(part[:len(Prefix)], Prefix)
 }
 
-func trim(s string) string { return strings.Trim(s, " \t") }
+func trim(s string) string {
+	for s != "" && (s[len(s)-1] == ' ' || s[len(s)-1] == '\t') {
+		s = s[:len(s)-1]
+	}
+	return trimLeft(s)
+}
+
+func trimLeft(s string) string {
+	for s != "" && (s[0] == ' ' || s[0] == '\t') {
+		s = s[1:]
+	}
+	return s
+}

@@ -2,7 +2,6 @@ package policy
 
 import (
 	"errors"
-	"net"
 	"strings"
 )
 
@@ -13,14 +12,9 @@ func FoldHost(host string) (string, error) {
 	if len(host) > 260 {
 		return "", errHost
 	}
-	if strings.HasPrefix(host, "[") || strings.Contains(host, ":") {
-		name, port, err := net.SplitHostPort(host)
-		switch {
-		case err == nil && isPort(port):
-			host = name
-		case strings.HasPrefix(host, "[") && strings.HasSuffix(host, "]"):
-			host = host[1 : len(host)-1]
-		default:
+	if strings.IndexByte(host, ':') >= 0 || host != "" && host[0] == '[' {
+		var ok bool
+		if host, ok = withoutPort(host); !ok {
 			return "", errHost
 		}
 	}
@@ -31,7 +25,7 @@ func FoldHost(host string) (string, error) {
 	upper := false
 	for i := range len(host) {
 		switch c := host[i]; {
-		case c >= 'a' && c <= 'z', c >= '0' && c <= '9', c == '-', c == '.', c == '_', c == ':':
+		case c >= 'a' && c <= 'z', c >= '0' && c <= '9', c == '-', c == '.', c == '_', c == ':': // a colon only in an IPv6 address
 		case c >= 'A' && c <= 'Z':
 			upper = true
 		default:
@@ -42,6 +36,16 @@ func FoldHost(host string) (string, error) {
 		host = strings.ToLower(host)
 	}
 	return host, nil
+}
+
+// withoutPort cuts the port and the brackets of an IPv6 address.
+func withoutPort(host string) (string, bool) {
+	if host[0] == '[' {
+		name, rest, ok := strings.Cut(host[1:], "]")
+		return name, ok && (rest == "" || rest[0] == ':' && isPort(rest[1:]))
+	}
+	name, port, _ := strings.Cut(host, ":")
+	return name, isPort(port)
 }
 
 func isPort(s string) bool {

@@ -3,46 +3,44 @@ package token
 import (
 	"context"
 	"crypto/rsa"
-	"crypto/sha256"
-	"encoding/hex"
 	"errors"
 	"fmt"
 	"io"
 	"log/slog"
-	"net"
 	"net/http"
 	"net/url"
 	"os"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/truxeio/caddy-truxe/internal/identity"
 )
 
-// TrustConfig is another issuer whose access tokens (typ at+jwt, RS256) are accepted.
+// TrustConfig is another issuer whose access tokens (typ at+jwt as RFC 9068 has it, RS256) are accepted.
 type TrustConfig struct {
-	Issuer       string
-	JWKS         string // https URL, or a file
-	Audience     []string
-	SubjectClaim string // default "sub"
-	RolesClaim   string // default "roles"; dots lead into objects
+	Issuer       string   // exactly its `iss`
+	JWKS         string   // https URL (http for loopback), or a file
+	Audience     []string // one of these must be in `aud`
+	SubjectClaim string   // names the person; default "sub"
+	RolesClaim   string   // default "roles"; dots lead into objects
 	Logger       *slog.Logger
 	Now          func() time.Time
 }
 
 const (
-	fetchTimeout = 5 * time.Second
-	fetchWait    = time.Second      // how long a request waits for keys
-	fetchGap     = 30 * time.Second // between two fetches: a flood of unknown kids must not become one of requests (OC-09)
-	keysLife     = 24 * time.Hour   // how long fetched keys are used while the issuer is down (FAULTS 25)
-	maxJWKS      = 1 << 20
+	fetchWait = time.Second      // how long a request waits for keys
+	fetchGap  = 30 * time.Second // between two fetches: a flood of unknown kids must not become one of requests (OC-09)
+	keysFresh = time.Hour        // after which known keys are fetched again in the background: a key may have been withdrawn
+	keysLife  = 24 * time.Hour   // how long fetched keys are believed while the issuer is down (FAULTS 25)
 )
 
 // Trust holds the keys of a trusted issuer.
 type Trust struct {
-	cfg    TrustConfig
-	client *http.Client
+	cfg        TrustConfig
+	client     *http.Client // nil: the keys are from a file
+	generation atomic.Uint64
 
 	mu      sync.Mutex
 	keys    map[string]*rsa.PublicKey
@@ -51,7 +49,7 @@ type Trust struct {
 	flight  chan struct{} // closed when the fetch under way is done
 }
 
-// NewTrust checks the settings and reads a file; a URL is fetched when its keys are needed.
+// NewTrust checks the settings and reads a file; a URL is fetched when its keys are needed for the first time.
 func NewTrust(cfg TrustConfig) (*Trust, error) {
 	if cfg.SubjectClaim == "" {
 		cfg.SubjectClaim = "sub"
@@ -68,61 +66,67 @@ func NewTrust(cfg TrustConfig) (*Trust, error) {
 	if cfg.Issuer == "" || len(cfg.Audience) == 0 {
 		return nil, errors.New("an issuer and an audience are needed")
 	}
+	if strings.Contains(cfg.Issuer, "|") { // it divides issuer and subject in a user id
+		return nil, errors.New("an issuer cannot contain |")
+	}
 	t := &Trust{cfg: cfg}
 	u, err := url.Parse(cfg.JWKS)
-	if err == nil && (u.Scheme == "https" || u.Scheme == "http") {
+	if err == nil && (u.Scheme == "https" || u.Scheme == "http") && u.Host != "" {
 		if u.Scheme == "http" && !loopback(u.Hostname()) {
 			return nil, errors.New("jwks must be fetched over https")
 		}
-		t.client = &http.Client{Timeout: fetchTimeout, CheckRedirect: func(r *http.Request, via []*http.Request) error {
-			if len(via) > 3 || r.URL.Host != via[0].URL.Host || r.URL.Scheme != via[0].URL.Scheme {
-				return errors.New("redirect to another host")
-			}
-			return nil
-		}}
+		t.client = newClient()
 		return t, nil
 	}
-	raw, err := os.ReadFile(cfg.JWKS)
+	t.keys, err = readKeyFile(cfg.JWKS)
 	if err != nil {
-		return nil, fmt.Errorf("jwks: %w", err)
-	}
-	if len(raw) > maxJWKS {
-		return nil, errors.New("jwks: the file is larger than 1 MiB")
-	}
-	if t.keys, err = parseJWKS(raw); err != nil {
 		return nil, fmt.Errorf("jwks: %w", err)
 	}
 	return t, nil
 }
 
-func loopback(host string) bool {
-	ip := net.ParseIP(host)
-	return host == "localhost" || strings.HasSuffix(host, ".localhost") || ip != nil && ip.IsLoopback()
+func readKeyFile(path string) (map[string]*rsa.PublicKey, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	raw, err := readLimited(f)
+	if err != nil {
+		return nil, err
+	}
+	return parseJWKS(raw)
 }
 
-// key finds a key. A known one costs no request; an unknown one starts at most one fetch per gap, shared by all who wait.
+func readLimited(r io.Reader) ([]byte, error) {
+	raw, err := io.ReadAll(io.LimitReader(r, maxJWKS+1))
+	if err == nil && len(raw) > maxJWKS {
+		err = errors.New("the JWK set is larger than 1 MiB")
+	}
+	return raw, err
+}
+
+// key finds a key. A known one costs no request and no wait; an unknown one starts at most one fetch per gap, shared by
+// all who wait for it.
 func (t *Trust) key(ctx context.Context, kid string) (*rsa.PublicKey, error) {
 	t.mu.Lock()
-	now := t.cfg.Now()
-	fresh := t.client == nil || now.Sub(t.fetched) < keysLife
-	if k := t.keys[kid]; k != nil && fresh {
+	k, age := t.believed(kid)
+	if k != nil && age < keysFresh || t.client == nil {
 		t.mu.Unlock()
+		if k == nil {
+			return nil, bad("kid")
+		}
 		return k, nil
 	}
-	if t.client == nil || t.flight == nil && now.Sub(t.tried) < fetchGap {
-		empty := t.client != nil && !fresh
-		t.mu.Unlock()
-		if empty {
-			return nil, &identity.Error{Code: identity.CodeStateUnavailable, RetryAfter: fetchGap, Err: errors.New("the keys of " + t.cfg.Issuer + " cannot be had")}
-		}
-		return nil, bad("unknown kid")
-	}
-	if t.flight == nil {
-		t.flight, t.tried = make(chan struct{}), now
-		go t.fetch(t.flight)
-	}
-	flight := t.flight
+	flight := t.begin()
+	empty := t.client != nil && (t.fetched.IsZero() || age >= keysLife)
 	t.mu.Unlock()
+	if k != nil {
+		return k, nil
+	}
+	if flight == nil {
+		return nil, t.missing(empty)
+	}
 	timer := time.NewTimer(fetchWait)
 	defer timer.Stop()
 	select {
@@ -132,98 +136,43 @@ func (t *Trust) key(ctx context.Context, kid string) (*rsa.PublicKey, error) {
 	}
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	if k := t.keys[kid]; k != nil {
+	if k, age = t.believed(kid); k != nil {
 		return k, nil
 	}
-	if t.fetched.IsZero() {
-		return nil, &identity.Error{Code: identity.CodeStateUnavailable, RetryAfter: 5 * time.Second, Err: errors.New("the keys of " + t.cfg.Issuer + " cannot be had")}
-	}
-	return nil, bad("unknown kid")
+	return nil, t.missing(t.fetched.IsZero() || age >= keysLife)
 }
 
-func (t *Trust) fetch(flight chan struct{}) {
-	keys, err := t.get()
-	t.mu.Lock()
-	if err == nil {
-		t.keys, t.fetched = keys, t.cfg.Now()
+// believed finds a key that is not too old to be believed, and the age of the set. The lock is held.
+func (t *Trust) believed(kid string) (*rsa.PublicKey, time.Duration) {
+	if t.client == nil {
+		return t.keys[kid], 0
 	}
-	t.flight = nil
-	t.mu.Unlock()
-	close(flight)
-	if err != nil {
-		t.cfg.Logger.Warn("could not fetch the keys of a trusted issuer", "issuer", t.cfg.Issuer, "error", err)
+	age := t.cfg.Now().Sub(t.fetched)
+	if age >= keysLife {
+		return nil, age
 	}
+	return t.keys[kid], age
 }
 
-func (t *Trust) get() (map[string]*rsa.PublicKey, error) {
-	ctx, cancel := context.WithTimeout(context.Background(), fetchTimeout)
-	defer cancel()
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, t.cfg.JWKS, nil)
-	if err != nil {
-		return nil, err
+// begin starts a fetch, or joins the one under way; nil when the last try was too short ago. The lock is held.
+func (t *Trust) begin() chan struct{} {
+	if t.flight != nil {
+		return t.flight
 	}
-	req.Header.Set("Accept", "application/jwk-set+json, application/json")
-	resp, err := t.client.Do(req)
-	if err != nil {
-		return nil, err
+	now := t.cfg.Now()
+	if !t.tried.IsZero() && now.Sub(t.tried) < fetchGap {
+		return nil
 	}
-	defer resp.Body.Close()
-	if resp.StatusCode != http.StatusOK {
-		return nil, fmt.Errorf("status %d", resp.StatusCode)
-	}
-	raw, err := io.ReadAll(io.LimitReader(resp.Body, maxJWKS+1))
-	if err != nil {
-		return nil, err
-	}
-	if len(raw) > maxJWKS {
-		return nil, errors.New("larger than 1 MiB")
-	}
-	return parseJWKS(raw)
+	t.flight, t.tried = make(chan struct{}), now
+	go t.fetch(t.flight)
+	return t.flight
 }
 
-// principal reads a token of this issuer. Its people are apart from ours: the id carries the issuer.
-func (t *Trust) principal(raw string, claims map[string]any) (*identity.Principal, error) {
-	sub := text(claims, t.cfg.SubjectClaim)
-	if sub == "" || len(sub) > 256 {
-		return nil, bad("subject")
+// missing tells an issuer whose keys cannot be had from a kid that it does not have.
+func (t *Trust) missing(empty bool) error {
+	if empty {
+		return &identity.Error{Code: identity.CodeStateUnavailable, Detail: "The keys of the token's issuer cannot be read right now.", RetryAfter: 5 * time.Second,
+			Err: errors.New("the keys of " + t.cfg.Issuer + " cannot be had")}
 	}
-	jti := text(claims, "jti")
-	if len(jti) > 256 {
-		return nil, bad("jti")
-	}
-	if jti == "" { // revocable all the same, by the token itself
-		sum := sha256.Sum256([]byte(raw))
-		jti = hex.EncodeToString(sum[:16])
-	}
-	p := principal(claims, t.cfg.Issuer+"|"+jti)
-	p.UserID = t.cfg.Issuer + "|" + sub
-	p.UserKey = identity.RevocationKey(identity.RevokeUser, p.UserID)
-	if p.Username == "" {
-		p.Username = sub
-	}
-	p.Roles = roles(claims, t.cfg.RolesClaim)
-	return p, nil
-}
-
-// roles follows a dotted path to a list of strings, or one string.
-func roles(claims map[string]any, path string) []string {
-	if v, there := claims[path]; there {
-		return roleList(v)
-	}
-	var at any = claims
-	for name := range strings.SplitSeq(path, ".") {
-		m, ok := at.(map[string]any)
-		if !ok {
-			return nil
-		}
-		at = m[name]
-	}
-	return roleList(at)
-}
-
-func roleList(v any) []string {
-	if s, ok := v.(string); ok && s != "" {
-		return []string{s}
-	}
-	return texts(v)
+	return bad("kid")
 }

@@ -1,0 +1,105 @@
+package audit
+
+import (
+	"bytes"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/gowebpki/jcs"
+
+	"github.com/truxeio/caddy-truxe/internal/store"
+)
+
+// line is the JSON of one event.
+type line struct {
+	Seq       int64             `json:"seq"`
+	Time      string            `json:"time"`
+	Event     string            `json:"event"`
+	Outcome   string            `json:"outcome"`
+	Actor     Actor             `json:"actor"`
+	Subject   Subject           `json:"subject"`
+	IP        string            `json:"ip"`
+	UserAgent string            `json:"user_agent"`
+	Session   string            `json:"session"`
+	Host      string            `json:"host"`
+	Method    string            `json:"method"`
+	Path      string            `json:"path"`
+	Reason    string            `json:"reason"`
+	Reference string            `json:"reference"`
+	Details   map[string]string `json:"details"`
+	PrevHash  string            `json:"prev_hash"`
+	Hash      string            `json:"hash,omitempty"` // not part of what is hashed
+}
+
+const timeFormat = "2006-01-02T15:04:05.000Z"
+
+// build makes the row after a head: the canonical line (RFC 8785) with its hash.
+func build(e Event, seq int64, at time.Time, prev [32]byte) (store.AuditRow, error) {
+	at = at.UTC().Truncate(time.Millisecond)
+	l := line{Seq: seq, Time: at.Format(timeFormat), Event: e.Event, Outcome: tidy(e.Outcome), Actor: Actor{tidy(e.Actor.ID), tidy(e.Actor.Name)},
+		Subject: Subject{tidy(e.Subject.ID), tidy(e.Subject.Name), tidy(e.Subject.Session), tidy(e.Subject.Token)}, IP: tidy(e.IP), UserAgent: tidy(e.UserAgent),
+		Session: tidy(e.Session), Host: tidy(e.Host), Method: tidy(e.Method), Path: tidy(e.Path), Reason: tidy(e.Reason), Reference: tidy(e.Reference),
+		Details: tidyDetails(e.Details), PrevHash: hex.EncodeToString(prev[:])}
+	canonical, err := marshal(l)
+	if err != nil {
+		return store.AuditRow{}, err
+	}
+	hash := sha256.Sum256(canonical)
+	l.Hash = hex.EncodeToString(hash[:])
+	if canonical, err = marshal(l); err != nil {
+		return store.AuditRow{}, err
+	}
+	return store.AuditRow{Seq: seq, Time: at, Event: l.Event, Outcome: l.Outcome, ActorID: l.Actor.ID, SubjectID: l.Subject.ID, IP: l.IP,
+		Reference: l.Reference, Line: canonical, Hash: hash}, nil
+}
+
+func marshal(v any) ([]byte, error) {
+	plain, err := json.Marshal(v)
+	if err != nil {
+		return nil, fmt.Errorf("audit line: %w", err)
+	}
+	canonical, err := jcs.Transform(plain)
+	if err != nil {
+		return nil, fmt.Errorf("audit line: %w", err)
+	}
+	return canonical, nil
+}
+
+// maxLine bounds a line that is read back, in bytes: more than build can make.
+const maxLine = 256 << 10
+
+var (
+	errNotLine = errors.New("it is not a line of an audit log")
+	errChanged = errors.New("it was changed: its hash does not match")
+)
+
+// read checks one line by itself: it is canonical, so no byte can differ unseen, and its hash is right. With errChanged
+// the fields are still what the line says.
+func read(raw []byte) (l line, stated [32]byte, err error) {
+	if len(raw) > maxLine {
+		return l, stated, errNotLine
+	}
+	var members map[string]json.RawMessage
+	if json.Unmarshal(raw, &members) != nil || json.Unmarshal(raw, &l) != nil || l.Seq < 1 {
+		return l, stated, errNotLine
+	}
+	sum, err := hex.DecodeString(l.Hash)
+	if err != nil || len(sum) != len(stated) {
+		return l, stated, errNotLine
+	}
+	copy(stated[:], sum)
+	whole, err := jcs.Transform(raw)
+	if err != nil || !bytes.Equal(whole, raw) {
+		return l, stated, errChanged
+	}
+	delete(members, "hash")
+	canonical, err := marshal(members)
+	if err != nil || sha256.Sum256(canonical) != stated {
+		return l, stated, errChanged
+	}
+	return l, stated, nil
+}

@@ -1,0 +1,83 @@
+package audit
+
+import (
+	"regexp"
+	"strings"
+	"unicode"
+)
+
+const (
+	// maxText bounds a text of a line in runes, so that nobody fills the log with their User-Agent.
+	maxText = 512
+	// maxRaw bounds what is looked at, in bytes.
+	maxRaw = 64 << 10
+	// maxDetails bounds the number of details.
+	maxDetails = 32
+)
+
+const redacted = "[redacted]"
+
+// secrets finds what must never be in a log (AU-03): our opaque tokens, webhook secrets, JWTs whole or cut, and what
+// stands after an authentication scheme.
+var secrets = regexp.MustCompile(`trx_[a-z]{1,8}_[A-Za-z0-9_-]+|whsec_[A-Za-z0-9+/=_-]+|eyJ[A-Za-z0-9_-]{5,}(\.[A-Za-z0-9_-]*)*|(?i:\b(?:basic|bearer)[ +]+[A-Za-z0-9._~+/=-]{6,})`)
+
+// run finds words as long as 256 bits in base64url: session secrets, one-time codes, ticket ids.
+var run = regexp.MustCompile(`[A-Za-z0-9_-]{43,}`)
+
+// tidy makes a text that is one line of bounded length, valid UTF-8, harmless on a terminal, and without secrets.
+func tidy(s string) string {
+	if len(s) > maxRaw {
+		s = s[:maxRaw]
+	}
+	s = strings.ToValidUTF8(s, "\uFFFD")
+	// Secrets go before the text is cut: half a token would not be recognised.
+	s = secrets.ReplaceAllString(s, redacted)
+	s = run.ReplaceAllStringFunc(s, func(word string) string {
+		if random(word) {
+			return redacted
+		}
+		return word
+	})
+	return cut(strings.Map(harmless, s))
+}
+
+// random tells 256 random bits from a long slug or an id: a base64url text of 43 characters without capitals or without
+// small letters has a chance below 1 in 10^9.
+func random(word string) bool {
+	return strings.ContainsAny(word, "ABCDEFGHIJKLMNOPQRSTUVWXYZ") && strings.ContainsAny(word, "abcdefghijklmnopqrstuvwxyz")
+}
+
+// harmless replaces what could forge a line, move a cursor or turn text around in whatever shows the log (AU-04).
+func harmless(r rune) rune {
+	if unicode.IsControl(r) || r == '\u2028' || r == '\u2029' || unicode.Is(unicode.Bidi_Control, r) {
+		return '\uFFFD'
+	}
+	return r
+}
+
+func cut(s string) string {
+	n := 0
+	for i := range s {
+		if n == maxText-1 && len([]rune(s[i:])) > 1 {
+			return s[:i] + "…"
+		}
+		n++
+	}
+	return s
+}
+
+// tidyDetails cleans names and values. A kid is the thumbprint of a public key: it may have 43 characters.
+func tidyDetails(in map[string]string) map[string]string {
+	out := make(map[string]string, len(in))
+	for k, v := range in {
+		if len(out) == maxDetails {
+			break
+		}
+		if k == "kid" && len(v) == 43 {
+			out[k] = cut(strings.Map(harmless, strings.ToValidUTF8(v, "\uFFFD")))
+			continue
+		}
+		out[tidy(k)] = tidy(v)
+	}
+	return out
+}

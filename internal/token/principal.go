@@ -1,0 +1,101 @@
+package token
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"strings"
+	"unicode"
+
+	"github.com/truxeio/caddy-truxe/internal/identity"
+)
+
+// ownPrincipal reads a token of ours. sub and sid are ids of ours, so no two spellings of one exist.
+func ownPrincipal(claims map[string]any) (*identity.Principal, error) {
+	jti, sid, sub := text(claims, "jti"), text(claims, "sid"), text(claims, "sub")
+	for _, s := range []string{sid, sub} {
+		if _, ok := identity.ParseID(s); !ok {
+			return nil, bad("sub or sid")
+		}
+	}
+	if jti == "" || len(jti) > maxName {
+		return nil, bad("jti")
+	}
+	p := newPrincipal(claims, jti)
+	p.UserID, p.SessionID = sub, sid
+	p.Username, p.Email = text(claims, "preferred_username"), text(claims, "email")
+	p.SessionKey = identity.RevocationKey(identity.RevokeSession, sid)
+	p.UserKey = identity.RevocationKey(identity.RevokeUser, sub)
+	p.Roles = roleNames(texts(claims["roles"]))
+	return p, nil
+}
+
+// principal reads a token of this issuer. Its people are apart from ours: id and token id carry the issuer. The user
+// name is the configured subject claim and nothing else, since a preferred_username is often what its owner types
+// (RFC 9068 4, OIDC Core 5.7), and an e-mail address counts only when the issuer says that it is verified.
+func (t *Trust) principal(raw string, claims map[string]any) (*identity.Principal, error) {
+	sub := text(claims, t.cfg.SubjectClaim)
+	if !cleanName(sub, maxName) {
+		return nil, bad("subject")
+	}
+	jti := text(claims, "jti")
+	if _, there := claims["jti"]; there && !cleanName(jti, maxName) {
+		return nil, bad("jti")
+	}
+	if jti == "" { // revocable all the same, by the token itself
+		sum := sha256.Sum256([]byte(raw))
+		jti = hex.EncodeToString(sum[:16])
+	}
+	p := newPrincipal(claims, t.cfg.Issuer+"|"+jti)
+	p.UserID, p.Username = t.cfg.Issuer+"|"+sub, sub
+	if claims["email_verified"] == true {
+		p.Email = text(claims, "email")
+	}
+	p.UserKey = identity.RevocationKey(identity.RevokeUser, p.UserID)
+	p.Roles = roleNames(roles(claims, t.cfg.RolesClaim))
+	return p, nil
+}
+
+func newPrincipal(claims map[string]any, jti string) *identity.Principal {
+	return &identity.Principal{
+		Name: text(claims, "name"), TokenID: jti, ClientID: text(claims, "client_id"), AMR: texts(claims["amr"]), ACR: text(claims, "acr"),
+		AuthTime: unix(claims, "auth_time"), Expires: unix(claims, "exp"), Credential: identity.CredentialBearer,
+		TokenKey: identity.RevocationKey(identity.RevokeJTI, jti), IssuedAt: unix(claims, "iat").UnixMilli(),
+	}
+}
+
+// roles follows a dotted path to a list of strings, or one string. A member whose name has the dots in it goes first.
+func roles(claims map[string]any, path string) []string {
+	at, there := claims[path]
+	if !there {
+		at = claims
+		for name := range strings.SplitSeq(path, ".") {
+			m, ok := at.(map[string]any)
+			if !ok {
+				return nil
+			}
+			at = m[name]
+		}
+	}
+	if s, ok := at.(string); ok {
+		return []string{s}
+	}
+	return texts(at)
+}
+
+// roleNames gives no role at all when one of the names cannot be one: half a claim is not a claim (AZ-09).
+func roleNames(list []string) []string {
+	for _, name := range list {
+		if !cleanName(name, 128) {
+			return nil
+		}
+	}
+	return list
+}
+
+// cleanName is not empty, bounded, and without characters that break lines or hide.
+func cleanName(s string, limit int) bool {
+	if s == "" || len(s) > limit {
+		return false
+	}
+	return !strings.ContainsFunc(s, func(r rune) bool { return unicode.Is(unicode.C, r) || r == '\u2028' || r == '\u2029' })
+}
