@@ -43,7 +43,7 @@ func build(e Event, seq int64, at time.Time, prev [32]byte) (store.AuditRow, err
 	l := line{Seq: seq, Time: at.Format(timeFormat), Event: e.Event, Outcome: tidy(e.Outcome), Actor: Actor{tidy(e.Actor.ID), tidy(e.Actor.Name)},
 		Subject: Subject{tidy(e.Subject.ID), tidy(e.Subject.Name), tidy(e.Subject.Session), tidy(e.Subject.Token)}, IP: tidy(e.IP), UserAgent: tidy(e.UserAgent),
 		Session: tidy(e.Session), Host: tidy(e.Host), Method: tidy(e.Method), Path: tidy(e.Path), Reason: tidy(e.Reason), Reference: tidy(e.Reference),
-		Details: tidyDetails(e.Details), PrevHash: hex.EncodeToString(prev[:])}
+		Details: tidyDetails(e.Event, e.Details), PrevHash: hex.EncodeToString(prev[:])}
 	canonical, err := marshal(l)
 	if err != nil {
 		return store.AuditRow{}, err

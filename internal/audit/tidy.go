@@ -66,14 +66,15 @@ func cut(s string) string {
 	return s
 }
 
-// tidyDetails cleans names and values. A kid is the thumbprint of a public key: it may have 43 characters.
-func tidyDetails(in map[string]string) map[string]string {
+// tidyDetails cleans names and values. The kid of a rotated key is the thumbprint of a public key (RFC 7638): it looks
+// like a secret and is none.
+func tidyDetails(event string, in map[string]string) map[string]string {
 	out := make(map[string]string, len(in))
 	for k, v := range in {
 		if len(out) == maxDetails {
 			break
 		}
-		if k == "kid" && len(v) == 43 {
+		if event == KeyRotated && k == "kid" && len(v) == 43 {
 			out[k] = cut(strings.Map(harmless, strings.ToValidUTF8(v, "\uFFFD")))
 			continue
 		}
