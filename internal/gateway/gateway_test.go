@@ -1,0 +1,159 @@
+package gateway
+
+import (
+	"context"
+	"net/http"
+	"net/http/httptest"
+	"net/netip"
+	"testing"
+
+	"github.com/truxeio/caddy-truxe/internal/account"
+	"github.com/truxeio/caddy-truxe/internal/authn"
+	"github.com/truxeio/caddy-truxe/internal/gate"
+	"github.com/truxeio/caddy-truxe/internal/identity"
+	"github.com/truxeio/caddy-truxe/internal/store"
+)
+
+const (
+	testUser     = "alice"
+	testPassword = "nineteen pelicans knit scarves"
+)
+
+// start opens a gateway on a database of its own, with one administrator.
+func start(t testing.TB) *Gateway {
+	t.Helper()
+	cfg := Config{DataDir: t.TempDir(), Admin: FirstAdmin{Username: testUser, Email: "alice@example.com", Password: testPassword},
+		Sites: []SiteInfo{{Host: "app.test", Origin: "https://app.test", Handlers: []string{"truxe_gate"}}}, Password: Password{Cost: 10}}
+	if err := Check(cfg); err != nil {
+		t.Fatal(err)
+	}
+	e, err := Open(context.Background(), cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := e.Close(context.Background()); err != nil {
+			t.Error(err)
+		}
+	})
+	g, err := New(context.Background(), e, cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(g.Close)
+	return g
+}
+
+// signIn gives a session cookie and an access token.
+func signIn(t testing.TB, g *Gateway) (cookie, bearer string) {
+	t.Helper()
+	ctx, by := context.Background(), account.By{IP: "127.0.0.1", Host: "app.test"}
+	in := account.SignIn{Login: testUser, Password: testPassword, Address: netip.MustParseAddr("127.0.0.1"), Kind: "browser", By: by}
+	signed, err := g.accounts.SignIn(ctx, in)
+	if err != nil {
+		t.Fatal(err)
+	}
+	tokens, err := g.accounts.StartTokens(ctx, by, signed, "truxe")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return authn.SessionCookie + "=" + signed.Secret, "Bearer " + tokens.Access
+}
+
+// upstream takes the request that the gate lets through.
+type upstream struct {
+	served int
+	header http.Header
+}
+
+func (u *upstream) ServeHTTP(_ http.ResponseWriter, r *http.Request) error {
+	u.served++
+	u.header = r.Header
+	return nil
+}
+
+func site(t testing.TB) *gate.Site {
+	t.Helper()
+	s, err := gate.CompileSite(gate.SiteConfig{Public: []string{"/healthz"}, AllowRoles: []string{identity.AdminRole}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return s
+}
+
+// newRequest is what a browser sends.
+func newRequest(name, value string) *http.Request {
+	r := httptest.NewRequest(http.MethodGet, "https://app.test/orders/7", nil)
+	r.TLS.HandshakeComplete = true
+	r.Header = http.Header{"Accept": {"text/html"}, "User-Agent": {"Mozilla/5.0"}, "Accept-Encoding": {"gzip, deflate, br"}, "Accept-Language": {"en"},
+		"Sec-Fetch-Mode": {"navigate"}, "Sec-Fetch-Dest": {"document"}, "Sec-Fetch-Site": {"none"}}
+	if name != "" {
+		r.Header[name] = []string{value}
+	}
+	return r
+}
+
+// The engine by itself, without Caddy: cookie and token let in, nothing does not, revocation counts at once.
+func TestGateLetsInWhoSignedInUntilTheyAreRevoked(t *testing.T) {
+	g, s, up := start(t), site(t), &upstream{}
+	cookie, bearer := signIn(t, g)
+	serve := func(name, value string) *httptest.ResponseRecorder {
+		w := httptest.NewRecorder()
+		if err := g.Gate().Serve(w, newRequest(name, value), s, gate.Client{Addr: "127.0.0.1"}, up, nil); err != nil {
+			t.Fatal(err)
+		}
+		return w
+	}
+	for name, value := range map[string]string{"Cookie": cookie, "Authorization": bearer} {
+		before := up.served
+		if serve(name, value); up.served != before+1 || up.header.Get("Remote-User") != testUser || up.header.Get(name) != "" {
+			t.Errorf("%s: served %d, upstream saw %v", name, up.served-before, up.header)
+		}
+	}
+	before := up.served
+	if w := serve("", ""); w.Code != http.StatusFound || up.served != before {
+		t.Errorf("anonymous: %d", w.Code)
+	}
+	users, _, err := g.engine.store.ListUsers(context.Background(), store.UserFilter{})
+	if err != nil || len(users) != 1 {
+		t.Fatal(users, err)
+	}
+	if err := g.accounts.EndSessions(context.Background(), byCommandLine, users[0].ID, identity.ID{}, "test"); err != nil {
+		t.Fatal(err)
+	}
+	if w := serve("Cookie", cookie); w.Code != http.StatusFound || up.served != before {
+		t.Errorf("revoked cookie: %d", w.Code)
+	}
+	if w := serve("Authorization", bearer); w.Code != http.StatusUnauthorized || up.served != before {
+		t.Errorf("revoked token: %d", w.Code)
+	}
+}
+
+// BenchmarkGate is the cost of the gate's handler alone, on its real parts (goal: at most 3 µs and 5 allocations).
+func BenchmarkGate(b *testing.B) {
+	g, s, up := start(b), site(b), &upstream{}
+	cookie, bearer := signIn(b, g)
+	for _, c := range []struct{ path, name, value string }{{"cookie", "Cookie", cookie}, {"bearer", "Authorization", bearer}} {
+		b.Run(c.path, func(b *testing.B) {
+			r := newRequest(c.name, c.value)
+			sent := r.Header.Clone()
+			w, client := httptest.NewRecorder(), gate.Client{Addr: "127.0.0.1"}
+			header := make(http.Header, 20)
+			b.ReportAllocs()
+			for b.Loop() {
+				clear(header)
+				for name, values := range sent {
+					header[name] = values
+				}
+				r.Header = header
+				clear(w.HeaderMap)
+				if err := g.Gate().Serve(w, r, s, client, up, nil); err != nil {
+					b.Fatal(err)
+				}
+			}
+			if up.header.Get("Remote-User") != testUser {
+				b.Fatal("the request was not let in")
+			}
+		})
+	}
+}
