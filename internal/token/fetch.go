@@ -19,9 +19,8 @@ const (
 
 // newClient follows redirects on the same host only (OC-09) and keeps no connection open between fetches.
 func newClient() *http.Client {
-	transport := http.DefaultTransport.(*http.Transport).Clone()
-	transport.DisableKeepAlives = true
-	transport.MaxResponseHeaderBytes = 64 << 10
+	transport := &http.Transport{Proxy: http.ProxyFromEnvironment, DisableKeepAlives: true, MaxResponseHeaderBytes: 64 << 10,
+		ForceAttemptHTTP2: true, TLSHandshakeTimeout: fetchTimeout}
 	return &http.Client{Timeout: fetchTimeout, Transport: transport, CheckRedirect: func(r *http.Request, via []*http.Request) error {
 		if r.URL.Host != via[0].URL.Host || r.URL.Scheme != via[0].URL.Scheme {
 			return errors.New("redirect to another host")

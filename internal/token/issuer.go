@@ -64,12 +64,16 @@ func (i *Issuer) Issue(c Claims) (Issued, error) {
 	if c.User.HasRole(identity.AdminRole) {
 		permissions = []string{"*"}
 	}
-	t := jwt.NewWithClaims(jwt.SigningMethodRS256, jwt.MapClaims{
+	claims := jwt.MapClaims{
 		"iss": i.cfg.Issuer(c.Host), "sub": c.User.ID.String(), "aud": audience, "exp": now.Add(i.cfg.Access).Unix(), "iat": now.Unix(), "nbf": now.Unix(),
-		"jti": jti, "sid": c.SessionID, "client_id": c.ClientID, "auth_time": c.AuthTime.Unix(), "amr": notNil(c.AMR), "acr": c.ACR,
+		"jti": jti, "sid": c.SessionID, "client_id": c.ClientID, "amr": notNil(c.AMR), "acr": c.ACR,
 		"roles": notNil(c.User.Roles), "permissions": permissions, "preferred_username": c.User.Username, "email": c.User.Email,
 		"email_verified": false, "name": c.User.Name,
-	})
+	}
+	if !c.AuthTime.IsZero() { // no person was there
+		claims["auth_time"] = c.AuthTime.Unix()
+	}
+	t := jwt.NewWithClaims(jwt.SigningMethodRS256, claims)
 	t.Header["kid"], t.Header["typ"] = key.record.KID, typ
 	signed, err := t.SignedString(key.private)
 	if err == nil && len(signed) > maxToken {

@@ -208,7 +208,7 @@ func (s *snapshot) records() []store.KeyRecord {
 func (s *snapshot) signer(now time.Time) *ringKey {
 	var best *ringKey
 	for _, k := range s.keys {
-		if k.record.Activates.After(now) || !k.record.Retires.IsZero() && !k.record.Retires.After(now) {
+		if !signing([]store.KeyRecord{k.record}, now) {
 			continue
 		}
 		if best == nil || k.record.Activates.After(best.record.Activates) {

@@ -53,7 +53,8 @@ func (r *Ring) locked(ctx context.Context, do func(tx *store.Tx, there []store.K
 }
 
 // takeOver makes an imported key the one that signs, once per change of the configuration: a key that was imported
-// before and has since been rotated away must not come back with the next start.
+// before and has since been rotated away must not come back with the next start. The first key of a ring signs at once,
+// a later one after it was published (JW-17).
 func (r *Ring) takeOver(ctx context.Context, key *rsa.PrivateKey) error {
 	kid := thumbprint(&key.PublicKey)
 	return r.locked(ctx, func(tx *store.Tx, there []store.KeyRecord) error {
@@ -71,15 +72,26 @@ func (r *Ring) takeOver(ctx context.Context, key *rsa.PrivateKey) error {
 		if known != nil && (last.KID == kid || known.Source != "imported") {
 			return nil
 		}
-		if err := r.retire(ctx, tx, there, now); err != nil || known == nil {
-			if err != nil {
-				return err
-			}
-			return r.insert(ctx, tx, key, "imported", now)
+		at := now
+		if signing(there, now) {
+			at = now.Add(r.cfg.Publish) // the other nodes must know it before it signs
+		}
+		if err := r.retire(ctx, tx, there, at); err != nil {
+			return err
+		}
+		if known == nil {
+			return r.insert(ctx, tx, key, "imported", at)
 		}
 		back := *known
-		back.Activates, back.Retires, back.Expires = now, time.Time{}, time.Time{}
+		back.Activates, back.Retires, back.Expires = at, time.Time{}, time.Time{}
 		return tx.UpdateKey(ctx, back)
+	})
+}
+
+// signing tells whether a key signs at the moment.
+func signing(keys []store.KeyRecord, now time.Time) bool {
+	return slices.ContainsFunc(keys, func(k store.KeyRecord) bool {
+		return !k.Activates.After(now) && (k.Retires.IsZero() || k.Retires.After(now))
 	})
 }
 
