@@ -140,7 +140,7 @@ func start(binary, dir string, up *upstream) (list []*scenario, stop func(), err
 		return nil, stop, err
 	}
 	encoded := base64.StdEncoding.EncodeToString(pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: der}))
-	gateway, err := startCaddy(binary, dir, "truxe", "\ttruxe {\n\t\tjwt {\n\t\t\tprivate_key {env.JWT_PRIVATE_KEY_BASE64}\n\t\t}\n\t}", "\ttruxe\n"+proxy,
+	gateway, err := startCaddy(binary, dir, "truxe", "\ttruxe {\n\t\trate_limit address 1000000 1m\n\t\tjwt {\n\t\t\tprivate_key {env.JWT_PRIVATE_KEY_BASE64}\n\t\t}\n\t}", "\ttruxe\n"+proxy,
 		"JWT_PRIVATE_KEY_BASE64="+encoded, "TRUXE_ADMIN_USERNAME=alice", "TRUXE_ADMIN_EMAIL=alice@example.com", "TRUXE_ADMIN_PASSWORD="+password)
 	if err != nil {
 		return nil, stop, err

@@ -102,9 +102,7 @@ func (a *Accounts) change(ctx context.Context, do func(tx *store.Tx, out *effect
 		a.Sessions.DropUser(id)
 	}
 	err = a.Revoked.Announce(ctx, out.revoked...)
-	for _, id := range out.changed {
-		err = errors.Join(err, a.Cluster.Publish(ctx, cluster.Event{Kind: cluster.KindChanged, Name: id.String(), At: a.Now().UnixMilli()}))
-	}
+	err = errors.Join(err, a.Revoked.AnnounceChange(ctx, out.changed...))
 	for _, r := range out.revoked {
 		a.Metrics.Revocation(r.Kind.String())
 	}
