@@ -153,7 +153,9 @@ func attacks(r *rig, listener string) map[string][]attempt {
 	for _, v := range []any{"JWT", "JOSE", "logout+jwt", "dpop+jwt", "secevent+jwt", removed{}} {
 		typs = append(typs, head(m{"typ": v}))
 	}
-	jwe := func(h m) string { return enc(h) + "." + enc("key") + "." + enc("iv") + "." + enc(claims) + "." + enc("tag") }
+	jwe := func(h m) string {
+		return enc(h) + "." + enc("key") + "." + enc("iv") + "." + enc(claims) + "." + enc("tag")
+	}
 
 	return map[string][]attempt{
 		"alg-none": three(m{"alg": "none"}), "alg-empty-string": three(m{"alg": ""}), "alg-null": three(m{"alg": nil}), "alg-missing": three(m{"alg": removed{}}),

@@ -26,9 +26,9 @@ var known = []string{"alg", "typ", "kid", "crit", "b64", "zip", "enc", "cty", "i
 
 // segments splits a compact JWS: three parts of base64url without padding and in their one canonical spelling, so that
 // no copy of a revoked token passes as another one (JW-05, JW-19). Length and characters are looked at first.
-func segments(raw string) (head, claims []byte, err error) {
+func segments(raw string) (head, claims, sig []byte, err error) {
 	if len(raw) == 0 || len(raw) > maxToken {
-		return nil, nil, bad("length")
+		return nil, nil, nil, bad("length")
 	}
 	dots := 0
 	for i := range len(raw) {
@@ -37,23 +37,23 @@ func segments(raw string) (head, claims []byte, err error) {
 			dots++
 		case c >= 'A' && c <= 'Z', c >= 'a' && c <= 'z', c >= '0' && c <= '9', c == '-', c == '_':
 		default:
-			return nil, nil, bad("character")
+			return nil, nil, nil, bad("character")
 		}
 	}
 	if dots != 2 {
-		return nil, nil, bad("segments")
+		return nil, nil, nil, bad("segments")
 	}
 	parts := strings.SplitN(raw, ".", 3)
 	if head, err = strictBase64.DecodeString(parts[0]); err != nil {
-		return nil, nil, bad("header encoding")
+		return nil, nil, nil, bad("header encoding")
 	}
 	if claims, err = strictBase64.DecodeString(parts[1]); err != nil {
-		return nil, nil, bad("claims encoding")
+		return nil, nil, nil, bad("claims encoding")
 	}
-	if sig, err := strictBase64.DecodeString(parts[2]); err != nil || len(sig) == 0 {
-		return nil, nil, bad("signature encoding")
+	if sig, err = strictBase64.DecodeString(parts[2]); err != nil || len(sig) == 0 {
+		return nil, nil, nil, bad("signature encoding")
 	}
-	return head, claims, nil
+	return head, claims, sig, nil
 }
 
 // object reads one strict JSON object.

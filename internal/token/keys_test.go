@@ -101,7 +101,7 @@ func TestKeySetOfAnotherIssuer(t *testing.T) {
 	}
 	set := func(lines ...string) []byte { return []byte(`{"keys":[` + strings.Join(lines, ",") + `]}`) }
 	for name, raw := range map[string][]byte{"plain": set(line(nil)), "without use and alg": set(line(m{"use": removed{}, "alg": removed{}})),
-		"beside others": set(line(m{"kid": "ps", "alg": "PS256"}), line(m{"kid": "e", "use": "enc"}), `{"kty":"EC","kid":"ec","crv":"P-256"}`, `{"kty":"oct","kid":"o","k":"AAAA"}`, line(nil)),
+		"beside others":     set(line(m{"kid": "ps", "alg": "PS256"}), line(m{"kid": "e", "use": "enc"}), `{"kty":"EC","kid":"ec","crv":"P-256"}`, `{"kty":"oct","kid":"o","k":"AAAA"}`, line(nil)),
 		"beside a weak one": set(line(m{"kid": "weak", "n": enc(smallKey(t).N.Bytes())}), line(nil)), "verify": set(line(m{"key_ops": []string{"verify"}}))} {
 		keys, err := parseJWKS(raw)
 		if err != nil || len(keys) != 1 || keys["good"] == nil || !keys["good"].Equal(&ourKey().PublicKey) {

@@ -35,9 +35,12 @@ func (v *Verifier) Ours(raw string) bool {
 }
 
 func (v *Verifier) namesIssuer(body []byte) bool {
+	if !v.mentionsIssuer(string(body)) { // most tokens of others; this is much cheaper than reading them
+		return false
+	}
 	var claims map[string]any
 	if strictjson.Decode(body, &claims, strictjson.Options{AllowUnknown: true}) != nil {
-		return v.mentionsIssuer(string(body))
+		return true
 	}
 	for name, value := range claims {
 		if !strings.EqualFold(name, "iss") {
@@ -56,9 +59,11 @@ func (v *Verifier) namesIssuer(body []byte) bool {
 	return false
 }
 
-// mentionsIssuer looks for our issuers' names in a text that is not strict JSON, with its escapes resolved.
+// mentionsIssuer looks for our issuers' names in a text, as it stands and with its escapes resolved.
 func (v *Verifier) mentionsIssuer(s string) bool {
-	s += "\n" + unescape(s)
+	if strings.Contains(s, `\`) {
+		s += "\n" + unescape(s)
+	}
 	for iss := range v.own {
 		if strings.Contains(s, iss) {
 			return true

@@ -95,7 +95,12 @@ type rig struct {
 
 func newRig(t testing.TB, trust ...*Trust) *rig {
 	t.Helper()
-	r := &rig{t: t, clock: newClock(), store: openStore(t), box: newBox(t), session: identity.NewID()}
+	return newRigAt(t, newClock(), trust...)
+}
+
+func newRigAt(t testing.TB, c *clock, trust ...*Trust) *rig {
+	t.Helper()
+	r := &rig{t: t, clock: c, store: openStore(t), box: newBox(t), session: identity.NewID()}
 	r.user = identity.User{ID: identity.NewID(), Username: "Ann", Email: "ann@example.com", Name: "Ann Lee", Roles: []string{"viewer"}}
 	r.ring = must(OpenRing(t.Context(), r.store, r.box, RingConfig{Import: pkcs1PEM(ourKey()), Access: 15 * time.Minute, Now: r.clock.now}))(t)
 	r.issuer = NewIssuer(r.ring, IssuerConfig{Issuer: func(string) string { return ourIssuer }, Audience: []string{"truxe"}, Access: 15 * time.Minute, Now: r.clock.now})
@@ -146,7 +151,7 @@ type m = map[string]any
 // parts decodes a token into header and claims.
 func parts(t testing.TB, raw string) (header, claims m) {
 	t.Helper()
-	head, body, err := segments(raw)
+	head, body, _, err := segments(raw)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -156,7 +161,7 @@ func parts(t testing.TB, raw string) (header, claims m) {
 	return header, claims
 }
 
-// with copies members and changes some; a nil function value removes one.
+// with copies members and changes some; removed{} takes one out.
 func with(base m, change m) m {
 	out := maps.Clone(base)
 	for k, v := range change {
@@ -209,7 +214,6 @@ func mac(hash crypto.Hash, key []byte, header, claims any) string {
 
 // good gives the header and claims of a good token.
 func (r *rig) good() (header, claims m) { return parts(r.t, r.issue()) }
-
 
 func mustJSON(v any) string {
 	raw, err := json.Marshal(v)
