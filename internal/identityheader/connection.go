@@ -1,37 +1,32 @@
 package identityheader
 
 import (
-	"io"
 	"net/http"
 	"strings"
 )
 
 // SanitizeConnection keeps a client from deleting our headers: reverse_proxy drops every header that Connection names
 // after we have set it (HD-02, CVE-2024-45410). Only what belongs to the connection itself stays. An upgrade to h2c is
-// not passed on: the upstream would speak a protocol nobody here checks (HD-09).
+// not passed on: the upstream would speak a protocol nobody here checks (HD-09). The usual forms cost no allocation.
 func SanitizeConnection(h http.Header) {
-	if up := h["Upgrade"]; len(up) > 0 && !(len(up) == 1 && strings.EqualFold(strings.TrimSpace(up[0]), "websocket")) {
+	if len(h["Upgrade"]) > 0 && offersH2C(h["Upgrade"]) {
 		delete(h, "Upgrade")
-		delete(h, "Http2-Settings")
 	}
-	lines := h["Connection"]
+	delete(h, "Http2-Settings") // RFC 7540 3.2.1: belongs to that upgrade alone
 	delete(h, "Proxy-Connection")
+	lines := h["Connection"]
 	if len(lines) == 0 {
 		return
 	}
-	if len(lines) == 1 {
-		switch lines[0] {
-		case "keep-alive", "close", "Upgrade", "upgrade", "Keep-Alive":
-			return
-		}
+	upgrades := len(h["Upgrade"]) > 0
+	if len(lines) == 1 && onlyOurs(lines[0], upgrades) {
+		return
 	}
-	var kept []string
+	kept := make([]string, 0, 4)
 	for _, line := range lines {
-		for option := range strings.SplitSeq(line, ",") {
-			option = strings.ToLower(strings.TrimSpace(option))
-			switch option {
-			case "upgrade", "keep-alive", "close", "te":
-				kept = append(kept, option)
+		for option, rest := nextOption(line); option != "" || rest != ""; option, rest = nextOption(rest) {
+			if name := ofConnection(option, upgrades); name != "" && !contains(kept, name) {
+				kept = append(kept, name)
 			}
 		}
 	}
@@ -42,27 +37,54 @@ func SanitizeConnection(h http.Header) {
 	h["Connection"] = []string{strings.Join(kept, ", ")}
 }
 
-// GuardTrailers keeps our names out of the request's trailers: reverse_proxy forwards trailers, and net/http merges
-// undeclared ones once one is declared. They are removed when the body ends, which is when they become known.
-func (s *Set) GuardTrailers(r *http.Request) {
-	if r.Body == nil || r.Body == http.NoBody || r.ContentLength >= 0 && len(r.Trailer) == 0 {
-		return
+// onlyOurs tells whether a line can stay as it is: options of the connection alone, as browsers spell them.
+func onlyOurs(line string, upgrades bool) bool {
+	for option, rest := nextOption(line); option != "" || rest != ""; option, rest = nextOption(rest) {
+		if name := ofConnection(option, upgrades); name == "" || option != name && option != "Upgrade" && option != "Keep-Alive" {
+			return false
+		}
 	}
-	s.Strip(r.Trailer)
-	r.Body = &guardedBody{ReadCloser: r.Body, set: s, request: r}
+	return strings.Trim(line, " \t") != ""
 }
 
-type guardedBody struct {
-	io.ReadCloser
-	set     *Set
-	request *http.Request
+// ofConnection gives the option's one spelling, "" for what is not the connection's own.
+func ofConnection(option string, upgrades bool) string {
+	switch {
+	case strings.EqualFold(option, "keep-alive"):
+		return "keep-alive"
+	case strings.EqualFold(option, "close"):
+		return "close"
+	case strings.EqualFold(option, "te"):
+		return "te"
+	case upgrades && strings.EqualFold(option, "upgrade"):
+		return "upgrade"
+	}
+	return ""
 }
 
-// Read strips the trailers as soon as they are there.
-func (b *guardedBody) Read(p []byte) (int, error) {
-	n, err := b.ReadCloser.Read(p)
-	if err != nil {
-		b.set.Strip(b.request.Trailer)
+func contains(list []string, s string) bool {
+	for _, l := range list {
+		if l == s {
+			return true
+		}
 	}
-	return n, err
+	return false
+}
+
+func nextOption(line string) (option, rest string) {
+	option, rest, _ = strings.Cut(line, ",")
+	return strings.Trim(option, " \t"), rest
+}
+
+// offersH2C tells whether an Upgrade names HTTP/2 in any form ("h2c", "h2", "HTTP/2.0"), alone or among others.
+func offersH2C(lines []string) bool {
+	for _, line := range lines {
+		for option, rest := nextOption(line); option != "" || rest != ""; option, rest = nextOption(rest) {
+			protocol, _, _ := strings.Cut(option, "/")
+			if strings.EqualFold(protocol, "h2c") || strings.EqualFold(protocol, "h2") || strings.EqualFold(protocol, "http") {
+				return true
+			}
+		}
+	}
+	return false
 }

@@ -5,47 +5,49 @@ import (
 	"slices"
 )
 
-const (
-	tID      = "{http.auth.user.id}"
-	tName    = "{http.auth.user.name}"
-	tEmail   = "{http.auth.user.email}"
-	tDisplay = "{http.auth.user.display_name}"
-	tRoles   = "{http.auth.user.roles}"
-	tBar     = "{http.truxe.roles_bar}"
-	tSession = "{http.truxe.session}"
-)
+type preset []struct {
+	name  string
+	value value
+}
 
 // ourOwn is the default set.
-var ourOwn = []Custom{{User, tName}, {Name, tDisplay}, {Email, tEmail}, {Groups, tRoles}, {UserID, tID}, {Session, tSession}, {AMR, "{http.truxe.amr}"}}
+var ourOwn = preset{{User, vName}, {Name, vDisplay}, {Email, vEmail}, {Groups, vRoles}, {UserID, vID}, {Session, vSession}, {AMR, vAMR}}
 
-// presets are the names that apps and other gateways' apps read. Each of these apps believes whoever can reach it: bind
-// it to loopback, or list Caddy as its only trusted proxy.
-var presets = map[string][]Custom{
-	"grafana":        {{"X-WEBAUTH-USER", tName}, {"X-WEBAUTH-EMAIL", tEmail}, {"X-WEBAUTH-NAME", tDisplay}, {"X-WEBAUTH-GROUPS", tRoles}},
-	"gitea":          {{"X-WEBAUTH-USER", tName}, {"X-WEBAUTH-EMAIL", tEmail}, {"X-WEBAUTH-FULLNAME", tDisplay}},
-	"forgejo":        {{"X-WEBAUTH-USER", tName}, {"X-WEBAUTH-EMAIL", tEmail}, {"X-WEBAUTH-FULLNAME", tDisplay}},
-	"jenkins":        {{"X-Forwarded-User", tName}, {"X-Forwarded-Mail", tEmail}, {"X-Forwarded-DisplayName", tDisplay}, {"X-Forwarded-Groups", tBar}},
-	"freshrss":       {{"Remote-User", tName}, {"X-WebAuth-User", tName}},
-	"miniflux":       {{"Remote-User", tName}},
-	"paperless":      {{"Remote-User", tName}},
-	"organizr":       {{"Remote-User", tName}, {"Remote-Email", tEmail}},
-	"seerr":          {{"Remote-User", tName}, {"Remote-Email", tEmail}},
-	"seafile":        {{"Remote-User", tName}},
-	"jira":           {{"Remote-User", tName}},
-	"guacamole":      {{"Remote-User", tName}},
-	"firefly":        {{"Remote-User", tEmail}},
-	"calibre-web":    {{"Remote-User", tName}},
-	"home-assistant": {{"X-Forwarded-Preferred-Username", tName}},
-	"2fauth":         {{"Remote-User", tName}, {"Remote-Email", tEmail}},
-	"cloudbeaver":    {{"X-User", tName}, {"X-Role", tBar}, {"X-First-name", tDisplay}, {"X-Last-name", ""}},
-	"koel":           {{"remote-user", tName}, {"remote-preferred-name", tDisplay}},
-	"authelia":       {{User, tName}, {Groups, tRoles}, {Name, tDisplay}, {Email, tEmail}},
-	"tinyauth":       {{User, tName}, {Groups, tRoles}, {Name, tDisplay}, {Email, tEmail}, {"Remote-Sub", tID}},
-	"authentik": {{"X-authentik-username", tName}, {"X-authentik-groups", tBar}, {"X-authentik-email", tEmail}, {"X-authentik-name", tDisplay},
-		{"X-authentik-uid", tID}},
-	"oauth2-proxy":   {{"X-Forwarded-User", tID}, {"X-Forwarded-Groups", tRoles}, {"X-Forwarded-Email", tEmail}, {"X-Forwarded-Preferred-Username", tName}},
-	"caddy-security": {{"X-Token-Subject", tName}, {"X-Token-User-Name", tDisplay}, {"X-Token-User-Email", tEmail}, {"X-Token-User-Roles", tRoles}},
-	"vouch":          {{"X-Vouch-User", tEmail}},
+// remoteUser serves the apps that read REMOTE_USER, which CGI and WSGI servers make of it.
+var remoteUser = preset{{User, vName}}
+
+// presets are the names that apps, and the apps of other gateways, read. Each of these apps believes whoever can reach
+// it: bind it to loopback, or list Caddy as its only trusted proxy (CVE-2026-63439, CVE-2026-20896).
+var presets = map[string]preset{
+	"grafana":        {{"X-WEBAUTH-USER", vName}, {"X-WEBAUTH-EMAIL", vEmail}, {"X-WEBAUTH-NAME", vDisplay}, {"X-WEBAUTH-GROUPS", vRoles}},
+	"gitea":          gitea,
+	"forgejo":        gitea,
+	"jenkins":        {{"X-Forwarded-User", vName}, {"X-Forwarded-Mail", vEmail}, {"X-Forwarded-DisplayName", vDisplay}, {"X-Forwarded-Groups", vRolesBar}},
+	"freshrss":       {{User, vName}, {"X-WebAuth-User", vName}},
+	"miniflux":       remoteUser, // AUTH_PROXY_HEADER names it
+	"paperless":      remoteUser,
+	"organizr":       {{User, vName}, {Email, vEmail}},
+	"seerr":          {{User, vName}, {Email, vEmail}},
+	"seafile":        remoteUser,
+	"jira":           remoteUser,
+	"guacamole":      remoteUser, // http-auth-header names it
+	"firefly":        {{User, vEmail}},
+	"calibre-web":    remoteUser,
+	"home-assistant": {{"X-Forwarded-Preferred-Username", vName}},
+	"2fauth":         remoteUser,
+	"cloudbeaver":    {{"X-User", vName}, {"X-Role", vRolesBar}, {"X-First-name", vDisplay}, {"X-Last-name", vNone}},
+	"koel":           {{User, vName}, {"Remote-Preferred-Name", vDisplay}},
+
+	"authelia": {{User, vName}, {Groups, vRoles}, {Name, vDisplay}, {Email, vEmail}},
+	"tinyauth": {{User, vName}, {Groups, vRoles}, {Name, vDisplay}, {Email, vEmail}, {"Remote-Sub", vID}},
+	"authentik": {{"X-authentik-username", vName}, {"X-authentik-groups", vRolesBar}, {"X-authentik-email", vEmail}, {"X-authentik-name", vDisplay},
+		{"X-authentik-uid", vID}},
+	"oauth2-proxy": {{"X-Forwarded-User", vID}, {"X-Forwarded-Groups", vRoles}, {"X-Forwarded-Email", vEmail}, {"X-Forwarded-Preferred-Username", vName}},
+	// caddy-security divides roles by spaces
+	"caddy-security": {{"X-Token-Subject", vName}, {"X-Token-User-Name", vDisplay}, {"X-Token-User-Email", vEmail}, {"X-Token-User-Roles", vRolesSpace}},
+	"vouch":          {{"X-Vouch-User", vEmail}},
 }
+
+var gitea = preset{{"X-WEBAUTH-USER", vName}, {"X-WEBAUTH-EMAIL", vEmail}, {"X-WEBAUTH-FULLNAME", vDisplay}}
 
 func presetNames() []string { return slices.Sorted(maps.Keys(presets)) }

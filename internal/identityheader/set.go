@@ -1,16 +1,17 @@
-// Package identityheader decides what of a request's headers may claim to be an identity. Every client header that
-// equals one of ours after folding is removed, on every request; then the gateway sets its own.
+// Package identityheader decides what of a request's headers may claim to be an identity. Every client header or
+// trailer that equals one of ours after folding is removed, on every request; then the gateway sets its own.
 //
-// Values are one line of printable ASCII: every other byte, and "%" itself, is percent-encoded as UTF-8, so that an app
-// can decode without guessing (HD-03). A comma in a role is encoded too, since commas separate roles.
+// # Values
+//
+// A value is one line of printable ASCII (HD-03, RFC 9110 5.5). Every other byte of its UTF-8 form, "%" itself and a space
+// at either end are percent-encoded, so an app that decodes percent-encoding once gets the exact text, and two names that
+// differ never look alike to one that does not. In a list "," and "|" are encoded inside each member as well, and " " where spaces divide.
 package identityheader
 
 import (
 	"fmt"
 	"net/http"
 	"net/textproto"
-	"slices"
-	"strings"
 
 	"github.com/truxeio/caddy-truxe/internal/nearest"
 )
@@ -28,13 +29,15 @@ const (
 )
 
 // Custom is one more header: Template may use {http.auth.user.id}, .name, .email, .display_name, .roles and {http.truxe.session}.
+// A name that the set already has (as CGI reads it) gets the new template.
 type Custom struct{ Name, Template string }
 
 // Config says what the upstream gets.
 type Config struct {
-	None   bool   // nothing
-	Preset string // names of an app or of another gateway; "" is our own
-	Custom []Custom
+	None      bool   // nothing but Custom; the names of Preset and of our own set stay refused to clients
+	Preset    string // names of an app or of another gateway instead of our own; "" is our own
+	Custom    []Custom
+	Assertion bool // the signed assertion too; its value is the caller's (SetAssertion)
 }
 
 // field is one header to be set.
@@ -43,113 +46,75 @@ type field struct {
 	value template
 }
 
-// Set is a compiled Config.
+// Set is a compiled Config. It is safe for concurrent use.
 type Set struct {
-	fields []field
-	owned  map[string]bool // folded names that clients may not send
-	first  [256]bool       // first bytes of owned names, folded: a cheap test before the map
-	minLen int
-	maxLen int
+	fields    []field
+	assertion bool
+	owned     map[string]bool // folded names that clients may not send
+	first     [256]bool       // first bytes of owned names, folded: a cheap test before the map
+	minLen    int
+	maxLen    int
 }
 
 // Compile checks names and templates.
 func Compile(c Config) (*Set, error) {
-	s := &Set{owned: map[string]bool{}, minLen: 1 << 10}
+	s := &Set{owned: map[string]bool{}, minLen: 1 << 10, assertion: c.Assertion && !c.None}
 	for _, name := range []string{User, Name, Email, Groups, UserID, Session, AMR, Assertion} {
 		s.own(name)
 	}
-	if !c.None {
-		list := ourOwn
-		if c.Preset != "" {
-			var ok bool
-			if list, ok = presets[c.Preset]; !ok {
-				return nil, fmt.Errorf("unknown headers preset %q%s", c.Preset, nearest.Hint(c.Preset, presetNames()))
-			}
-		}
-		for _, f := range list {
-			if err := s.add(f.Name, f.Template); err != nil {
-				return nil, err
-			}
+	list := ourOwn
+	if c.Preset != "" {
+		var ok bool
+		if list, ok = presets[c.Preset]; !ok {
+			return nil, fmt.Errorf("unknown headers preset %q%s", c.Preset, nearest.Hint(c.Preset, presetNames()))
 		}
 	}
+	for _, f := range list {
+		s.own(f.name)
+		if !c.None {
+			s.fields = append(s.fields, field{textproto.CanonicalMIMEHeaderKey(f.name), template{single: f.value}})
+		}
+	}
+	seen := map[string]bool{}
 	for _, f := range c.Custom {
 		if err := checkName(f.Name); err != nil {
 			return nil, err
 		}
-		if err := s.add(f.Name, f.Template); err != nil {
+		if seen[fold(f.Name)] {
+			return nil, fmt.Errorf("header %s is set twice", f.Name)
+		}
+		seen[fold(f.Name)] = true
+		if err := s.add(f); err != nil {
 			return nil, err
 		}
 	}
 	return s, nil
 }
 
-func (s *Set) add(name, text string) error {
-	t, err := parse(text)
+func (s *Set) add(c Custom) error {
+	t, err := parse(c.Template)
 	if err != nil {
-		return fmt.Errorf("header %s: %w", name, err)
+		return fmt.Errorf("header %s: %w", c.Name, err)
 	}
-	name = textproto.CanonicalMIMEHeaderKey(name)
-	s.own(name)
+	s.own(c.Name)
+	f := field{textproto.CanonicalMIMEHeaderKey(c.Name), t}
 	for i := range s.fields {
-		if s.fields[i].name == name {
-			s.fields[i].value = t
+		if fold(s.fields[i].name) == fold(f.name) {
+			s.fields[i] = f
 			return nil
 		}
 	}
-	s.fields = append(s.fields, field{name, t})
+	s.fields = append(s.fields, f)
 	return nil
 }
 
-func (s *Set) own(name string) {
-	folded := fold(name)
-	s.owned[folded] = true
-	s.first[folded[0]] = true
-	s.minLen, s.maxLen = min(s.minLen, len(folded)), max(s.maxLen, len(folded))
-}
+// WantsAssertion tells whether the upstream is to get a signed assertion (`assertion on`).
+func (s *Set) WantsAssertion() bool { return s.assertion }
 
-// fold is how CGI and PHP read a name: upper case, and everything that is not a letter or digit is "_" (HD-01).
-func fold(name string) string {
-	var buf [64]byte
-	b := buf[:0]
-	for i := range len(name) {
-		b = append(b, foldByte(name[i]))
-	}
-	return string(b)
-}
+// SetAssertion sets the signed assertion.
+func (s *Set) SetAssertion(h http.Header, jwt string) { h[Assertion] = []string{jwt} }
 
-func foldByte(c byte) byte {
-	switch {
-	case c >= 'a' && c <= 'z':
-		return c - 32
-	case c >= 'A' && c <= 'Z', c >= '0' && c <= '9':
-		return c
-	}
-	return '_'
-}
-
-// Owns tells whether a header name is ours in any spelling. Names beginning with X-Truxe- always are.
-func (s *Set) Owns(name string) bool {
-	if len(name) == 0 || !s.first[foldByte(name[0])] {
-		return false
-	}
-	var buf [64]byte
-	if len(name) > len(buf) {
-		return hasOwnPrefix(name)
-	}
-	for i := range len(name) {
-		buf[i] = foldByte(name[i])
-	}
-	if len(name) >= len(ownPrefix) && string(buf[:len(ownPrefix)]) == ownPrefix {
-		return true
-	}
-	return len(name) >= s.minLen && len(name) <= s.maxLen && s.owned[string(buf[:len(name)])]
-}
-
-const ownPrefix = "X_TRUXE_"
-
-func hasOwnPrefix(name string) bool { return fold(name[:len(ownPrefix)]) == ownPrefix }
-
-// Strip removes what a client may not send. Without any it allocates nothing.
+// Strip removes what a client may not send. It allocates nothing.
 func (s *Set) Strip(h http.Header) {
 	for name := range h {
 		if s.Owns(name) {
@@ -158,16 +123,35 @@ func (s *Set) Strip(h http.Header) {
 	}
 }
 
-// checkName refuses names that are no header or that steer the connection or the app's own credentials.
-func checkName(name string) error {
-	if name == "" || len(name) > 60 || strings.ContainsFunc(name, func(r rune) bool {
-		return !(r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' || r == '-')
-	}) {
-		return fmt.Errorf("header %q: a name is letters, digits and hyphens", name)
+// Apply sets the headers, at the cost of one allocation.
+func (s *Set) Apply(h http.Header, v *Values) { s.ApplyTo(h, v, new(Buffer)) }
+
+// Buffer holds one request's header values. A caller that allocates something per request anyway embeds one.
+type Buffer [8]string
+
+// ApplyTo sets the headers with room from the caller: no allocation for our own set and the presets. The slices are
+// never shared between requests, since Caddy's request_header replaces values in place (headers.go:319): shared ones
+// would give one person's edited value to the next. Their capacity is one, so an append copies.
+func (s *Set) ApplyTo(h http.Header, v *Values, buf *Buffer) {
+	room := buf[:]
+	for i := range s.fields {
+		if len(room) == 0 {
+			room = make([]string, len(s.fields)-i)
+		}
+		room[0] = s.fields[i].value.expand(v)
+		h[s.fields[i].name] = room[:1:1]
+		room = room[1:]
 	}
-	if slices.Contains([]string{"CONNECTION", "UPGRADE", "HOST", "COOKIE", "SET_COOKIE", "AUTHORIZATION", "PROXY_AUTHORIZATION", "CONTENT_LENGTH",
-		"TRANSFER_ENCODING", "TE", "TRAILER", "KEEP_ALIVE", "CONTENT_TYPE", "FORWARDED", "X_FORWARDED_FOR", "X_FORWARDED_PROTO", "X_FORWARDED_HOST"}, fold(name)) {
-		return fmt.Errorf("header %s steers the connection or is the app's own; choose another name", name)
+}
+
+// ApplyEmpty sets every header to the empty value, so that a proxy that copies them overwrites what a client sent
+// (HD-06, CVE-2026-30851).
+func (s *Set) ApplyEmpty(h http.Header) {
+	room := make([]string, len(s.fields)+1)
+	for i := range s.fields {
+		h[s.fields[i].name] = room[i : i+1 : i+1]
 	}
-	return nil
+	if s.assertion {
+		h[Assertion] = room[len(s.fields):]
+	}
 }

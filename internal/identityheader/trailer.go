@@ -1,0 +1,36 @@
+package identityheader
+
+import (
+	"io"
+	"net/http"
+)
+
+// GuardTrailers keeps our names out of the request's trailers, which reverse_proxy forwards and which no header rule
+// sees. Announced names go at once. What arrives is known when the body ends: HTTP/1 merges undeclared trailers once
+// one is declared (net/http transfer.go mergeSetHeader), HTTP/2 fills in the announced ones only (copyTrailersToHandlerRequest),
+// for HTTP/3 nothing is promised. So a body is wrapped when it is chunked, when anything is announced, and on HTTP/3;
+// plain bodies, and requests without one, cost nothing.
+func (s *Set) GuardTrailers(r *http.Request) {
+	announced := r.Trailer != nil
+	s.Strip(r.Trailer)
+	if r.Body == nil || r.Body == http.NoBody || r.ContentLength >= 0 && !announced && r.ProtoMajor < 3 {
+		return
+	}
+	r.Body = &guardedBody{ReadCloser: r.Body, set: s, request: r}
+}
+
+// guardedBody strips the trailers when the body has ended, before its reader learns of it. Not on other errors and not
+// in Close: a transport may close while it reads, net/http then drains, and two goroutines would write one map.
+type guardedBody struct {
+	io.ReadCloser
+	set     *Set
+	request *http.Request
+}
+
+func (b *guardedBody) Read(p []byte) (int, error) {
+	n, err := b.ReadCloser.Read(p)
+	if err == io.EOF {
+		b.set.Strip(b.request.Trailer)
+	}
+	return n, err
+}
