@@ -39,7 +39,7 @@ func open(t testing.TB, st *store.Store, cfg audit.Config) *audit.Log {
 
 func closeLog(t testing.TB, l *audit.Log) {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+	ctx, cancel := context.WithTimeout(context.Background(), 60*time.Second)
 	defer cancel()
 	if err := l.Close(ctx); err != nil {
 		t.Error(err)
@@ -168,7 +168,7 @@ func TestSecretsAreNotWritten(t *testing.T) {
 	}
 	auth := "Authorization: Basic YWRhOmNhbmFyeQ=="
 	for _, c := range append(canaries, auth) {
-		for _, around := range []string{"%s", "?a=%s&b=%s", "x %s, %s.", strings.Repeat("é", 505) + " %s", "/.truxe/setup#t=%s"} {
+		for _, around := range []string{"%s", "?a=%s&b=%s", "x %s, %s.", strings.Repeat("é", 505) + " %s", strings.Repeat("%s ", 300), strings.Repeat("x", 8180) + "%s", "/.truxe/setup#t=%s"} {
 			s := strings.ReplaceAll(around, "%s", c)
 			appendEvent(t, l, audit.Event{Event: audit.AuthzFail, Outcome: s, Actor: audit.Actor{ID: s, Name: s}, Subject: audit.Subject{ID: s, Name: s, Session: s, Token: s},
 				IP: s, UserAgent: s, Session: s, Host: s, Method: s, Path: s, Reason: s, Details: map[string]string{s: s, "kid": s}})

@@ -2,12 +2,16 @@ package audit
 
 import (
 	"bytes"
+	"crypto/sha256"
 	"encoding/json"
+	"fmt"
 	"strings"
 	"testing"
 	"time"
 	"unicode"
 	"unicode/utf8"
+
+	"github.com/gowebpki/jcs"
 )
 
 // chain makes n lines as a file has them.
@@ -16,7 +20,8 @@ func chain(t testing.TB, n int) []byte {
 	var out []byte
 	var prev [32]byte
 	for i := range n {
-		row, err := build(Event{Event: AuthnLoginSuccess, Outcome: "success", Actor: Actor{ID: "u", Name: "ada"}, Reference: "R-2222-3333"}, int64(i+1), time.UnixMilli(1_780_000_000_000), prev)
+		e := Event{Event: AuthnLoginSuccess, Outcome: "success", Actor: Actor{ID: "u", Name: "ada"}, Reference: "R-2222-3333"}
+		row, err := clean(e).follow(int64(i), prev, time.UnixMilli(1_780_000_000_000))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -30,14 +35,19 @@ func chain(t testing.TB, n int) []byte {
 func FuzzAuditLine(f *testing.F) {
 	for _, s := range []string{"", "ada", "a\r\nb", "\x00\x1b[31m", "\xff", "trx_rt_abc", "eyJhbGciOiJ.eyJzdWIi.x", strings.Repeat("A1b", 20), strings.Repeat("😀", 600), `"},{`, "\u202e"} {
 		f.Add(s, "k", s)
+		f.Add(s, "host", `","host":"`)
+		f.Add(s, "hash", s)
 	}
 	f.Fuzz(func(t *testing.T, a, key, b string) {
 		var prev [32]byte
 		e := Event{Event: AuthzFail, Outcome: a, Actor: Actor{a, b}, Subject: Subject{b, a, b, a}, IP: b, UserAgent: a, Session: b, Host: a, Method: b, Path: a, Reason: b,
 			Reference: a, Details: map[string]string{key: b, "kid": a}}
-		row, err := build(e, 7, time.UnixMilli(1), prev)
+		row, err := clean(e).follow(6, prev, time.UnixMilli(1))
 		if err != nil {
 			t.Fatalf("%q %q %q: %v", a, key, b, err)
+		}
+		if canonical, err := jcs.Transform(row.Line); err != nil || !bytes.Equal(canonical, row.Line) {
+			t.Fatalf("not canonical: %s", row.Line)
 		}
 		l, stated, err := read(row.Line)
 		if err != nil || stated != row.Hash || l.Seq != 7 || l.IP != row.IP {
@@ -90,7 +100,7 @@ func TestAlteredFileIsFound(t *testing.T) {
 	join := func(parts ...[]byte) []byte { return bytes.Join(parts, nil) }
 	var other [32]byte
 	other[0] = 1
-	forged, err := build(Event{Event: AuthnLoginSuccess, Actor: Actor{ID: "eve"}}, 3, time.UnixMilli(5), other)
+	forged, err := clean(Event{Event: AuthnLoginSuccess, Actor: Actor{ID: "eve"}}).follow(2, other, time.UnixMilli(5))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -129,6 +139,25 @@ func TestAlteredFileIsFound(t *testing.T) {
 	report, _ := VerifyFile(bytes.NewReader(bytes.Replace(good, []byte("success"), []byte("failure"), 1)))
 	if len(report.Problems) != 1 {
 		t.Errorf("one change is %d problems: %v", len(report.Problems), report.Problems)
+	}
+}
+
+// CONTRACT section 11: hash is SHA-256 over the canonical JSON (RFC 8785) of the line without hash.
+func TestHashIsThatOfTheCanonicalLineWithoutIt(t *testing.T) {
+	row, err := clean(Event{Event: AuthzFail, Host: "a", Details: map[string]string{"host": `","host":"b`, "hash": "x", "event": "authz_fail"}}).follow(0, [32]byte{}, time.UnixMilli(1))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var members map[string]any
+	if err := json.Unmarshal(row.Line, &members); err != nil {
+		t.Fatal(err)
+	}
+	stated := members["hash"]
+	delete(members, "hash")
+	plain, _ := json.Marshal(members)
+	canonical, err := jcs.Transform(plain)
+	if err != nil || stated != fmt.Sprintf("%x", sha256.Sum256(canonical)) {
+		t.Errorf("%s: %v", row.Line, err)
 	}
 }
 

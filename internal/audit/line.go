@@ -37,36 +37,36 @@ type line struct {
 
 const timeFormat = "2006-01-02T15:04:05.000Z"
 
-// build makes the row after a head: the canonical line (RFC 8785) with its hash.
-func build(e Event, seq int64, at time.Time, prev [32]byte) (store.AuditRow, error) {
-	at = at.UTC().Truncate(time.Millisecond)
-	l := line{Seq: seq, Time: at.Format(timeFormat), Event: e.Event, Outcome: tidy(e.Outcome), Actor: Actor{tidy(e.Actor.ID), tidy(e.Actor.Name)},
+// clean makes the line of an event but for its place in the chain. It is done before the head of the chain is locked.
+func clean(e Event) line {
+	return line{Event: e.Event, Outcome: tidy(e.Outcome), Actor: Actor{tidy(e.Actor.ID), tidy(e.Actor.Name)},
 		Subject: Subject{tidy(e.Subject.ID), tidy(e.Subject.Name), tidy(e.Subject.Session), tidy(e.Subject.Token)}, IP: tidy(e.IP), UserAgent: tidy(e.UserAgent),
 		Session: tidy(e.Session), Host: tidy(e.Host), Method: tidy(e.Method), Path: tidy(e.Path), Reason: tidy(e.Reason), Reference: tidy(e.Reference),
-		Details: tidyDetails(e.Event, e.Details), PrevHash: hex.EncodeToString(prev[:])}
-	canonical, err := marshal(l)
-	if err != nil {
-		return store.AuditRow{}, err
-	}
-	hash := sha256.Sum256(canonical)
-	l.Hash = hex.EncodeToString(hash[:])
-	if canonical, err = marshal(l); err != nil {
-		return store.AuditRow{}, err
-	}
-	return store.AuditRow{Seq: seq, Time: at, Event: l.Event, Outcome: l.Outcome, ActorID: l.Actor.ID, SubjectID: l.Subject.ID, IP: l.IP,
-		Reference: l.Reference, Line: canonical, Hash: hash}, nil
+		Details: tidyDetails(e.Event, e.Details)}
 }
 
-func marshal(v any) ([]byte, error) {
-	plain, err := json.Marshal(v)
+// follow makes the row of a line after a head: its canonical form (RFC 8785) with its hash.
+func (l line) follow(seq int64, prev [32]byte, at time.Time) (store.AuditRow, error) {
+	at = at.UTC().Truncate(time.Millisecond)
+	l.Seq, l.Time, l.PrevHash = seq+1, at.Format(timeFormat), hex.EncodeToString(prev[:])
+	plain, err := json.Marshal(l)
 	if err != nil {
-		return nil, fmt.Errorf("audit line: %w", err)
+		return store.AuditRow{}, fmt.Errorf("audit line: %w", err)
 	}
 	canonical, err := jcs.Transform(plain)
 	if err != nil {
-		return nil, fmt.Errorf("audit line: %w", err)
+		return store.AuditRow{}, fmt.Errorf("audit line: %w", err)
 	}
-	return canonical, nil
+	hash := sha256.Sum256(canonical)
+	// The order of members puts hash right before host. No text holds these bytes, since its quotes are escaped, and details,
+	// whose names are free, stand before.
+	host := bytes.LastIndex(canonical, []byte(`"host":"`))
+	whole := make([]byte, 0, len(canonical)+80)
+	whole = append(whole, canonical[:host]...)
+	whole = append(whole, `"hash":"`+hex.EncodeToString(hash[:])+`",`...)
+	whole = append(whole, canonical[host:]...)
+	return store.AuditRow{Seq: l.Seq, Time: at, Event: l.Event, Outcome: l.Outcome, ActorID: l.Actor.ID, SubjectID: l.Subject.ID, IP: l.IP,
+		Reference: l.Reference, Line: whole, Hash: hash}, nil
 }
 
 // maxLine bounds a line that is read back, in bytes: more than build can make.

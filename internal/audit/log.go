@@ -93,31 +93,41 @@ func (l *Log) Health() error {
 	return nil
 }
 
-func (l *Log) append(ctx context.Context, tx *store.Tx, e Event) (string, error) {
-	if _, known := Vocabulary[e.Event]; !known {
-		return "", fmt.Errorf("audit event %q is not in the vocabulary", e.Event)
-	}
-	if e.Reference == "" {
-		e.Reference = identity.NewReference()
+// append adds events to the chain, which is locked until the transaction ends, and gives the reference of the last.
+func (l *Log) append(ctx context.Context, tx *store.Tx, events ...Event) (reference string, err error) {
+	lines := make([]line, len(events))
+	for i, e := range events {
+		if _, known := Vocabulary[e.Event]; !known {
+			return "", fmt.Errorf("audit event %q is not in the vocabulary", e.Event)
+		}
+		if e.Reference == "" {
+			e.Reference = identity.NewReference()
+		}
+		lines[i], reference = clean(e), e.Reference
 	}
 	seq, prev, err := tx.AuditHead(ctx)
 	if err != nil {
 		return "", err
 	}
-	row, err := build(e, seq+1, l.cfg.Now(), prev)
-	if err != nil {
-		return "", err
+	rows := make([]store.AuditRow, len(lines))
+	for i, ln := range lines {
+		if rows[i], err = ln.follow(seq, prev, l.cfg.Now()); err != nil {
+			return "", err
+		}
+		seq, prev = rows[i].Seq, rows[i].Hash
 	}
-	if err := tx.AppendAuditRow(ctx, row); err != nil {
+	if err := tx.AppendAuditRows(ctx, rows...); err != nil {
 		return "", err
 	}
 	tx.AfterCommit(func() {
-		l.cfg.OnEvent(e.Event)
+		for _, e := range events {
+			l.cfg.OnEvent(e.Event)
+		}
 		if l.file != nil {
 			l.file.wake()
 		}
 	})
-	return e.Reference, nil
+	return reference, nil
 }
 
 // Append writes an event in a transaction of its own and returns when it is durable.

@@ -112,12 +112,8 @@ func (l *Log) writeBatch(ctx context.Context, batch []Event) error {
 		batch = append([]Event{{Event: Gap, Outcome: "failure", Reason: "events_lost", Details: map[string]string{"lost": strconv.FormatInt(gap, 10)}}}, batch...)
 	}
 	err := l.store.Tx(ctx, func(tx *store.Tx) error {
-		for _, e := range batch {
-			if _, err := l.append(ctx, tx, e); err != nil {
-				return err
-			}
-		}
-		return nil
+		_, err := l.append(ctx, tx, batch...)
+		return err
 	})
 	if err != nil {
 		l.dropped.Add(gap)

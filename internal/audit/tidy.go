@@ -4,13 +4,14 @@ import (
 	"regexp"
 	"strings"
 	"unicode"
+	"unicode/utf8"
 )
 
 const (
 	// maxText bounds a text of a line in runes, so that nobody fills the log with their User-Agent.
 	maxText = 512
-	// maxRaw bounds what is looked at, in bytes.
-	maxRaw = 64 << 10
+	// maxRaw bounds what is looked at, in bytes: more than maxText characters and a token take.
+	maxRaw = 8 << 10
 	// maxDetails bounds the number of details.
 	maxDetails = 32
 )
@@ -26,8 +27,8 @@ var run = regexp.MustCompile(`[A-Za-z0-9_-]{43,}`)
 
 // tidy makes a text that is one line of bounded length, valid UTF-8, harmless on a terminal, and without secrets.
 func tidy(s string) string {
-	if len(s) > maxRaw {
-		s = s[:maxRaw]
+	if len(s) > maxRaw { // not within a word: the half of a secret would not be recognised
+		s = strings.TrimRightFunc(s[:maxRaw], inWord)
 	}
 	s = strings.ToValidUTF8(s, "\uFFFD")
 	// Secrets go before the text is cut: half a token would not be recognised.
@@ -39,6 +40,10 @@ func tidy(s string) string {
 		return word
 	})
 	return cut(strings.Map(harmless, s))
+}
+
+func inWord(r rune) bool {
+	return r > ' ' && r < 0x7f || r == utf8.RuneError
 }
 
 // random tells 256 random bits from a long slug or an id: a base64url text of 43 characters without capitals or without

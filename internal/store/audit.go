@@ -23,22 +23,33 @@ func (q *Queries) AuditHead(ctx context.Context) (seq int64, hash [32]byte, err 
 	return seq, hash, err
 }
 
-// AppendAuditRow adds the line after the head. *ConflictError "seq" when it is not the next one.
-func (q *Queries) AppendAuditRow(ctx context.Context, r AuditRow) error {
-	if err := storable(r.Event, r.Outcome, r.ActorID, r.SubjectID, r.IP, r.Reference, string(r.Line)); err != nil {
-		return wrap("append audit line", err)
+// AppendAuditRows adds lines after the head. *ConflictError "seq" when they are not the next ones.
+func (q *Queries) AppendAuditRows(ctx context.Context, rows ...AuditRow) error {
+	if len(rows) == 0 {
+		return nil
 	}
+	for _, r := range rows {
+		if err := storable(r.Event, r.Outcome, r.ActorID, r.SubjectID, r.IP, r.Reference, string(r.Line)); err != nil {
+			return wrap("append audit line", err)
+		}
+	}
+	last := rows[len(rows)-1]
 	return q.atomic(ctx, func(q *Queries) error {
-		n, err := q.exec(ctx, "move audit head", "UPDATE audit_head SET seq = $1, hash = $2 WHERE id = 1 AND seq = $3", r.Seq, r.Hash[:], r.Seq-1)
+		n, err := q.exec(ctx, "move audit head", "UPDATE audit_head SET seq = $1, hash = $2 WHERE id = 1 AND seq = $3", last.Seq, last.Hash[:], rows[0].Seq-1)
 		if err != nil {
 			return err
 		}
-		if n == 0 {
+		if n == 0 || last.Seq-rows[0].Seq != int64(len(rows)-1) {
 			return wrap("append audit line", &ConflictError{Field: "seq"})
 		}
-		_, err = q.exec(ctx, "append audit line", "INSERT INTO audit ("+auditColumns+") VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)",
-			r.Seq, ms(r.Time), r.Event, r.Outcome, r.ActorID, r.SubjectID, r.IP, r.Reference, r.Line, r.Hash[:])
-		return taken(err, "seq")
+		for _, r := range rows {
+			_, err = q.exec(ctx, "append audit line", "INSERT INTO audit ("+auditColumns+") VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)",
+				r.Seq, ms(r.Time), r.Event, r.Outcome, r.ActorID, r.SubjectID, r.IP, r.Reference, r.Line, r.Hash[:])
+			if err != nil {
+				return taken(err, "seq")
+			}
+		}
+		return nil
 	})
 }
 

@@ -163,7 +163,7 @@ func auditRows(t *testing.T, b *bench) {
 			if seq > 0 && head != hash(fmt.Sprint(seq)) {
 				return fmt.Errorf("head of %d has another hash", seq)
 			}
-			return tx.AppendAuditRow(b.ctx, row(seq+1))
+			return tx.AppendAuditRows(b.ctx, row(seq+1))
 		})
 	})
 	var walked int64
@@ -177,8 +177,8 @@ func auditRows(t *testing.T, b *bench) {
 	if walked != racers {
 		t.Fatalf("%d rows", walked)
 	}
-	b.wants(b.AppendAuditRow(b.ctx, row(racers)), store.ErrConflict)
-	b.wants(b.AppendAuditRow(b.ctx, row(racers+2)), store.ErrConflict)
+	b.wants(b.AppendAuditRows(b.ctx, row(racers)), store.ErrConflict)
+	b.wants(b.AppendAuditRows(b.ctx, row(racers+2)), store.ErrConflict)
 	last, found, err := b.LastAudit(b.ctx)
 	if seq, _, headErr := b.AuditHead(b.ctx); err != nil || headErr != nil || !found || last.Seq != racers || seq != racers {
 		t.Errorf("last %d head %d: %v %v", last.Seq, seq, err, headErr)

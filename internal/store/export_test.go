@@ -1,0 +1,42 @@
+package store
+
+import (
+	"fmt"
+	"testing"
+
+	"github.com/jackc/pgx/v5"
+)
+
+// LimitPages makes an SQLite database full as it stands, or lets it grow again.
+func LimitPages(t testing.TB, s *Store, full bool) {
+	t.Helper()
+	var pages int
+	if err := s.write.QueryRow("PRAGMA page_count").Scan(&pages); err != nil {
+		t.Fatal(err)
+	}
+	if !full {
+		pages = 1 << 30
+	}
+	if _, err := s.write.Exec(fmt.Sprintf("PRAGMA max_page_count = %d", pages)); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// Synchronous is the writer's setting.
+func Synchronous(t testing.TB, s *Store) (mode int) {
+	t.Helper()
+	if err := s.write.QueryRow("PRAGMA synchronous").Scan(&mode); err != nil {
+		t.Fatal(err)
+	}
+	return mode
+}
+
+// TLSWarnings judges a connection string.
+func TLSWarnings(t testing.TB, dsn string) []string {
+	t.Helper()
+	cfg, err := pgx.ParseConfig(dsn)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return tlsWarnings(cfg)
+}
