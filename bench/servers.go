@@ -48,7 +48,7 @@ type server struct {
 	addr, admin string
 }
 
-const logging = "log {\n\t\texclude http.log.access\n\t}\n\tmetrics"
+const logging = "log {\n\t\texclude http.log.access\n\t}"
 
 func startCaddy(binary, dir, name, global, site string, env ...string) (*server, error) {
 	s := &server{}
