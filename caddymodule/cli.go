@@ -150,7 +150,7 @@ func local(ctx context.Context, config []byte, name string, body []byte) (json.R
 	}
 	result, err := gateway.Offline(ctx, cfg, name, body)
 	if errors.Is(err, gateway.ErrInUse) {
-		return nil, &coded{code: exitUnreachable, err: errors.New("Caddy's admin endpoint is off and its store is in use. Stop Caddy, or enable: admin unix//run/caddy/admin.sock")}
+		return nil, &coded{code: exitUnreachable, err: errors.New("the store is in use by a Caddy whose admin endpoint is off; stop Caddy, or enable: admin unix//run/caddy/admin.sock")}
 	}
 	if err != nil {
 		var known *identity.Error

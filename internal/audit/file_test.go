@@ -183,7 +183,7 @@ func TestTwoFollowersOfOneFileWriteEachRowOnce(t *testing.T) {
 }
 
 // change tries a change of security and tells how long it took and whether it happened.
-func change(t testing.TB, l *audit.Log, st *store.Store, key string) (error, time.Duration) {
+func change(t testing.TB, l *audit.Log, st *store.Store, key string) (took time.Duration, failed error) {
 	t.Helper()
 	ctx, start := context.Background(), time.Now()
 	err := st.Tx(ctx, func(tx *store.Tx) error {
@@ -196,12 +196,12 @@ func change(t testing.TB, l *audit.Log, st *store.Store, key string) (error, tim
 	if _, missing := st.Meta(ctx, key); (err == nil) == errors.Is(missing, store.ErrNotFound) {
 		t.Errorf("%s: reported %v, in the database: %v", key, err, missing)
 	}
-	return err, time.Since(start)
+	return time.Since(start), err
 }
 
 func refused(t testing.TB, l *audit.Log, st *store.Store, key string) {
 	t.Helper()
-	err, took := change(t, l, st, key)
+	took, err := change(t, l, st, key)
 	if identity.CodeOf(err) != identity.CodeStateUnavailable || took > time.Second {
 		t.Errorf("%s: %v after %v", key, err, took)
 	}
@@ -221,14 +221,14 @@ func TestFIFOWithoutReaderRefusesChangesAtOnce(t *testing.T) {
 	waitFor(t, "the denial", func() bool { seq, _, _ := st.AuditHead(context.Background()); return seq == 1 })
 
 	careless := open(t, st, audit.Config{File: path, OnFailure: "continue"})
-	if err, _ := change(t, careless, st, "continue"); err != nil {
+	if _, err := change(t, careless, st, "continue"); err != nil {
 		t.Errorf("on_failure continue: %v", err)
 	}
 
 	reader, err := os.OpenFile(path, os.O_RDONLY|syscall.O_NONBLOCK, 0)
 	must(t, err)
 	waitFor(t, "healed", func() bool { return l.Health() == nil && careless.Health() == nil })
-	if err, _ := change(t, l, st, "with a reader"); err != nil {
+	if _, err := change(t, l, st, "with a reader"); err != nil {
 		t.Error(err)
 	}
 	waitFor(t, "a gap record", func() bool {
@@ -265,7 +265,7 @@ func TestFullFileRefusesChangesAndHeals(t *testing.T) {
 	t.Cleanup(func() { _ = syscall.Setrlimit(syscall.RLIMIT_FSIZE, &old) })
 	done := 1
 	for ; done < 1000; done++ {
-		if err, _ := change(t, l, st, fmt.Sprint("change ", done)); err != nil {
+		if _, err := change(t, l, st, fmt.Sprint("change ", done)); err != nil {
 			break
 		}
 	}
@@ -283,7 +283,7 @@ func TestFullFileRefusesChangesAndHeals(t *testing.T) {
 	refused(t, l, st, "still full")
 	must(t, syscall.Setrlimit(syscall.RLIMIT_FSIZE, &old))
 	waitFor(t, "healed", func() bool { return l.Health() == nil })
-	if err, _ := change(t, l, st, "afterwards"); err != nil {
+	if _, err := change(t, l, st, "afterwards"); err != nil {
 		t.Error(err)
 	}
 	closeLog(t, l)

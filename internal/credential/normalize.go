@@ -15,8 +15,8 @@ const (
 )
 
 var (
-	errNotText = errors.New("The password is not valid text.")             //nolint:staticcheck // shown to people
-	errTooLong = errors.New("The password is longer than 128 characters.") //nolint:staticcheck // shown to people
+	errNotText = errors.New("the password is not valid text")
+	errTooLong = errors.New("the password is longer than 128 characters")
 )
 
 // Normalize makes one password of its spellings: NFKC, so that composed and decomposed accents are the same (PW-05).

@@ -146,7 +146,7 @@ func BenchmarkGate(b *testing.B) {
 					header[name] = values
 				}
 				r.Header = header
-				clear(w.HeaderMap)
+				clear(w.Header())
 				if err := g.Gate().Serve(w, r, s, client, up, nil); err != nil {
 					b.Fatal(err)
 				}

@@ -165,7 +165,4 @@ func found(t testing.TB, table *Table, cookie string) *Live {
 	return l
 }
 
-// missed forgets what the table remembers of unknown cookies, as a second would.
-func missed(t *Table) { t.misses.clear() }
-
 func holds(haystack []byte, needle string) bool { return bytes.Contains(haystack, []byte(needle)) }

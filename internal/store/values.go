@@ -114,7 +114,7 @@ func (s scanIDOrNone) Scan(v any) error {
 		*s.to = identity.ID{}
 		return nil
 	}
-	return scanID{s.to}.Scan(v)
+	return scanID(s).Scan(v)
 }
 
 func idOrNone(id identity.ID) string {
