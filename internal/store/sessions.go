@@ -2,6 +2,7 @@ package store
 
 import (
 	"context"
+	"errors"
 	"slices"
 	"strings"
 	"time"
@@ -99,9 +100,19 @@ func (q *Queries) SessionByID(ctx context.Context, id identity.ID) (Session, err
 // at the single sign-on host and those its tickets made. At least the session itself, whatever its state.
 func (q *Queries) SessionsTogether(ctx context.Context, id identity.ID) ([]identity.ID, error) {
 	out := []identity.ID{id}
-	err := q.rows(ctx, reading, "read sessions", `SELECT o.id FROM sessions s JOIN sessions o
-		ON o.id = CASE WHEN s.parent = '' THEN s.id ELSE s.parent END OR o.parent = CASE WHEN s.parent = '' THEN s.id ELSE s.parent END
-		WHERE s.id = $1 AND o.id <> s.id AND o.ended_at = 0 ORDER BY o.created, o.id`, []any{id.String()},
+	root := id
+	var parent identity.ID
+	err := q.row(ctx, "read session", "SELECT parent FROM sessions WHERE id = $1", []any{id.String()}, scanIDOrNone{&parent})
+	switch {
+	case errors.Is(err, ErrNotFound):
+		return out, nil
+	case err != nil:
+		return nil, err
+	case !parent.IsZero():
+		root = parent
+	}
+	err = q.rows(ctx, reading, "read sessions", `SELECT id FROM sessions WHERE id = $1 AND id <> $2 AND ended_at = 0
+		UNION ALL SELECT id FROM sessions WHERE parent = $1 AND id <> $2 AND ended_at = 0`, []any{root.String(), id.String()},
 		func(scan scanner) error { return scanInto(scan, &out) })
 	return out, err
 }

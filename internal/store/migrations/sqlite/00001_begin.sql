@@ -49,7 +49,7 @@ CREATE INDEX sessions_user ON sessions (user_id, ended_at);
 CREATE INDEX sessions_parent ON sessions (parent);
 CREATE INDEX sessions_created ON sessions (created, id);
 CREATE INDEX sessions_expires ON sessions (expires);
-CREATE INDEX sessions_ended ON sessions (ended_at);
+CREATE INDEX sessions_ended ON sessions (ended_at) WHERE ended_at > 0;
 
 CREATE TABLE families (
 	id            TEXT PRIMARY KEY,
