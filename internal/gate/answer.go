@@ -26,7 +26,7 @@ func (g *Gate) refuse(w http.ResponseWriter, r *http.Request, s *Site, c Client,
 		problem.Write(w, problem.Problem{Code: code})
 	case identity.CodeStateUnavailable, identity.CodeBusy:
 		g.answer(w, r, s, identity.CodeStateUnavailable, readyWait, identity.NewReference())
-	case identity.CodeAmbiguousPath, identity.CodeInvalidRequest, identity.CodeTooEarly:
+	case identity.CodeAmbiguousPath, identity.CodeInvalidRequest, identity.CodeTooEarly, identity.CodeHTTPSRequired:
 		g.answer(w, r, s, code, 0, identity.NewReference())
 	default: // signed in, and a rule is not met
 		reference := g.Audit.Note(denial(r, c, v))

@@ -129,6 +129,7 @@ func readForwarded(r *http.Request, s *Site) (forwarded, error) {
 	}
 	inner := r.Clone(r.Context())
 	inner.Method, inner.URL, inner.RequestURI, inner.Host = method, u, uri, host
+	inner.Header["X-Forwarded-Proto"] = []string{scheme}
 	inner.TLS, inner.Body, inner.ContentLength = nil, http.NoBody, 0
 	f.request, f.origin = inner, scheme+"://"+host
 	return f, nil

@@ -104,6 +104,8 @@ func (g *Gate) judge(r *http.Request, s *Site, t *trail, c Client) (v verdict) {
 		v.decision = policy.Decision{Code: identity.CodeStateUnavailable}
 	case v.err != nil:
 		v.decision = policy.Decision{Code: identity.CodeOf(v.err)}
+	case !c.Secure(r):
+		v.decision = policy.Decision{Code: identity.CodeHTTPSRequired}
 	case earlyData(r):
 		v.decision = policy.Decision{Code: identity.CodeTooEarly}
 	case v.decision.Allow && crossSiteSocket(r, g.CORS, v.principal()):

@@ -41,6 +41,7 @@ const (
 	CodePasswordRefused    Code = "password_refused"
 	CodeForbidden          Code = "forbidden"
 	CodeTooEarly           Code = "too_early"
+	CodeHTTPSRequired      Code = "https_required"
 	CodeInternal           Code = "internal_error"
 )
 

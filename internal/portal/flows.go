@@ -55,7 +55,7 @@ func (f *Flows) begin(ctx context.Context, w http.ResponseWriter, r *http.Reques
 		target = "/"
 	}
 	way := Way{Host: host, Target: target, Flow: flowHash(f.flow(w, c)), Origin: "https://" + r.Host}
-	if r.TLS == nil {
+	if r.TLS == nil && authn.Loopback(r.Host) {
 		way.Origin = "http://" + r.Host
 	}
 	return f.put(ctx, way)

@@ -55,6 +55,7 @@ func (c *call) login(status int, id string, page view.Login) {
 	if c.r.URL.Query().Get("back") != "" {
 		page.Return = goBack
 	}
+	page.Here = c.Base + "/login?r=" + url.QueryEscape(page.Return)
 	if way, ok := c.Flows.way(c.ctx(), id); ok {
 		page.Host, page.App = way.Host, c.appName(way.Host)
 	} else if id != "" && id != goBack {

@@ -179,6 +179,9 @@ func (c *call) serve() error {
 
 // guard refuses what another site's page makes a browser do (CS-01, CS-13) and requests that could be replays (HD-10).
 func (c *call) guard() error {
+	if !c.client.Secure(c.r) {
+		return &identity.Error{Code: identity.CodeHTTPSRequired}
+	}
 	if c.r.TLS != nil && !c.r.TLS.HandshakeComplete {
 		return &identity.Error{Code: identity.CodeTooEarly}
 	}

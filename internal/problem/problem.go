@@ -68,7 +68,7 @@ func Status(code identity.Code) int {
 		identity.CodeReauthRequired, identity.CodeUserDisabled:
 		return http.StatusUnauthorized
 	case identity.CodeRoleRequired, identity.CodePermissionRequired, identity.CodeMFARequired, identity.CodePasskeyRequired,
-		identity.CodeNetworkDenied, identity.CodeRuleDenied, identity.CodeNoRule, identity.CodeForbidden, identity.CodeCrossOrigin:
+		identity.CodeNetworkDenied, identity.CodeRuleDenied, identity.CodeNoRule, identity.CodeForbidden, identity.CodeCrossOrigin, identity.CodeHTTPSRequired:
 		return http.StatusForbidden
 	case identity.CodeInvalidRequest, identity.CodeInvalidGrant, identity.CodeAmbiguousPath:
 		return http.StatusBadRequest
@@ -119,6 +119,8 @@ func Detail(code identity.Code) string {
 		return "Too many people are signing in at the moment. Try again shortly."
 	case identity.CodeStateUnavailable:
 		return "We can't check your sign-in right now. Nothing was sent to the app."
+	case identity.CodeHTTPSRequired:
+		return "Open this address with https."
 	case identity.CodeTooEarly:
 		return "Send this request again after the connection is set up."
 	case identity.CodeReauthRequired:
