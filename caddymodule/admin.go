@@ -50,13 +50,21 @@ func (adminAPI) serve(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		var known *identity.Error
 		if errors.As(err, &known) {
-			return caddy.APIError{HTTPStatus: gateway.Status(known.Code), Err: known}
+			return caddy.APIError{HTTPStatus: gateway.Status(known.Code), Err: errors.New(wording(known))}
 		}
 		return caddy.APIError{HTTPStatus: http.StatusInternalServerError, Err: err}
 	}
 	w.Header().Set("Content-Type", "application/json")
 	w.Header().Set("Cache-Control", "no-store")
 	return json.NewEncoder(w).Encode(result)
+}
+
+// wording is what the command line shows: the words for people, or the cause where there are none.
+func wording(e *identity.Error) string {
+	if e.Detail != "" {
+		return e.Detail
+	}
+	return e.Error()
 }
 
 // activeGateway looks the app up at each request: after a rejected reload the context of provisioning is dead, the

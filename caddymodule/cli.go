@@ -2,7 +2,6 @@ package caddymodule
 
 import (
 	"bufio"
-	"bytes"
 	"context"
 	"crypto/rand"
 	"encoding/base64"
@@ -50,6 +49,8 @@ type coded struct {
 }
 
 func (e *coded) Error() string { return e.err.Error() }
+
+func (e *coded) Unwrap() error { return e.err }
 
 // exitError prints an error and ends with its exit code. Caddy itself knows only 0 and 1.
 func exitError(err error) error {
@@ -107,7 +108,7 @@ func (c *cli) load() ([]byte, error) {
 		}
 		c.configFile = "Caddyfile"
 	}
-	config, _, _, err := caddycmd.LoadConfig(c.configFile, c.adapter)
+	config, err := adapt(c.configFile, c.adapter)
 	if err != nil {
 		return nil, &coded{code: exitConfig, err: err}
 	}
@@ -115,7 +116,7 @@ func (c *cli) load() ([]byte, error) {
 }
 
 func remote(ctx context.Context, address, name string, body []byte) (json.RawMessage, error) {
-	resp, err := caddycmd.AdminAPIRequest(address, http.MethodPost, adminPath+name, http.Header{"Content-Type": {"application/json"}}, bytes.NewReader(body))
+	resp, err := ask(ctx, address, adminPath+name, body)
 	if err != nil {
 		return nil, &coded{code: exitUnreachable, err: err}
 	}

@@ -44,7 +44,7 @@ func (p Policy) Check(password string, c CheckContext) error {
 		}
 	}
 	if n := utf8.RuneCountInString(password); n < least {
-		return refused(fmt.Sprintf("Use at least %d characters. A few unrelated words are easy to remember.", least))
+		return refused(fmt.Sprintf("Use a password of at least %d characters. A few unrelated words are easy to remember.", least))
 	}
 	folded := cases.Fold().String(password)
 	if common(folded) {
@@ -153,9 +153,9 @@ func walks(s string) bool {
 
 // words are what a password of this person must not be made of.
 func (p Policy) words(c CheckContext) []string {
-	local, _, _ := strings.Cut(c.Email, "@")
-	words := []string{c.Username, local}
-	for _, name := range p.Names {
+	local, domain, _ := strings.Cut(c.Email, "@")
+	words := []string{c.Email, c.Username, local}
+	for _, name := range append([]string{domain}, p.Names...) {
 		words = append(words, name)
 		for part := range strings.FieldsFuncSeq(name, func(r rune) bool { return r == '.' || r == ' ' || r == '-' }) {
 			words = append(words, part)

@@ -60,8 +60,8 @@ func (g *Gate) Serve(w http.ResponseWriter, r *http.Request, s *Site, c Client, 
 		ctx, done = g.Verifier.Revocations.Watch(ctx, v.entry.Principal)
 		defer done()
 	}
-	t.Context, t.entry = ctx, v.entry
-	return next.ServeHTTP(w, r.WithContext(t))
+	// a new trail: the one of a gate before this one is among ctx's ancestors, and must not become its own
+	return next.ServeHTTP(w, r.WithContext(&trail{Context: ctx, credential: t.credential, entry: v.entry}))
 }
 
 func (v *verdict) principal() *identity.Principal {

@@ -133,6 +133,7 @@ func (e *Engine) start(ctx context.Context) {
 	e.hold(ctx)
 	e.every(ctx, holderLife/3, func() { e.hold(ctx) })
 	e.every(ctx, time.Second, e.observe)
+	e.every(ctx, 15*time.Second, e.count)
 	e.every(ctx, time.Minute, func() {
 		within, cancel := context.WithTimeout(ctx, 10*time.Second)
 		defer cancel()
@@ -227,10 +228,14 @@ func (e *Engine) observe() {
 		m.Ready(component, ok)
 	}
 	m.HashQueue(e.hasher.QueueLength())
+}
+
+// count feeds the gauge that costs a query.
+func (e *Engine) count() {
 	ctx, cancel := context.WithTimeout(context.Background(), time.Second)
 	defer cancel()
 	if n, err := e.store.CountSessions(ctx, e.cfg.Now()); err == nil {
-		m.SessionsActive(n)
+		e.cfg.Metrics.SessionsActive(n)
 	}
 }
 
@@ -238,7 +243,7 @@ func (e *Engine) observe() {
 func (e *Engine) health() map[string]bool {
 	ctx, cancel := context.WithTimeout(context.Background(), time.Second)
 	defer cancel()
-	return map[string]bool{"store": e.store.Ping(ctx) == nil, "revocations": e.revoked.Ready()}
+	return map[string]bool{"store": e.store.Ping(ctx) == nil, "revocations": e.revoked.Ready(), "audit": e.audit.Health() == nil}
 }
 
 // Close ends the background work, drains the audit log and closes all connections.

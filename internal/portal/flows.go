@@ -135,7 +135,7 @@ func flowHash(value string) [32]byte { return sha256.Sum256([]byte("truxe flow:"
 func cookieText(name, value string, life time.Duration) string {
 	c := http.Cookie{Name: name, Value: value, Path: "/", Secure: true, HttpOnly: true, SameSite: http.SameSiteLaxMode}
 	if life > 0 {
-		c.MaxAge = int(life.Seconds())
+		c.MaxAge = int((life + time.Second - 1) / time.Second)
 	}
 	return c.String()
 }
