@@ -44,11 +44,8 @@ func (c *cookieSessions) Used(e *authn.Entry) {
 // bearerTokens finds entries of access tokens, in the cache or by verifying.
 type bearerTokens struct {
 	verifier *token.Verifier
-	ring     *token.Ring
 	cache    *token.Cache
 	now      func() time.Time
-	// settings tells configurations that share the cache apart: what one trusts another may not (JW-16).
-	settings uint64
 }
 
 // Ours implements authn.Tokens.
@@ -56,7 +53,7 @@ func (b *bearerTokens) Ours(raw string) bool { return b.verifier.Ours(raw) }
 
 // Find implements authn.Tokens.
 func (b *bearerTokens) Find(ctx context.Context, raw string) (*authn.Entry, bool, error) {
-	generation := b.settings ^ b.ring.Generation()
+	generation := b.verifier.Generation()
 	if e, ok := b.cache.Get(raw, generation, b.now().Unix()); ok {
 		return e.(*authn.Entry), true, nil
 	}

@@ -9,6 +9,7 @@ import (
 	"log/slog"
 	"net/url"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
@@ -174,11 +175,12 @@ func (c Config) issuers() []string {
 	if c.JWT.Issuer != "" {
 		return []string{c.JWT.Issuer}
 	}
-	var list []string
-	for _, s := range c.Sites {
-		if s.Host != "" {
-			list = append(list, s.Origin)
-		}
+	list := c.siteOrigins()
+	if c.Portal != "" && !slices.Contains(list, c.portalOrigin()) {
+		list = append(list, c.portalOrigin())
+	}
+	if len(list) == 0 { // only sites without a host name
+		list = []string{"https://localhost"}
 	}
 	return list
 }

@@ -66,7 +66,7 @@ func Open(ctx context.Context, cfg Config) (e *Engine, err error) {
 		return e, err
 	}
 	if e.ring, err = token.OpenRing(ctx, e.store, e.box, token.RingConfig{Bits: cfg.JWT.Bits, Import: cfg.JWT.PrivateKey, Rotate: cfg.JWT.Rotate,
-		Access: cfg.JWT.Access, Logger: cfg.Logger, Now: cfg.Now}); err != nil {
+		Access: cfg.JWT.Access, OnRotate: e.auditRotation, Logger: cfg.Logger, Now: cfg.Now}); err != nil {
 		return e, fmt.Errorf("open the key ring: %w", err)
 	}
 	e.cache = token.NewCache(0)
@@ -89,6 +89,13 @@ func onFailure(a Audit) string {
 		return "continue"
 	}
 	return "deny"
+}
+
+// auditRotation records a rotation that the ring began by itself.
+func (e *Engine) auditRotation(ctx context.Context, tx *store.Tx, k token.KeyInfo) error {
+	_, err := e.audit.Within(ctx, tx, audit.Event{Event: audit.KeyRotated, Outcome: "success", Actor: audit.Actor{Name: "rotate"},
+		Details: map[string]string{"kid_prefix": k.KID[:8], "activates": k.Activates}})
+	return err
 }
 
 // openBox reads the encryption keys, or the generated one in the data directory.
@@ -144,6 +151,7 @@ func (e *Engine) start(ctx context.Context) {
 	e.every(ctx, 10*time.Minute, func() {
 		within, cancel := context.WithTimeout(ctx, time.Minute)
 		defer cancel()
+		e.cache.Purge(e.cfg.Now().Unix())
 		if _, err := e.store.Purge(within, e.cfg.Now()); err != nil {
 			e.log.Warn("could not purge expired rows", "error", err)
 		}

@@ -3,8 +3,6 @@ package gateway
 import (
 	"context"
 	"crypto/sha256"
-	"encoding/binary"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"net/http"
@@ -91,21 +89,13 @@ func (g *Gateway) build() error {
 		return err
 	}
 	flows := &portal.Flows{Base: cfg.Path, PortalHost: cfg.Portal, PortalOrigin: cfg.portalOrigin(), Cluster: e.cluster}
-	auth := &authn.Verifier{Sessions: &cookieSessions{table: e.sessions}, Tokens: &bearerTokens{verifier: verifier, ring: e.ring, cache: e.cache, now: cfg.Now,
-		settings: settingsOf(issuers, cfg.JWT)}, Revocations: e.revoked}
+	auth := &authn.Verifier{Sessions: &cookieSessions{table: e.sessions}, Tokens: &bearerTokens{verifier: verifier, cache: e.cache, now: cfg.Now}, Revocations: e.revoked}
 	g.gate = &gate.Gate{Verifier: auth, Pages: portal.GatePages{View: pages, Base: cfg.Path}, WayBack: flows, Audit: e.audit, Metrics: cfg.Metrics,
 		CORS: origins, Now: cfg.Now}
 	g.portal, err = portal.New(&portal.Portal{Base: cfg.Path, PortalHost: cfg.Portal, PortalOrigin: cfg.portalOrigin(), Sites: cfg.portalSites(),
 		Accounts: g.accounts, Verifier: auth, CORS: origins, View: pages, Flows: flows, Remember: cfg.Session.Remember, JWKS: e.ring.JWKS,
 		Health: func() portal.Health { return e.health() }, Now: cfg.Now})
 	return err
-}
-
-// settingsOf is a number for what decides whether a token verifies.
-func settingsOf(issuers []string, j JWT) uint64 {
-	raw, _ := json.Marshal([]any{issuers, j.Audience, j.Trust})
-	sum := sha256.Sum256(raw)
-	return binary.BigEndian.Uint64(sum[:])
 }
 
 // trusted reads the issuers whose tokens are accepted beside our own.
@@ -189,10 +179,7 @@ func (g *Gateway) issuerOf(host string) string {
 			return s.Origin
 		}
 	}
-	if list := g.cfg.issuers(); len(list) > 0 {
-		return list[0]
-	}
-	return "https://localhost"
+	return g.cfg.issuers()[0]
 }
 
 // Gate judges requests.
