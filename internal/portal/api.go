@@ -1,6 +1,7 @@
 package portal
 
 import (
+	"bytes"
 	"encoding/json"
 	"io"
 	"mime"
@@ -23,6 +24,9 @@ func (c *call) readJSON(into any) error {
 	raw, err := io.ReadAll(c.r.Body)
 	if err != nil {
 		return bad("The body could not be read, or is larger than 1 MiB.")
+	}
+	if len(bytes.TrimSpace(raw)) == 0 || bytes.TrimSpace(raw)[0] != '{' {
+		return bad("The body is not a JSON object.")
 	}
 	if err := strictjson.Decode(raw, into, strictjson.Options{}); err != nil {
 		return bad("The body is not the JSON this call takes: " + err.Error())
