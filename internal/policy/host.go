@@ -2,12 +2,15 @@ package policy
 
 import (
 	"errors"
+	"net/netip"
 	"strings"
 )
 
 var errHost = errors.New("not a host name or address")
 
-// FoldHost makes hosts comparable: lower case, no port, no trailing dot (AZ-05).
+// FoldHost makes hosts comparable: lower case, no port, no trailing dot, no brackets (AZ-05). An internationalised
+// name stays in its A-label form (xn--…), the only one on the wire. An empty host, label or port, user info, a zone and
+// Unicode are errors.
 func FoldHost(host string) (string, error) {
 	if len(host) > 260 {
 		return "", errHost
@@ -23,14 +26,21 @@ func FoldHost(host string) (string, error) {
 		return "", errHost
 	}
 	upper := false
+	last := byte('.')
 	for i := range len(host) {
-		switch c := host[i]; {
-		case c >= 'a' && c <= 'z', c >= '0' && c <= '9', c == '-', c == '.', c == '_', c == ':': // a colon only in an IPv6 address
+		c := host[i]
+		switch {
+		case c >= 'a' && c <= 'z', c >= '0' && c <= '9', c == '-', c == '_', c == ':': // a colon only in an IPv6 address
 		case c >= 'A' && c <= 'Z':
 			upper = true
+		case c == '.' && last != '.':
 		default:
 			return "", errHost
 		}
+		last = c
+	}
+	if last == '.' {
+		return "", errHost
 	}
 	if upper {
 		host = strings.ToLower(host)
@@ -38,11 +48,16 @@ func FoldHost(host string) (string, error) {
 	return host, nil
 }
 
-// withoutPort cuts the port and the brackets of an IPv6 address.
+// withoutPort cuts the port and the brackets of an IPv6 address. Brackets around anything else would make "[app.test]"
+// another spelling of app.test.
 func withoutPort(host string) (string, bool) {
 	if host[0] == '[' {
 		name, rest, ok := strings.Cut(host[1:], "]")
-		return name, ok && (rest == "" || rest[0] == ':' && isPort(rest[1:]))
+		if !ok || rest != "" && (rest[0] != ':' || !isPort(rest[1:])) {
+			return "", false
+		}
+		addr, err := netip.ParseAddr(name)
+		return name, err == nil && addr.Is6() && addr.Zone() == ""
 	}
 	name, port, _ := strings.Cut(host, ":")
 	return name, isPort(port)

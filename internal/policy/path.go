@@ -2,10 +2,7 @@ package policy
 
 import (
 	"net/http"
-	"path"
-	"slices"
 	"strings"
-	"unicode/utf8"
 
 	"github.com/truxeio/caddy-truxe/internal/identity"
 )
@@ -13,30 +10,54 @@ import (
 // Path is a request's path as rules see it.
 type Path struct {
 	Canonical string
-	Readings  []string // other ways to read it; nil for a plain path
+	Readings  []string // other ways to read it, at most 32; nil for a plain path
 }
 
-// maxPath bounds what is judged, in bytes.
+// maxPath bounds a path that must be read in several ways, in bytes.
 const maxPath = 8192
 
 var errAmbiguous = &identity.Error{Code: identity.CodeAmbiguousPath, Detail: "The address of this request can be read in more than one way, so it was refused."}
 
-// Canonical gives the path of a request. An error is 400.
+// Canonical gives the path of a request as the upstream gets it. A plain path costs no allocation. Errors are
+// *identity.Error with ambiguous_path, which is 400.
 func Canonical(r *http.Request) (Path, error) {
-	if r.Method == http.MethodOptions && r.RequestURI == "*" {
+	u := r.URL
+	switch {
+	case u.Path == "*" && r.Method == http.MethodOptions:
 		return Path{Canonical: "*"}, nil
+	case u.Opaque != "", u.Fragment != "", strings.IndexByte(r.RequestURI, '#') >= 0, strings.IndexByte(u.RawPath, '#') >= 0:
+		return Path{}, errAmbiguous
+	case u.Path == "" && r.Method == http.MethodConnect: // a tunnel to an authority, not a path (RFC 9110 9.3.6)
+		return Path{}, errAmbiguous
+	case u.Path == "": // absolute form without a path (RFC 9112 3.2.2)
+		return Path{Canonical: "/"}, nil
+	case u.RawPath == "" && isPlain(u.Path): // net/http decoded nothing
+		return Path{Canonical: u.Path}, nil
 	}
-	raw := r.URL.RawPath
-	if raw == "" {
-		raw = r.URL.Path
-		if strings.IndexByte(raw, '%') >= 0 { // the wire had %25: keep it encoded for the readings
-			raw = r.URL.EscapedPath()
+	raw := u.EscapedPath()
+	if u.RawPath != "" && u.RawPath != raw {
+		// Bytes that Go encodes anew when it sends the request on; a proxy that only asks forward_auth sends the old ones.
+		if once, ok := decode(u.RawPath); ok && once == u.Path {
+			if raw[0] != '/' || max(len(raw), len(u.RawPath)) > maxPath {
+				return Path{}, errAmbiguous
+			}
+			return readings(u.RawPath, raw)
 		}
 	}
-	if r.URL.Fragment != "" || strings.IndexByte(r.RequestURI, '#') >= 0 {
+	return canonical(raw)
+}
+
+// canonical reads an encoded path.
+func canonical(raw string) (Path, error) {
+	switch {
+	case raw == "":
+		return Path{Canonical: "/"}, nil
+	case isPlain(raw):
+		return Path{Canonical: raw}, nil
+	case raw[0] != '/', len(raw) > maxPath:
 		return Path{}, errAmbiguous
 	}
-	return canonical(raw)
+	return readings(raw)
 }
 
 // plain are the bytes that every server reads alike.
@@ -47,126 +68,18 @@ var plain = func() (t [256]bool) {
 	return t
 }()
 
-func canonical(raw string) (Path, error) {
-	if len(raw) > maxPath {
-		return Path{}, errAmbiguous
+// isPlain tells whether a path has one reading: plain bytes, no empty segment, no dot at either end of a segment.
+func isPlain(p string) bool {
+	if p == "" || p[0] != '/' {
+		return false
 	}
-	if raw == "" || raw[0] != '/' {
-		if raw == "" {
-			return Path{Canonical: "/"}, nil
-		}
-		return Path{}, errAmbiguous
-	}
-	simple := true
-	for i := 0; i < len(raw); i++ {
-		if c := raw[i]; !plain[c] || c == '/' && i > 0 && raw[i-1] == '/' || c == '.' && raw[i-1] == '/' {
-			simple = false
-			break
-		}
-	}
-	if simple {
-		return Path{Canonical: raw}, nil
-	}
-	return readings(raw)
-}
-
-// readings lists every way in which servers are known to read a path: as it stands, decoded once or twice, cleaned or not,
-// with backslash as slash, without parameters.
-func readings(raw string) (Path, error) {
-	once, ok := decode(raw)
-	if !ok || !clean(once) {
-		return Path{}, errAmbiguous
-	}
-	p := Path{Canonical: tidy(once)}
-	forms := []string{raw, once}
-	if twice, ok := decode(once); ok && twice != once {
-		if !clean(twice) {
-			return Path{}, errAmbiguous
-		}
-		forms = append(forms, twice)
-		if thrice, ok := decode(twice); ok && thrice != twice {
-			return Path{}, errAmbiguous // encoded three times: nobody means that
-		}
-	}
-	add := func(s string) {
-		if s != p.Canonical && !slices.Contains(p.Readings, s) {
-			p.Readings = append(p.Readings, s)
-		}
-	}
-	for _, form := range forms {
-		slashes := strings.ReplaceAll(form, "\\", "/")
-		for _, s := range []string{form, slashes, parameters(form), parameters(slashes)} {
-			add(s)
-			add(tidy(s))
-		}
-	}
-	return p, nil
-}
-
-// decode resolves percent-encoding once; false when it is broken.
-func decode(s string) (string, bool) {
-	if strings.IndexByte(s, '%') < 0 {
-		return s, true
-	}
-	b := make([]byte, 0, len(s))
-	for i := 0; i < len(s); i++ {
-		if s[i] != '%' {
-			b = append(b, s[i])
-			continue
-		}
-		if i+2 >= len(s) {
-			return "", false
-		}
-		hi, lo := unhex(s[i+1]), unhex(s[i+2])
-		if hi > 15 || lo > 15 {
-			return "", false
-		}
-		b = append(b, hi<<4|lo)
-		i += 2
-	}
-	return string(b), true
-}
-
-func unhex(c byte) byte {
-	switch {
-	case c >= '0' && c <= '9':
-		return c - '0'
-	case c >= 'a' && c <= 'f':
-		return c - 'a' + 10
-	case c >= 'A' && c <= 'F':
-		return c - 'A' + 10
-	}
-	return 255
-}
-
-// clean refuses what no rule should have to think about: control bytes and text that is not UTF-8 (overlong forms of "/"
-// among it).
-func clean(s string) bool {
-	for i := range len(s) {
-		if s[i] < ' ' || s[i] == 0x7f {
+	last := byte('x')
+	for i := range len(p) {
+		c := p[i]
+		if !plain[c] || last == '/' && (c == '/' || c == '.') || last == '.' && c == '/' {
 			return false
 		}
+		last = c
 	}
-	return utf8.ValidString(s)
-}
-
-// tidy resolves "." and "..", and runs of slashes; a slash at the end stays.
-func tidy(s string) string {
-	t := path.Clean("/" + s)
-	if t != "/" && (strings.HasSuffix(s, "/") || strings.HasSuffix(s, "/.") || strings.HasSuffix(s, "/..")) {
-		t += "/"
-	}
-	return t
-}
-
-// parameters cuts ";…" from every segment, as servlet containers do.
-func parameters(s string) string {
-	if strings.IndexByte(s, ';') < 0 {
-		return s
-	}
-	segments := strings.Split(s, "/")
-	for i, seg := range segments {
-		segments[i], _, _ = strings.Cut(seg, ";")
-	}
-	return strings.Join(segments, "/")
+	return last != '.'
 }
