@@ -157,3 +157,28 @@ func BenchmarkGate(b *testing.B) {
 		})
 	}
 }
+
+// HD-10 CVE-2024-39321 RFC 8470: what came before the handshake was done could be a replay: 425 until it is, except on
+// public paths.
+func TestEarlyDataIsNotBelieved(t *testing.T) {
+	g, s, up := start(t), site(t), &upstream{}
+	cookie, bearer := signIn(t, g)
+	for name, value := range map[string]string{"Cookie": cookie, "Authorization": bearer} {
+		for _, done := range []bool{false, true} {
+			before := up.served
+			r, w := newRequest(name, value), httptest.NewRecorder()
+			r.TLS.HandshakeComplete = done
+			if err := g.Gate().Serve(w, r, s, gate.Client{Addr: "127.0.0.1"}, up, nil); err != nil {
+				t.Fatal(err)
+			}
+			if served := up.served > before; served != done || !done && w.Code != http.StatusTooEarly {
+				t.Errorf("%s, handshake done %v: served %v, status %d", name, done, served, w.Code)
+			}
+		}
+	}
+	r, before := newRequest("", ""), up.served
+	r.URL.Path, r.TLS.HandshakeComplete = "/healthz", false
+	if err := g.Gate().Serve(httptest.NewRecorder(), r, s, gate.Client{Addr: "127.0.0.1"}, up, nil); err != nil || up.served != before+1 {
+		t.Error("a public path is not served", err)
+	}
+}

@@ -67,7 +67,7 @@ func wellFormed(body string) error {
 	}
 }
 
-// UX section 2, HTML and JS, errors, autocomplete: the rules of every page and form.
+// PW-11. UX section 2, HTML and JS, errors, autocomplete: the rules of every page and form.
 func TestEveryPageKeepsTheRules(t *testing.T) {
 	if wellFormed("<p><b></p></b>") == nil || wellFormed("<p>") == nil {
 		t.Fatal("control: broken HTML passes")
