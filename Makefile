@@ -4,7 +4,7 @@ SHELL := bash
 .DEFAULT_GOAL := help
 FUZZTIME ?= 20s
 
-.PHONY: help build run test check race fuzz bench fmt lint arrows requirements
+.PHONY: help build run test check race fuzz kill bench fmt lint arrows requirements
 
 help: ## show the targets
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## */\t/' | expand -t 15
@@ -37,6 +37,9 @@ race: ## the inner packages under the race detector
 
 fuzz: ## every fuzz target for FUZZTIME (20s)
 	@FUZZTIME=$(FUZZTIME) scripts/fuzz
+
+kill: build ## 1,000 times kill -9 during a refresh (an hour)
+	TRUXE_TEST_BINARY="$(CURDIR)/bin/caddy" TRUXE_KILL_ROUNDS=1000 go test -count=1 -timeout 3h -run TestKillDuringRefresh ./test
 
 bench: build ## compare with plain Caddy and forward_auth
 	cd bench && go run . -caddy "$(CURDIR)/bin/caddy"
