@@ -6,6 +6,8 @@ import (
 
 	caddycmd "github.com/caddyserver/caddy/v2/cmd"
 	"github.com/spf13/cobra"
+
+	"github.com/truxeio/caddy-truxe/internal/nearest"
 )
 
 func init() {
@@ -34,6 +36,8 @@ func buildCommands(root *cobra.Command) {
 
 	root.AddCommand(cli.setup(), cli.users(), cli.sessions(), cli.keys(), cli.audit())
 	root.SilenceErrors, root.SilenceUsage = true, true
+	root.SetFlagErrorFunc(usageError)
+	root.RunE = groupRun
 }
 
 // command makes one leaf of the tree.
@@ -50,15 +54,21 @@ func command(use, short, example string, args cobra.PositionalArgs, run func(cmd
 }
 
 func group(use, short string, children ...*cobra.Command) *cobra.Command {
-	g := &cobra.Command{Use: use, Short: short, SilenceErrors: true, SilenceUsage: true,
-		RunE: func(cmd *cobra.Command, args []string) error {
-			if len(args) > 0 {
-				return usageError(cmd, fmt.Errorf("unknown command %q", strings.Join(args, " ")))
-			}
-			return cmd.Help()
-		}}
+	g := &cobra.Command{Use: use, Short: short, SilenceErrors: true, SilenceUsage: true, RunE: groupRun}
 	g.AddCommand(children...)
 	return g
+}
+
+// groupRun shows the help of a group, or says what is no command of it.
+func groupRun(cmd *cobra.Command, args []string) error {
+	if len(args) == 0 {
+		return cmd.Help()
+	}
+	var known []string
+	for _, c := range cmd.Commands() {
+		known = append(known, c.Name())
+	}
+	return usageError(cmd, fmt.Errorf("unknown command %q%s", strings.Join(args, " "), nearest.Hint(args[0], known)))
 }
 
 func (c *cli) setup() *cobra.Command {
