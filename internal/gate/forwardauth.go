@@ -33,7 +33,7 @@ func (g *Gate) ServeForwardAuth(w http.ResponseWriter, r *http.Request, s *Site,
 		return
 	}
 	s.clean(f.request)
-	v := g.judge(f.request, s, &trail{credential: g.Verifier.Take(f.request)}, c)
+	v := g.judge(f.request, s, g.Verifier.Take(f.request), nil, c)
 	if v.twice {
 		clearCookie(w.Header(), authn.SessionCookie)
 	}

@@ -28,12 +28,15 @@ type verdict struct {
 // Serve judges one request, then hands it to next as somebody, or answers it.
 func (g *Gate) Serve(w http.ResponseWriter, r *http.Request, s *Site, c Client, next Next, announce Announce) error {
 	start := g.Now()
-	t := trailOf(r)
-	if t == nil {
+	var sent authn.Credential
+	var known *authn.Entry
+	if before := trailOf(r); before != nil {
+		sent, known = before.credential, before.entry
+	} else {
 		s.clean(r)
-		t = &trail{credential: g.Verifier.Take(r)}
+		sent = g.Verifier.Take(r)
 	}
-	v := g.judge(r, s, t, c)
+	v := g.judge(r, s, sent, known, c)
 	g.Metrics.DecisionDuration(v.path, g.Now().Sub(start))
 	if v.twice {
 		clearCookie(w.Header(), authn.SessionCookie)
@@ -49,19 +52,19 @@ func (g *Gate) Serve(w http.ResponseWriter, r *http.Request, s *Site, c Client, 
 	if s.limit != nil && !g.underLimit(w, r, s, c, v) {
 		return nil
 	}
-	ctx := r.Context()
+	// a new trail: the one of a gate before this one is among its ancestors, and must not become its own
+	t := &trail{Context: r.Context(), credential: sent, entry: v.entry}
 	if v.entry != nil {
-		s.headers.Apply(r.Header, v.entry.Values)
-		varyByCredential(w.Header())
+		s.headers.ApplyTo(r.Header, v.entry.Values, &t.values)
+		t.varyByCredential(w.Header())
 		if v.entry.Principal.Credential == identity.CredentialCookie && !s.isPassive(r) {
 			g.Verifier.Sessions.Used(v.entry)
 		}
 		var done func()
-		ctx, done = g.Verifier.Revocations.Watch(ctx, v.entry.Principal)
+		t.Context, done = g.Verifier.Revocations.Watch(t.Context, v.entry.Principal)
 		defer done()
 	}
-	// a new trail: the one of a gate before this one is among ctx's ancestors, and must not become its own
-	return next.ServeHTTP(w, r.WithContext(&trail{Context: ctx, credential: t.credential, entry: v.entry}))
+	return next.ServeHTTP(w, r.WithContext(t))
 }
 
 func (v *verdict) principal() *identity.Principal {
@@ -72,7 +75,7 @@ func (v *verdict) principal() *identity.Principal {
 }
 
 // judge finds the principal and decides. It writes nothing.
-func (g *Gate) judge(r *http.Request, s *Site, t *trail, c Client) (v verdict) {
+func (g *Gate) judge(r *http.Request, s *Site, sent authn.Credential, known *authn.Entry, c Client) (v verdict) {
 	v.path = "public"
 	canonical, err := policy.Canonical(r)
 	if err != nil {
@@ -87,14 +90,14 @@ func (g *Gate) judge(r *http.Request, s *Site, t *trail, c Client) (v verdict) {
 		return v
 	}
 	ready := g.Verifier.Revocations.Ready()
-	v.entry = t.entry
+	v.entry = known
 	if v.entry == nil && ready {
 		var found authn.Found
-		found, v.err = g.Verifier.Verify(r.Context(), t.credential, host)
+		found, v.err = g.Verifier.Verify(r.Context(), sent, host)
 		v.entry, v.path = found.Entry, found.Path
 	}
-	v.credential = t.credential
-	v.twice = t.credential.Cookies > 1
+	v.credential = sent
+	v.twice = sent.Cookies > 1
 	v.decision = s.rules.Decide(policy.RequestOf(r, host, canonical), v.principal())
 	if v.decision.Public {
 		return v // also while the state is unreadable, as nobody in particular
@@ -110,7 +113,7 @@ func (g *Gate) judge(r *http.Request, s *Site, t *trail, c Client) (v verdict) {
 		v.decision = policy.Decision{Code: identity.CodeTooEarly}
 	case v.decision.Allow && crossSiteSocket(r, g.CORS, v.principal()):
 		v.decision = policy.Decision{Code: identity.CodeCrossOrigin}
-	case KindOf(r) == KindPreflight && s.cfg.PassPreflight:
+	case s.cfg.PassPreflight && KindOf(r) == KindPreflight:
 		// a preflight carries no credential by design; the request it asks about is judged as any other
 		v.decision = policy.Decision{Allow: true, Rule: "preflight"}
 		v.entry = nil
@@ -171,18 +174,6 @@ func ServeUnavailable(w http.ResponseWriter, r *http.Request, s *Site, stripOnly
 	WriteUnavailable(w)
 	return nil
 }
-
-// varyByCredential keeps shared caches from serving one person's answer to another (SE-16, web cache deception). The
-// slice is shared between requests: its capacity equals its length, so an append copies it.
-func varyByCredential(h http.Header) {
-	if len(h["Vary"]) == 0 {
-		h["Vary"] = vary
-		return
-	}
-	h.Add("Vary", "Cookie, Authorization")
-}
-
-var vary = []string{"Cookie, Authorization"}
 
 // cleanConnection keeps a client from naming our headers hop-by-hop (HD-02).
 func cleanConnection(h http.Header) { identityheader.SanitizeConnection(h) }

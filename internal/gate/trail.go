@@ -5,6 +5,7 @@ import (
 	"net/http"
 
 	"github.com/truxeio/caddy-truxe/internal/authn"
+	"github.com/truxeio/caddy-truxe/internal/identityheader"
 )
 
 // trail is what the first of our handlers on a request leaves for the next ones: a site may have several `truxe`
@@ -13,6 +14,22 @@ type trail struct {
 	context.Context
 	credential authn.Credential
 	entry      *authn.Entry // set once identity headers are on the request
+
+	// Room for what this request's headers hold. It is never shared between requests: other handlers edit header values
+	// in place.
+	values identityheader.Buffer
+	vary   [1]string
+}
+
+// varyByCredential keeps shared caches from serving one person's answer to another (SE-16, web cache deception).
+func (t *trail) varyByCredential(h http.Header) {
+	const credentials = "Cookie, Authorization"
+	if len(h["Vary"]) > 0 {
+		h.Add("Vary", credentials)
+		return
+	}
+	t.vary[0] = credentials
+	h["Vary"] = t.vary[:]
 }
 
 type trailKey struct{}
