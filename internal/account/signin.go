@@ -59,6 +59,9 @@ func (a *Accounts) SignIn(ctx context.Context, in SignIn) (SignedIn, error) {
 }
 
 func (a *Accounts) signIn(ctx context.Context, in SignIn) (SignedIn, error) {
+	if err := a.Hasher.Full(); err != nil { // a flood must not cost reads of the database either (R8)
+		return SignedIn{}, err
+	}
 	who, known, err := a.person(ctx, in)
 	if err != nil {
 		return SignedIn{}, err

@@ -1,6 +1,0 @@
-//go:build !linux
-
-package credential
-
-// lowerPriority does nothing: only Linux has a priority per thread.
-func lowerPriority() {}
