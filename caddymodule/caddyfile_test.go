@@ -1,0 +1,74 @@
+package caddymodule
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/caddyserver/caddy/v2/caddyconfig"
+	_ "github.com/caddyserver/caddy/v2/caddyconfig/httpcaddyfile"
+	_ "github.com/caddyserver/caddy/v2/modules/caddyhttp/reverseproxy"
+)
+
+func adaptText(text string) (string, error) {
+	raw, _, err := caddyconfig.GetAdapter("caddyfile").Adapt([]byte(text), map[string]any{"filename": "Caddyfile"})
+	return string(raw), err
+}
+
+// The matcher form strips identity on the whole site and judges what the matcher names; `truxe` comes before the proxy.
+func TestDirectiveBecomesItsHandlersBeforeTheProxy(t *testing.T) {
+	for text, want := range map[string][]string{
+		"app.test {\n\ttruxe\n\treverse_proxy localhost:3000\n}":                           {`"handler":"truxe_portal"`, `"handler":"truxe_gate"`, `"handler":"reverse_proxy"`},
+		"app.test {\n\ttruxe /a/*\n\treverse_proxy localhost:3000\n}":                      {`"handler":"truxe_portal"`, `"strip_only":true`, `"path":["/a/*"]`, `"handler":"reverse_proxy"`},
+		"auth.test {\n\ttruxe portal\n}":                                                   {`"handler":"truxe_portal","only":true`},
+		"v.test {\n\ttruxe forward_auth {\n\t\thosts a.test\n\t}\n}":                       {`"handler":"truxe_forward_auth","hosts":["a.test"]`, `"only":true`},
+		"{\n\ttruxe {\n\t\tportal auth.test\n\t\tsession {\n\t\t\tidle 30m\n\t\t}\n\t}\n}": {`"truxe":{"portal":"auth.test","session":{"idle":1800000000000}}`},
+	} {
+		got, err := adaptText(text)
+		if err != nil {
+			t.Errorf("%s: %v", text, err)
+			continue
+		}
+		at := 0
+		for _, part := range want {
+			i := strings.Index(got[at:], part)
+			if i < 0 {
+				t.Errorf("%s: %s is missing or out of order in %s", text, part, got)
+				break
+			}
+			at += i
+		}
+	}
+}
+
+// Mistakes are errors with file, line and the nearest word; what this version does not have is refused, not ignored.
+func TestMistakesNameTheLineAndTheNearestWord(t *testing.T) {
+	for text, want := range map[string]string{
+		"{\n\ttruxe {\n\t\tportall auth.test\n\t}\n}":                       `unknown option "portall"; did you mean "portal"?, at Caddyfile:3`,
+		"app.test {\n\ttruxe {\n\t\tpubilc /x\n\t}\n}":                      `did you mean "public"`,
+		"app.test {\n\ttruxe protal\n}":                                     `did you mean "portal"`,
+		"app.test {\n\ttruxe {\n\t\trequire mfa\n\t}\n}":                    `"require" is not available in this version`,
+		"{\n\ttruxe {\n\t\tmfa required\n\t}\n}":                            `"mfa" is not available in this version`,
+		"{\n\ttruxe {\n\t\tsession {\n\t\t\tidle soon\n\t\t}\n\t}\n}":       `not a duration`,
+		"{\n\ttruxe {\n\t\tstorage mysql x\n\t}\n}":                         `unknown storage "mysql"`,
+		"app.test {\n\ttruxe forward_auth\n}":                               "needs `hosts`",
+		"app.test {\n\ttruxe {\n\t\tallow rol staff\n\t}\n}":                `did you mean "role"`,
+		"{\n\ttruxe {\n\t\tpassword {\n\t\t\thash bcrypt 31\n\t\t}\n\t}\n}": `from 10 to 15`,
+	} {
+		if _, err := adaptText(text); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%s: %v, want %q", text, err, want)
+		}
+	}
+}
+
+// CVE-2024-21493: no Caddyfile makes the parser panic.
+func FuzzCaddyfile(f *testing.F) {
+	for _, s := range []string{"portal a.test", "redis redis://x {\n\t\t\ton_loss stale 5s\n\t\t}", "jwt {\n\t\t\ttrust https://x {\n\t\t\t\tjwks f\n\t\t\t\taudience a\n\t\t\t}\n\t\t}", "rate_limit login 5 5m", "brand {", "}"} {
+		f.Add(s, "public /x\n\t\tallow role a")
+	}
+	f.Fuzz(func(_ *testing.T, global, site string) {
+		if len(global)+len(site) > 1000 || strings.Contains(global+site, "import") {
+			return
+		}
+		_, _ = adaptText("{\n\ttruxe {\n\t\t" + global + "\n\t}\n}\napp.test {\n\ttruxe {\n\t\t" + site + "\n\t}\n}\n")
+	})
+}
