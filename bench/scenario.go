@@ -3,15 +3,12 @@ package main
 import (
 	"bufio"
 	"errors"
-	"fmt"
 	"net/http"
 	"os"
 	"strconv"
 	"strings"
 	"sync/atomic"
 	"time"
-
-	vegeta "github.com/tsenart/vegeta/v12/lib"
 )
 
 // scenario is one way to reach the upstream.
@@ -34,41 +31,26 @@ func (s *scenario) prepare(_ int, length time.Duration) error {
 
 // measure sends requests as fast as the workers can for a while.
 func (s *scenario) measure(workers int, length time.Duration) (sample, error) {
-	attacker := vegeta.NewAttacker(vegeta.Workers(uint64(workers)), vegeta.MaxWorkers(uint64(workers)), vegeta.KeepAlive(true), vegeta.Timeout(10*time.Second))
-	defer attacker.Stop()
-	targeter := func(t *vegeta.Target) error {
-		*t = vegeta.Target{Method: http.MethodGet, URL: s.url, Header: s.headers()}
-		if t.Header == nil {
-			return vegeta.ErrNoTargets
-		}
-		return nil
-	}
 	before, err := s.server.usage()
 	if err != nil {
 		return sample{}, err
 	}
-	var m vegeta.Metrics
-	started := time.Now()
-	for res := range attacker.Attack(targeter, vegeta.Rate{Freq: 0}, length, s.name) {
-		m.Add(res)
-		if res.Code != http.StatusOK && res.Error != vegeta.ErrNoTargets.Error() {
-			return sample{}, fmt.Errorf("status %d %s", res.Code, res.Error)
-		}
+	l, err := saturate(s, workers, length)
+	if err != nil {
+		return sample{}, err
 	}
-	elapsed := time.Since(started)
-	m.Close()
 	after, err := s.server.usage()
 	if err != nil {
 		return sample{}, err
 	}
-	if m.Requests == 0 {
-		return sample{}, errors.New("no request was answered")
-	}
-	n := float64(m.Requests)
-	s.last = n / elapsed.Seconds()
-	return sample{perSecond: s.last, p50: m.Latencies.P50, p99: m.Latencies.P99, allocs: (after.mallocs - before.mallocs) / n,
+	n := float64(l.requests)
+	s.last = n / l.elapsed.Seconds()
+	return sample{perSecond: s.last, p50: l.quantile(0.50), p99: l.quantile(0.99), allocs: (after.mallocs - before.mallocs) / n,
 		cpu: time.Duration(float64(after.cpu-before.cpu) / n)}, nil
 }
+
+// addr is the server's host and port.
+func (s *scenario) addr() string { return s.server.addr }
 
 // usage is what a process has used so far.
 type usage struct {

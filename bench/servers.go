@@ -10,7 +10,6 @@ import (
 	"encoding/pem"
 	"errors"
 	"fmt"
-	"io"
 	"maps"
 	"net"
 	"net/http"
@@ -21,23 +20,34 @@ import (
 	"time"
 
 	"github.com/golang-jwt/jwt/v5"
+	"github.com/valyala/fasthttp"
 )
 
 // upstream is the app, and the trivial server that forward_auth asks.
 type upstream struct {
-	*http.Server
+	*fasthttp.Server
 	app, auth string
 }
 
+// identity is what forward_auth copies from the trivial server's answer to the app: four headers, as the manuals of the
+// servers it is used with say. The gateway sends seven.
+var identity = []string{"Remote-User", "Remote-Name", "Remote-Email", "Remote-Groups"}
+
 func startUpstream() (*upstream, error) {
-	mux := http.NewServeMux()
-	mux.HandleFunc("/auth", func(w http.ResponseWriter, _ *http.Request) { w.Header().Set("Remote-User", "alice") })
-	mux.HandleFunc("/", func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, "ok") })
 	ln, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		return nil, err
 	}
-	u := &upstream{Server: &http.Server{Handler: mux, ReadHeaderTimeout: 10 * time.Second}, app: ln.Addr().String(), auth: ln.Addr().String()}
+	answer := func(ctx *fasthttp.RequestCtx) {
+		if string(ctx.Path()) == "/auth" {
+			for _, name := range identity {
+				ctx.Response.Header.Set(name, "alice")
+			}
+			return
+		}
+		_, _ = ctx.WriteString("ok")
+	}
+	u := &upstream{Server: &fasthttp.Server{Handler: answer, CloseOnShutdown: true}, app: ln.Addr().String(), auth: ln.Addr().String()}
 	go func() { _ = u.Serve(ln) }()
 	return u, nil
 }
@@ -125,7 +135,7 @@ func start(binary, dir string, up *upstream) (list []*scenario, stop func(), err
 		return nil, stop, err
 	}
 	servers = append(servers, plain)
-	forward, err := startCaddy(binary, dir, "forward", "", "\tforward_auth "+up.auth+" {\n\t\turi /auth\n\t\tcopy_headers Remote-User\n\t}\n"+proxy)
+	forward, err := startCaddy(binary, dir, "forward", "", "\tforward_auth "+up.auth+" {\n\t\turi /auth\n\t\tcopy_headers "+strings.Join(identity, " ")+"\n\t}\n"+proxy)
 	if err != nil {
 		return nil, stop, err
 	}

@@ -123,7 +123,8 @@ func (s *Set) Strip(h http.Header) {
 	}
 }
 
-// Apply sets the headers, at the cost of one allocation.
+// Apply sets the headers that have a value, at the cost of one allocation. One that a person has no value for is left
+// out: nothing of the client's is there after Strip, and apps then fall back as they do without a gateway.
 func (s *Set) Apply(h http.Header, v *Values) { s.ApplyTo(h, v, new(Buffer)) }
 
 // Buffer holds one request's header values. A caller that allocates something per request anyway embeds one.
@@ -138,7 +139,11 @@ func (s *Set) ApplyTo(h http.Header, v *Values, buf *Buffer) {
 		if len(room) == 0 {
 			room = make([]string, len(s.fields)-i)
 		}
-		room[0] = s.fields[i].value.expand(v)
+		text := s.fields[i].value.expand(v)
+		if text == "" {
+			continue
+		}
+		room[0] = text
 		h[s.fields[i].name] = room[:1:1]
 		room = room[1:]
 	}

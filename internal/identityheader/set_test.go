@@ -162,11 +162,25 @@ func TestTemplatesExpandOnlyOurPlaceholders(t *testing.T) {
 	}
 	h := http.Header{}
 	s.Apply(h, Render(&identity.Principal{Username: "{env.HOME}", Name: "{http.auth.user.name}", Roles: []string{"r"}, SessionID: "s"}))
-	if got := h.Get("X-A"); got != "<{env.HOME}|{http.auth.user.name}||r|s>" || h.Get("X-C") != "fixed" || h["X-B"][0] != "" {
+	if got := h.Get("X-A"); got != "<{env.HOME}|{http.auth.user.name}||r|s>" || h.Get("X-C") != "fixed" || h["X-B"] != nil {
 		t.Errorf("%q", h)
 	}
 	if _, err := Compile(Config{Custom: []Custom{{"X-A", "{http.auth.user.nmae}"}}}); err == nil || !strings.Contains(err.Error(), `"http.auth.user.name"`) {
 		t.Errorf("no hint: %v", err)
+	}
+}
+
+// A person without a display name: the header is left out, and a client cannot fill the gap.
+func TestForgedHeaderDoesNotFillTheGapOfAnEmptyValue(t *testing.T) {
+	s, err := Compile(Config{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	h := http.Header{"Remote-Name": {"Mallory"}, "Remote_name": {"Mallory"}, "X-Other": {"stays"}}
+	s.Strip(h)
+	s.Apply(h, Render(&identity.Principal{Username: "al"}))
+	if len(h[Name]) != 0 || h["Remote_name"] != nil || h.Get(User) != "al" || h.Get("X-Other") != "stays" {
+		t.Errorf("%q", h)
 	}
 }
 
