@@ -10,12 +10,14 @@ import (
 	"github.com/truxeio/caddy-truxe/internal/identity"
 )
 
-// Problem is the body of an error answer (CONTRACT section 7). Detail is plain words, never an internal text (R12).
+// Problem is the body of an error answer (CONTRACT section 7). Title, Detail and Remedy are plain words, never an
+// internal text (R12).
 type Problem struct {
 	Type      string        `json:"type"`
 	Title     string        `json:"title"`
 	Status    int           `json:"status"`
 	Detail    string        `json:"detail"`
+	Remedy    string        `json:"remedy"` // what to do next
 	Code      identity.Code `json:"code"`
 	Reference string        `json:"reference"`
 	LoginURL  string        `json:"login_url,omitempty"`
@@ -37,10 +39,13 @@ func Write(w http.ResponseWriter, p Problem) {
 		p.Type = typeBase + string(p.Code)
 	}
 	if p.Title == "" {
-		p.Title = http.StatusText(p.Status)
+		p.Title = Title(p.Code)
 	}
 	if p.Detail == "" {
 		p.Detail = Detail(p.Code)
+	}
+	if p.Remedy == "" {
+		p.Remedy = Remedy(p.Code)
 	}
 	if p.Reference == "" {
 		p.Reference = identity.NewReference()
@@ -88,51 +93,4 @@ func Status(code identity.Code) int {
 		return http.StatusServiceUnavailable
 	}
 	return http.StatusInternalServerError
-}
-
-// Detail is what a code means to the caller, in plain words.
-func Detail(code identity.Code) string {
-	switch code {
-	case identity.CodeLoginRequired:
-		return "Sign in first."
-	case identity.CodeInvalidCredentials:
-		return "Check your username and password."
-	case identity.CodeInvalidToken:
-		return "The access token is not valid, has expired or was revoked."
-	case identity.CodeSessionRevoked:
-		return "This session has ended. Sign in again."
-	case identity.CodeRoleRequired:
-		return "This needs a role you don't have."
-	case identity.CodeNetworkDenied:
-		return "This is not available from your network."
-	case identity.CodeRuleDenied, identity.CodeNoRule:
-		return "A rule does not allow this."
-	case identity.CodeForbidden, identity.CodePermissionRequired:
-		return "You don't have permission to do this."
-	case identity.CodeCrossOrigin:
-		return "This request came from another site, so nothing was changed."
-	case identity.CodeAmbiguousPath:
-		return "The address of this request can be read in more than one way, so it was refused."
-	case identity.CodeRateLimited:
-		return "Too many tries. Wait, then try again."
-	case identity.CodeBusy:
-		return "Too many people are signing in at the moment. Try again shortly."
-	case identity.CodeStateUnavailable:
-		return "We can't check your sign-in right now. Nothing was sent to the app."
-	case identity.CodeHTTPSRequired:
-		return "Open this address with https."
-	case identity.CodeTooEarly:
-		return "Send this request again after the connection is set up."
-	case identity.CodeReauthRequired:
-		return "Confirm your password first."
-	case identity.CodeNotFound:
-		return "There is nothing at this address."
-	case identity.CodeMethodNotAllowed:
-		return "This address does not take that method."
-	case identity.CodeInvalidGrant:
-		return "The refresh token is not valid, has expired or was already used."
-	case identity.CodeInvalidRequest:
-		return "The request is not well formed."
-	}
-	return "Something went wrong on our side."
 }
