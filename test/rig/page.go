@@ -4,6 +4,7 @@ import (
 	"context"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"time"
 
@@ -53,7 +54,9 @@ func (b *Chromium) Open(url string) {
 // Fill empties the field the CSS selector finds and types text into it.
 func (b *Chromium) Fill(selector, text string) {
 	b.t.Helper()
-	b.Do(chromedp.Clear(chromedp.CSS(selector)), chromedp.SendKeys(chromedp.CSS(selector), text))
+	b.Do(chromedp.WaitVisible(chromedp.CSS(selector)))
+	Eval[bool](b, "(e => { e.focus(); e.value = ''; return true })(document.querySelector("+strconv.Quote(selector)+"))")
+	b.Do(chromedp.SendKeys(chromedp.CSS(selector), text))
 }
 
 // Click clicks the first visible element the CSS selector finds. It does not wait for what follows: see WaitLocation,
@@ -118,5 +121,23 @@ func (b *Chromium) Screenshot(name string) {
 	}
 	if err := os.WriteFile(filepath.Join(dir, name+".png"), png, 0o644); err != nil {
 		b.t.Fatalf("save the screenshot: %v", err)
+	}
+}
+
+// WaitText waits until the first element the CSS selector finds has part in its text. After a form this is the way to
+// wait for the page that answers it: the page that was filled in is still there for a moment, and looks ready.
+func (b *Chromium) WaitText(selector, part string) {
+	b.t.Helper()
+	script := "(document.readyState !== 'loading' && document.querySelector(" + strconv.Quote(selector) + ")?.innerText) || ''"
+	var text string
+	ok := poll(pageLimit, func() bool {
+		ctx, cancel := context.WithTimeout(b.Ctx, 2*time.Second)
+		defer cancel()
+		now, err := chromedp.Run(ctx, chromedp.Evaluate[string](script))
+		text = now
+		return err == nil && strings.Contains(now, part)
+	})
+	if !ok {
+		b.t.Fatalf("%s says %q, not %q, at %s:\n%s\nproblems: %v", selector, text, part, b.Location(), b.Text("body"), b.Problems())
 	}
 }
