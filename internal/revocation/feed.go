@@ -17,11 +17,8 @@ func (n *Node) Apply(e cluster.Event) {
 	}
 }
 
-// Alive notes that the feed works.
-func (n *Node) Alive() {
-	n.alive.Store(max(1, int64(n.elapsed())))
-	n.lost.Store(false)
-}
+// Alive notes that the feed works. Whether it is lost for other reasons, watchFeed says.
+func (n *Node) Alive() { n.alive.Store(max(1, int64(n.elapsed()))) }
 
 // Resync reads SQL, completely when this node or the shared store knows nothing, else from a while before the last
 // read, and gives back what an emptied store must hold again.

@@ -144,8 +144,8 @@ func (n *Node) State() State {
 	return State{Ready: n.Ready(), Stale: n.elapsed() - time.Duration(n.alive.Load())}
 }
 
-// Watch gives a context that ends when the principal is revoked or its credential expires. Call the function when the
-// request is done.
+// Watch gives a context that ends when the principal is revoked, when its credential expires, and when the node stops
+// being ready (context.Cause: ErrRevoked, ErrExpired, ErrCutOff). Call the function when the request is done.
 func (n *Node) Watch(ctx context.Context, p *identity.Principal) (context.Context, func()) {
 	s := n.streams.Open(ctx, p)
 	return s, s.End
@@ -169,7 +169,9 @@ func (n *Node) sweepTime() int64 {
 	return wall.UnixMilli()
 }
 
-// watchFeed sees a lost feed within a tenth of a second, and logs when the node stops or starts to be ready.
+// watchFeed sees a lost feed within a tenth of a second, and logs when the node stops or starts to be ready. While it is
+// not ready, nothing stays open that would be refused as a new request (R4): it cuts at each look, not only at the
+// first, since a request that was let in before may be registered after it.
 func (n *Node) watchFeed(ctx context.Context) {
 	was := false
 	every(ctx, upkeepEvery, func() {
@@ -180,7 +182,11 @@ func (n *Node) watchFeed(ctx context.Context) {
 			n.cfg.Logger.Info("revocations are up to date", "known", n.Len())
 		}
 		if !now && was {
-			n.cfg.Logger.Error("cut off from the revocation feed: requests that need it are refused", "error", h.Err, "silent", n.State().Stale)
+			n.cfg.Logger.Error("cut off from the revocation feed: requests that need it are refused and open ones are cut",
+				"error", h.Err, "silent", n.State().Stale, "open", n.streams.Len())
+		}
+		if !now {
+			n.streams.cutAll(ErrCutOff)
 		}
 		was = now
 	})

@@ -14,6 +14,7 @@ import (
 var (
 	ErrRevoked = errors.New("the credential was revoked")
 	ErrExpired = errors.New("the credential expired")
+	ErrCutOff  = errors.New("nobody can tell whether the credential was revoked")
 )
 
 // Stream is the context of one request under way. It costs one allocation; the machinery of a cancellable context is
@@ -49,7 +50,7 @@ func (s *Stream) build() context.Context {
 	return ctx
 }
 
-// Done is closed when the request ends, the principal is revoked or its credential has expired.
+// Done is closed when the request ends, the principal is revoked, its credential has expired or the node is cut off.
 func (s *Stream) Done() <-chan struct{} { return s.build().Done() }
 
 // Err is nil until Done is closed.

@@ -90,6 +90,15 @@ func (r *Streams) run(ctx context.Context, now func() time.Time) {
 
 // walk cuts what is revoked or expired.
 func (r *Streams) walk(now time.Time) {
+	r.cutWhere(func(s *Stream) error { return s.verdict(r.copy, now) })
+	r.walked.Add(1)
+}
+
+// cutAll cuts every stream: nobody knows any more whose credential is good.
+func (r *Streams) cutAll(why error) { r.cutWhere(func(*Stream) error { return why }) }
+
+// cutWhere asks each stream why it must end; nil lets it go on.
+func (r *Streams) cutWhere(verdict func(*Stream) error) {
 	type end struct {
 		stream *Stream
 		why    error
@@ -101,7 +110,7 @@ func (r *Streams) walk(now time.Time) {
 		shard.mu.Lock()
 		for s := shard.first; s != nil; {
 			next := s.next
-			if why := s.verdict(r.copy, now); why != nil {
+			if why := verdict(s); why != nil {
 				ends = append(ends, end{s, why})
 				shard.unlink(s) // once is enough
 			}
@@ -112,7 +121,6 @@ func (r *Streams) walk(now time.Time) {
 			e.stream.cut(e.why)
 		}
 	}
-	r.walked.Add(1)
 }
 
 func (h *streamShard) add(s *Stream) {
