@@ -5,7 +5,8 @@ import (
 	"time"
 )
 
-// Account is the person's own page: a checklist and links.
+// Account is the person's own page: a checklist and links. The method that is asked for first is chosen here: it posts
+// FieldAction = ActionDefault and FieldMethod to {base}/account.
 type Account struct {
 	Viewer          Viewer
 	Email           string
@@ -15,7 +16,33 @@ type Account struct {
 	Sessions        int // live ones, this one included
 	// Managed: a users_file owns the account, so it is changed there.
 	Managed bool
+	// Factors is what the person has beside the password; nil leaves that part out.
+	Factors *Factors
+	// Recent are the last events, newest first; a few. Empty: the part is left out.
+	Recent []Event
+	// Saved says that the preference is stored.
+	Saved bool
 }
+
+// Factors are a person's second factors, for the checklist.
+type Factors struct {
+	TOTP           time.Time // since when; zero: none
+	Passkeys       int
+	RecoveryLeft   int
+	RecoveryMade   time.Time // zero: no codes
+	TrustedDevices int
+	Required       bool   // the rules want a second factor
+	Default        string // the method asked for first; "": the best one
+}
+
+// Any tells whether there is a second factor.
+func (f Factors) Any() bool { return !f.TOTP.IsZero() || f.Passkeys > 0 }
+
+// Both tells whether there is a choice of methods.
+func (f Factors) Both() bool { return !f.TOTP.IsZero() && f.Passkeys > 0 }
+
+// FewCodes tells whether it is time for new recovery codes.
+func (f Factors) FewCodes() bool { return f.Any() && f.RecoveryLeft <= fewCodes }
 
 func (p Account) meta() meta {
 	return meta{name: "account", title: "account.title", wide: true, viewer: p.Viewer, tab: "account"}

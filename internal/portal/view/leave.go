@@ -60,12 +60,17 @@ type Link struct{ Name, URL string }
 
 func (p SignedOut) meta() meta { return meta{name: "signedout", title: "signedout.title"} }
 
-// SignedInGoBack ends a sign-in in a second tab, opened from SessionEnded or FrameSignIn.
+// SignedInGoBack ends a sign-in in a second tab, opened from SessionEnded or FrameSignIn, or a step-up opened from StepUp.
 type SignedInGoBack struct {
-	Viewer Viewer
-	Host   string
+	Viewer    Viewer
+	Host      string
+	Confirmed bool // it was a step-up: "Confirmed."
 }
 
 func (p SignedInGoBack) meta() meta {
-	return meta{name: "goback", title: "goback.title", viewer: p.Viewer}
+	m := meta{name: "goback", title: "goback.title", viewer: p.Viewer}
+	if p.Confirmed {
+		m.title = "goback.confirmed"
+	}
+	return m
 }

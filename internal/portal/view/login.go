@@ -23,6 +23,13 @@ type Login struct {
 	// CookiesBlocked: the flow cookie did not come back. FlowGone: the way back is not known any more.
 	CookiesBlocked, FlowGone bool
 	Return, Fragment         string
+	// Passkeys offers "Sign in with a passkey" and the browser's own list in the name field; the button shows itself only
+	// where the browser can. The browser's answer comes as JSON in FieldPasskey of the same form, without a password.
+	Passkeys bool
+	// PasskeyBegin is where the module asks for options, as in MFA.
+	PasskeyBegin string
+	// Signal.Unknown names a passkey that the browser offered and nobody knows, so that it can be hidden.
+	Signal PasskeySignal
 	// Here is this page's own address with its way back, for a waiting tab that goes on after a sign-in elsewhere.
 	// Empty: {base}/login.
 	Here string
@@ -73,33 +80,4 @@ func (p Login) KeptFragment() string {
 		return ""
 	}
 	return p.Fragment
-}
-
-// Confirm asks for the password again before something sensitive. It posts FieldPassword and FieldReturn to
-// {base}/confirm.
-type Confirm struct {
-	Viewer Viewer
-	// Action is a key of the catalogue that ends "Confirm it's you to …": "confirm.end_sessions", "confirm.open" (with
-	// Host) or "confirm.continue". Empty: "confirm.continue".
-	Action string
-	Host   string
-	// Minutes is how long it will not be asked again; 0 says nothing.
-	Minutes  int
-	Problems []Problem
-	Wait     Wait
-	Return   string
-	// Cancel is where "Cancel" leads; empty: the account page.
-	Cancel string
-}
-
-func (p Confirm) meta() meta {
-	return meta{name: "confirm", title: "confirm.title", failed: len(p.Problems) > 0 || p.Wait.For > 0, viewer: p.Viewer, retry: p.Wait.For}
-}
-
-// What is the key of the action, one that exists.
-func (p Confirm) What() string {
-	if _, ok := english[p.Action]; ok {
-		return p.Action
-	}
-	return "confirm.continue"
 }

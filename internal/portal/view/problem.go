@@ -11,6 +11,8 @@ type Problem struct {
 	Field string
 	// Key is a key of the catalogue, "problem.current_wrong" for example. Empty or unknown: Text is shown.
 	Key string
+	// N is the number in the key's words, where they have {n}: minutes of "problem.clock_slow".
+	N int
 	// Text is plain English from another room (identity.Error.Detail); it is translated where the catalogue knows it.
 	Text string
 }
@@ -30,7 +32,27 @@ const (
 	FieldSignOut    = "sign_out_others" // "on" when ticked
 	FieldRevoke     = "revoke"          // a session's id, or RevokeOthers
 	RevokeOthers    = "others"
+	FieldCode       = "code"    // one-time or recovery code, spaces and dashes as typed
+	FieldMethod     = "method"  // MethodTOTP …
+	FieldPasskey    = "passkey" // JSON of the browser's answer
+	FieldTrust      = "trust"   // "on" when ticked
+	FieldSaved      = "saved"   // "on" when ticked: recovery codes are kept
+	FieldID         = "id"      // of a passkey
+	FieldAction     = "action"  // ActionRemove …
 	maxFragmentSize = 2048
+)
+
+// The values of FieldAction.
+const (
+	ActionStartOver = "start_over" // MFA, Enrol: end the half sign-in
+	ActionEnrol     = "enrol"      // MFA: a code of the factor that is being set up
+	ActionRemove    = "remove"     // TOTP, Passkeys
+	ActionReplace   = "replace"    // TOTP: set up another app; the old one works until the new one is confirmed
+	ActionRename    = "rename"     // Passkeys
+	ActionNew       = "new"        // RecoveryCodes: a new set
+	ActionDownload  = "download"   // RecoveryCodes: as a text file
+	ActionFinish    = "finish"     // RecoveryCodes: they are saved
+	ActionDefault   = "default"    // Account: FieldMethod is asked for first
 )
 
 // describe gives a field's aria attributes: its hint, if it has one, and its problems.
@@ -75,7 +97,7 @@ func (l *locale) fault(problems []Problem, field string) (template.HTML, error) 
 // problem words a problem.
 func (l *locale) problem(p Problem) (template.HTML, error) {
 	if _, ok := l.texts[p.Key]; ok {
-		return l.html(p.Key)
+		return l.html(p.Key, "n", p.N)
 	}
 	return l.foreign(p.Text), nil
 }

@@ -1,0 +1,21 @@
+package view
+
+// Profile is one's own name and address. It posts FieldName and FieldEmail to {base}/account/profile.
+type Profile struct {
+	Viewer      Viewer // as it is stored
+	Name, Email string // as typed
+	// Pending is a new address that waits for its confirmation; empty: none.
+	Pending string
+	// FixedEmail: the address cannot be changed here.
+	FixedEmail bool
+	// Managed: a users_file owns the account; nothing can be changed here.
+	Managed  bool
+	Problems []Problem
+	Saved    bool
+	// ExportURL is where one's own data is downloaded; empty: not offered.
+	ExportURL string
+}
+
+func (p Profile) meta() meta {
+	return meta{name: "profile", title: "profile.title", failed: len(p.Problems) > 0, wide: true, viewer: p.Viewer, tab: "account"}
+}
