@@ -22,8 +22,9 @@ func (c *Copy) Put(kind identity.RevocationKind, name string, at, expires int64)
 // An entry refuses for as long as it is here, whatever the wall clock says: a clock that steps forward and back must
 // not un-revoke (FAULTS 16). What it names has expired by itself when it is swept.
 //
-// IssuedAt of a session has milliseconds. That of a JWT has the seconds of `iat`, rounded down, so a token made later
-// in the very second of a sign-out everywhere is refused too: the safe side (JW-14).
+// IssuedAt of a session and of our own tokens has milliseconds, so that who signs in again right after a sign-out
+// everywhere gets a token that works. That of another issuer's token has the seconds of `iat`, rounded down: made later
+// in the very second it is refused too, the safe side (JW-14).
 func (c *Copy) Refused(p *identity.Principal) identity.Code {
 	if p == nil {
 		return ""

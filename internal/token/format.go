@@ -21,7 +21,7 @@ var strictBase64 = base64.RawURLEncoding.Strict()
 
 // known are the members of header and claims that are read. Another spelling of one of them is refused, since a
 // lenient reader behind us would take it (JW-06).
-var known = []string{"alg", "typ", "kid", "crit", "b64", "zip", "enc", "cty", "iss", "sub", "aud", "exp", "nbf", "iat", "jti", "sid", "client_id", "auth_time",
+var known = []string{"alg", "typ", "kid", "crit", "b64", "zip", "enc", "cty", "iss", "sub", "aud", "exp", "nbf", "iat", issuedMilli, "jti", "sid", "client_id", "auth_time",
 	"amr", "acr", "roles", "permissions", "preferred_username", "email", "email_verified", "name"}
 
 // segments splits a compact JWS: three parts of base64url without padding and in their one canonical spelling, so that
@@ -155,4 +155,15 @@ func unix(claims map[string]any, name string) time.Time {
 		return time.Time{}
 	}
 	return time.Unix(int64(f), 0)
+}
+
+// issuedAt is when a token of ours was made, in Unix milliseconds. Nothing outside the second of iat is believed, so a
+// token without the private claim, or with another one, counts as made at the start of that second: the safe side of a
+// not-before (JW-14).
+func issuedAt(claims map[string]any) int64 {
+	start := unix(claims, "iat").UnixMilli()
+	if f, ok := claims[issuedMilli].(float64); ok && f == math.Trunc(f) && f >= float64(start) && f < float64(start+1000) {
+		return int64(f)
+	}
+	return start
 }

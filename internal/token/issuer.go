@@ -12,6 +12,11 @@ import (
 // typ of access tokens (RFC 9068 2.1).
 const typ = "at+jwt"
 
+// issuedMilli is a private claim (RFC 7519 4.3) beside those of CONTRACT section 8: when the token was issued in Unix
+// milliseconds. A sign-out everywhere is told from a sign-in later in the same second by it. A fraction in iat would be
+// allowed as well (RFC 7519 2), but readers that want whole numbers there are common.
+const issuedMilli = "iat_ms"
+
 // IssuerConfig of an Issuer.
 type IssuerConfig struct {
 	Issuer   func(host string) string // the `iss` of somebody signed in at a host
@@ -47,8 +52,8 @@ type Issued struct {
 	ExpiresIn time.Duration
 }
 
-// Issue signs an access token exactly as CONTRACT section 8 says (RFC 9068 2.2). Signing costs 1.4 ms. A person with so
-// many roles that no server would take the token gets an error.
+// Issue signs an access token as CONTRACT section 8 says (RFC 9068 2.2), with iat_ms added. Signing costs 1.4 ms. A
+// person with so many roles that no server would take the token gets an error.
 func (i *Issuer) Issue(c Claims) (Issued, error) {
 	now := i.cfg.Now()
 	key := i.ring.current.Load().signer(now)
@@ -66,7 +71,7 @@ func (i *Issuer) Issue(c Claims) (Issued, error) {
 	}
 	claims := jwt.MapClaims{
 		"iss": i.cfg.Issuer(c.Host), "sub": c.User.ID.String(), "aud": audience, "exp": now.Add(i.cfg.Access).Unix(), "iat": now.Unix(), "nbf": now.Unix(),
-		"jti": jti, "sid": c.SessionID, "client_id": c.ClientID, "amr": notNil(c.AMR), "acr": c.ACR,
+		issuedMilli: now.UnixMilli(), "jti": jti, "sid": c.SessionID, "client_id": c.ClientID, "amr": notNil(c.AMR), "acr": c.ACR,
 		"roles": notNil(c.User.Roles), "permissions": permissions, "preferred_username": c.User.Username, "email": c.User.Email,
 		"email_verified": false, "name": c.User.Name,
 	}

@@ -21,7 +21,7 @@ func ownPrincipal(claims map[string]any) (*identity.Principal, error) {
 		return nil, bad("jti")
 	}
 	p := newPrincipal(claims, jti)
-	p.UserID, p.SessionID = sub, sid
+	p.UserID, p.SessionID, p.IssuedAt = sub, sid, issuedAt(claims)
 	p.Username, p.Email = text(claims, "preferred_username"), text(claims, "email")
 	p.SessionKey = identity.RevocationKey(identity.RevokeSession, sid)
 	p.UserKey = identity.RevocationKey(identity.RevokeUser, sub)

@@ -25,7 +25,7 @@ func TestTokenCarriesEveryClaim(t *testing.T) {
 		t.Errorf("header %v", header)
 	}
 	now := float64(r.clock.now().Unix())
-	want := map[string]any{"iss": ourIssuer, "sub": r.user.ID.String(), "aud": "truxe", "exp": now + 900, "iat": now, "nbf": now, "sid": r.session.String(),
+	want := map[string]any{"iss": ourIssuer, "sub": r.user.ID.String(), "aud": "truxe", "exp": now + 900, "iat": now, "iat_ms": now * 1000, "nbf": now, "sid": r.session.String(),
 		"client_id": "truxe", "auth_time": now, "acr": "1", "preferred_username": "Ann", "email": "ann@example.com", "email_verified": false, "name": "Ann Lee"}
 	for name, value := range want {
 		if claims[name] != value {
