@@ -54,10 +54,20 @@ type plot struct {
 	env     []string
 }
 
-// tell starts a gateway for a story. bcrypt at its lowest cost keeps the tests quick; CONTRACT section 2 allows 10.
+// tell starts a gateway for a story.
 func tell(t testing.TB, p plot) *story {
 	t.Helper()
 	s := &story{t: t, up: rig.Echo(t)}
+	s.g = rig.Gateway(t, rig.Options{Caddyfile: s.caddyfile(p),
+		Env: append([]string{"TRUXE_ADMIN_USERNAME=root", "TRUXE_ADMIN_EMAIL=root@example.com",
+			"TRUXE_ADMIN_PASSWORD=" + adminPassword, ownKeyEnv()}, p.env...),
+	})
+	s.user("pia", piaPassword, "member")
+	return s
+}
+
+// caddyfile writes a plot down. bcrypt at its lowest cost keeps the tests quick; CONTRACT section 2 allows 10.
+func (s *story) caddyfile(p plot) string {
 	options := p.options
 	if !strings.Contains(options, "password {") {
 		options += "\n\t\tpassword {\n\t\t\thash bcrypt 10\n\t\t}"
@@ -65,13 +75,7 @@ func tell(t testing.TB, p plot) *story {
 	if !strings.Contains(options, "jwt {") {
 		options += "\n\t\tjwt {\n\t\t\tprivate_key {env.JWT_PRIVATE_KEY_BASE64}\n\t\t}"
 	}
-	s.g = rig.Gateway(t, rig.Options{
-		Caddyfile: "{\n\tgrace_period 1s\n" + p.global + "\n\ttruxe {\n" + options + "\n\t}\n}\n" + strings.ReplaceAll(p.sites, "UPSTREAM", s.up.Addr()),
-		Env: append([]string{"TRUXE_ADMIN_USERNAME=root", "TRUXE_ADMIN_EMAIL=root@example.com",
-			"TRUXE_ADMIN_PASSWORD=" + adminPassword, ownKeyEnv()}, p.env...),
-	})
-	s.user("pia", piaPassword, "member")
-	return s
+	return "{\n\tgrace_period 1s\n" + p.global + "\n\ttruxe {\n" + options + "\n\t}\n}\n" + strings.ReplaceAll(p.sites, "UPSTREAM", s.up.Addr())
 }
 
 // user creates somebody on the command line.

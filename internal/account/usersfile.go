@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"regexp"
 	"slices"
 	"strings"
 
@@ -14,6 +15,7 @@ import (
 
 	"github.com/truxeio/caddy-truxe/internal/credential"
 	"github.com/truxeio/caddy-truxe/internal/identity"
+	"github.com/truxeio/caddy-truxe/internal/nearest"
 	"github.com/truxeio/caddy-truxe/internal/store"
 )
 
@@ -63,7 +65,7 @@ func ParseUsersFile(raw []byte) (UsersFile, error) {
 	dec := yaml.NewDecoder(bytes.NewReader(raw))
 	dec.KnownFields(true)
 	if err := dec.Decode(&file); err != nil && !errors.Is(err, io.EOF) {
-		return UsersFile{}, fmt.Errorf("not a users file: %w", err)
+		return UsersFile{}, yamlMistake(err)
 	}
 	if err := dec.Decode(new(any)); !errors.Is(err, io.EOF) {
 		return UsersFile{}, errors.New("a users file is one YAML document")
@@ -76,6 +78,25 @@ func ParseUsersFile(raw []byte) (UsersFile, error) {
 		}
 	}
 	return file, nil
+}
+
+var (
+	yamlUnknown = regexp.MustCompile(`^line (\d+): field (\S+) not found in type`)
+	yamlLine    = regexp.MustCompile(`^line \d+`)
+	usersKeys   = []string{"users", "username", "email", "name", "roles", "password_hash", "disabled"}
+)
+
+// yamlMistake says a mistake in the file's shape in the words of its author, without values: one of them may be a secret.
+func yamlMistake(err error) error {
+	var wrong *yaml.TypeError
+	if !errors.As(err, &wrong) || len(wrong.Errors) == 0 {
+		return fmt.Errorf("not YAML: %w", err)
+	}
+	first := wrong.Errors[0]
+	if m := yamlUnknown.FindStringSubmatch(first); m != nil {
+		return fmt.Errorf("line %s: unknown key %q%s", m[1], m[2], nearest.Hint(m[2], usersKeys))
+	}
+	return fmt.Errorf("%s: not a value of the kind that belongs here; a users file has a list `users` of username, email, name, roles, password_hash, disabled", yamlLine.FindString(first))
 }
 
 func (row UsersFileRow) check(seen map[string]string) error {

@@ -33,6 +33,20 @@ func TestMistakesInTheUsersFileAreErrors(t *testing.T) {
 	}
 }
 
+// A mistake is told with its line and the word that was meant, and never with a value.
+func TestMistakeInTheUsersFileNamesLineAndRemedy(t *testing.T) {
+	for text, want := range map[string]string{
+		"users:\n  - username: a\n    emial: x@y.z\n":                       `line 3: unknown key "emial"; did you mean "email"?`,
+		"users:\n  - username: a\n    roles: hunter2-secret\n":              "line 3: not a value of the kind that belongs here",
+		"users:\n  - username: a\n    password_hash: {hunter2-secret: 1}\n": "line 3: not a value of the kind",
+		"users: [": "not YAML",
+	} {
+		if _, err := ParseUsersFile([]byte(text)); err == nil || !strings.Contains(err.Error(), want) || strings.Contains(err.Error(), "hunter2") {
+			t.Errorf("%q: %v, want %s", text, err, want)
+		}
+	}
+}
+
 func FuzzUsersFile(f *testing.F) {
 	f.Add([]byte(goodFile))
 	f.Add([]byte("users:\n  - username: a\n    roles: [x, y]\n"))
