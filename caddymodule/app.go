@@ -67,6 +67,9 @@ func (*App) CaddyModule() caddy.ModuleInfo {
 // rejected reload run it too.
 func (a *App) Provision(ctx caddy.Context) error {
 	a.ctx = ctx
+	if err := a.plainSecrets(); err != nil {
+		return err
+	}
 	cfg, err := a.resolve()
 	if err != nil {
 		return err

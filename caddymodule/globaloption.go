@@ -53,19 +53,21 @@ func (a *App) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
 			return d.ArgErr()
 		}
 		w := words{
-			"portal":         func() error { return oneArg(d, &a.Portal) },
-			"path":           func() error { return oneArg(d, &a.Path) },
-			"storage":        func() error { return a.readStorage(d) },
-			"redis":          func() error { return a.readRedis(d) },
-			"encryption_key": func() error { return someArgs(d, &a.EncryptionKeys) },
-			"jwt":            func() error { return a.readJWT(d) },
-			"session":        func() error { return a.readSession(d) },
-			"password":       func() error { return a.readPassword(d) },
-			"rate_limit":     func() error { return a.readRateLimit(d) },
-			"users_file":     func() error { return oneArg(d, &a.UsersFile) },
-			"audit":          func() error { return a.readAudit(d) },
-			"cors":           func() error { return someArgs(d, &a.CORS) },
-			"brand":          func() error { return a.readBrand(d) },
+			"portal":  func() error { return oneArg(d, &a.Portal) },
+			"path":    func() error { return oneArg(d, &a.Path) },
+			"storage": func() error { return a.readStorage(d) },
+			"redis":   func() error { return a.readRedis(d) },
+			"encryption_key": func() error {
+				return kept(d, someArgs(d, &a.EncryptionKeys), func() error { return refuseKeyInText("encryption_key", a.EncryptionKeys...) })
+			},
+			"jwt":        func() error { return a.readJWT(d) },
+			"session":    func() error { return a.readSession(d) },
+			"password":   func() error { return a.readPassword(d) },
+			"rate_limit": func() error { return a.readRateLimit(d) },
+			"users_file": func() error { return oneArg(d, &a.UsersFile) },
+			"audit":      func() error { return a.readAudit(d) },
+			"cors":       func() error { return someArgs(d, &a.CORS) },
+			"brand":      func() error { return a.readBrand(d) },
 		}
 		maps.Copy(w, later(d, "mfa", "policies", "provider", "smtp", "webhook"))
 		if err := readBlock(d, "option", w); err != nil {
@@ -90,6 +92,9 @@ func (a *App) readStorage(d *caddyfile.Dispenser) error {
 			return d.Err("storage postgres needs a connection string, for example postgres://truxe@127.0.0.1/truxe")
 		}
 		s.DSN = d.Val()
+		if err := refusePasswordInText("storage", s.DSN); err != nil {
+			return d.Err(err.Error())
+		}
 	default:
 		return d.Errf("unknown storage %q%s", s.Driver, nearest.Hint(s.Driver, []string{"sqlite", "postgres"}))
 	}
@@ -104,6 +109,9 @@ func (a *App) readRedis(d *caddyfile.Dispenser) error {
 	r := new(Redis)
 	if err := oneArg(d, &r.URL); err != nil {
 		return err
+	}
+	if err := refusePasswordInText("redis", r.URL); err != nil {
+		return d.Err(err.Error())
 	}
 	a.Redis = r
 	return readBlock(d, "option of redis", words{
@@ -133,13 +141,15 @@ func (a *App) readJWT(d *caddyfile.Dispenser) error {
 	}
 	j := a.JWT
 	return readBlock(d, "option of jwt", words{
-		"issuer":      func() error { return oneArg(d, &j.Issuer) },
-		"audience":    func() error { return someArgs(d, &j.Audience) },
-		"access":      func() error { return duration(d, &j.Access) },
-		"refresh":     func() error { return duration(d, &j.Refresh) },
-		"rotate":      func() error { return duration(d, &j.Rotate) },
-		"bits":        func() error { return number(d, &j.Bits, 2048, 4096) },
-		"private_key": func() error { return oneArg(d, &j.PrivateKey) },
+		"issuer":   func() error { return oneArg(d, &j.Issuer) },
+		"audience": func() error { return someArgs(d, &j.Audience) },
+		"access":   func() error { return duration(d, &j.Access) },
+		"refresh":  func() error { return duration(d, &j.Refresh) },
+		"rotate":   func() error { return duration(d, &j.Rotate) },
+		"bits":     func() error { return number(d, &j.Bits, 2048, 4096) },
+		"private_key": func() error {
+			return kept(d, oneArg(d, &j.PrivateKey), func() error { return refuseKeyInText("private_key", j.PrivateKey) })
+		},
 		"trust": func() error {
 			var t Trust
 			if err := oneArg(d, &t.Issuer); err != nil {

@@ -23,8 +23,8 @@ func TestValidateFindsMistakes(t *testing.T) {
 		"plain http":                {"http://app.example.com {\n\ttruxe\n\trespond ok\n}\n", []string{"app.example.com", "https"}},
 		"no site for the portal":    {"{\n\ttruxe {\n\t\tportal auth.example.com\n\t}\n}\n" + app, []string{"auth.example.com"}},
 		"postgres without a key":    {"{\n\ttruxe {\n\t\tstorage postgres postgres://u@127.0.0.1:1/db\n\t\tredis redis://127.0.0.1:1/0\n\t}\n}\n" + app, []string{"encryption_key"}},
-		"postgres without redis":    {"{\n\ttruxe {\n\t\tstorage postgres postgres://u@127.0.0.1:1/db\n\t\tencryption_key " + freshKey() + "\n\t}\n}\n" + app, []string{"redis"}},
-		"a key of 12 bytes":         {"{\n\ttruxe {\n\t\tencryption_key MDEyMzQ1Njc4OTAx\n\t}\n}\n" + app, []string{"encryption_key", "12 bytes, needs 32"}},
+		"postgres without redis":    {"{\n\ttruxe {\n\t\tstorage postgres postgres://u@127.0.0.1:1/db\n\t\tencryption_key {env.TRUXE_ENCRYPTION_KEY}\n\t}\n}\n" + app, []string{"redis"}},
+		"a key of 12 bytes":         {"{\n\ttruxe {\n\t\tencryption_key {env.SHORT_KEY}\n\t}\n}\n" + app, []string{"encryption_key", "12 bytes, needs 32"}},
 		"a secret that is not set":  {"{\n\ttruxe {\n\t\tencryption_key {env.TRUXE_NOT_THERE}\n\t}\n}\n" + app, []string{"encryption_key", "TRUXE_NOT_THERE"}},
 		"an unknown word":           {"app.example.com {\n\ttruxe {\n\t\tpubilc /healthz\n\t}\n\trespond ok\n}\n", []string{`"public"`, "Caddyfile:"}},
 		"an unknown global word":    {"{\n\ttruxe {\n\t\tpotral auth.example.com\n\t}\n}\n" + app, []string{`"portal"`, "Caddyfile:"}},
@@ -37,7 +37,7 @@ func TestValidateFindsMistakes(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			out, code, _ := rig.Validate(t, c.caddyfile)
+			out, code, _ := rig.Validate(t, c.caddyfile, "TRUXE_ENCRYPTION_KEY="+freshKey(), "SHORT_KEY=MDEyMzQ1Njc4OTAx")
 			if code == 0 {
 				t.Fatalf("taken: %s", out)
 			}
@@ -82,7 +82,7 @@ func TestValidateTouchesNeitherDiskNorNetwork(t *testing.T) {
 		return ln.Addr().String()
 	}
 	postgres, redis, issuer := listen("PostgreSQL"), listen("Redis"), listen("the trusted issuer")
-	out, code, home := rig.Validate(t, "{\n\ttruxe {\n\t\tstorage postgres postgres://u:p@"+postgres+"/db\n\t\tredis redis://"+redis+"/0\n\t\tencryption_key {env.TRUXE_ENCRYPTION_KEY}\n"+
+	out, code, home := rig.Validate(t, "{\n\ttruxe {\n\t\tstorage postgres postgres://u@"+postgres+"/db\n\t\tredis redis://"+redis+"/0\n\t\tencryption_key {env.TRUXE_ENCRYPTION_KEY}\n"+
 		"\t\tjwt {\n\t\t\ttrust https://idp.example.com {\n\t\t\t\tjwks http://"+issuer+"/jwks.json\n\t\t\t\taudience x\n\t\t\t}\n\t\t}\n\t}\n}\napp.example.com {\n\ttruxe\n\trespond ok\n}\n",
 		"TRUXE_ENCRYPTION_KEY="+freshKey())
 	if code != 0 {

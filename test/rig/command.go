@@ -29,7 +29,8 @@ func (g *Caddy) CLIWithInput(input string, args ...string) (stdout, stderr strin
 	return g.runWithInput(input, words...)
 }
 
-func (g *Caddy) run(args ...string) (stdout, stderr string, code int) {
+// Run runs `caddy args…` beside the gateway, with its environment and folder.
+func (g *Caddy) Run(args ...string) (stdout, stderr string, code int) {
 	g.t.Helper()
 	return g.runWithInput("", args...)
 }

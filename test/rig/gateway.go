@@ -179,7 +179,7 @@ func (g *Caddy) WaitListening() {
 func (g *Caddy) Reload(caddyfile string) error {
 	g.t.Helper()
 	g.write(caddyfile)
-	_, stderr, code := g.run("reload", "--config", g.file, "--adapter", "caddyfile", "--force")
+	_, stderr, code := g.Run("reload", "--config", g.file, "--adapter", "caddyfile", "--force")
 	if code != 0 {
 		return errors.New(stderr)
 	}
