@@ -6,14 +6,16 @@ import (
 	"slices"
 	"sync"
 	"time"
+
+	"golang.org/x/time/rate"
 )
 
 const counterShards = 16
 
-// DefaultCounters is how many buckets that are not full a node remembers: about 10 MB.
+// DefaultCounters is how many buckets that are not full a node remembers: about 20 MB.
 const DefaultCounters = 100_000
 
-// Counters is a bounded table of GCRA buckets in the process. A full bucket equals an absent one and costs nothing.
+// Counters is a bounded table of rate.Limiters in the process. A full bucket equals an absent one and costs nothing.
 // When the table is full, the bucket that is closest to being full gives way (OP-06): a flood of fresh names, each
 // with one failure, cannot push out a person who is throttled.
 type Counters struct {
@@ -24,11 +26,12 @@ type Counters struct {
 type counterKey [16]byte
 
 type counterEntry struct {
-	key counterKey
-	tat int64
+	key     counterKey
+	full    int64 // when the bucket is full again, on the table's clock
+	limiter *rate.Limiter
 }
 
-// counterShard is a min-heap by tat. Flat entries without pointers stay out of the garbage collector's way.
+// counterShard is a min-heap by the time at which buckets are full again.
 type counterShard struct {
 	mu      sync.Mutex
 	limit   int
@@ -54,48 +57,46 @@ func (c *Counters) Reserve(buckets []Bucket) (Outcome, error) {
 		return Outcome{}, err
 	}
 	var keys [maxBuckets]counterKey
-	var tats [maxBuckets]int64
 	for i, b := range buckets {
 		keys[i] = hashKey(b.Key)
 	}
 	defer c.lock(keys[:len(buckets)])()
 	now := c.clock.read()
+	at := time.Unix(0, now)
 	out := Outcome{Allowed: true, Limits: make([]LimitState, len(buckets))}
+	var limiters [maxBuckets]*rate.Limiter
+	var taken [maxBuckets]*rate.Reservation
 	for i, b := range buckets {
-		old := c.shard(keys[i]).get(keys[i])
-		next, ok := b.take(old, now)
-		tats[i] = next
-		if !ok {
-			out.Allowed = false
-			tats[i] = old
+		limiters[i] = c.shard(keys[i]).get(keys[i], b, at)
+		taken[i] = limiters[i].ReserveN(at, 1)
+		out.Allowed = out.Allowed && taken[i].OK() && taken[i].DelayFrom(at) == 0
+	}
+	for i, b := range buckets {
+		if out.Allowed {
+			c.shard(keys[i]).set(keys[i], b, limiters[i], now)
+		} else {
+			taken[i].CancelAt(at) // none or all (LK-06); at the very time of the reservation nothing of it is left
 		}
-		out.Limits[i] = b.look(old, now)
-	}
-	if !out.Allowed {
-		return out, nil
-	}
-	for i, b := range buckets {
-		c.shard(keys[i]).set(keys[i], tats[i], now)
-		out.Limits[i] = b.look(tats[i], now)
+		out.Limits[i] = b.look(limiters[i], at)
 	}
 	return out, nil
 }
 
 // Take is Reserve of one bucket at a time that the caller has taken already, for the warm path: it allocates nothing
 // for a bucket that is known. The bucket must be sound (Bucket.Check).
-func (c *Counters) Take(b Bucket, at time.Time) (LimitState, bool) {
+func (c *Counters) Take(b Bucket, t time.Time) (LimitState, bool) {
 	key := hashKey(b.Key)
 	s := c.shard(key)
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	now := c.clock.at(at)
-	tat := s.get(key)
-	next, ok := b.take(tat, now)
+	now := c.clock.at(t)
+	at := time.Unix(0, now)
+	l := s.get(key, b, at)
+	ok := l.AllowN(at, 1)
 	if ok {
-		s.set(key, next, now)
-		tat = next
+		s.set(key, b, l, now)
 	}
-	return b.look(tat, now), ok
+	return b.look(l, at), ok
 }
 
 // Refund is Cluster.Refund within this process.
@@ -107,11 +108,16 @@ func (c *Counters) Refund(buckets []Bucket) error {
 		key := hashKey(b.Key)
 		s := c.shard(key)
 		s.mu.Lock()
-		now := c.clock.read()
-		if tat := b.give(s.get(key), now); tat > now {
-			s.set(key, tat, now)
-		} else {
-			s.drop(key)
+		if _, there := s.index[key]; there { // an absent bucket is full
+			now := c.clock.read()
+			at := time.Unix(0, now)
+			l := s.get(key, b, at)
+			give(l, at)
+			if b.look(l, at).ResetAfter > 0 {
+				s.set(key, b, l, now)
+			} else {
+				s.drop(key)
+			}
 		}
 		s.mu.Unlock()
 	}
@@ -171,27 +177,31 @@ func (c *Counters) lock(keys []counterKey) (unlock func()) {
 
 func sorted(s []int) []int { slices.Sort(s); return s }
 
-func (s *counterShard) get(k counterKey) int64 {
-	if i, ok := s.index[k]; ok {
-		return s.entries[i].tat
+// get gives the limiter of a bucket; a fresh one belongs to nobody until set keeps it.
+func (s *counterShard) get(k counterKey, b Bucket, at time.Time) *rate.Limiter {
+	i, ok := s.index[k]
+	if !ok {
+		return b.limiter()
 	}
-	return 0
+	b.resize(s.entries[i].limiter, at)
+	return s.entries[i].limiter
 }
 
-func (s *counterShard) set(k counterKey, tat, now int64) {
+func (s *counterShard) set(k counterKey, b Bucket, l *rate.Limiter, now int64) {
+	full := now + int64(b.missing(l.TokensAt(time.Unix(0, now)), float64(b.Burst)))
 	if i, ok := s.index[k]; ok {
-		s.entries[i].tat = tat
+		s.entries[i].full = full
 		heap.Fix(s, int(i))
 		return
 	}
 	// Two out for one in: the table follows what is in use, without a sweeper.
-	for n := 0; n < 2 && len(s.entries) > 0 && s.entries[0].tat <= now; n++ {
+	for n := 0; n < 2 && len(s.entries) > 0 && s.entries[0].full <= now; n++ {
 		heap.Pop(s)
 	}
 	if len(s.entries) >= s.limit {
 		heap.Pop(s)
 	}
-	heap.Push(s, counterEntry{k, tat})
+	heap.Push(s, counterEntry{k, full, l})
 }
 
 func (s *counterShard) drop(k counterKey) {
@@ -202,7 +212,7 @@ func (s *counterShard) drop(k counterKey) {
 
 // Len, Less, Swap, Push and Pop are heap.Interface.
 func (s *counterShard) Len() int           { return len(s.entries) }
-func (s *counterShard) Less(i, j int) bool { return s.entries[i].tat < s.entries[j].tat }
+func (s *counterShard) Less(i, j int) bool { return s.entries[i].full < s.entries[j].full }
 func (s *counterShard) Swap(i, j int) {
 	s.entries[i], s.entries[j] = s.entries[j], s.entries[i]
 	s.index[s.entries[i].key], s.index[s.entries[j].key] = int32(i), int32(j)
@@ -217,6 +227,7 @@ func (s *counterShard) Push(x any) {
 func (s *counterShard) Pop() any {
 	last := len(s.entries) - 1
 	e := s.entries[last]
+	s.entries[last] = counterEntry{} // lets the limiter go
 	s.entries = s.entries[:last]
 	delete(s.index, e.key)
 	return e
