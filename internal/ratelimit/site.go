@@ -9,8 +9,8 @@ import (
 // maxSiteKeys bounds what a site remembers: a flood of addresses grows memory to here only (OP-06).
 const maxSiteKeys = 50_000
 
-// Site is `rate_limit <events> <window>` of one site: a bounded table of rate.Limiters. It counts on this node only, so that a request costs no round
-// trip: with n nodes a client gets up to n times the rate.
+// Site is `rate_limit <events> <window>` of one site: a bounded table of rate.Limiters. It counts on this node only, so
+// that a request costs no round trip: with n nodes a client gets up to n times the rate.
 type Site struct {
 	rate     Rate
 	counters *cluster.Counters
