@@ -114,7 +114,7 @@ type PasswordChange struct {
 
 func (p PasswordChange) meta() meta {
 	return meta{name: "password", title: "password.title", failed: len(p.Problems) > 0 || p.Wait.For > 0, wide: true, viewer: p.Viewer,
-		tab: "password", retry: p.Wait.For}
+		tab: "account", retry: p.Wait.For}
 }
 
 // Length is the shortest password that is taken.

@@ -52,3 +52,15 @@ func (e Event) Picture() string {
 	}
 	return "check"
 }
+
+// What is the key of its words, "" for an event without.
+func (e Event) What() string {
+	key := "event." + e.Name
+	if e.Outcome != "" && e.Outcome != "success" && english[key+".fail"].other != "" {
+		return key + ".fail"
+	}
+	if english[key].other != "" {
+		return key
+	}
+	return ""
+}

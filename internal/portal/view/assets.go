@@ -28,9 +28,13 @@ func (r *Renderer) addAssets(colours accents) error {
 		return err
 	}
 	r.css = r.add("app", ".css", "text/css; charset=utf-8", append([]byte(colours.css()), css...))
-	js, err := files.ReadFile("assets/app.js")
-	if err != nil {
-		return err
+	var js []byte // one module, so that a page loads one file
+	for _, part := range []string{"assets/app.js", "assets/passkey.js"} {
+		raw, err := files.ReadFile(part)
+		if err != nil {
+			return err
+		}
+		js = append(js, raw...)
 	}
 	r.js = r.add("app", ".js", "text/javascript; charset=utf-8", js)
 	icon, err := files.ReadFile("assets/icon.svg")

@@ -34,6 +34,7 @@ func (l *locale) funcs() template.FuncMap {
 		"tone":     tone,
 		"device":   l.device,
 		"methods":  l.methods,
+		"qr":       l.qr,
 	}
 }
 

@@ -28,6 +28,10 @@ func hostile(v reflect.Value, s string) {
 		for i := range v.NumField() {
 			hostile(v.Field(i), s)
 		}
+	case reflect.Pointer:
+		if !v.IsNil() {
+			hostile(v.Elem(), s)
+		}
 	case reflect.Slice:
 		if v.Len() == 0 && v.CanSet() {
 			v.Set(reflect.MakeSlice(v.Type(), 2, 2))

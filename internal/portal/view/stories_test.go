@@ -81,5 +81,5 @@ func stories() []story {
 		list = append(list, story{"error-" + strings.ToLower(strings.ReplaceAll(http.StatusText(status), " ", "-")), status,
 			view.ErrorPage{Status: status, Reference: "R-7KQ2-X9FD", Host: "grafana.example.com"}})
 	}
-	return list
+	return append(list, factorStories()...)
 }

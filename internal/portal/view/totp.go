@@ -41,18 +41,22 @@ func (p TOTP) meta() meta {
 	return m
 }
 
-// Groups are the key's groups of four.
-func (p TOTP) Groups() []string {
-	key := strings.Join(strings.Fields(p.Key), "")
-	var groups []string
-	for len(key) > 4 {
-		groups, key = append(groups, key[:4]), key[4:]
+// Grouped is the key as it is read and typed, in groups of four; apps and we ignore the spaces.
+func (p TOTP) Grouped() string {
+	var b strings.Builder
+	n := 0
+	for _, c := range p.Key {
+		if c == ' ' {
+			continue
+		}
+		if n > 0 && n%4 == 0 {
+			b.WriteByte(' ')
+		}
+		b.WriteRune(c)
+		n++
 	}
-	return append(groups, key)
+	return b.String()
 }
-
-// Grouped is the key as it is copied and read.
-func (p TOTP) Grouped() string { return strings.Join(p.Groups(), " ") }
 
 // Open is the link to the authenticator app; "" for anything that is not an otpauth address.
 func (p TOTP) Open() template.URL {

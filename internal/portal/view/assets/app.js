@@ -34,6 +34,10 @@ function ago(at) {
   if (past < 7 * 86400) return words.format(Math.round(seconds / 86400), 'day');
 }
 
+// What only makes sense with, or without, this module.
+for (const e of $$('[data-without-js]')) e.hidden = true;
+for (const e of $$('[data-with-js]')) e.hidden = false;
+
 // Show a password; hidden again before it is sent, so that no browser remembers it as a text field.
 for (const button of $$('.reveal')) {
   const input = document.getElementById(button.getAttribute('aria-controls'));
@@ -51,6 +55,25 @@ for (const button of $$('.reveal')) {
     if (caps.textContent !== text) caps.textContent = text;
   };
   for (const type of ['keydown', 'keyup', 'blur']) input.addEventListener(type, check);
+}
+
+// A code of six digits sends itself, once; the hint says so. After a wrong one it waits for a change.
+const digits = $('[data-digits]');
+if (digits) {
+  let sent = false;
+  digits.setAttribute('aria-describedby', `${digits.getAttribute('aria-describedby') ?? ''} code-hint`.trim());
+  digits.addEventListener('input', () => {
+    if (sent || !/^\d{6}$/.test(digits.value.replace(/[\s-]/g, ''))) return;
+    sent = true;
+    digits.form.requestSubmit();
+  });
+  addEventListener('pageshow', () => { sent = false; });
+}
+
+const printer = $('[data-print]');
+if (printer) {
+  printer.hidden = false;
+  printer.addEventListener('click', () => print());
 }
 
 // A pressed button says that it was heard. It stays enabled: a second press is harmless.
@@ -81,11 +104,11 @@ if (fragment && hash && hash.length <= 2048 && !document.getElementById(hash)) f
 
 for (const button of $$('[data-copy]')) {
   button.hidden = false;
-  const status = $('.copied', button.closest('.reference, .snippet'));
+  const status = $('.copied', button.closest('.reference, .snippet, [data-copy-box]'));
   button.addEventListener('click', async () => {
     const source = document.getElementById(button.dataset.copy);
     try {
-      await navigator.clipboard.writeText(source.textContent);
+      await navigator.clipboard.writeText(source.textContent.trim());
       status.textContent = button.dataset.copied;
       setTimeout(() => { status.textContent = ''; }, 4000);
     } catch {
@@ -119,8 +142,6 @@ if (countdown) {
 const resubmit = $('[data-resubmit]');
 if (resubmit) {
   resubmit.hidden = false;
-  $('[data-without-js]').hidden = true;
-  $('[data-with-js]').hidden = false;
   resubmit.addEventListener('click', () => location.reload());
 }
 
@@ -131,8 +152,11 @@ if (announce) channel?.postMessage(announce);
 
 const waiting = $('[data-sync]'), kind = waiting?.dataset.sync, viewer = body.dataset.viewer;
 if (waiting || viewer) {
-  channel?.addEventListener('message', look);
-  document.addEventListener('visibilitychange', () => { if (document.visibilityState === 'visible') look(); });
+  channel?.addEventListener('message', (event) => {
+    if (kind !== 'stepup') look();
+    else if (event.data === 'confirmed') say($('#other-tab'), $('#other-tab').dataset.confirmed);
+  });
+  document.addEventListener('visibilitychange', () => { if (document.visibilityState === 'visible' && kind !== 'stepup') look(); });
 }
 
 async function look() {
@@ -166,7 +190,7 @@ function signedInElsewhere(name) {
   say(slot, text, slot.dataset.continue, again);
   // A plain sign-in goes on by itself, once: not when another account was asked for, nor over something being typed.
   const asked = new URLSearchParams(location.search).has('switch');
-  if (asked || $$('input[type=password]', form).some((i) => i.value) || Date.now() - sessionStorage.getItem('truxe-went-on') < 30000) return;
+  if (asked || $$('input[type=password], #code', form).some((i) => i.value) || Date.now() - sessionStorage.getItem('truxe-went-on') < 30000) return;
   sessionStorage.setItem('truxe-went-on', Date.now());
   again();
 }
