@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"net/netip"
+	"time"
 
 	"github.com/truxeio/caddy-truxe/internal/audit"
 	"github.com/truxeio/caddy-truxe/internal/identity"
@@ -22,7 +23,7 @@ func (a *Accounts) Confirm(ctx context.Context, by By, address netip.Addr, passw
 		return "", err
 	}
 	err = a.change(ctx, func(tx *store.Tx, out *effects) error {
-		value, err := a.Sessions.Rotate(ctx, tx, session, a.Now(), session.AMR, session.ACR)
+		value, err := a.Sessions.Rotate(ctx, tx, session, renewed(session, a.Now()))
 		cookie = value
 		out.audit(by.event(audit.SessionRenewed, "success"))
 		out.changed = append(out.changed, user.ID)
@@ -57,7 +58,7 @@ func (a *Accounts) ChangePassword(ctx context.Context, by By, address netip.Addr
 				return err
 			}
 		}
-		value, err := a.Sessions.Rotate(ctx, tx, session, a.Now(), session.AMR, session.ACR)
+		value, err := a.Sessions.Rotate(ctx, tx, session, renewed(session, a.Now()))
 		cookie = value
 		e := by.event(audit.AuthnPasswordChange, "success")
 		e.Subject = audit.Subject{ID: user.ID.String(), Name: user.Username}
@@ -133,4 +134,11 @@ func (a *Accounts) prove(ctx context.Context, by By, address netip.Addr, user st
 		return a.failed(ctx, SignIn{By: by}, who, ok, false)
 	}
 	return try.Succeed(ctx)
+}
+
+// renewed is the proof of a session whose holder has shown the password again. What a second factor proved, it proved then.
+func renewed(s store.Session, now time.Time) store.Proof {
+	p := s.Proof()
+	p.AuthTime = now
+	return p
 }

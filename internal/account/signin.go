@@ -210,8 +210,8 @@ func (a *Accounts) begin(ctx context.Context, in SignIn, user identity.User, dev
 	now := a.Now()
 	out := SignedIn{User: user, Device: in.Device}
 	err := a.change(ctx, func(tx *store.Tx, eff *effects) error {
-		secretValue, s, ended, err := a.Sessions.Start(ctx, tx, session.NewSession{User: user, Kind: in.Kind, Host: in.By.Host, AuthTime: now,
-			AMR: []string{"pwd"}, ACR: "1", Remember: in.Remember, IP: in.By.IP, UserAgent: in.By.UserAgent})
+		secretValue, s, ended, err := a.Sessions.Start(ctx, tx, session.NewSession{User: user, Kind: in.Kind, Host: in.By.Host,
+			Proof: store.Proof{AuthTime: now, AMR: []string{"pwd"}, ACR: "1"}, Remember: in.Remember, IP: in.By.IP, UserAgent: in.By.UserAgent})
 		if err != nil {
 			return err
 		}

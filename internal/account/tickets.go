@@ -50,7 +50,7 @@ func (a *Accounts) SignInWithTicket(ctx context.Context, code, host string, flow
 			return err
 		}
 		value, s, ended, err := a.Sessions.Start(ctx, tx, session.NewSession{User: user.User, Parent: parent.ID, Kind: session.Browser, Host: host,
-			AuthTime: parent.AuthTime, AMR: parent.AMR, ACR: parent.ACR, Remember: parent.Remember, IP: by.IP, UserAgent: by.UserAgent, Until: parent.Expires})
+			Proof: parent.Proof(), Remember: parent.Remember, IP: by.IP, UserAgent: by.UserAgent, Until: parent.Expires})
 		if err != nil {
 			return err
 		}

@@ -47,17 +47,20 @@ const (
 // Principal is the verified sender of one request. A nil *Principal is an anonymous visitor.
 // It is shared between requests: treat it as read-only.
 type Principal struct {
-	UserID     string // text form; for a trusted issuer "<issuer>|<subject>"
-	Username   string
-	Email      string
-	Name       string
-	Roles      []string
-	SessionID  string // opaque handle of the session, stable for its life; empty for a foreign token
-	TokenID    string // jti, bearer only
-	ClientID   string // bearer only
-	AMR        []string
-	ACR        string
-	AuthTime   time.Time
+	UserID    string // text form; for a trusted issuer "<issuer>|<subject>"
+	Username  string
+	Email     string
+	Name      string
+	Roles     []string
+	SessionID string // opaque handle of the session, stable for its life; empty for a foreign token
+	TokenID   string // jti, bearer only
+	ClientID  string // bearer only
+	AMR       []string
+	ACR       string
+	AuthTime  time.Time
+	// MFATime and PasskeyTime say when a second factor and a passkey were proven last; zero: never.
+	MFATime, PasskeyTime time.Time
+
 	Expires    time.Time // when this credential ends absolutely
 	Credential Credential
 

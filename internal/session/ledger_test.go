@@ -78,14 +78,14 @@ func (l *ledger) CreateSession(_ context.Context, s store.Session, _ int) ([]ide
 	return nil, nil
 }
 
-func (l *ledger) RotateSession(_ context.Context, id identity.ID, old, fresh [32]byte, at time.Time, amr []string, acr string) (bool, error) {
+func (l *ledger) RotateSession(_ context.Context, id identity.ID, old, fresh [32]byte, p store.Proof) (bool, error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	s := l.sessions[id]
 	if s.SecretHash != old || !s.EndedAt.IsZero() {
 		return false, nil
 	}
-	s.SecretHash, s.AuthTime, s.AMR, s.ACR = fresh, at, amr, acr
+	s.SecretHash, s.AuthTime, s.AMR, s.ACR, s.MFATime, s.PasskeyTime = fresh, p.AuthTime, p.AMR, p.ACR, p.MFATime, p.PasskeyTime
 	l.sessions[id] = s
 	return true, nil
 }
@@ -144,7 +144,7 @@ const host = "app.example.com"
 
 func signIn(t testing.TB, table *Table, l *ledger, u identity.User, change func(*NewSession)) (string, store.Session) {
 	t.Helper()
-	n := NewSession{User: u, Kind: Browser, Host: host, AuthTime: table.cfg.Now(), AMR: []string{"pwd"}, ACR: "1"}
+	n := NewSession{User: u, Kind: Browser, Host: host, Proof: store.Proof{AuthTime: table.cfg.Now(), AMR: []string{"pwd"}, ACR: "1"}}
 	if change != nil {
 		change(&n)
 	}

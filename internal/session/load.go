@@ -127,8 +127,23 @@ func (t *Table) judge(hash *[32]byte, row row) (record, bool) {
 	}
 	elapsed := t.elapsed()
 	left := min(s.Expires.Sub(now), s.Expires.Sub(s.Created)) // a clock set back gives nobody more than a whole life
-	return record{hash: *hash, id: s.ID, created: s.Created.UnixMilli(), auth: s.AuthTime.UnixMilli(), expires: s.Expires.UnixMilli(),
+	return record{hash: *hash, id: s.ID, created: s.Created.UnixMilli(), auth: s.AuthTime.UnixMilli(), mfa: milli(s.MFATime), passkey: milli(s.PasskeyTime), expires: s.Expires.UnixMilli(),
 		until: elapsed + left.Milliseconds(), used: elapsed - unused.Milliseconds(), idle: s.Idle.Milliseconds()}, true
+}
+
+// milli is a time in Unix milliseconds; the zero time, "never", is 0.
+func milli(t time.Time) int64 {
+	if t.IsZero() {
+		return 0
+	}
+	return t.UnixMilli()
+}
+
+func fromMilli(ms int64) time.Time {
+	if ms == 0 {
+		return time.Time{}
+	}
+	return time.UnixMilli(ms)
 }
 
 // enter puts a session into the table; nil when it was dropped meanwhile.

@@ -144,7 +144,7 @@ func newLive(r *record, who *person, what label) *Live {
 	l.Principal = identity.Principal{
 		UserID: who.text, Username: who.name, Email: who.email, Name: who.full, Roles: who.roles,
 		SessionID: text, AMR: what.amr, ACR: what.acr,
-		AuthTime: time.UnixMilli(r.auth), Expires: time.UnixMilli(r.expires), Credential: identity.CredentialCookie,
+		AuthTime: time.UnixMilli(r.auth), MFATime: fromMilli(r.mfa), PasskeyTime: fromMilli(r.passkey), Expires: time.UnixMilli(r.expires), Credential: identity.CredentialCookie,
 		SessionKey: identity.RevocationKey(identity.RevokeSession, text), UserKey: who.key, IssuedAt: r.created,
 	}
 	l.used.Store(r.used)

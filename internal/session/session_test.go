@@ -218,7 +218,7 @@ func TestOldCookieIsDeadAfterTheSecretIsRenewed(t *testing.T) {
 	found(t, a, old)
 	found(t, b, old)
 	c.pass(time.Minute)
-	fresh, err := a.Rotate(context.Background(), l, s, c.now(), []string{"pwd", "otp"}, "2")
+	fresh, err := a.Rotate(context.Background(), l, s, store.Proof{AuthTime: c.now(), MFATime: c.now(), PasskeyTime: c.now(), AMR: []string{"pwd", "otp"}, ACR: "2"})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -228,11 +228,12 @@ func TestOldCookieIsDeadAfterTheSecretIsRenewed(t *testing.T) {
 			t.Error("the old value still signs in")
 		}
 		live := found(t, n, fresh)
-		if live == nil || live.Principal.SessionID != s.ID.String() || live.Principal.ACR != "2" || !live.Principal.AuthTime.Equal(c.now()) {
+		if live == nil || live.Principal.SessionID != s.ID.String() || live.Principal.ACR != "2" || !live.Principal.AuthTime.Equal(c.now()) ||
+			!live.Principal.MFATime.Equal(c.now()) || !live.Principal.PasskeyTime.Equal(c.now()) {
 			t.Errorf("%+v", live)
 		}
 	}
-	if _, err := a.Rotate(context.Background(), l, s, c.now(), nil, ""); identity.CodeOf(err) != identity.CodeSessionRevoked {
+	if _, err := a.Rotate(context.Background(), l, s, store.Proof{AuthTime: c.now()}); identity.CodeOf(err) != identity.CodeSessionRevoked {
 		t.Errorf("a second rotation of the same secret: %v", err)
 	}
 }

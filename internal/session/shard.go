@@ -18,6 +18,8 @@ type record struct {
 	label   uint32
 	created int64
 	auth    int64
+	mfa     int64 // 0: never
+	passkey int64 // 0: never
 	expires int64
 	until   int64 // steady: the absolute end
 	used    int64 // steady: last use, as far as this record knows

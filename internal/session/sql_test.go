@@ -47,7 +47,7 @@ func TestSessionLimitHoldsUnderARace(t *testing.T) {
 			var out []identity.ID
 			err := sql.Tx(ctx, func(tx *store.Tx) error {
 				var err error
-				value, _, out, err = table.Start(ctx, tx, NewSession{User: u, Kind: Browser, Host: host, AuthTime: time.Now(), AMR: []string{"pwd"}, ACR: "1"})
+				value, _, out, err = table.Start(ctx, tx, NewSession{User: u, Kind: Browser, Host: host, Proof: store.Proof{AuthTime: time.Now(), AMR: []string{"pwd"}, ACR: "1"}})
 				return err
 			})
 			if err != nil {
@@ -88,7 +88,7 @@ func TestSessionLifeOnARealDatabase(t *testing.T) {
 	var value string
 	var s store.Session
 	if err := sql.Tx(ctx, func(tx *store.Tx) (err error) {
-		value, s, _, err = table.Start(ctx, tx, NewSession{User: u, Kind: Browser, Host: host, AuthTime: c.now(), AMR: []string{"pwd"}, ACR: "1"})
+		value, s, _, err = table.Start(ctx, tx, NewSession{User: u, Kind: Browser, Host: host, Proof: store.Proof{AuthTime: c.now(), AMR: []string{"pwd"}, ACR: "1"}})
 		return err
 	}); err != nil {
 		t.Fatal(err)
@@ -112,7 +112,7 @@ func TestSessionLifeOnARealDatabase(t *testing.T) {
 	}
 	var fresh string
 	if err := sql.Tx(ctx, func(tx *store.Tx) (err error) {
-		fresh, err = table.Rotate(ctx, tx, s, c.now(), []string{"pwd"}, "1")
+		fresh, err = table.Rotate(ctx, tx, s, store.Proof{AuthTime: c.now(), AMR: []string{"pwd"}, ACR: "1"})
 		return err
 	}); err != nil {
 		t.Fatal(err)

@@ -19,7 +19,7 @@ const (
 // Writer is the part of a *store.Tx that sessions need.
 type Writer interface {
 	CreateSession(ctx context.Context, s store.Session, limit int) (ended []identity.ID, err error)
-	RotateSession(ctx context.Context, id identity.ID, old, fresh [32]byte, authTime time.Time, amr []string, acr string) (bool, error)
+	RotateSession(ctx context.Context, id identity.ID, old, fresh [32]byte, p store.Proof) (bool, error)
 }
 
 // NewSession is a sign-in that has been proven.
@@ -28,9 +28,7 @@ type NewSession struct {
 	Parent    identity.ID // the session at the single sign-on host that it came from; zero without
 	Kind      string      // Browser or API
 	Host      string      // folded host that it is bound to
-	AuthTime  time.Time   // when the person proved who they are
-	AMR       []string
-	ACR       string
+	Proof     store.Proof // how and when the person proved who they are
 	Remember  bool
 	IP        string
 	UserAgent string
@@ -53,8 +51,9 @@ func (t *Table) Start(ctx context.Context, tx Writer, n NewSession) (value strin
 	value, hash := secret.NewSessionSecret()
 	s = store.Session{
 		ID: identity.NewID(), SecretHash: hash, UserID: n.User.ID, Parent: n.Parent, Kind: n.Kind, Host: n.Host,
-		Created: now, AuthTime: n.AuthTime, LastSeen: now, Idle: idle, Expires: now.Add(life), Remember: n.Remember,
-		IP: n.IP, UserAgent: n.UserAgent, AMR: n.AMR, ACR: n.ACR,
+		Created: now, AuthTime: n.Proof.AuthTime, LastSeen: now, Idle: idle, Expires: now.Add(life), Remember: n.Remember,
+		IP: n.IP, UserAgent: n.UserAgent, AMR: n.Proof.AMR, ACR: n.Proof.ACR,
+		MFATime: n.Proof.MFATime, PasskeyTime: n.Proof.PasskeyTime,
 	}
 	if !n.Until.IsZero() && n.Until.Before(s.Expires) {
 		s.Expires = n.Until
@@ -70,9 +69,9 @@ func (t *Table) Start(ctx context.Context, tx Writer, n NewSession) (value strin
 // Rotate gives a session a new secret and what has been proven now (SE-02). After the commit the old secret is dead in
 // SQL; the caller announces a change of the user, which makes every node forget it. The error is an *identity.Error
 // with CodeSessionRevoked when the session has ended or somebody else was first.
-func (t *Table) Rotate(ctx context.Context, tx Writer, s store.Session, authTime time.Time, amr []string, acr string) (value string, err error) {
+func (t *Table) Rotate(ctx context.Context, tx Writer, s store.Session, p store.Proof) (value string, err error) {
 	value, hash := secret.NewSessionSecret()
-	won, err := tx.RotateSession(ctx, s.ID, s.SecretHash, hash, authTime, amr, acr)
+	won, err := tx.RotateSession(ctx, s.ID, s.SecretHash, hash, p)
 	if err != nil {
 		return "", fmt.Errorf("renew session: %w", err)
 	}

@@ -117,19 +117,24 @@ func (s *Store) migrate(ctx context.Context, dialect goose.Dialect) error {
 
 // tables are the columns that the statements need.
 var tables = map[string]string{
-	"users":          userColumns + ", username_key, email_key, search",
-	"login_names":    "key, user_id",
-	"sessions":       sessionColumns,
-	"families":       familyColumns + ", revoke_reason",
-	"refresh_tokens": "hash, family_id, created, used_at",
-	"revocations":    "kind, name, at, expires, reason, created",
-	"signing_keys":   keyColumns,
-	"devices":        deviceColumns,
-	"one_times":      "kind, hash, subject, created, expires",
-	"meta":           "key, value",
-	"locks":          "name",
-	"audit":          auditColumns,
-	"audit_head":     "id, seq, hash",
+	"users":           userColumns + ", username_key, email_key, search",
+	"login_names":     "key, user_id",
+	"sessions":        sessionColumns,
+	"families":        familyColumns + ", revoke_reason",
+	"refresh_tokens":  "hash, family_id, created, used_at",
+	"revocations":     "kind, name, at, expires, reason, created",
+	"signing_keys":    keyColumns,
+	"devices":         deviceColumns,
+	"totp_secrets":    totpColumns,
+	"recovery_codes":  "hash, user_id, created, used_at",
+	"passkeys":        passkeyColumns,
+	"pending_signins": pendingColumns,
+	"factor_settings": "user_id, preferred, failures",
+	"one_times":       "kind, hash, subject, created, expires",
+	"meta":            "key, value",
+	"locks":           "name",
+	"audit":           auditColumns,
+	"audit_head":      "id, seq, hash",
 }
 
 // checkTables refuses a database whose version says more than its tables hold: half migrated or half restored.

@@ -23,6 +23,8 @@ func (s *Store) Purge(ctx context.Context, now time.Time) (int64, error) {
 		{"purge refresh families", "DELETE FROM families WHERE id IN (SELECT id FROM families WHERE expires <= $1 LIMIT $2)", now},
 		{"purge revocations", "DELETE FROM revocations WHERE (kind, name) IN (SELECT kind, name FROM revocations WHERE expires <= $1 LIMIT $2)", now},
 		{"purge devices", "DELETE FROM devices WHERE id IN (SELECT id FROM devices WHERE expires <= $1 LIMIT $2)", now},
+		{"purge half sign-ins", "DELETE FROM pending_signins WHERE key IN (SELECT key FROM pending_signins WHERE expires <= $1 LIMIT $2)", now},
+		{"purge unfinished authenticators", "DELETE FROM totp_secrets WHERE id IN (SELECT id FROM totp_secrets WHERE expires > 0 AND expires <= $1 LIMIT $2)", now},
 		{"purge one-time codes", "DELETE FROM one_times WHERE (kind, hash) IN (SELECT kind, hash FROM one_times WHERE expires <= $1 LIMIT $2)", now},
 	} {
 		for {

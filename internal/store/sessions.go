@@ -10,7 +10,7 @@ import (
 	"github.com/truxeio/caddy-truxe/internal/identity"
 )
 
-const sessionColumns = "id, secret_hash, user_id, parent, kind, host, created, auth_time, last_seen, idle, expires, remember, ip, user_agent, amr, acr, ended_at, end_reason"
+const sessionColumns = "id, secret_hash, user_id, parent, kind, host, created, auth_time, last_seen, idle, expires, remember, ip, user_agent, amr, acr, ended_at, end_reason, mfa_time, passkey_time"
 
 // aliveAt is the condition of a session that has neither ended nor expired at $1.
 const aliveAt = "ended_at = 0 AND expires > $1 AND last_seen + idle > $1"
@@ -18,7 +18,7 @@ const aliveAt = "ended_at = 0 AND expires > $1 AND last_seen + idle > $1"
 func sessionDest(s *Session) []any {
 	return []any{scanID{&s.ID}, scanHash{&s.SecretHash}, scanID{&s.UserID}, scanIDOrNone{&s.Parent}, &s.Kind, &s.Host, scanTime{&s.Created},
 		scanTime{&s.AuthTime}, scanTime{&s.LastSeen}, scanDuration{&s.Idle}, scanTime{&s.Expires}, scanFlag{&s.Remember}, &s.IP, &s.UserAgent,
-		scanList{&s.AMR}, &s.ACR, scanTime{&s.EndedAt}, &s.EndReason}
+		scanList{&s.AMR}, &s.ACR, scanTime{&s.EndedAt}, &s.EndReason, scanTime{&s.MFATime}, scanTime{&s.PasskeyTime}}
 }
 
 // CreateSession adds a session. With limit > 0 the user has at most so many living ones afterwards: the longest unused
@@ -39,9 +39,9 @@ func (q *Queries) CreateSession(ctx context.Context, s Session, limit int) (ende
 			}
 		}
 		_, err := q.exec(ctx, "create session", "INSERT INTO sessions ("+sessionColumns+`)
-			VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, 0, '')`,
+			VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, 0, '', $17, $18)`,
 			s.ID.String(), s.SecretHash[:], s.UserID.String(), idOrNone(s.Parent), s.Kind, s.Host, ms(s.Created), ms(s.AuthTime), ms(s.LastSeen),
-			s.Idle.Milliseconds(), ms(s.Expires), flag(s.Remember), note(s.IP), note(s.UserAgent), list(s.AMR), s.ACR)
+			s.Idle.Milliseconds(), ms(s.Expires), flag(s.Remember), note(s.IP), note(s.UserAgent), list(s.AMR), s.ACR, ms(s.MFATime), ms(s.PasskeyTime))
 		return taken(err, "session")
 	})
 	if err != nil {
@@ -119,12 +119,12 @@ func (q *Queries) SessionsTogether(ctx context.Context, id identity.ID) ([]ident
 
 // RotateSession gives a living session a new secret and records how its holder proved who they are. False when the
 // secret is not oldHash any more or the session has ended.
-func (q *Queries) RotateSession(ctx context.Context, id identity.ID, oldHash, newHash [32]byte, authTime time.Time, amr []string, acr string) (bool, error) {
-	if err := storable(acr); err != nil {
+func (q *Queries) RotateSession(ctx context.Context, id identity.ID, oldHash, newHash [32]byte, p Proof) (bool, error) {
+	if err := storable(p.ACR); err != nil {
 		return false, wrap("rotate session", err)
 	}
-	n, err := q.exec(ctx, "rotate session", `UPDATE sessions SET secret_hash = $1, auth_time = $2, amr = $3, acr = $4
-		WHERE id = $5 AND secret_hash = $6 AND ended_at = 0`, newHash[:], ms(authTime), list(amr), acr, id.String(), oldHash[:])
+	n, err := q.exec(ctx, "rotate session", `UPDATE sessions SET secret_hash = $1, auth_time = $2, amr = $3, acr = $4, mfa_time = $5, passkey_time = $6
+		WHERE id = $7 AND secret_hash = $8 AND ended_at = 0`, newHash[:], ms(p.AuthTime), list(p.AMR), p.ACR, ms(p.MFATime), ms(p.PasskeyTime), id.String(), oldHash[:])
 	return n == 1, taken(err, "session")
 }
 

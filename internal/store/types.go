@@ -59,8 +59,24 @@ type Session struct {
 	UserAgent string
 	AMR       []string
 	ACR       string
+	// MFATime and PasskeyTime say when a second factor and a passkey were proven last; zero: never.
+	MFATime, PasskeyTime time.Time
+
 	EndedAt   time.Time // zero while alive
 	EndReason string
+}
+
+// Proof is how and when the holder of a session proved who they are.
+type Proof struct {
+	AuthTime             time.Time
+	MFATime, PasskeyTime time.Time // zero: never
+	AMR                  []string
+	ACR                  string
+}
+
+// Proof is what the session stands on.
+func (s *Session) Proof() Proof {
+	return Proof{AuthTime: s.AuthTime, MFATime: s.MFATime, PasskeyTime: s.PasskeyTime, AMR: s.AMR, ACR: s.ACR}
 }
 
 // Touch is one batched write of a session's last use.
@@ -121,6 +137,7 @@ type Device struct {
 	LastUsed  time.Time
 	Expires   time.Time
 	UserAgent string
+	Trusted   time.Time // no second factor is asked for until then; zero: it is
 }
 
 // OneTime is a link or code that works once; only its hash is kept.

@@ -23,14 +23,15 @@ func sessions(t *testing.T, b *bench) {
 	b.wants(err, store.ErrNotFound)
 
 	fresh := hash("fresh")
-	if ok, err := b.RotateSession(b.ctx, s.ID, hash("guess"), fresh, now, nil, "2"); ok || err != nil {
+	if ok, err := b.RotateSession(b.ctx, s.ID, hash("guess"), fresh, store.Proof{AuthTime: now, ACR: "2"}); ok || err != nil {
 		t.Errorf("rotated without the secret: %v", err)
 	}
 	won := b.race(func(i int) (bool, error) {
-		return b.RotateSession(b.ctx, s.ID, s.SecretHash, hash(string(rune('a'+i))), now.Add(time.Minute), []string{"pwd", "otp"}, "2")
+		return b.RotateSession(b.ctx, s.ID, s.SecretHash, hash(string(rune('a'+i))), store.Proof{AuthTime: now.Add(time.Minute), MFATime: now.Add(time.Minute), PasskeyTime: now.Add(time.Second), AMR: []string{"pwd", "otp"}, ACR: "2"})
 	})
 	got, err = b.SessionByID(b.ctx, s.ID)
-	if err != nil || won != 1 || !same(got.AuthTime, now.Add(time.Minute)) || got.ACR != "2" || len(got.AMR) != 2 {
+	if err != nil || won != 1 || !same(got.AuthTime, now.Add(time.Minute)) || got.ACR != "2" || len(got.AMR) != 2 ||
+		!same(got.MFATime, now.Add(time.Minute)) || !same(got.PasskeyTime, now.Add(time.Second)) {
 		t.Errorf("%d rotations won: %+v %v", won, got, err)
 	}
 	_, _, err = b.SessionByHash(b.ctx, s.SecretHash)
@@ -54,7 +55,7 @@ func sessions(t *testing.T, b *bench) {
 	if ended, err := b.SessionByID(b.ctx, s.ID); err != nil || ended.EndReason != "logout" || !same(ended.EndedAt, now) || !same(ended.LastSeen, got.LastSeen) {
 		t.Errorf("%+v %v", ended, err)
 	}
-	if ok, _ := b.RotateSession(b.ctx, s.ID, got.SecretHash, fresh, now, nil, ""); ok {
+	if ok, _ := b.RotateSession(b.ctx, s.ID, got.SecretHash, fresh, store.Proof{AuthTime: now}); ok {
 		t.Error("an ended session got a new secret")
 	}
 	together(t, b, u.ID)
