@@ -162,7 +162,7 @@ func TestRotatedKeyLeavesOldTokensValid(t *testing.T) {
 	s.withBearer("app.test", after.Access).get("/x", program).want(200)
 }
 
-// AU-03 a changed line of the audit log is found by `audit verify`, which ends with 1; an untouched copy is good.
+// AU-05 a changed line of the audit log is found by `audit verify`, which ends with 1; an untouched copy is good.
 func TestTamperedAuditFileIsFoundByVerify(t *testing.T) {
 	s := tell(t, plot{options: "\t\taudit {\n\t\t\tfile {{dir}}/audit.jsonl\n\t\t}", sites: site("app.test", "\ttruxe\n\treverse_proxy UPSTREAM")})
 	s.tryLogin("pia", "not her password at all").problem(401, "invalid_credentials")

@@ -28,6 +28,8 @@ func (g *Gate) refuse(w http.ResponseWriter, r *http.Request, s *Site, c Client,
 		g.answer(w, r, s, identity.CodeStateUnavailable, readyWait, identity.NewReference())
 	case identity.CodeAmbiguousPath, identity.CodeInvalidRequest, identity.CodeTooEarly, identity.CodeHTTPSRequired:
 		g.answer(w, r, s, code, 0, identity.NewReference())
+	case identity.CodeInternal:
+		g.answer(w, r, s, code, 0, v.reference)
 	default: // signed in, and a rule is not met
 		reference := g.Audit.Note(denial(r, c, v))
 		if kind := KindOf(r); kind != KindAPI && kind != KindWebSocket && kind != KindPreflight && v.principal() != nil {

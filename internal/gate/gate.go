@@ -3,6 +3,7 @@
 package gate
 
 import (
+	"log/slog"
 	"net/http"
 	"time"
 
@@ -62,4 +63,5 @@ type Gate struct {
 	Metrics  Metrics
 	CORS     *cors.Origins
 	Now      func() time.Time
+	Logger   *slog.Logger
 }

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"net/http"
 	"net/url"
+	"runtime/debug"
 	"strings"
 	"time"
 
@@ -26,6 +27,7 @@ type verdict struct {
 	twice    bool   // two session cookies (SE-06)
 
 	credential authn.Credential
+	reference  string // of a panic's log line
 }
 
 // Serve judges one request, then hands it to next as somebody, or answers it.
@@ -77,8 +79,9 @@ func (v *verdict) principal() *identity.Principal {
 	return v.entry.Principal
 }
 
-// judge finds the principal and decides. It writes nothing.
+// judge finds the principal and decides. It writes nothing. A panic in it is a refusal and a log line (AP-05, R1).
 func (g *Gate) judge(r *http.Request, s *Site, sent authn.Credential, known *authn.Entry, c Client) (v verdict) {
+	defer g.caught(&v)
 	v.path = "public"
 	canonical, err := policy.Canonical(r)
 	if err != nil {
@@ -122,6 +125,13 @@ func (g *Gate) judge(r *http.Request, s *Site, sent authn.Credential, known *aut
 		v.entry = nil
 	}
 	return v
+}
+
+func (g *Gate) caught(v *verdict) {
+	if what := recover(); what != nil {
+		*v = verdict{path: "public", decision: policy.Decision{Code: identity.CodeInternal}, reference: identity.NewReference()}
+		g.Logger.Error("a request was refused because the gate failed", "panic", what, "reference", v.reference, "stack", string(debug.Stack()))
+	}
 }
 
 // earlyData tells a request that came before the TLS handshake was done, so anybody could have replayed it

@@ -91,7 +91,7 @@ func (g *Gateway) build() error {
 	flows := &portal.Flows{Base: cfg.Path, PortalHost: cfg.Portal, PortalOrigin: cfg.portalOrigin(), Cluster: e.cluster}
 	auth := &authn.Verifier{Sessions: &cookieSessions{table: e.sessions}, Tokens: &bearerTokens{verifier: verifier, cache: e.cache, now: cfg.Now}, Revocations: e.revoked}
 	g.gate = &gate.Gate{Verifier: auth, Pages: portal.GatePages{View: pages, Base: cfg.Path}, WayBack: flows, Audit: e.audit, Metrics: cfg.Metrics,
-		CORS: origins, Now: cfg.Now}
+		CORS: origins, Now: cfg.Now, Logger: cfg.Logger}
 	g.portal, err = portal.New(&portal.Portal{Base: cfg.Path, PortalHost: cfg.Portal, PortalOrigin: cfg.portalOrigin(), Sites: cfg.portalSites(),
 		Accounts: g.accounts, Verifier: auth, CORS: origins, View: pages, Flows: flows, Remember: cfg.Session.Remember, JWKS: e.ring.JWKS,
 		Health: func() portal.Health { return e.health() }, Now: cfg.Now})

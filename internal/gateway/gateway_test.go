@@ -1,10 +1,13 @@
 package gateway
 
 import (
+	"bytes"
 	"context"
+	"log/slog"
 	"net/http"
 	"net/http/httptest"
 	"net/netip"
+	"strings"
 	"testing"
 
 	"github.com/truxeio/caddy-truxe/internal/account"
@@ -155,6 +158,42 @@ func BenchmarkGate(b *testing.B) {
 				b.Fatal("the request was not let in")
 			}
 		})
+	}
+}
+
+// broken stands for a mistake of ours anywhere in the judging of a credential.
+type broken struct{}
+
+func (broken) Find(context.Context, string, string) (*authn.Entry, error) { panic("a mistake") }
+func (broken) Used(*authn.Entry)                                          {}
+
+// AP-05 a panic is a refused request with a reference and a log line, at the gate and in the portal; the process goes on.
+func TestPanicIsARefusedRequest(t *testing.T) {
+	var log bytes.Buffer
+	g, s, up := start(t), site(t), &upstream{}
+	cookie, _ := signIn(t, g)
+	g.gate.Logger = slog.New(slog.NewTextHandler(&log, nil))
+	g.accounts.Logger = g.gate.Logger
+	working := g.gate.Verifier.Sessions
+	g.gate.Verifier.Sessions = broken{}
+	before, w := up.served, httptest.NewRecorder()
+	if err := g.Gate().Serve(w, newRequest("Cookie", cookie), s, gate.Client{Addr: "127.0.0.1"}, up, nil); err != nil || w.Code != http.StatusInternalServerError || up.served != before {
+		t.Errorf("the gate: %v, status %d, served %d", err, w.Code, up.served-before)
+	}
+	if text := log.String(); !strings.Contains(text, "a mistake") || !strings.Contains(text, "reference=R-") || !strings.Contains(text, "gateway_test.go") || strings.Contains(w.Body.String(), "a mistake") {
+		t.Errorf("the log says %q, the answer %q", text, w.Body)
+	}
+	log.Reset()
+	r := newRequest("Cookie", cookie)
+	r.URL.Path = "/.truxe/account"
+	w = httptest.NewRecorder()
+	g.ServePortal(w, r, gate.Client{Addr: "127.0.0.1"}, false)
+	if w.Code != http.StatusInternalServerError || !strings.Contains(log.String(), "a mistake") || strings.Contains(w.Body.String(), "a mistake") {
+		t.Errorf("the portal: status %d, log %q", w.Code, log.String())
+	}
+	g.gate.Verifier.Sessions = working
+	if err := g.Gate().Serve(httptest.NewRecorder(), newRequest("Cookie", cookie), s, gate.Client{Addr: "127.0.0.1"}, up, nil); err != nil || up.served != before+1 {
+		t.Error("the gate does not go on:", err)
 	}
 }
 

@@ -4,8 +4,10 @@ package portal
 
 import (
 	"context"
+	"fmt"
 	"net/http"
 	"net/netip"
+	"runtime/debug"
 	"strings"
 	"time"
 
@@ -94,6 +96,7 @@ const maxBody = 1 << 20
 func (p *Portal) Serve(w http.ResponseWriter, r *http.Request, client Client, only bool) {
 	path, ok := strings.CutPrefix(r.URL.Path, p.Base)
 	c := &call{Portal: p, w: w, r: r, client: client, path: strings.Trim(path, "/"), host: foldHost(r.Host)}
+	defer c.caught()
 	c.api = strings.HasPrefix(c.path, "api/") || strings.HasSuffix(c.path, ".json") || strings.HasPrefix(c.path, "health/")
 	if !ok || path != "" && path[0] != '/' {
 		c.outside(only)
@@ -104,6 +107,19 @@ func (p *Portal) Serve(w http.ResponseWriter, r *http.Request, client Client, on
 	if err := c.serve(); err != nil {
 		c.fail(err)
 	}
+}
+
+// caught makes a panic a failed request with a log line (AP-05, R1). What is half written stays so.
+func (c *call) caught() {
+	what := recover()
+	switch what {
+	case nil:
+		return
+	case http.ErrAbortHandler:
+		panic(what)
+	}
+	c.credential = authn.Credential{} // whatever could not be judged is not judged again
+	c.fail(fmt.Errorf("panic: %v\n%s", what, debug.Stack()))
 }
 
 // outside answers URLs that are not below the base path.
