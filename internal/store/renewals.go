@@ -17,7 +17,7 @@ const (
 // for another reason meanwhile has been renewed by that.
 func (q *Queries) WantRenewal(ctx context.Context, user identity.ID, now time.Time) error {
 	_, err := q.exec(ctx, "ask for new session secrets", `INSERT INTO one_times (kind, hash, subject, created, expires)
-		SELECT '`+renewalWanted+`', secret_hash, id, $1, expires FROM sessions WHERE user_id = $2 AND kind = 'browser' AND ended_at = 0 AND expires > $1
+		SELECT '`+renewalWanted+`', secret_hash, id, CAST($1 AS BIGINT), expires FROM sessions WHERE user_id = $2 AND kind = 'browser' AND ended_at = 0 AND expires > $1
 		ON CONFLICT (kind, hash) DO NOTHING`, ms(now), user.String())
 	return err
 }
