@@ -73,7 +73,7 @@ func (g *Gate) askToSignIn(w http.ResponseWriter, r *http.Request, v verdict) {
 		}
 		g.Pages.FrameSignIn(w, r, url, reference)
 	case KindPost, KindPostCross:
-		drain(r)
+		drain(w, r)
 		g.Pages.SessionEnded(w, r, g.WayBack.LoginPage(host)+"?back=1", kind == KindPost, reference)
 	default:
 		if kind == KindPreflight && g.CORS.Preflight(w, r) {
@@ -101,12 +101,15 @@ func WriteUnavailable(w http.ResponseWriter) {
 	problem.Write(w, problem.Problem{Code: identity.CodeStateUnavailable, RetryAfter: readyWait})
 }
 
+const drainTime = 10 * time.Second
+
 // drain reads what is left of a form before it is answered: Go closes the connection after about 256 KB of unread
-// body, and the person would see a reset instead of the page (UX section 1.2).
-func drain(r *http.Request) {
+// body, and the person would see a reset instead of the page (UX section 1.2). A sender who is slow gets drainTime (HD-11).
+func drain(w http.ResponseWriter, r *http.Request) {
 	if r.Body == nil {
 		return
 	}
+	_ = http.NewResponseController(w).SetReadDeadline(time.Now().Add(drainTime))
 	buf := make([]byte, 32<<10)
 	for left := 10 << 20; left > 0; {
 		n, err := r.Body.Read(buf)

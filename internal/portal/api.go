@@ -23,7 +23,7 @@ func (c *call) readJSON(into any) error {
 	}
 	raw, err := io.ReadAll(c.r.Body)
 	if err != nil {
-		return bad("The body could not be read, or is larger than 1 MiB.")
+		return bad("The body is larger than 1 MiB, or did not come within 10 seconds.")
 	}
 	if len(bytes.TrimSpace(raw)) == 0 || bytes.TrimSpace(raw)[0] != '{' {
 		return bad("The body is not a JSON object.")
@@ -41,7 +41,7 @@ func (c *call) readForm() (map[string]string, error) {
 		return nil, bad("Send a form with Content-Type: application/x-www-form-urlencoded.")
 	}
 	if err := c.r.ParseForm(); err != nil {
-		return nil, bad("The form could not be read, or is larger than 1 MiB.")
+		return nil, bad("The form could not be read, is larger than 1 MiB, or did not come within 10 seconds.")
 	}
 	form := map[string]string{}
 	for name, values := range c.r.PostForm {

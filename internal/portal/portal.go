@@ -89,8 +89,11 @@ func New(p *Portal) (*Portal, error) {
 	return p, nil
 }
 
-// maxBody bounds every request body of pages and API (HD-11).
-const maxBody = 1 << 20
+// Every request body of pages and API is bounded in size, and in the time from the end of its headers (HD-11).
+const (
+	maxBody  = 1 << 20
+	bodyTime = 10 * time.Second
+)
 
 // Serve answers one request. only says that nothing but the portal lives on this host.
 func (p *Portal) Serve(w http.ResponseWriter, r *http.Request, client Client, only bool) {
@@ -103,9 +106,18 @@ func (p *Portal) Serve(w http.ResponseWriter, r *http.Request, client Client, on
 		return
 	}
 	c.credential = p.Verifier.Take(r)
-	r.Body = http.MaxBytesReader(w, r.Body, maxBody)
+	c.boundBody()
 	if err := c.serve(); err != nil {
 		c.fail(err)
+	}
+}
+
+// boundBody bounds what is read of a request in size and in time, however slowly it comes (HD-11). A writer that knows no
+// deadlines is one of a test.
+func (c *call) boundBody() {
+	c.r.Body = http.MaxBytesReader(c.w, c.r.Body, maxBody)
+	if c.r.ContentLength != 0 {
+		_ = http.NewResponseController(c.w).SetReadDeadline(time.Now().Add(bodyTime))
 	}
 }
 
@@ -180,6 +192,9 @@ func (c *call) serve() error {
 	if err := c.identify(); err != nil {
 		return err
 	}
+	if c.entry != nil && c.entry.Renew && c.navigation() && c.Verifier.Renewed(c.w, c.r, c.entry, c.client) {
+		return nil
+	}
 	if rt.signed && c.entry == nil {
 		if !c.api && (c.r.Method == http.MethodGet || c.r.Method == http.MethodHead) {
 			to, err := c.Flows.LoginURL(c.w, c.r, c.credential, c.r.URL.RequestURI())
@@ -191,6 +206,12 @@ func (c *call) serve() error {
 		return &identity.Error{Code: identity.CodeLoginRequired}
 	}
 	return h(c)
+}
+
+// navigation tells a page that a person opens, as against a script's request and a form.
+func (c *call) navigation() bool {
+	mode := c.r.Header.Get("Sec-Fetch-Mode")
+	return !c.api && (c.r.Method == http.MethodGet || c.r.Method == http.MethodHead) && (mode == "" || mode == "navigate")
 }
 
 // guard refuses what another site's page makes a browser do (CS-01, CS-13) and requests that could be replays (HD-10).
