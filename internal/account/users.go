@@ -147,6 +147,9 @@ func (a *Accounts) auditUpdate(ctx context.Context, tx *store.Tx, out *effects, 
 		e := userEvent(by, audit.PrivilegeChanged, after)
 		e.Details = map[string]string{"from": strings.Join(before.Roles, ","), "to": strings.Join(after.Roles, ",")}
 		out.audit(e)
+		if err := tx.WantRenewal(ctx, after.ID, a.Now()); err != nil { // SE-02
+			return err
+		}
 	}
 	switch {
 	case after.Disabled && !before.Disabled:

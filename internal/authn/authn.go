@@ -53,6 +53,8 @@ func Loopback(host string) bool {
 type Entry struct {
 	Principal *identity.Principal
 	Values    *identityheader.Values
+	// Renew says that the session is to get a new secret at its next navigation (SE-02).
+	Renew bool
 	// Owner is for the Sessions or Tokens that made the entry.
 	Owner any
 }
@@ -87,6 +89,7 @@ type Verifier struct {
 	Sessions    Sessions
 	Tokens      Tokens
 	Revocations Revocations
+	Renewer     Renewer // nil: sessions keep their secrets
 }
 
 // Found is what a credential turned out to be.

@@ -57,6 +57,9 @@ func (g *Gate) Serve(w http.ResponseWriter, r *http.Request, s *Site, c Client, 
 	if s.limit != nil && !g.underLimit(w, r, s, c, v) {
 		return nil
 	}
+	if v.entry != nil && v.entry.Renew && KindOf(r) == KindNavigate && g.Verifier.Renewed(w, r, v.entry, c) {
+		return nil
+	}
 	// a new trail: the one of a gate before this one is among its ancestors, and must not become its own
 	t := &trail{Context: r.Context(), credential: sent, entry: v.entry}
 	if v.entry != nil {

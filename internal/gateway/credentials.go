@@ -17,7 +17,10 @@ type sessionEntry struct {
 }
 
 // cookieSessions finds entries in the session table.
-type cookieSessions struct{ table *session.Table }
+type cookieSessions struct {
+	table    *session.Table
+	renewals *session.Renewals
+}
 
 // Find implements authn.Sessions.
 func (c *cookieSessions) Find(ctx context.Context, cookie, host string) (*authn.Entry, error) {
@@ -29,6 +32,7 @@ func (c *cookieSessions) Find(ctx context.Context, cookie, host string) (*authn.
 		return &e.Entry, nil
 	}
 	e := &sessionEntry{Entry: authn.Entry{Principal: &live.Principal, Values: identityheader.Render(&live.Principal)}, live: live}
+	e.Renew = c.renewals.Wants(cookie)
 	e.Owner = e
 	live.Attach(e)
 	return &e.Entry, nil

@@ -33,6 +33,7 @@ type Engine struct {
 	cache    *token.Cache
 	revoked  *revocation.Node
 	sessions *session.Table
+	renewals *session.Renewals
 	hasher   *credential.Hasher
 	audit    *audit.Log
 
@@ -73,7 +74,8 @@ func Open(ctx context.Context, cfg Config) (e *Engine, err error) {
 	if e.hasher, err = credential.NewHasher(credential.Config{Algorithm: cfg.Password.Algorithm, Cost: cfg.Password.Cost}); err != nil {
 		return e, err
 	}
-	e.sessions = session.New(session.Config{Source: e.store, Idle: cfg.Session.Idle, Max: cfg.Session.Max, Remember: cfg.Session.Remember,
+	e.renewals = session.NewRenewals(e.store, cfg.Now)
+	e.sessions = session.New(session.Config{Source: e.renewals, Idle: cfg.Session.Idle, Max: cfg.Session.Max, Remember: cfg.Session.Remember,
 		API: cfg.JWT.Refresh, Limit: cfg.Session.Limit, TouchUsers: e.store.TouchUsers, Logger: cfg.Logger, Now: cfg.Now})
 	e.revoked = revocation.New(revocation.Config{Source: e.store, Feed: e.cluster, Logger: cfg.Logger, Deny: cfg.Redis.Deny, Stale: cfg.Redis.Stale,
 		OnEvent: e.heard, OnResync: e.missed, OnLag: cfg.Metrics.RevocationLag, Now: cfg.Now})

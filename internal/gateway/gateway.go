@@ -89,7 +89,8 @@ func (g *Gateway) build() error {
 		return err
 	}
 	flows := &portal.Flows{Base: cfg.Path, PortalHost: cfg.Portal, PortalOrigin: cfg.portalOrigin(), Cluster: e.cluster}
-	auth := &authn.Verifier{Sessions: &cookieSessions{table: e.sessions}, Tokens: &bearerTokens{verifier: verifier, cache: e.cache, now: cfg.Now}, Revocations: e.revoked}
+	auth := &authn.Verifier{Sessions: &cookieSessions{table: e.sessions, renewals: e.renewals}, Tokens: &bearerTokens{verifier: verifier, cache: e.cache, now: cfg.Now}, Revocations: e.revoked,
+		Renewer: &renewer{accounts: g.accounts, now: cfg.Now}}
 	g.gate = &gate.Gate{Verifier: auth, Pages: portal.GatePages{View: pages, Base: cfg.Path}, WayBack: flows, Audit: e.audit, Metrics: cfg.Metrics,
 		CORS: origins, Now: cfg.Now, Logger: cfg.Logger}
 	g.portal, err = portal.New(&portal.Portal{Base: cfg.Path, PortalHost: cfg.Portal, PortalOrigin: cfg.portalOrigin(), Sites: cfg.portalSites(),

@@ -9,6 +9,7 @@ import (
 	"net/netip"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/truxeio/caddy-truxe/internal/account"
 	"github.com/truxeio/caddy-truxe/internal/authn"
@@ -23,9 +24,11 @@ const (
 )
 
 // start opens a gateway on a database of its own, with one administrator.
-func start(t testing.TB) *Gateway {
+func start(t testing.TB) *Gateway { return startAt(t, time.Now) }
+
+func startAt(t testing.TB, now func() time.Time) *Gateway {
 	t.Helper()
-	cfg := Config{DataDir: t.TempDir(), Admin: FirstAdmin{Username: testUser, Email: "alice@example.com", Password: testPassword},
+	cfg := Config{Now: now, DataDir: t.TempDir(), Admin: FirstAdmin{Username: testUser, Email: "alice@example.com", Password: testPassword},
 		Sites: []SiteInfo{{Host: "app.test", Origin: "https://app.test", Handlers: []string{"truxe_gate"}}}, Password: Password{Cost: 10}}
 	if err := Check(cfg); err != nil {
 		t.Fatal(err)

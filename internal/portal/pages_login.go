@@ -160,11 +160,16 @@ func (c *call) signedIn(s account.SignedIn, remember bool) {
 }
 
 func (c *call) setSession(value string, expires time.Time) {
+	c.w.Header().Add("Set-Cookie", SessionCookie(value, expires, c.Now()))
+}
+
+// SessionCookie is the Set-Cookie header of a session that ends at a time.
+func SessionCookie(value string, expires, now time.Time) string {
 	life := time.Duration(0)
-	if left := expires.Sub(c.Now()); left > 48*time.Hour { // it was kept with "Keep me signed in"
+	if left := expires.Sub(now); left > 48*time.Hour { // it was kept with "Keep me signed in"
 		life = left
 	}
-	c.w.Header().Add("Set-Cookie", cookieText(authn.SessionCookie, value, life))
+	return cookieText(authn.SessionCookie, value, life)
 }
 
 func (c *call) clearCookie(name string) {
