@@ -176,3 +176,31 @@ func TestGraceEndsWithTheSession(t *testing.T) {
 		t.Error("renewed without a change of roles")
 	}
 }
+
+// SE-02: the gateway's own pages renew too, so an administrator who never opens an app is not left out; its API does not.
+func TestRoleChangeRenewsOnOurOwnPages(t *testing.T) {
+	p := promote(t)
+	old, _ := signIn(t, p.Gateway)
+	p.roles(identity.AdminRole, "auditor")
+	ask := func(path, cookie string, change ...func(*http.Request)) *httptest.ResponseRecorder {
+		r := newRequest("Cookie", cookie)
+		r.URL.Path = path
+		for _, f := range change {
+			f(r)
+		}
+		w := httptest.NewRecorder()
+		p.portal.Serve(w, r, authn.Client{Addr: "127.0.0.1"}, false)
+		return w
+	}
+	if w := ask("/.truxe/api/v1/session", old, script); w.Code != http.StatusOK || w.Header().Get("Set-Cookie") != "" {
+		t.Errorf("the API: %d %v", w.Code, w.Header())
+	}
+	w := ask("/.truxe/account", old)
+	c, err := http.ParseSetCookie(w.Header().Get("Set-Cookie"))
+	if err != nil || w.Code != http.StatusFound || w.Header().Get("Location") != "?" || c.Name != authn.SessionCookie {
+		t.Fatalf("the page: %d %v %v", w.Code, w.Header(), err)
+	}
+	if w := ask("/.truxe/account", c.Name+"="+c.Value); w.Code != http.StatusOK || w.Header().Get("Set-Cookie") != "" {
+		t.Errorf("with the new cookie: %d %v", w.Code, w.Header())
+	}
+}
