@@ -37,7 +37,13 @@ func cgi(name string) string {
 // raw sends bytes on a connection of their own and reads until a second of silence.
 func (s *story) raw(text string) string {
 	s.t.Helper()
-	conn := s.g.RawTLS("app.test")
+	return s.rawTo("app.test", text)
+}
+
+// rawTo is raw for another host.
+func (s *story) rawTo(host, text string) string {
+	s.t.Helper()
+	conn := s.g.RawTLS(host)
 	defer conn.Close()
 	_ = conn.SetDeadline(time.Now().Add(10 * time.Second))
 	if _, err := conn.Write([]byte(text)); err != nil {
