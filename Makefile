@@ -38,7 +38,7 @@ race: ## the inner packages under the race detector
 fuzz: ## every fuzz target for FUZZTIME (20s)
 	@FUZZTIME=$(FUZZTIME) scripts/fuzz
 
-kill: build ## 1,000 times kill -9 during a refresh (an hour)
+kill: build ## 1,000 times kill -9 during a refresh (ten minutes)
 	TRUXE_TEST_BINARY="$(CURDIR)/bin/caddy" TRUXE_KILL_ROUNDS=1000 go test -count=1 -timeout 3h -run TestKillDuringRefresh ./test
 
 bench: build ## compare with plain Caddy and forward_auth
