@@ -9,6 +9,18 @@ const (
 	AuthnTokenCreated   = "authn_token_created"
 	AuthnTokenRevoked   = "authn_token_revoked"
 	AuthnTokenReuse     = "authn_token_reuse"
+	AuthnMFARequired    = "authn_mfa_required"
+	AuthnMFAFail        = "authn_mfa_fail"
+	AuthnMFAConfirmed   = "authn_mfa_confirmed"
+	AuthnMFAEnabled     = "authn_mfa_enabled"
+	AuthnMFARemoved     = "authn_mfa_removed"
+	AuthnMFAChanged     = "authn_mfa_changed"
+	AuthnMFAReset       = "authn_mfa_reset"
+	RecoveryUsed        = "authn_mfa_recovery_used"
+	RecoveryRenewed     = "authn_mfa_recovery_renewed"
+	PasskeySuspect      = "authn_mfa_passkey_suspect"
+	DeviceTrusted       = "authn_mfa_device_trusted"
+	DeviceForgotten     = "authn_mfa_device_forgotten"
 	AuthzFail           = "authz_fail"
 	AuthzChange         = "authz_change"
 	PrivilegeChanged    = "privilege_permissions_changed"
@@ -53,10 +65,22 @@ var Vocabulary = map[string]string{
 	SysShutdown:         "sys_shutdown",
 
 	// OWASP has no name for these. user_archived would say that a disabled account is put away; it may come back.
-	UserDisabled:     "",
-	UserEnabled:      "",
-	SessionRevoked:   "", // ended by somebody or something else than its holder's logout
-	SetupLinkCreated: "",
-	KeyRotated:       "",
-	Gap:              "", // events were lost, or the file could not be written for a time
+	UserDisabled:      "",
+	UserEnabled:       "",
+	SessionRevoked:    "", // ended by somebody or something else than its holder's logout
+	SetupLinkCreated:  "",
+	KeyRotated:        "",
+	AuthnMFARequired:  "", // the first step is done, the second one is asked for
+	AuthnMFAFail:      "",
+	AuthnMFAConfirmed: "", // proven again within a session
+	AuthnMFAEnabled:   "",
+	AuthnMFARemoved:   "",
+	AuthnMFAChanged:   "", // renamed, or another one is asked for first
+	AuthnMFAReset:     "", // all factors, by an administrator
+	RecoveryUsed:      "",
+	RecoveryRenewed:   "",
+	PasskeySuspect:    "", // its counter went back: there may be a copy
+	DeviceTrusted:     "",
+	DeviceForgotten:   "",
+	Gap:               "", // events were lost, or the file could not be written for a time
 }

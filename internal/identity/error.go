@@ -28,6 +28,8 @@ const (
 // Codes of the API and pages.
 const (
 	CodeInvalidCredentials Code = "invalid_credentials"
+	CodeInvalidCode        Code = "invalid_code"
+	CodeStepUpRequired     Code = "step_up_required"
 	CodeRateLimited        Code = "rate_limited"
 	CodeBusy               Code = "busy"
 	CodeInvalidToken       Code = "invalid_token"

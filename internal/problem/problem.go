@@ -23,6 +23,9 @@ type Problem struct {
 	LoginURL  string        `json:"login_url,omitempty"`
 	// Limits names the limits that were hit (LK-11).
 	Limits []string `json:"limits,omitempty"`
+	// ACRValues and MaxAge say what a step-up needs (RFC 9470): "2" is a second factor, "3" a passkey; seconds.
+	ACRValues string `json:"acr_values,omitempty"`
+	MaxAge    int    `json:"max_age,omitempty"`
 	// RetryAfter is sent as the header of that name, in whole seconds, rounded up.
 	RetryAfter time.Duration `json:"-"`
 }
@@ -70,7 +73,7 @@ func Seconds(d time.Duration) int {
 func Status(code identity.Code) int {
 	switch code {
 	case identity.CodeLoginRequired, identity.CodeInvalidCredentials, identity.CodeInvalidToken, identity.CodeSessionRevoked,
-		identity.CodeReauthRequired, identity.CodeUserDisabled:
+		identity.CodeReauthRequired, identity.CodeUserDisabled, identity.CodeInvalidCode, identity.CodeStepUpRequired:
 		return http.StatusUnauthorized
 	case identity.CodeRoleRequired, identity.CodePermissionRequired, identity.CodeMFARequired, identity.CodePasskeyRequired,
 		identity.CodeNetworkDenied, identity.CodeRuleDenied, identity.CodeNoRule, identity.CodeForbidden, identity.CodeCrossOrigin, identity.CodeHTTPSRequired:

@@ -17,6 +17,10 @@ const typ = "at+jwt"
 // allowed as well (RFC 7519 2), but readers that want whole numbers there are common.
 const issuedMilli = "iat_ms"
 
+// mfaTime and passkeyTime are private claims beside amr and auth_time: when these were proven last, in Unix seconds. A
+// password shown again moves auth_time and neither of them.
+const mfaTime, passkeyTime = "mfa_time", "passkey_time"
+
 // IssuerConfig of an Issuer.
 type IssuerConfig struct {
 	Issuer   func(host string) string // the `iss` of somebody signed in at a host
@@ -43,6 +47,8 @@ type Claims struct {
 	AuthTime  time.Time
 	AMR       []string
 	ACR       string
+	// MFATime and PasskeyTime say when a second factor and a passkey were proven last; zero: never.
+	MFATime, PasskeyTime time.Time
 }
 
 // Issued is a fresh token.
@@ -77,6 +83,11 @@ func (i *Issuer) Issue(c Claims) (Issued, error) {
 	}
 	if !c.AuthTime.IsZero() { // no person was there
 		claims["auth_time"] = c.AuthTime.Unix()
+	}
+	for name, at := range map[string]time.Time{mfaTime: c.MFATime, passkeyTime: c.PasskeyTime} {
+		if !at.IsZero() {
+			claims[name] = at.Unix()
+		}
 	}
 	t := jwt.NewWithClaims(jwt.SigningMethodRS256, claims)
 	t.Header["kid"], t.Header["typ"] = key.record.KID, typ

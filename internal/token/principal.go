@@ -22,6 +22,7 @@ func ownPrincipal(claims map[string]any) (*identity.Principal, error) {
 	}
 	p := newPrincipal(claims, jti)
 	p.UserID, p.SessionID, p.IssuedAt = sub, sid, issuedAt(claims)
+	p.MFATime, p.PasskeyTime = unix(claims, mfaTime), unix(claims, passkeyTime)
 	p.Username, p.Email = text(claims, "preferred_username"), text(claims, "email")
 	p.SessionKey = identity.RevocationKey(identity.RevokeSession, sid)
 	p.UserKey = identity.RevocationKey(identity.RevokeUser, sub)
