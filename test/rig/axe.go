@@ -34,7 +34,9 @@ func (b *Chromium) Axe() []AxeFinding {
 		}
 		defer func() { _ = b.javaScript(false) }()
 	}
-	Eval[bool](b, string(source)+";true")
+	if !Eval[bool](b, "'axe' in window") {
+		Eval[bool](b, string(source)+";true")
+	}
 	answer := Eval[string](b, run)
 	var found []AxeFinding
 	if err := json.Unmarshal([]byte(answer), &found); err != nil {

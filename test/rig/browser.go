@@ -56,16 +56,7 @@ func Browser(t testing.TB, o BrowserOptions) *Chromium {
 	if g := o.Gateway; g != nil {
 		rules = fmt.Sprintf("MAP *:443 127.0.0.1:%d,MAP *:80 127.0.0.1:%d,MAP * 127.0.0.1", g.Port("https"), g.Port("http"))
 	}
-	flags := append([]chromedp.ExecAllocatorOption{},
-		chromedp.ExecPath(chromiumBin(t)), chromedp.UserDataDir(filepath.Join(tempDir(t), "profile")),
-		chromedp.NoSandbox, chromedp.NoFirstRun, chromedp.NoDefaultBrowserCheck, chromedp.DisableGPU,
-		chromedp.Flag("headless", "new"), chromedp.Flag("disable-quic", true), chromedp.Flag("disable-background-networking", true),
-		chromedp.Flag("disable-component-update", true), chromedp.Flag("disable-sync", true), chromedp.Flag("disable-extensions", true),
-		chromedp.Flag("disable-dev-shm-usage", true), chromedp.Flag("disable-features", "Translate,OptimizationHints,MediaRouter,AutofillServerCommunication"),
-		chromedp.Flag("password-store", "basic"), chromedp.Flag("use-mock-keychain", true), chromedp.Flag("hide-scrollbars", true),
-		chromedp.Flag("ignore-certificate-errors", true), chromedp.Flag("host-resolver-rules", rules),
-		chromedp.WindowSize(int(o.Width), int(o.Height)),
-	)
+	flags := chromiumFlags(t, rules, filepath.Join(tempDir(t), "profile"), o.Width, o.Height)
 	if o.Language != "" {
 		flags = append(flags, chromedp.Flag("accept-lang", o.Language))
 	}
@@ -78,6 +69,21 @@ func Browser(t testing.TB, o BrowserOptions) *Chromium {
 	})
 	b.prepare(ctx)
 	return b
+}
+
+// chromiumFlags start a Chromium that talks to loopback only and keeps its profile in a folder of ours.
+func chromiumFlags(t testing.TB, hosts, profile string, width, height int64) []chromedp.ExecAllocatorOption {
+	t.Helper()
+	return []chromedp.ExecAllocatorOption{
+		chromedp.ExecPath(chromiumBin(t)), chromedp.UserDataDir(profile),
+		chromedp.NoSandbox, chromedp.NoFirstRun, chromedp.NoDefaultBrowserCheck, chromedp.DisableGPU,
+		chromedp.Flag("headless", "new"), chromedp.Flag("disable-quic", true), chromedp.Flag("disable-background-networking", true),
+		chromedp.Flag("disable-component-update", true), chromedp.Flag("disable-sync", true), chromedp.Flag("disable-extensions", true),
+		chromedp.Flag("disable-dev-shm-usage", true), chromedp.Flag("disable-features", "Translate,OptimizationHints,MediaRouter,AutofillServerCommunication"),
+		chromedp.Flag("password-store", "basic"), chromedp.Flag("use-mock-keychain", true), chromedp.Flag("hide-scrollbars", true),
+		chromedp.Flag("ignore-certificate-errors", true), chromedp.Flag("host-resolver-rules", hosts),
+		chromedp.WindowSize(int(width), int(height)),
+	}
 }
 
 // NewTab opens a further tab of the same profile and gives it as a browser of its own; it ends with the test.
@@ -102,22 +108,32 @@ func (b *Chromium) prepare(ctx context.Context) {
 		try := func(_ any, err error) { errs = append(errs, err) }
 		try(cdp.Call(ctx, tab, log.Enable, cdp.Empty{}))
 		try(cdp.Call(ctx, tab, audits.Enable, cdp.Empty{}))
-		try(cdp.Call(ctx, tab, emulation.SetDeviceMetricsOverride, emulation.SetDeviceMetricsOverrideParams{
-			Width: b.options.Width, Height: b.options.Height, DeviceScaleFactor: 1,
-		}))
-		if b.options.Dark {
-			try(cdp.Call(ctx, tab, emulation.SetEmulatedMedia, emulation.SetEmulatedMediaParams{
-				Features: []*emulation.MediaFeature{{Name: "prefers-color-scheme", Value: "dark"}},
-			}))
-		}
 		return errors.Join(errs...)
 	}))
+	if err == nil {
+		err = b.look()
+	}
 	if err == nil && b.options.NoJavaScript {
 		err = b.javaScript(false)
 	}
 	if err != nil {
 		b.t.Fatalf("prepare Chromium: %v", err)
 	}
+}
+
+// look shows pages in the size and the colours that the options ask for.
+func (b *Chromium) look() error {
+	_, size := chromedp.Call(b.Ctx, emulation.SetDeviceMetricsOverride, emulation.SetDeviceMetricsOverrideParams{
+		Width: b.options.Width, Height: b.options.Height, DeviceScaleFactor: 1,
+	})
+	scheme := "light"
+	if b.options.Dark {
+		scheme = "dark"
+	}
+	_, colours := chromedp.Call(b.Ctx, emulation.SetEmulatedMedia, emulation.SetEmulatedMediaParams{
+		Features: []*emulation.MediaFeature{{Name: "prefers-color-scheme", Value: scheme}},
+	})
+	return errors.Join(size, colours)
 }
 
 // javaScript switches the page's scripts on or off from its next load on; what the rig evaluates itself runs either way.
@@ -175,6 +191,18 @@ func (b *Chromium) Problems(kinds ...string) []Problem {
 		}
 	}
 	return picked
+}
+
+// Complaints is Problems without what the browser says of every page whose status is 4xx or 5xx. A page's own files, below
+// assets/, have no such excuse.
+func (b *Chromium) Complaints() []Problem {
+	var out []Problem
+	for _, p := range b.Problems() {
+		if p.Kind != "log" || !strings.Contains(p.Text, "the server responded with a status of") || strings.Contains(p.Text, "/assets/") {
+			out = append(out, p)
+		}
+	}
+	return out
 }
 
 // Forget empties Problems.

@@ -106,3 +106,33 @@ func TestBrowserWithoutJavaScriptKeepsItsCookiesAndCSPReports(t *testing.T) {
 		})
 	}
 }
+
+func TestWindowsOfOneBrowserHaveCookiesAndLooksOfTheirOwn(t *testing.T) {
+	const site = `localhost {
+		header Content-Type "text/html; charset=utf-8"
+		header Set-Cookie "__Host-x=1; Secure; HttpOnly; Path=/"
+		respond /assets/gone.js "" 404
+		respond <<HTML
+			<!doctype html><html lang="en"><title>T</title><h1>cookie {http.request.cookie.__Host-x}</h1><script type="module" src="{query.load}"></script></html>
+			HTML 401
+	}`
+	g := rig.Gateway(t, rig.Options{Caddyfile: site})
+	one, other := rig.Window(t, rig.BrowserOptions{}), rig.Window(t, rig.BrowserOptions{})
+	for range 2 {
+		one.Open(g.URL("/"))
+	}
+	other.Open(g.URL("/"))
+	if a, b := one.Text("h1"), other.Text("h1"); a != "cookie 1" || b != "cookie" {
+		t.Errorf("cookies %q and %q, want them apart", a, b)
+	}
+	const seen = `matchMedia("(prefers-color-scheme: dark)").matches + " " + innerWidth + "x" + innerHeight`
+	one.Look(true, 360, 740)
+	if a, b := rig.Eval[string](one, seen), rig.Eval[string](other, seen); a != "true 360x740" || b != "false 1280x800" {
+		t.Errorf("looks %q and %q", a, b)
+	}
+	if p := one.Complaints(); len(p) != 0 {
+		t.Errorf("a page that is 401 is no reason to complain: %v", p)
+	}
+	one.Open(g.URL("/?load=%2Fassets%2Fgone.js"))
+	rig.WaitFor(t, 5*time.Second, "the missing script is told", func() bool { return len(one.Complaints()) == 1 })
+}

@@ -24,6 +24,7 @@ type preview struct {
 	*httptest.Server
 	session atomic.Value // JSON of {base}/api/v1/session, a string
 	form    chan map[string][]string
+	passkey *passkeyServer
 }
 
 func newPreview(t *testing.T) *preview {
@@ -41,9 +42,16 @@ func newPreview(t *testing.T) *preview {
 	mux.HandleFunc("/held", func(w http.ResponseWriter, req *http.Request) {
 		r.Render(w, req, http.StatusOK, view.SignedInGoBack{Host: "the app"})
 	})
-	mux.HandleFunc("/.truxe/login", func(w http.ResponseWriter, req *http.Request) {
-		_ = req.ParseForm()
-		p.form <- req.PostForm
+	p.passkey = p.passkeys(mux)
+	for _, path := range []string{"login", "mfa", "confirm"} {
+		mux.HandleFunc("/.truxe/"+path, func(w http.ResponseWriter, req *http.Request) {
+			if _ = req.ParseForm(); path == "login" || req.Method == http.MethodPost {
+				p.form <- req.PostForm
+			}
+			r.Render(w, req, http.StatusOK, view.SignedInGoBack{})
+		})
+	}
+	mux.HandleFunc("/.truxe/account/", func(w http.ResponseWriter, req *http.Request) {
 		r.Render(w, req, http.StatusOK, view.SignedInGoBack{})
 	})
 	for _, s := range stories() {

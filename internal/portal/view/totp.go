@@ -26,7 +26,7 @@ type TOTP struct {
 	Remove bool
 	// Removed says that it is done.
 	Removed bool
-	// Required: the rules want a second factor, so the last one cannot be removed.
+	// Required: the rules want a second factor and this is the only one, so it cannot be removed.
 	Required bool
 	// Forced is the set-up within a sign-in (R6): a card of its own, without the account's navigation.
 	Forced           bool

@@ -97,10 +97,11 @@ function decode(text) {
 }
 
 // A form's answer loses what followed # in the address; apps that route by it need it back. A jump within this page is
-// no part of the address.
+// no part of the address; it can only be there when the page is shown again.
 const fragment = $('[data-fragment]');
 const hash = location.hash.slice(1);
-if (fragment && hash && hash.length <= 2048 && !document.getElementById(hash)) fragment.value = hash;
+const shownAgain = performance.getEntriesByType('navigation')[0]?.type !== 'navigate';
+if (fragment && hash && hash.length <= 2048 && !(shownAgain && document.getElementById(hash))) fragment.value = hash;
 
 for (const button of $$('[data-copy]')) {
   button.hidden = false;
