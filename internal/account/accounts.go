@@ -15,6 +15,7 @@ import (
 	"github.com/truxeio/caddy-truxe/internal/identity"
 	"github.com/truxeio/caddy-truxe/internal/ratelimit"
 	"github.com/truxeio/caddy-truxe/internal/revocation"
+	"github.com/truxeio/caddy-truxe/internal/secret"
 	"github.com/truxeio/caddy-truxe/internal/session"
 	"github.com/truxeio/caddy-truxe/internal/store"
 	"github.com/truxeio/caddy-truxe/internal/token"
@@ -37,6 +38,17 @@ type Accounts struct {
 	Metrics   Metrics
 	Logger    *slog.Logger
 	Now       func() time.Time
+
+	// MFA says who must have a second factor.
+	MFA MFARule
+	// Box seals authenticator secrets and codes that are being shown; Keyed keys the hashes of recovery codes, at least 32
+	// bytes and the same on all nodes.
+	Box   *secret.Box
+	Keyed []byte
+	// Brand is the issuer that authenticator apps show.
+	Brand string
+	// Origin gives the origin of a folded host, "https://app.example.com", for passkeys; "" when it is none of ours.
+	Origin func(host string) string
 
 	// Lifetimes that revocations must outlive.
 	AccessLifetime  time.Duration

@@ -28,6 +28,7 @@ type SignIn struct {
 	Password string
 	Address  netip.Addr // zero when the server could not tell
 	Device   string     // value of the device cookie, "" without
+	Flow     string     // value of the flow cookie, to which a half sign-in of a browser is bound
 	Remember bool
 	Kind     string // "browser" or "api"
 	By       By
@@ -39,6 +40,16 @@ type SignedIn struct {
 	Device  string // value of the device cookie
 	Session store.Session
 	User    identity.User
+
+	// Half, when not nil: the password was right and a second step is due. There is no session yet, and all fields above
+	// but User are empty (R6). MFAToken names it in the API; a browser is known by its flow cookie.
+	Half     *Half
+	MFAToken string
+	// RecoveryUsed: a recovery code was the second step; RecoveryLeft remain.
+	RecoveryUsed bool
+	RecoveryLeft int
+	// Codes are new recovery codes, to be shown once: made because a factor was set up and there were none.
+	Codes []string
 }
 
 var errCredentials = &identity.Error{Code: identity.CodeInvalidCredentials, Detail: "Check your username and password."}

@@ -52,6 +52,7 @@ type Error struct {
 	Code       Code
 	Detail     string
 	RetryAfter time.Duration // > 0: sent as Retry-After
+	Ask        Assurance     // CodeStepUpRequired: what has to be proven first
 	Err        error
 }
 

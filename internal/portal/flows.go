@@ -37,6 +37,8 @@ type Way struct {
 	Target   string   `json:"target"` // path and query
 	Flow     [32]byte `json:"flow"`   // hash of the flow cookie on Host
 	Fragment string   `json:"fragment,omitempty"`
+	// Ask is what has to be proven before going on there (step-up); zero: a sign-in will do.
+	Ask identity.Assurance `json:"ask,omitzero"`
 }
 
 // LoginURL stores the way back to target on this host and gives the login page's URL; relative when this host is its

@@ -3,14 +3,16 @@ package view
 import (
 	"slices"
 	"time"
+
+	"github.com/truxeio/caddy-truxe/internal/identity"
 )
 
 // The ways to prove who one is, as FieldMethod names them: in the forms of MFA and Confirm, in ?method=, and in Methods.
 const (
-	MethodPassword = "password" // Confirm only
-	MethodTOTP     = "totp"
-	MethodPasskey  = "passkey"
-	MethodRecovery = "recovery_code"
+	MethodPassword = identity.MethodPassword // Confirm only
+	MethodTOTP     = identity.MethodTOTP
+	MethodPasskey  = identity.MethodPasskey
+	MethodRecovery = identity.MethodRecovery
 )
 
 // MFA is the second step of a sign-in. It posts FieldMethod, FieldCode or FieldPasskey, FieldTrust, FieldReturn and
