@@ -107,6 +107,9 @@ func apiLoginMFA(c *call) error {
 			return err
 		}
 	case identity.MethodTOTP, identity.MethodRecovery:
+		if err := apiCode(in.Method, in.Code); err != nil {
+			return err
+		}
 	default:
 		return bad("method can be totp, recovery_code or passkey.")
 	}

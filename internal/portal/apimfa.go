@@ -36,6 +36,9 @@ func apiTOTPConfirm(c *call) error {
 	if err := c.readJSON(&in); err != nil {
 		return err
 	}
+	if err := apiCode(identity.MethodTOTP, in.Code); err != nil {
+		return err
+	}
 	changed, _, err := c.Accounts.ConfirmTOTP(c.ctx(), c.by(), c.address(), in.Code)
 	if err != nil {
 		return err
@@ -228,6 +231,9 @@ func apiConfirm(c *call) error {
 	step := account.ConfirmStep{Method: in.Method, Password: in.Password, Code: in.Code, Address: c.address(), By: c.by()}
 	switch in.Method {
 	case view.MethodPassword, view.MethodTOTP:
+		if err := apiCode(in.Method, in.Code); err != nil {
+			return err
+		}
 	case view.MethodPasskey:
 		var err error
 		if step.Passkey, err = passkeyAnswer(in.Passkey); err != nil {

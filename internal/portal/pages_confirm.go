@@ -139,13 +139,16 @@ func submitConfirm(c *call) error {
 	if err != nil {
 		return err
 	}
-	step := account.ConfirmStep{Method: form.Get(view.FieldMethod), Password: form.Get(view.FieldPassword), Code: typedCode(form.Get(view.FieldCode)),
+	step := account.ConfirmStep{Method: form.Get(view.FieldMethod), Password: form.Get(view.FieldPassword), Code: form.Get(view.FieldCode),
 		Address: c.address(), By: c.by()}
 	if step.Method == "" {
 		step.Method = view.MethodPassword
 	}
 	if step.Method == view.MethodPasskey {
 		step.Passkey, err = passkeyAnswer([]byte(form.Get(view.FieldPasskey)))
+	}
+	if err == nil {
+		err = codeShape(step.Method, step.Code)
 	}
 	var cookie string
 	if err == nil {

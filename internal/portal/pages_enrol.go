@@ -64,9 +64,9 @@ func (c *call) enrolFailed(err error, key account.HalfKey, half account.Half, id
 	c.rateFields(err)
 	page, status := view.TOTP{Return: id}, problem.Status(known.Code)
 	switch known.Code {
-	case identity.CodeInvalidCode, identity.CodeInvalidRequest:
+	case identity.CodeInvalidCode:
 		page.Problems = []view.Problem{codeProblem(known, view.MethodTOTP, view.FieldCode)}
-	case identity.CodeNotFound, identity.CodeConflict:
+	case identity.CodeInvalidRequest: // the key is gone, so a new one is shown
 		page.Problems, status = []view.Problem{{Key: "problem.enrolment_over"}}, http.StatusUnprocessableEntity
 	case identity.CodeRateLimited:
 		page.Wait = c.waitFor(known)

@@ -3,7 +3,6 @@ package portal
 import (
 	"net/http"
 	"net/url"
-	"strings"
 	"time"
 
 	"github.com/truxeio/caddy-truxe/internal/account"
@@ -39,6 +38,8 @@ func pageMFA(c *call) error {
 		return c.mfaOver(id)
 	case len(half.Enrol) > 0:
 		return c.enrol(key, half, id, query.Get("enrol"))
+	case len(half.Methods) == 0:
+		return c.passkeyElsewhere(id)
 	}
 	c.mfa(http.StatusOK, half, view.MFA{Method: query.Get("method"), Return: id})
 	return nil
@@ -94,7 +95,10 @@ func submitMFA(c *call) error {
 		return c.mfaOver(id)
 	}
 	enrol := form.Get(view.FieldAction) == view.ActionEnrol
-	signed, err := c.secondStep(form, key, enrol)
+	var signed account.SignedIn
+	if err = codeShape(form.Get(view.FieldMethod), form.Get(view.FieldCode)); err == nil {
+		signed, err = c.secondStep(form, key, enrol)
+	}
 	switch {
 	case err != nil && enrol:
 		return c.enrolFailed(err, key, half, id)
@@ -116,7 +120,7 @@ func (c *call) secondStep(form url.Values, key account.HalfKey, enrol bool) (acc
 	by := c.by()
 	by.Principal = nil
 	device, _ := c.credential.CookieNamed(authn.DeviceCookie)
-	in := account.SecondStep{Key: key, Method: form.Get(view.FieldMethod), Code: typedCode(form.Get(view.FieldCode)), Bound: sentFlow(c.credential), Enrol: enrol,
+	in := account.SecondStep{Key: key, Method: form.Get(view.FieldMethod), Code: form.Get(view.FieldCode), Bound: sentFlow(c.credential), Enrol: enrol,
 		Trust: form.Get(view.FieldTrust) == "on" && !enrol, Device: device, Address: c.address(), By: by}
 	if in.Method == view.MethodPasskey {
 		var err error
@@ -125,15 +129,6 @@ func (c *call) secondStep(form url.Values, key account.HalfKey, enrol bool) (acc
 		}
 	}
 	return c.Accounts.Complete(c.ctx(), in)
-}
-
-// typedCode takes a code as people paste it into a page, "123 456": the digits are what counts. Anything else stays as it
-// is, and is refused where codes are judged (MF-04). The API takes none of this.
-func typedCode(s string) string {
-	if len(s) > 128 {
-		return s
-	}
-	return strings.NewReplacer(" ", "", "-", "", "\u00a0", "", "\t", "").Replace(s)
 }
 
 func (c *call) mfaFailed(err error, page view.MFA) error {
@@ -171,24 +166,20 @@ func (c *call) mfaFailed(err error, page view.MFA) error {
 	return nil
 }
 
+// passkeyElsewhere tells somebody whose only factors are passkeys of other hosts where to go: nothing here can complete the
+// sign-in.
+func (c *call) passkeyElsewhere(id string) error {
+	c.dropHalf()
+	words := "Your passkey is for another address of this service. Sign in there."
+	c.login(http.StatusForbidden, id, view.Login{Problems: []view.Problem{{Text: words}}})
+	return nil
+}
+
 // secondStepOver answers a code for a sign-in that is gone: it took too long, or every try is used up.
 func (c *call) secondStepOver(id string) error {
 	c.Flows.flow(c.w, c.credential)
 	c.login(http.StatusUnauthorized, id, view.Login{Problems: []view.Problem{{Key: "problem.sign_in_over"}}})
 	return nil
-}
-
-// codeProblem words a refused code or passkey.
-func codeProblem(e *identity.Error, method, field string) view.Problem {
-	switch {
-	case method == view.MethodPasskey:
-		return view.Problem{Key: "problem.passkey_wrong"}
-	case e.Detail == "" && method == view.MethodRecovery:
-		return view.Problem{Field: field, Key: "problem.recovery_wrong"}
-	case e.Detail == "":
-		return view.Problem{Field: field, Key: "problem.code_wrong"}
-	}
-	return view.Problem{Field: field, Text: e.Detail}
 }
 
 // waitFor is a limit as a page shows it.

@@ -78,7 +78,11 @@ func submitTOTP(c *call) error {
 	default:
 		return bad("This form has no such action.")
 	}
-	changed, drift, err := c.Accounts.ConfirmTOTP(c.ctx(), c.by(), c.address(), typedCode(form.Get(view.FieldCode)))
+	code := form.Get(view.FieldCode)
+	if err := codeShape(view.MethodTOTP, code); err != nil {
+		return c.totpFailed(err, 0)
+	}
+	changed, drift, err := c.Accounts.ConfirmTOTP(c.ctx(), c.by(), c.address(), code)
 	if err != nil {
 		return c.totpFailed(err, drift)
 	}
@@ -118,9 +122,9 @@ func (c *call) totpFailed(err error, drift time.Duration) error {
 	c.rateFields(err)
 	page, status := view.TOTP{}, problem.Status(known.Code)
 	switch known.Code {
-	case identity.CodeInvalidCode, identity.CodeInvalidRequest:
+	case identity.CodeInvalidCode:
 		page.Problems, status = []view.Problem{clockProblem(drift, codeProblem(known, view.MethodTOTP, view.FieldCode))}, http.StatusUnprocessableEntity
-	case identity.CodeNotFound, identity.CodeConflict:
+	case identity.CodeInvalidRequest: // the key is gone, so a new one is shown
 		page.Problems, status = []view.Problem{{Field: view.FieldCode, Key: "problem.enrolment_over"}}, http.StatusUnprocessableEntity
 	case identity.CodeRateLimited:
 		page.Wait = c.waitFor(known)
