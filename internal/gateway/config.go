@@ -50,6 +50,7 @@ type SiteInfo struct {
 	App          AppLabel
 	Roles, Users []string // of `allow`, to list the apps a person may open
 	Handlers     []string
+	StepUp       bool // it requires a factor, which the page of apps marks
 }
 
 // AppLabel is how an app is listed.
