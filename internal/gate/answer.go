@@ -137,7 +137,7 @@ func IsOwnPath(base, path string) bool {
 	if strings.HasPrefix(path, base) && (len(path) == len(base) || path[len(base)] == '/') {
 		return true
 	}
-	return path == "/.well-known/change-password"
+	return path == "/.well-known/change-password" || path == "/.well-known/passkey-endpoints"
 }
 
 // addressKey folds an address for a limiter: IPv4-mapped IPv6 counts as its IPv4, IPv6 per /64 (LK-08).
