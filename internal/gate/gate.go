@@ -42,8 +42,8 @@ type WayBack interface {
 	LoginURL(w http.ResponseWriter, r *http.Request, c authn.Credential, target string) (string, error)
 	// ConfirmURL stores target and what has to be proven before going on there, and gives the URL of the page that asks.
 	ConfirmURL(w http.ResponseWriter, r *http.Request, c authn.Credential, target string, ask identity.Assurance) (string, error)
-	// ConfirmPage is the page that asks for a factor, without a way back, for API answers.
-	ConfirmPage(host string, ask identity.Assurance) string
+	// ConfirmPage is the page that asks for a factor beside the app, without a way back.
+	ConfirmPage(ask identity.Assurance) string
 	// LoginPage is the login page's URL without a way back, for API answers.
 	LoginPage(host string) string
 }

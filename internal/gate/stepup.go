@@ -43,7 +43,7 @@ func (g *Gate) askToStepUp(w http.ResponseWriter, r *http.Request, v verdict) {
 		w.WriteHeader(http.StatusFound)
 	case KindPost, KindPostCross:
 		drain(w, r)
-		g.Pages.StepUp(w, r, v.principal(), g.WayBack.ConfirmPage(r.Host, ask), kind == KindPost, reference)
+		g.Pages.StepUp(w, r, v.principal(), g.WayBack.ConfirmPage(ask), kind == KindPost, reference)
 	default:
 		if kind == KindPreflight && g.CORS.Preflight(w, r) {
 			return
@@ -51,7 +51,7 @@ func (g *Gate) askToStepUp(w http.ResponseWriter, r *http.Request, v verdict) {
 		w.Header().Set("WWW-Authenticate", Challenge(ask))
 		g.CORS.Allow(w.Header(), r)
 		problem.Write(w, problem.Problem{Code: identity.CodeStepUpRequired, ACRValues: ask.ACRValues(), MaxAge: seconds(ask.MaxAge),
-			ConfirmURL: g.WayBack.ConfirmPage(r.Host, ask), Reference: reference})
+			ConfirmURL: g.WayBack.ConfirmPage(ask), Reference: reference})
 	}
 }
 

@@ -114,14 +114,31 @@ func (f *Flows) ConfirmURL(w http.ResponseWriter, r *http.Request, c authn.Crede
 	return f.pageBase(foldHost(r.Host)) + "/confirm?r=" + id, nil
 }
 
-// ConfirmPage is the page that asks for a factor, to be opened beside the app: it ends with "Go back". What has to be
-// proven is in its query, since it only ever leads to proving more.
-func (f *Flows) ConfirmPage(host string, ask identity.Assurance) string {
+// ConfirmPage is the page that asks for a factor, to be opened beside the app and on its host: it ends with "Go back".
+// What has to be proven is in its query, since it only ever leads to proving more.
+func (f *Flows) ConfirmPage(ask identity.Assurance) string {
 	query := url.Values{"back": {"1"}, "acr_values": {ask.ACRValues()}}
 	if ask.MaxAge > 0 {
 		query.Set("max_age", strconv.Itoa(int(ask.MaxAge/time.Second)))
 	}
-	return f.pageBase(foldHost(host)) + "/confirm?" + query.Encode()
+	return f.Base + "/confirm?" + query.Encode()
+}
+
+// askOf reads what ConfirmPage says has to be proven; zero for anything else.
+func askOf(query url.Values) identity.Assurance {
+	var ask identity.Assurance
+	switch query.Get("acr_values") {
+	case identity.ACRMFA:
+		ask.MFA = true
+	case identity.ACRPasskey:
+		ask.Passkey = true
+	default:
+		return ask
+	}
+	if age, err := strconv.Atoi(query.Get("max_age")); err == nil && age > 0 && age <= int((365*24*time.Hour)/time.Second) {
+		ask.MaxAge = time.Duration(age) * time.Second
+	}
+	return ask
 }
 
 // LoginPage is the login page's URL without a way back.
