@@ -42,7 +42,7 @@ func run(binary string, rounds int, length time.Duration, workers int) error {
 	if err != nil {
 		return err
 	}
-	defer func() { _ = up.Shutdown() }()
+	defer up.close()
 	scenarios, stop, err := start(binary, dir, up)
 	defer stop()
 	if err != nil {

@@ -27,30 +27,39 @@ import (
 type upstream struct {
 	*fasthttp.Server
 	app, auth string
+	asked     *http.Server
 }
 
 // identity is what forward_auth copies from the trivial server's answer to the app: four headers, as the manuals of the
 // servers it is used with say. The gateway sends seven.
 var identity = []string{"Remote-User", "Remote-Name", "Remote-Email", "Remote-Groups"}
 
+// startUpstream starts an app that costs next to nothing, so that the proxies are what is measured, and the server that
+// forward_auth asks: net/http, on which the servers that stand there in practice are built, with nothing behind it.
 func startUpstream() (*upstream, error) {
-	ln, err := net.Listen("tcp", "127.0.0.1:0")
+	app, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		return nil, err
 	}
-	answer := func(ctx *fasthttp.RequestCtx) {
-		if string(ctx.Path()) == "/auth" {
-			for _, name := range identity {
-				ctx.Response.Header.Set(name, "alice")
-			}
-			return
-		}
-		_, _ = ctx.WriteString("ok")
+	auth, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		_ = app.Close()
+		return nil, err
 	}
-	u := &upstream{Server: &fasthttp.Server{Handler: answer, CloseOnShutdown: true}, app: ln.Addr().String(), auth: ln.Addr().String()}
-	go func() { _ = u.Serve(ln) }()
+	u := &upstream{app: app.Addr().String(), auth: auth.Addr().String(), Server: &fasthttp.Server{CloseOnShutdown: true,
+		Handler: func(ctx *fasthttp.RequestCtx) { _, _ = ctx.WriteString("ok") }}}
+	u.asked = &http.Server{ReadHeaderTimeout: 10 * time.Second, Handler: http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		for _, name := range identity {
+			w.Header().Set(name, "alice")
+		}
+	})}
+	go func() { _ = u.Serve(app) }()
+	go func() { _ = u.asked.Serve(auth) }()
 	return u, nil
 }
+
+// close ends both.
+func (u *upstream) close() { _ = errors.Join(u.Shutdown(), u.asked.Close()) }
 
 // server is one Caddy under measurement.
 type server struct {

@@ -16,6 +16,11 @@ import (
 // refuse answers a request that may not pass (CONTRACT section 3).
 func (g *Gate) refuse(w http.ResponseWriter, r *http.Request, s *Site, c Client, v verdict) {
 	code := v.decision.Code
+	if v.decision.Ask != (identity.Assurance{}) && canStepUp(v.principal()) {
+		g.Metrics.Decision("step_up", string(code))
+		g.askToStepUp(w, r, v)
+		return
+	}
 	g.Metrics.Decision("deny", string(code))
 	switch code {
 	case identity.CodeLoginRequired:

@@ -42,7 +42,8 @@ func pageLauncher(c *call) error {
 		if s.Host == "" || s.PortalOnly || !s.open(c.entry.Principal) {
 			continue
 		}
-		page.Apps = append(page.Apps, view.App{Name: s.Name, Host: s.Host, URL: s.Origin + "/", Description: s.Description, Icon: s.Icon})
+		page.Apps = append(page.Apps, view.App{Name: s.Name, Host: s.Host, URL: s.Origin + "/", Description: s.Description, Icon: s.Icon,
+			StepUp: s.StepUp && c.entry.Principal.MFATime.IsZero()})
 	}
 	c.View.Render(c.w, c.r, http.StatusOK, page)
 	return nil

@@ -64,7 +64,7 @@ func pageConfirm(c *call) error {
 		name = query.Get("for")
 	}
 	if query.Get("back") != "" {
-		id, err := c.inSecondTab(c.ctx(), name)
+		id, err := c.inSecondTab(c.ctx(), name, askOf(query))
 		if err != nil {
 			return err
 		}
@@ -89,21 +89,14 @@ func pageConfirm(c *call) error {
 }
 
 // inSecondTab makes the way of a step-up that ends with "Confirmed. Go back to the other tab" on this host.
-func (c *call) inSecondTab(ctx context.Context, name string) (string, error) {
-	way, ok := c.Flows.way(ctx, name)
-	if !ok {
+func (c *call) inSecondTab(ctx context.Context, name string, ask identity.Assurance) (string, error) {
+	if way, ok := c.Flows.way(ctx, name); ok {
+		ask = way.Ask
+	}
+	if ask == (identity.Assurance{}) {
 		return name, nil
 	}
-	id, err := c.Flows.begin(ctx, c.w, c.r, c.credential, c.Base+"/continue?r="+confirmed)
-	if err != nil {
-		return "", err
-	}
-	back, ok := c.Flows.way(ctx, id)
-	if !ok {
-		return "", &identity.Error{Code: identity.CodeStateUnavailable, RetryAfter: 2 * time.Second}
-	}
-	back.Ask = way.Ask
-	return id, c.Flows.save(ctx, id, back)
+	return c.Flows.beginAsking(ctx, c.w, c.r, c.credential, c.Base+"/continue?r="+confirmed, ask)
 }
 
 func (c *call) confirm(status int, a asked, page view.Confirm) error {

@@ -29,6 +29,7 @@ type Site struct {
 	Name, Icon, Description string
 	Roles, Users            []string
 	ForwardAuth, PortalOnly bool
+	StepUp                  bool // it asks for more than a password
 }
 
 // Portal serves the gateway's own URLs for one configuration.
