@@ -24,6 +24,7 @@ type Config struct {
 	JWT            JWT
 	Session        Session
 	Password       Password
+	MFA            MFA
 	RateLimits     RateLimits
 	UsersFile      string
 	Audit          Audit
@@ -110,6 +111,12 @@ type Password struct {
 	Algorithm        string // "bcrypt" (default) or "argon2id"
 	Cost             int    // bcrypt, default 12
 	BreachedFile     string
+}
+
+// MFA says who must have a second factor.
+type MFA struct {
+	Required bool
+	Roles    []string // empty with Required: everybody
 }
 
 // RateLimits of sign-in: failed tries per window.

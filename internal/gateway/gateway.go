@@ -74,6 +74,7 @@ func (g *Gateway) build() error {
 		Issuer:    token.NewIssuer(e.ring, token.IssuerConfig{Issuer: g.issuerOf, Audience: cfg.JWT.Audience, Access: cfg.JWT.Access, Now: cfg.Now}),
 		Verifier:  verifier, Refresher: token.NewRefresher(token.RefreshConfig{Life: cfg.JWT.Refresh, Audience: cfg.JWT.Audience, Now: cfg.Now}),
 		Metrics: cfg.Metrics, Logger: cfg.Logger, Now: cfg.Now,
+		MFA: account.MFARule(cfg.MFA), Box: e.box, Keyed: e.box.Derive("recovery codes", 32), Brand: cfg.Brand.Name, Origin: cfg.passkeyOrigin,
 		AccessLifetime: cfg.JWT.Access, RefreshLifetime: cfg.JWT.Refresh, LongestSession: max(cfg.Session.Max, cfg.Session.Remember),
 	}
 	origins, err := cors.New(cfg.CORS)
@@ -155,6 +156,20 @@ func (c Config) portalOrigin() string {
 		return ""
 	}
 	return "https://" + c.Portal
+}
+
+// passkeyOrigin is the origin of pages on a folded host, for passkeys; "" when the host is not written in the
+// configuration: an origin never comes from a client (CS-08).
+func (c Config) passkeyOrigin(host string) string {
+	for _, s := range c.Sites {
+		if s.Host == host && host != "" {
+			return s.Origin
+		}
+	}
+	if host == c.Portal {
+		return c.portalOrigin()
+	}
+	return ""
 }
 
 func (c Config) portalSites() []portal.Site {
