@@ -39,6 +39,8 @@ type App struct {
 	Session *Session `json:"session,omitempty"`
 	// How passwords are judged and stored.
 	Password *Password `json:"password,omitempty"`
+	// Who must have a second factor. Default: nobody.
+	MFA *MFA `json:"mfa,omitempty"`
 	// Bounds of failed sign-ins.
 	RateLimits *RateLimits `json:"rate_limits,omitempty"`
 	// A YAML file of users, applied at start, at reload and when it changes.
@@ -166,6 +168,9 @@ func (a *App) resolve() (gateway.Config, error) {
 	}
 	if p := a.Password; p != nil {
 		c.Password = gateway.Password{MinLength: p.MinLength, MinLengthWithMFA: p.MinLengthWithMFA, Algorithm: p.Hash, Cost: p.Cost, BreachedFile: p.Breached}
+	}
+	if m := a.MFA; m != nil {
+		c.MFA = gateway.MFA(*m)
 	}
 	if l := a.RateLimits; l != nil {
 		c.RateLimits = gateway.RateLimits{Login: l.Login.rate(), Address: l.Address.rate()}

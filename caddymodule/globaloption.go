@@ -41,6 +41,7 @@ func parseGlobalOption(d *caddyfile.Dispenser, existing any) (any, error) {
 //		jwt            { issuer ; audience ; access ; refresh ; rotate ; bits ; private_key ; trust <issuer> { … } }
 //		session        { idle ; max ; remember ; limit }
 //		password       { min_length ; min_length_with_mfa ; hash bcrypt [<cost>] | argon2id ; breached <file> }
+//		mfa            optional | required [for role <role...>]
 //		rate_limit     login|address <events> <window>
 //		users_file     <file>
 //		audit          { file <path> ; on_failure deny|continue }
@@ -63,13 +64,14 @@ func (a *App) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
 			"jwt":        func() error { return a.readJWT(d) },
 			"session":    func() error { return a.readSession(d) },
 			"password":   func() error { return a.readPassword(d) },
+			"mfa":        func() error { return a.readMFA(d) },
 			"rate_limit": func() error { return a.readRateLimit(d) },
 			"users_file": func() error { return oneArg(d, &a.UsersFile) },
 			"audit":      func() error { return a.readAudit(d) },
 			"cors":       func() error { return someArgs(d, &a.CORS) },
 			"brand":      func() error { return a.readBrand(d) },
 		}
-		maps.Copy(w, later(d, "mfa", "policies", "provider", "smtp", "webhook"))
+		maps.Copy(w, later(d, "policies", "provider", "smtp", "webhook"))
 		if err := readBlock(d, "option", w); err != nil {
 			return err
 		}
@@ -212,6 +214,30 @@ func (a *App) readPassword(d *caddyfile.Dispenser) error {
 			return nil
 		},
 	})
+}
+
+// readMFA reads one line. Lines with roles add up; a line without them is for everybody.
+func (a *App) readMFA(d *caddyfile.Dispenser) error {
+	args := d.RemainingArgs()
+	switch {
+	case len(args) == 0:
+		return d.ArgErr()
+	case args[0] != "optional" && args[0] != "required":
+		return d.Errf("mfa cannot be %q%s", args[0], nearest.Hint(args[0], []string{"optional", "required"}))
+	case args[0] == "optional" && len(args) > 1, len(args) > 1 && (len(args) < 4 || args[1] != "for" || args[2] != "role"):
+		return d.Err("mfa is `optional` or `required [for role <role...>]`")
+	case a.MFA != nil && (!a.MFA.Required || args[0] == "optional"):
+		return d.Err("mfa is both `optional` and `required`; remove one of the lines")
+	case a.MFA != nil && (len(a.MFA.Roles) == 0 || len(args) == 1):
+		return d.Err("mfa is required for everybody already; remove one of the lines")
+	}
+	if a.MFA == nil {
+		a.MFA = &MFA{Required: args[0] == "required"}
+	}
+	if len(args) > 3 {
+		a.MFA.Roles = append(a.MFA.Roles, args[3:]...)
+	}
+	return nil
 }
 
 func (a *App) readRateLimit(d *caddyfile.Dispenser) error {
