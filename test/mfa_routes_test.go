@@ -10,7 +10,7 @@ import (
 
 var mfaSite = share(plot{
 	options: "\t\trate_limit login 1000 5m\n\t\trate_limit address 10000 5m",
-	sites: site("mfa.test", "\ttruxe {\n\t\tpublic /public/*\n\t\theaders default\n\t}\n\treverse_proxy UPSTREAM") +
+	sites: site("app.test", "\ttruxe {\n\t\tpublic /public/*\n\t\theaders default\n\t}\n\treverse_proxy UPSTREAM") +
 		site("other.test", "\ttruxe\n\treverse_proxy UPSTREAM"),
 })
 
@@ -36,19 +36,19 @@ func bodyFor(method, path string) (string, []string) {
 // for the second step, signing in and signing out. A browser is walked through them, and a program with its mfa_token.
 func TestHalfSignedInIsNotSignedInOnAnyRoute(t *testing.T) {
 	s := mfaSite.open(t)
-	f := s.withTOTP("mfa.test", "hannah", "admin")
-	pending, stranger := f.pending(), s.browser("mfa.test")
+	f := s.withTOTP("app.test", "hannah", "admin")
+	pending, stranger := f.pending(), s.browser("app.test")
 	stranger.get("/.truxe/login", navigate).want(http.StatusOK)
 	token := f.begin().Token
-	program401 := s.withBearer("mfa.test", token)
-	control := s.withBearer("mfa.test", f.login().Access)
+	program401 := s.withBearer("app.test", token)
+	control := s.withBearer("app.test", f.login().Access)
 
 	walked, refused := 0, 0
 	for _, r := range portal.Routes() {
 		path := "/.truxe/" + strings.ReplaceAll(r.Path, "{id}", "aaaaaaaaaaaaaaaaaaaaaaaaaa")
 		for _, method := range r.Methods {
 			body, kind := bodyFor(method, r.Path)
-			headers := [][]string{kind, {"Origin", "https://mfa.test"}, {"Sec-Fetch-Site", "same-origin"}}
+			headers := [][]string{kind, {"Origin", "https://app.test"}, {"Sec-Fetch-Site", "same-origin"}}
 			walked++
 			if r.Open || secondStep(r.Path) {
 				continue
@@ -85,7 +85,7 @@ func TestHalfSignedInIsNotSignedInOnAnyRoute(t *testing.T) {
 	pending.get("/", navigate).want(http.StatusFound)
 	pending.get("/", program).problem(http.StatusUnauthorized, "login_required")
 	program401.get("/", program).want(http.StatusUnauthorized)
-	forged := s.bare("mfa.test")
+	forged := s.bare("app.test")
 	forged.cookie = "__Host-truxe=" + token
 	forged.get("/", program).want(http.StatusUnauthorized)
 	forged.cookie = "__Host-truxe=" + pending.inJar("__Host-truxe-flow")
@@ -103,14 +103,14 @@ func TestHalfSignedInIsNotSignedInOnAnyRoute(t *testing.T) {
 	if a := pending.form("mfa", "method", "totp", "code", f.codeAt(f.last+1)); a.status != http.StatusSeeOther || !strings.HasPrefix(a.header.Get("Location"), "/.truxe/login") {
 		t.Errorf("a code after logout: %d %s", a.status, a.header.Get("Location"))
 	}
-	s.bare("mfa.test").api("POST", "logout", map[string]string{"mfa_token": token}).want(http.StatusNoContent)
-	s.bare("mfa.test").api("POST", "login/mfa", map[string]string{"mfa_token": token, "method": "totp", "code": f.codeAt(f.last + 1)}).problem(http.StatusUnauthorized, "login_required")
+	s.bare("app.test").api("POST", "logout", map[string]string{"mfa_token": token}).want(http.StatusNoContent)
+	s.bare("app.test").api("POST", "login/mfa", map[string]string{"mfa_token": token, "method": "totp", "code": f.codeAt(f.last + 1)}).problem(http.StatusUnauthorized, "login_required")
 }
 
 // R6: a GET of the second step without the first one leads to the sign-in, and keeps the way back.
 func TestSecondStepWithoutTheFirstLeadsToTheSignIn(t *testing.T) {
 	s := mfaSite.open(t)
-	v := s.browser("mfa.test")
+	v := s.browser("app.test")
 	first := v.get("/deep/link?q=1", navigate).want(http.StatusFound).header.Get("Location")
 	_, id, _ := strings.Cut(first, "?r=")
 	a := v.get("/.truxe/mfa?r="+id, navigate).want(http.StatusSeeOther, http.StatusFound)
@@ -124,9 +124,9 @@ func TestSecondStepWithoutTheFirstLeadsToTheSignIn(t *testing.T) {
 // refresh and ticket never get past the second step.
 func TestOldPathsNeverGetPastTheSecondStep(t *testing.T) {
 	s := mfaSite.open(t)
-	f := s.withTOTP("mfa.test", "ivan")
+	f := s.withTOTP("app.test", "ivan")
 	h := f.begin()
-	v := s.bare("mfa.test")
+	v := s.bare("app.test")
 	// Basic and Bearer with whatever the first step gave.
 	for _, header := range [][]string{
 		{"Authorization", "Basic " + basic(f.name, f.password)}, {"Authorization", "Basic " + basic(f.name, h.Token)}, {"Authorization", "Bearer " + h.Token},
@@ -145,7 +145,7 @@ func TestOldPathsNeverGetPastTheSecondStep(t *testing.T) {
 	b.get("/.truxe/callback?ticket="+h.Token+"&r=x", navigate).want(http.StatusBadRequest)
 	b.get("/.truxe/continue", navigate).want(http.StatusFound)
 	// The half sign-in of a browser is no other browser's, and none of another host (MF-09).
-	other := s.browser("mfa.test")
+	other := s.browser("app.test")
 	other.get("/.truxe/login", navigate)
 	other.form("mfa", "method", "totp", "code", f.codeAt(f.last+1)).want(http.StatusSeeOther)
 	if other.session() != "" {

@@ -18,7 +18,7 @@ func basic(name, password string) string {
 // MF-01 MF-02: Debian's oathtool, an implementation of others, signs in; its code works once.
 func TestOathtoolSignsIn(t *testing.T) {
 	s := mfaSite.open(t)
-	f := s.withTOTP("mfa.test", "olaf")
+	f := s.withTOTP("app.test", "olaf")
 	now := time.Now().Unix()
 	for now%step > step-4 { // oathtool takes a moment
 		time.Sleep(time.Second)
@@ -41,7 +41,7 @@ func TestOathtoolSignsIn(t *testing.T) {
 // MF-02 MF-03: the codes of previous, current and next step are taken once each and in order; an older one never.
 func TestCodesOfThreeStepsWorkOnceEach(t *testing.T) {
 	s := mfaSite.open(t)
-	f := s.withTOTP("mfa.test", "nora") // with the code of the previous step
+	f := s.withTOTP("app.test", "nora") // with the code of the previous step
 	for time.Now().Unix()%step > step-8 {
 		time.Sleep(200 * time.Millisecond)
 	}
@@ -66,7 +66,7 @@ func TestCodesOfThreeStepsWorkOnceEach(t *testing.T) {
 // MF-02 R5: of 50 racing uses of one code, over as many half sign-ins, one wins.
 func TestOfRacingUsesOfACodeOneWins(t *testing.T) {
 	s := mfaSite.open(t)
-	f := s.withTOTP("mfa.test", "rosa")
+	f := s.withTOTP("app.test", "rosa")
 	const racers = 50
 	halves := make([]half, 20) // no more than a person may have at once
 	for i := range halves {
@@ -78,7 +78,7 @@ func TestOfRacingUsesOfACodeOneWins(t *testing.T) {
 	statuses := map[int]int{}
 	for i := range racers {
 		wg.Go(func() {
-			a, err := s.bare("mfa.test").try("POST", "/.truxe/api/v1/login/mfa",
+			a, err := s.bare("app.test").try("POST", "/.truxe/api/v1/login/mfa",
 				fmt.Sprintf(`{"mfa_token":%q,"method":"totp","code":%q}`, halves[i%len(halves)].Token, code), sendsJSON)
 			if err != nil {
 				t.Error(err)
@@ -97,7 +97,7 @@ func TestOfRacingUsesOfACodeOneWins(t *testing.T) {
 // MF-04: what is no code of exactly six ASCII digits is refused with a clear code and words, at API and page, never a 500.
 func TestWhatIsNoCodeIsRefusedClearly(t *testing.T) {
 	s := mfaSite.open(t)
-	f := s.withTOTP("mfa.test", "quinn")
+	f := s.withTOTP("app.test", "quinn")
 	h, page := f.begin(), f.pending()
 	good := f.codeAt(f.last + 1)
 	for name, code := range map[string]string{
@@ -115,7 +115,7 @@ func TestWhatIsNoCodeIsRefusedClearly(t *testing.T) {
 	for _, inner := range []string{good[:3] + " " + good[3:], " " + good, good[:3] + "-" + good[3:]} { // a program has no reason for these
 		f.complete(h, "totp", inner).problem(http.StatusUnauthorized, "invalid_code")
 	}
-	v := s.bare("mfa.test")
+	v := s.bare("app.test")
 	for name, body := range map[string]string{
 		"number": fmt.Sprintf(`{"mfa_token":%q,"method":"totp","code":123456}`, h.Token), "no method": fmt.Sprintf(`{"mfa_token":%q,"code":"123456"}`, h.Token),
 		"unknown method": fmt.Sprintf(`{"mfa_token":%q,"method":"sms","code":"123456"}`, h.Token), "unknown member": fmt.Sprintf(`{"mfa_token":%q,"method":"totp","code":"123456","x":1}`, h.Token),
@@ -134,7 +134,7 @@ func TestWhatIsNoCodeIsRefusedClearly(t *testing.T) {
 // MF-05: five codes a half sign-in, whoever sends them; then it is over, and the right code does not help.
 func TestFiveWrongCodesEndTheSignIn(t *testing.T) {
 	s := mfaSite.open(t)
-	f := s.withTOTP("mfa.test", "wanda")
+	f := s.withTOTP("app.test", "wanda")
 	h, wrong := f.begin(), f.codeAt(1)
 	for range 5 {
 		f.complete(h, "totp", wrong).problem(http.StatusUnauthorized, "invalid_code")
@@ -144,8 +144,8 @@ func TestFiveWrongCodesEndTheSignIn(t *testing.T) {
 	v := f.pending()
 	for left := 4; left > 0; left-- {
 		a := v.second("method", "totp", "code", wrong).want(http.StatusUnauthorized)
-		if !strings.Contains(a.body, "That code didn&#39;t match.") && !strings.Contains(a.body, "That code didn't match.") {
-			t.Errorf("the page does not say that the code was wrong: %.300s", a.body)
+		if text := a.text(); !strings.Contains(text, "That code didn't match.") || !strings.Contains(text, fmt.Sprintf("%d tr", left)) {
+			t.Errorf("the page does not say that the code was wrong, or that %d tries are left: %.2600s", left, text)
 		}
 	}
 	over := v.second("method", "totp", "code", wrong).want(http.StatusUnauthorized)
@@ -159,7 +159,7 @@ func TestFiveWrongCodesEndTheSignIn(t *testing.T) {
 // MF-10 MF-11: a recovery code in any spelling signs in once; how many are left is said; the code is no code elsewhere.
 func TestRecoveryCodeWorksOnceInAnySpelling(t *testing.T) {
 	s := mfaSite.open(t)
-	f := s.withTOTP("mfa.test", "petros")
+	f := s.withTOTP("app.test", "petros")
 	if len(f.recovery) != 10 {
 		t.Fatalf("%d recovery codes", len(f.recovery))
 	}
@@ -188,7 +188,7 @@ func TestRecoveryCodeWorksOnceInAnySpelling(t *testing.T) {
 	if out.Left != 8 {
 		t.Errorf("%d codes are left", out.Left)
 	}
-	if log := s.cli("audit", "tail", "-o", "jsonl"); !strings.Contains(log, "authn_mfa_recovery_used") || strings.Contains(log, code) {
+	if log := s.cli("audit", "list", "-n", "500", "-o", "jsonl"); !strings.Contains(log, "authn_mfa_recovery_used") || strings.Contains(log, code) {
 		t.Error("the audit log does not tell of the recovery code, or tells it")
 	}
 }
@@ -196,8 +196,8 @@ func TestRecoveryCodeWorksOnceInAnySpelling(t *testing.T) {
 // MF-09 UX: the way back and its fragment survive the second step; "Start over" ends it and keeps the way.
 func TestWayBackSurvivesTheSecondStep(t *testing.T) {
 	s := mfaSite.open(t)
-	f := s.withTOTP("mfa.test", "xenia")
-	v := s.browser("mfa.test")
+	f := s.withTOTP("app.test", "xenia")
+	v := s.browser("app.test")
 	login := v.get("/reports/7?tab=2", navigate).want(http.StatusFound).header.Get("Location")
 	a := v.tryForm(login, f.name, f.password, "fragment", "row=9").want(http.StatusSeeOther)
 	mfa := v.get(a.header.Get("Location"), navigate).want(http.StatusOK)
@@ -226,7 +226,7 @@ func TestWayBackSurvivesTheSecondStep(t *testing.T) {
 // MF-22 63B 5.1: a trusted browser is not asked again, another one is; the owner ends the trust at any time.
 func TestTrustedBrowserIsNotAskedUntilItsOwnerSaysSo(t *testing.T) {
 	s := mfaSite.open(t)
-	f := s.withTOTP("mfa.test", "tilda")
+	f := s.withTOTP("app.test", "tilda")
 	v := f.browser("trust", "on")
 	signInAgain := func() string {
 		t.Helper()
@@ -244,5 +244,25 @@ func TestTrustedBrowserIsNotAskedUntilItsOwnerSaysSo(t *testing.T) {
 	v.form("account/devices", "revoke", "others").want(http.StatusSeeOther)
 	if to := signInAgain(); !strings.HasPrefix(to, "/.truxe/mfa") {
 		t.Errorf("after the trust has ended the browser is led to %s", to)
+	}
+}
+
+// UX LK-10 R12: from the third wrong password on the page says how many tries are left before the pause, for names that
+// nobody has too.
+func TestFewTriesLeftAreSaidForUnknownNamesToo(t *testing.T) {
+	s := tell(t, plot{sites: site("app.test", "\ttruxe\n\treverse_proxy UPSTREAM")})
+	for _, name := range []string{"pia", "nobody at all"} {
+		v := s.browser("app.test")
+		for try := 1; try <= 5; try++ {
+			text := v.tryForm("/.truxe/login", name, "not this one").want(http.StatusUnauthorized).text()
+			left := 5 - try
+			said := strings.Contains(text, fmt.Sprintf("%d tries left before a 1-minute pause.", left)) || strings.Contains(text, "1 try left before a 1-minute pause.")
+			if said != (left == 1 || left == 2) {
+				t.Errorf("%s, try %d: said %v: %.2600s", name, try, said, text)
+			}
+		}
+		if text := v.tryForm("/.truxe/login", name, "not this one").want(http.StatusTooManyRequests).text(); !strings.Contains(text, "Too many tries. You can try again at") {
+			t.Errorf("%s after five tries: %.2600s", name, text)
+		}
 	}
 }

@@ -151,9 +151,10 @@ func (c *call) mfaFailed(err error, page view.MFA) error {
 	switch known.Code {
 	case identity.CodeInvalidCode, identity.CodeInvalidCredentials:
 		page.Problems = []view.Problem{codeProblem(known, page.Method, field)}
-		page.TriesLeft, page.Pause = half.Tries, account.HalfLife
-		if left, pause := triesLeft(err); left > 0 && left <= half.Tries {
+		if left, pause := triesLeft(err); left > 0 && left <= half.Tries { // a pause comes before this sign-in is over
 			page.TriesLeft, page.Pause = left, pause
+		} else if page.Method != view.MethodPasskey {
+			page.Problems = append(page.Problems, view.Problem{Field: field, Key: "problem.tries_left", N: half.Tries})
 		}
 	case identity.CodeInvalidRequest:
 		page.Problems, status = []view.Problem{codeProblem(known, page.Method, field)}, http.StatusUnprocessableEntity
