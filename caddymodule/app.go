@@ -39,6 +39,8 @@ type App struct {
 	Session *Session `json:"session,omitempty"`
 	// How passwords are judged and stored.
 	Password *Password `json:"password,omitempty"`
+	// Who must have a second factor.
+	MFA *MFA `json:"mfa,omitempty"`
 	// Bounds of failed sign-ins.
 	RateLimits *RateLimits `json:"rate_limits,omitempty"`
 	// A YAML file of users, applied at start, at reload and when it changes.
@@ -104,7 +106,7 @@ func (a *App) scan(ctx caddy.Context) error {
 }
 
 func (s foundSite) info() gateway.SiteInfo {
-	info := gateway.SiteInfo{Host: s.host, Origin: s.origin(), ForwardHosts: s.hosts, Roles: s.allowRoles, Users: s.allowUsers, Handlers: s.handlers}
+	info := gateway.SiteInfo{Host: s.host, Origin: s.origin(), ForwardHosts: s.hosts, Roles: s.allowRoles, Users: s.allowUsers, Handlers: s.handlers, StepUp: s.stepUp}
 	if s.app != nil {
 		info.App = gateway.AppLabel(*s.app)
 	}
@@ -166,6 +168,9 @@ func (a *App) resolve() (gateway.Config, error) {
 	}
 	if p := a.Password; p != nil {
 		c.Password = gateway.Password{MinLength: p.MinLength, MinLengthWithMFA: p.MinLengthWithMFA, Algorithm: p.Hash, Cost: p.Cost, BreachedFile: p.Breached}
+	}
+	if m := a.MFA; m != nil {
+		c.MFA = gateway.MFA{Required: m.Required, Roles: m.Roles}
 	}
 	if l := a.RateLimits; l != nil {
 		c.RateLimits = gateway.RateLimits{Login: l.Login.rate(), Address: l.Address.rate()}

@@ -116,6 +116,13 @@ func (s *Site) words(d *caddyfile.Dispenser) words {
 			s.SecurityHeaders = v == "on"
 			return err
 		},
+		"require": func() error { return s.readRequire(d) },
+		"assertion": func() error {
+			var v string
+			err := choice(d, &v, "on", "off")
+			s.Assertion = v == "on"
+			return err
+		},
 		"preflight": func() error { return choice(d, &s.Preflight, "deny", "pass") },
 		"rate_limit": func() error {
 			args := d.RemainingArgs()
@@ -147,7 +154,7 @@ func (s *Site) words(d *caddyfile.Dispenser) words {
 			})
 		},
 	}
-	maps.Copy(w, later(d, "require", "policy", "assertion", "mode"))
+	maps.Copy(w, later(d, "policy", "mode"))
 	return w
 }
 

@@ -36,7 +36,10 @@ func (f *ForwardAuth) Provision(ctx caddy.Context) error {
 	if f.app, err = appOf(ctx); err != nil {
 		return err
 	}
-	cfg := f.Site.config()
+	cfg, err := f.Site.config()
+	if err != nil {
+		return err
+	}
 	cfg.ForwardHosts = f.Hosts
 	f.site, err = gate.CompileSite(cfg)
 	return err

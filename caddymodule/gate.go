@@ -40,7 +40,11 @@ func (g *Gate) Provision(ctx caddy.Context) error {
 	if g.app, err = appOf(ctx); err != nil {
 		return err
 	}
-	g.site, err = gate.CompileSite(g.Site.config())
+	cfg, err := g.Site.config()
+	if err != nil {
+		return err
+	}
+	g.site, err = gate.CompileSite(cfg)
 	return err
 }
 
@@ -110,12 +114,12 @@ func appOf(ctx caddy.Context) (*App, error) {
 	return app, app.scan(ctx)
 }
 
-func (s *Site) config() gate.SiteConfig {
+func (s *Site) config() (gate.SiteConfig, error) {
 	c := gate.SiteConfig{
 		Public:          s.Public,
 		AllowRoles:      slices.Clone(s.AllowRoles),
 		AllowUsers:      slices.Clone(s.AllowUsers),
-		Headers:         identityheader.Config{None: s.Headers == "none"},
+		Headers:         identityheader.Config{None: s.Headers == "none", Assertion: s.Assertion},
 		Passive:         s.Passive,
 		PassPreflight:   s.Preflight == "pass",
 		SecurityHeaders: s.SecurityHeaders,
@@ -126,13 +130,20 @@ func (s *Site) config() gate.SiteConfig {
 	for _, h := range s.Header {
 		c.Headers.Custom = append(c.Headers.Custom, identityheader.Custom{Name: h.Name, Template: h.Value})
 	}
+	for _, r := range s.Require {
+		compiled, err := r.compile()
+		if err != nil {
+			return c, err
+		}
+		c.Require = append(c.Require, compiled)
+	}
 	if s.RateLimit != nil {
 		c.RateLimit = &gate.RateLimit{Events: s.RateLimit.Events, Window: timeDuration(s.RateLimit.Window), PerUser: s.RateLimit.Per == "user"}
 	}
 	if s.App != nil {
 		c.AppName = s.App.Name
 	}
-	return c
+	return c, nil
 }
 
 var (

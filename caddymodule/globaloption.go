@@ -41,6 +41,7 @@ func parseGlobalOption(d *caddyfile.Dispenser, existing any) (any, error) {
 //		jwt            { issuer ; audience ; access ; refresh ; rotate ; bits ; private_key ; trust <issuer> { … } }
 //		session        { idle ; max ; remember ; limit }
 //		password       { min_length ; min_length_with_mfa ; hash bcrypt [<cost>] | argon2id ; breached <file> }
+//		mfa            optional | required [for role <role...>]
 //		rate_limit     login|address <events> <window>
 //		users_file     <file>
 //		audit          { file <path> ; on_failure deny|continue }
@@ -63,13 +64,14 @@ func (a *App) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
 			"jwt":        func() error { return a.readJWT(d) },
 			"session":    func() error { return a.readSession(d) },
 			"password":   func() error { return a.readPassword(d) },
+			"mfa":        func() error { return a.readMFA(d) },
 			"rate_limit": func() error { return a.readRateLimit(d) },
 			"users_file": func() error { return oneArg(d, &a.UsersFile) },
 			"audit":      func() error { return a.readAudit(d) },
 			"cors":       func() error { return someArgs(d, &a.CORS) },
 			"brand":      func() error { return a.readBrand(d) },
 		}
-		maps.Copy(w, later(d, "mfa", "policies", "provider", "smtp", "webhook"))
+		maps.Copy(w, later(d, "policies", "provider", "smtp", "webhook"))
 		if err := readBlock(d, "option", w); err != nil {
 			return err
 		}

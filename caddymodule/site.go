@@ -10,10 +10,14 @@ type Site struct {
 	AllowRoles []string `json:"allow_roles,omitempty"`
 	// The users, by name, that may enter.
 	AllowUsers []string `json:"allow_users,omitempty"`
+	// What the person must have proven, or where the request must come from; every line must hold.
+	Require []Require `json:"require,omitempty"`
 	// The identity headers of the upstream: `default`, `none`, or the name of a preset.
 	Headers string `json:"headers,omitempty"`
 	// More headers: name to value; the value may use `{http.auth.user.*}` and `{http.truxe.session}`.
 	Header []Header `json:"header,omitempty"`
+	// Whether the app gets a signed assertion of who sent the request, in X-Truxe-Jwt-Assertion. Default: off
+	Assertion bool `json:"assertion,omitempty"`
 	// Whether answers of the app get security headers it does not set itself. Default: off
 	SecurityHeaders bool `json:"security_headers,omitempty"`
 	// At most so many requests.
@@ -26,6 +30,16 @@ type Site struct {
 	App *AppLabel `json:"app,omitempty"`
 	// Set when the servers option names trusted proxies; a plain-http site is then judged by what they say.
 	BehindProxy bool `json:"behind_proxy,omitempty"`
+}
+
+// Require is one condition of a site.
+type Require struct {
+	// `mfa` (a second factor, or a passkey), `passkey` or `network`.
+	Kind string `json:"kind"`
+	// How long ago the factor may have been proven. Default: at any time in this session
+	MaxAge caddy.Duration `json:"max_age,omitempty"`
+	// The networks that requests may come from, in CIDR notation; any of them. An address stands for itself.
+	Networks []string `json:"networks,omitempty"`
 }
 
 // Header is one more header for the upstream.

@@ -24,6 +24,7 @@ type foundSite struct {
 	allowRoles  []string
 	allowUsers  []string
 	hosts       []string // of forward_auth
+	stepUp      bool     // it requires a factor
 }
 
 // origin is the URL of the site without a path.
@@ -97,6 +98,7 @@ func (w *siteWalk) handlers(raws []json.RawMessage, hosts []string) {
 			App         *AppLabel   `json:"app"`
 			AllowRoles  []string    `json:"allow_roles"`
 			AllowUsers  []string    `json:"allow_users"`
+			Require     []Require   `json:"require"`
 		}
 		if json.Unmarshal(raw, &h) != nil {
 			continue
@@ -121,7 +123,8 @@ func (w *siteWalk) handlers(raws []json.RawMessage, hosts []string) {
 		}
 		for _, host := range at {
 			w.add(foundSite{host: strings.ToLower(host), handlers: []string{h.Handler}, behindProxy: h.BehindProxy,
-				app: h.App, allowRoles: h.AllowRoles, allowUsers: h.AllowUsers, hosts: h.Hosts})
+				app: h.App, allowRoles: h.AllowRoles, allowUsers: h.AllowUsers, hosts: h.Hosts,
+				stepUp: slices.ContainsFunc(h.Require, func(r Require) bool { return r.Kind != requireNetwork })})
 		}
 	}
 }
@@ -142,6 +145,7 @@ func (w *siteWalk) add(s foundSite) {
 		old.handlers = append(old.handlers, s.handlers...)
 		old.behindProxy = old.behindProxy || s.behindProxy
 		old.hosts = append(old.hosts, s.hosts...)
+		old.stepUp = old.stepUp || s.stepUp
 		if s.app != nil {
 			old.app = s.app
 		}

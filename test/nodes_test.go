@@ -20,7 +20,7 @@ type nodes struct {
 	redis    *rig.RedisServer
 }
 
-func twoNodes(t *testing.T) nodes {
+func twoNodes(t *testing.T, options ...string) nodes {
 	t.Helper()
 	n := nodes{redis: rig.Redis(t)}
 	pg := rig.Postgres(t)
@@ -28,7 +28,7 @@ func twoNodes(t *testing.T) nodes {
 	p := plot{
 		options: "\t\tstorage postgres {env.TRUXE_DATABASE}\n\t\tredis {env.TRUXE_REDIS}\n\t\tencryption_key {env.TRUXE_ENCRYPTION_KEY}" +
 			// the nodes listen on different ports here; behind one name they would share their issuer by themselves
-			"\n\t\tjwt {\n\t\t\tissuer https://app.test\n\t\t\tprivate_key {env.JWT_PRIVATE_KEY_BASE64}\n\t\t}",
+			"\n\t\tjwt {\n\t\t\tissuer https://app.test\n\t\t\tprivate_key {env.JWT_PRIVATE_KEY_BASE64}\n\t\t}" + strings.Join(options, ""),
 		sites: site("app.test", "\ttruxe\n\treverse_proxy UPSTREAM {\n\t\tstream_close_delay 1h\n\t}"),
 		env:   env,
 	}

@@ -16,22 +16,6 @@ func (a *Accounts) ListSessions(ctx context.Context, user identity.ID) ([]store.
 	return list, unavailable(err)
 }
 
-// Profile is what the account page shows.
-type Profile struct {
-	User     store.UserRecord
-	Sessions int
-}
-
-// Profile reads somebody's own account.
-func (a *Accounts) Profile(ctx context.Context, user identity.ID) (Profile, error) {
-	record, err := a.Store.UserByID(ctx, user)
-	if err != nil {
-		return Profile{}, gone(err)
-	}
-	list, err := a.ListSessions(ctx, user)
-	return Profile{User: record, Sessions: len(list)}, err
-}
-
 // RefreshActive tells whether a refresh token could be used now.
 func (a *Accounts) RefreshActive(ctx context.Context, raw string) (bool, error) {
 	hash, ok := token.RefreshHash(raw)

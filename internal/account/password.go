@@ -7,29 +7,15 @@ import (
 	"time"
 
 	"github.com/truxeio/caddy-truxe/internal/audit"
+	"github.com/truxeio/caddy-truxe/internal/credential"
 	"github.com/truxeio/caddy-truxe/internal/identity"
 	"github.com/truxeio/caddy-truxe/internal/ratelimit"
 	"github.com/truxeio/caddy-truxe/internal/store"
 )
 
-// Confirm checks the password of somebody who is signed in, before something sensitive. It counts like a sign-in
-// (LK-03: all pathways share the counters) and renews the session's secret and its time of authentication (SE-02).
+// Confirm is ConfirmWith for a password.
 func (a *Accounts) Confirm(ctx context.Context, by By, address netip.Addr, password string) (cookie string, err error) {
-	user, session, err := a.self(ctx, by.Principal)
-	if err != nil {
-		return "", err
-	}
-	if err := a.prove(ctx, by, address, user, password); err != nil {
-		return "", err
-	}
-	err = a.change(ctx, func(tx *store.Tx, out *effects) error {
-		value, err := a.Sessions.Rotate(ctx, tx, session, renewed(session, a.Now()))
-		cookie = value
-		out.audit(by.event(audit.SessionRenewed, "success"))
-		out.changed = append(out.changed, user.ID)
-		return err
-	})
-	return cookie, err
+	return a.ConfirmWith(ctx, ConfirmStep{Method: identity.MethodPassword, Password: password, Address: address, By: by})
 }
 
 // ChangePassword sets a new password for somebody who knows the current one. Other sessions end unless keepOthers;
@@ -42,15 +28,16 @@ func (a *Accounts) ChangePassword(ctx context.Context, by By, address netip.Addr
 	if err := a.prove(ctx, by, address, user, current); err != nil {
 		return "", err
 	}
-	hash, err := a.newPassword(ctx, fresh, user.Username, user.Email)
+	f, err := a.Factors(ctx, user.ID, by.Host)
+	if err != nil {
+		return "", err
+	}
+	hash, alone, err := a.newPassword(ctx, fresh, credential.CheckContext{Username: user.Username, Email: user.Email, HasMFA: f.Any()})
 	if err != nil {
 		return "", err
 	}
 	err = a.change(ctx, func(tx *store.Tx, out *effects) error {
-		if err := tx.SetPassword(ctx, user.ID, hash, a.Now(), user.NotBefore); err != nil {
-			return err
-		}
-		if err := tx.DeleteUserDevices(ctx, user.ID); err != nil {
+		if err := a.putPassword(ctx, tx, by, out, user, hash, alone, user.NotBefore); err != nil {
 			return err
 		}
 		if !keepOthers {
@@ -58,12 +45,7 @@ func (a *Accounts) ChangePassword(ctx context.Context, by By, address netip.Addr
 				return err
 			}
 		}
-		value, err := a.Sessions.Rotate(ctx, tx, session, renewed(session, a.Now()))
-		cookie = value
-		e := by.event(audit.AuthnPasswordChange, "success")
-		e.Subject = audit.Subject{ID: user.ID.String(), Name: user.Username}
-		out.audit(e)
-		out.changed = append(out.changed, user.ID)
+		cookie, err = a.rotate(ctx, tx, by, session, renewed(session, a.Now()))
 		return err
 	})
 	return cookie, err
@@ -75,32 +57,66 @@ func (a *Accounts) SetPassword(ctx context.Context, by By, id identity.ID, fresh
 	if err != nil {
 		return unavailable(err)
 	}
-	hash, err := a.newPassword(ctx, fresh, user.Username, user.Email)
+	f, err := a.Factors(ctx, id, "")
+	if err != nil {
+		return err
+	}
+	hash, alone, err := a.newPassword(ctx, fresh, credential.CheckContext{Username: user.Username, Email: user.Email, HasMFA: f.Any()})
 	if err != nil {
 		return err
 	}
 	return a.change(ctx, func(tx *store.Tx, out *effects) error {
-		e := by.event(audit.AuthnPasswordChange, "success")
-		e.Subject = audit.Subject{ID: user.ID.String(), Name: user.Username}
-		out.audit(e)
-		out.changed = append(out.changed, id)
-		if err := tx.SetPassword(ctx, id, hash, a.Now(), a.Now()); err != nil {
-			return err
-		}
-		if err := tx.DeleteUserDevices(ctx, id); err != nil {
+		if err := a.putPassword(ctx, tx, by, out, user, hash, alone, a.Now()); err != nil {
 			return err
 		}
 		return a.revokeUser(ctx, tx, out, id, identity.ID{}, "password_set")
 	})
 }
 
+// putPassword stores a password. Known and trusted browsers and half sign-ins end with the old one (MF-22).
+func (a *Accounts) putPassword(ctx context.Context, tx *store.Tx, by By, out *effects, user store.UserRecord, hash string, alone bool, notBefore time.Time) error {
+	if err := tx.LockUser(ctx, user.ID); err != nil {
+		return gone(err)
+	}
+	f, err := tx.Factors(ctx, user.ID, "", a.Now())
+	if err != nil {
+		return err
+	}
+	if !alone && !f.Any() { // the second factor was removed a moment ago
+		return a.shortPassword()
+	}
+	if err := tx.SetPassword(ctx, user.ID, hash, a.Now(), notBefore); err != nil {
+		return err
+	}
+	if f.ShortPassword == alone {
+		if err := tx.SetShortPassword(ctx, user.ID, !alone); err != nil {
+			return err
+		}
+	}
+	if err := tx.DeleteUserDevices(ctx, user.ID); err != nil {
+		return err
+	}
+	if err := tx.DeleteUserPending(ctx, user.ID); err != nil {
+		return err
+	}
+	out.audit(userEvent(by, audit.AuthnPasswordChange, user.User))
+	out.changed = append(out.changed, user.ID)
+	return nil
+}
+
+// errForeign refuses tokens of other issuers: their people have no account here.
+var errForeign = &identity.Error{Code: identity.CodeForbidden, Detail: "This needs a session of this gateway."}
+
 // self reads the caller's own rows. A caller with a foreign token has none.
 func (a *Accounts) self(ctx context.Context, p *identity.Principal) (store.UserRecord, store.Session, error) {
 	var none store.UserRecord
+	if p == nil {
+		return none, store.Session{}, &identity.Error{Code: identity.CodeLoginRequired, Detail: "Sign in first."}
+	}
 	user, ok := identity.ParseID(p.UserID)
 	id, okSession := identity.ParseID(p.SessionID)
 	if !ok || !okSession {
-		return none, store.Session{}, &identity.Error{Code: identity.CodeForbidden, Detail: "This needs a session of this gateway."}
+		return none, store.Session{}, errForeign
 	}
 	record, err := a.Store.UserByID(ctx, user)
 	if err != nil {
@@ -119,10 +135,9 @@ func gone(err error) error {
 
 // prove checks the caller's own password under the limits of a sign-in.
 func (a *Accounts) prove(ctx context.Context, by By, address netip.Addr, user store.UserRecord, password string) error {
-	who := person{key: "user:" + user.ID.String(), user: user}
-	try, err := a.Guard.Begin(ctx, ratelimit.Attempt{Person: who.key, Address: address})
+	try, err := a.Guard.Begin(ctx, ratelimit.Attempt{Person: personKey(user.ID), Address: address})
 	if err != nil {
-		a.noteLimited(SignIn{By: by}, who, err)
+		a.noteLimited(by, user, err)
 		return err
 	}
 	ok, _, err := a.checkPassword(ctx, user.PasswordHash, password)
@@ -131,14 +146,22 @@ func (a *Accounts) prove(ctx context.Context, by By, address netip.Addr, user st
 		return err
 	}
 	if !ok || user.Disabled {
-		return a.failed(ctx, SignIn{By: by}, who, ok, false)
+		return a.failed(ctx, by, user, ok, false)
 	}
-	return try.Succeed(ctx)
+	f, err := a.Factors(ctx, user.ID, by.Host)
+	if err != nil || f.Any() {
+		// The password alone is not the whole proof: who knows it could have any number of codes by showing it again and
+		// again (MF-05, LK-13).
+		_ = try.Abandon(context.WithoutCancel(ctx))
+		return err
+	}
+	a.succeed(ctx, try)
+	return nil
 }
 
 // renewed is the proof of a session whose holder has shown the password again. What a second factor proved, it proved then.
 func renewed(s store.Session, now time.Time) store.Proof {
 	p := s.Proof()
-	p.AuthTime = now
+	p.AuthTime, p.AMR = now, identity.AddAMR(p.AMR, identity.AMRPassword)
 	return p
 }

@@ -11,7 +11,6 @@ import (
 	"github.com/truxeio/caddy-truxe/internal/identity"
 	"github.com/truxeio/caddy-truxe/internal/ratelimit"
 	"github.com/truxeio/caddy-truxe/internal/secret"
-	"github.com/truxeio/caddy-truxe/internal/session"
 	"github.com/truxeio/caddy-truxe/internal/store"
 )
 
@@ -59,12 +58,14 @@ var errCredentials = &identity.Error{Code: identity.CodeInvalidCredentials, Deta
 func (a *Accounts) SignIn(ctx context.Context, in SignIn) (SignedIn, error) {
 	out, err := a.signIn(ctx, in)
 	switch code := identity.CodeOf(err); {
+	case err == nil && out.Half != nil:
+		a.Metrics.Login(identity.MethodPassword, string(identity.CodeMFARequired))
 	case err == nil:
-		a.Metrics.Login("password", "success")
+		a.Metrics.Login(identity.MethodPassword, "success")
 	case code == identity.CodeInvalidCredentials:
-		a.Metrics.Login("password", "failure")
+		a.Metrics.Login(identity.MethodPassword, "failure")
 	default:
-		a.Metrics.Login("password", string(code))
+		a.Metrics.Login(identity.MethodPassword, string(code))
 	}
 	return out, err
 }
@@ -87,7 +88,7 @@ func (a *Accounts) signIn(ctx context.Context, in SignIn) (SignedIn, error) {
 	}
 	try, err := a.Guard.Begin(ctx, attempt)
 	if err != nil {
-		a.noteLimited(in, who, err)
+		a.noteLimited(in.By, who.user, err)
 		return SignedIn{}, err
 	}
 	ok, stale, err := a.checkPassword(ctx, who.user.PasswordHash, in.Password)
@@ -97,20 +98,77 @@ func (a *Accounts) signIn(ctx context.Context, in SignIn) (SignedIn, error) {
 	}
 	locked := who.user.Failures >= ceiling && device == nil
 	if !ok || !known || who.user.Disabled || locked {
-		return SignedIn{}, a.failed(ctx, in, who, ok, locked)
+		return SignedIn{}, a.failed(ctx, in.By, who.user, ok, locked)
 	}
 	if stale {
 		a.rehash(ctx, who.user, in.Password)
 	}
-	out, err := a.begin(ctx, in, who.user.User, device)
-	if err != nil {
+	out, err := a.afterPassword(ctx, in, who.user, device)
+	if err != nil || out.Half != nil {
+		// With a second step to come nothing was wrong, and nothing is forgotten before that (LK-13, MF-05).
 		_ = try.Abandon(context.WithoutCancel(ctx))
-		return SignedIn{}, err
+		return out, err
 	}
-	if err := try.Succeed(ctx); err != nil {
+	a.succeed(ctx, try)
+	return out, nil
+}
+
+func (a *Accounts) succeed(ctx context.Context, try *ratelimit.Try) {
+	if err := try.Succeed(context.WithoutCancel(ctx)); err != nil {
 		a.Logger.Warn("could not clear the counters of failed sign-ins", "error", err)
 	}
+}
+
+// afterPassword starts the session, or keeps that its first step is done when a second is due. Both are decided with the
+// person's row held, so that no sign-in slips past a factor that is being set up (MF-08).
+func (a *Accounts) afterPassword(ctx context.Context, in SignIn, was store.UserRecord, device *store.Device) (SignedIn, error) {
+	var out SignedIn
+	err := a.change(ctx, func(tx *store.Tx, eff *effects) error {
+		user, err := a.hold(ctx, tx, was)
+		if errors.Is(err, store.ErrNotFound) {
+			return errCredentials
+		}
+		if err != nil {
+			return err
+		}
+		now := a.Now()
+		f, err := tx.Factors(ctx, user.ID, in.By.Host, now)
+		if err != nil {
+			return err
+		}
+		trusted, err := a.trusted(ctx, tx, device)
+		if err != nil {
+			return err
+		}
+		if f.Any() && !trusted || !f.Any() && a.mustHave(user.User, f) {
+			out, err = a.beginHalf(ctx, tx, eff, in, user.User, f, device)
+			return err
+		}
+		if err := tx.ClearFailures(ctx, user.ID); err != nil {
+			return err
+		}
+		out, err = a.open(ctx, tx, eff, opening{user: user.User, kind: in.Kind, remember: in.Remember, method: identity.MethodPassword, by: in.By,
+			proof:  store.Proof{AuthTime: now, AMR: []string{identity.AMRPassword}, ACR: identity.ACRPassword},
+			device: device, cookie: in.Device})
+		return err
+	})
+	if err != nil {
+		return SignedIn{}, err
+	}
 	return out, nil
+}
+
+// trusted tells whether a known browser is not asked for a second factor, as it stands now (MF-22).
+func (a *Accounts) trusted(ctx context.Context, tx *store.Tx, device *store.Device) (bool, error) {
+	if device == nil {
+		return false, nil
+	}
+	now := a.Now()
+	d, err := tx.DeviceByHash(ctx, device.Hash, now)
+	if errors.Is(err, store.ErrNotFound) {
+		return false, nil
+	}
+	return err == nil && d.UserID == device.UserID && now.Before(d.Trusted), err
 }
 
 // person is who a login name stands for, or the name itself when nobody has it.
@@ -118,6 +176,9 @@ type person struct {
 	key  string // all spellings of one person share it (LK-02)
 	user store.UserRecord
 }
+
+// personKey is what a person's tries are counted under, on every pathway (LK-03).
+func personKey(id identity.ID) string { return "user:" + id.String() }
 
 func (a *Accounts) person(ctx context.Context, in SignIn) (person, bool, error) {
 	folded, err := credential.FoldUsername(in.Login)
@@ -127,7 +188,7 @@ func (a *Accounts) person(ctx context.Context, in SignIn) (person, bool, error) 
 	user, err := a.Store.UserByLogin(ctx, folded)
 	switch {
 	case err == nil:
-		return person{key: "user:" + user.ID.String(), user: user}, true, nil
+		return person{key: personKey(user.ID), user: user}, true, nil
 	case errors.Is(err, store.ErrNotFound):
 		return person{key: "name:" + folded}, false, nil
 	}
@@ -162,11 +223,11 @@ func (a *Accounts) checkPassword(ctx context.Context, stored, password string) (
 	return a.Hasher.Verify(ctx, stored, normal)
 }
 
-func (a *Accounts) failed(ctx context.Context, in SignIn, who person, passwordOK, locked bool) error {
-	e := in.By.event(audit.AuthnLoginFail, "failure")
-	e.Subject = audit.Subject{ID: idText(who.user.ID), Name: who.user.Username}
+func (a *Accounts) failed(ctx context.Context, by By, user store.UserRecord, passwordOK, locked bool) error {
+	e := by.event(audit.AuthnLoginFail, "failure")
+	e.Subject = audit.Subject{ID: idText(user.ID), Name: user.Username}
 	switch {
-	case who.user.ID.IsZero():
+	case user.ID.IsZero():
 		e.Reason = "unknown_user" // the name is not logged: people type passwords there (AU-03)
 	case locked:
 		e.Event, e.Reason = audit.AuthnLoginLock, "locked"
@@ -177,7 +238,7 @@ func (a *Accounts) failed(ctx context.Context, in SignIn, who person, passwordOK
 	}
 	err := a.change(ctx, func(tx *store.Tx, out *effects) error {
 		out.audit(e)
-		_, err := tx.AddFailure(ctx, who.user.ID)
+		_, err := tx.AddFailure(ctx, user.ID)
 		if errors.Is(err, store.ErrNotFound) {
 			err = nil
 		}
@@ -189,15 +250,15 @@ func (a *Accounts) failed(ctx context.Context, in SignIn, who person, passwordOK
 	return errCredentials
 }
 
-func (a *Accounts) noteLimited(in SignIn, who person, err error) {
+func (a *Accounts) noteLimited(by By, user store.UserRecord, err error) {
 	if identity.CodeOf(err) != identity.CodeRateLimited {
 		return
 	}
 	for _, limit := range ratelimit.LimitsOf(err) {
 		a.Metrics.RateLimited(limit)
 	}
-	e := in.By.event(audit.AuthnLoginLock, "refused")
-	e.Subject = audit.Subject{ID: idText(who.user.ID), Name: who.user.Username}
+	e := by.event(audit.AuthnLoginLock, "refused")
+	e.Subject = audit.Subject{ID: idText(user.ID), Name: user.Username}
 	e.Reason = string(identity.CodeRateLimited)
 	a.Audit.Note(e)
 }
@@ -214,49 +275,6 @@ func (a *Accounts) rehash(ctx context.Context, user store.UserRecord, password s
 	if err != nil {
 		a.Logger.Warn("could not renew a password hash", "user", user.ID.String(), "error", err)
 	}
-}
-
-// begin starts the session after every factor has been proven.
-func (a *Accounts) begin(ctx context.Context, in SignIn, user identity.User, device *store.Device) (SignedIn, error) {
-	now := a.Now()
-	out := SignedIn{User: user, Device: in.Device}
-	err := a.change(ctx, func(tx *store.Tx, eff *effects) error {
-		secretValue, s, ended, err := a.Sessions.Start(ctx, tx, session.NewSession{User: user, Kind: in.Kind, Host: in.By.Host,
-			Proof: store.Proof{AuthTime: now, AMR: []string{"pwd"}, ACR: "1"}, Remember: in.Remember, IP: in.By.IP, UserAgent: in.By.UserAgent})
-		if err != nil {
-			return err
-		}
-		out.Secret, out.Session = secretValue, s
-		for _, id := range ended {
-			if err := a.revokeSession(ctx, tx, eff, id, "session_limit"); err != nil {
-				return err
-			}
-		}
-		if err := tx.ClearFailures(ctx, user.ID); err != nil {
-			return err
-		}
-		if in.Kind == "browser" {
-			if out.Device, err = a.rememberDevice(ctx, tx, in, user.ID, device, now); err != nil {
-				return err
-			}
-		}
-		e := in.By.event(audit.AuthnLoginSuccess, "success")
-		e.Actor = audit.Actor{ID: user.ID.String(), Name: user.Username}
-		e.Session = s.ID.String()
-		e.Details = map[string]string{"kind": in.Kind, "method": "password"}
-		eff.audit(e)
-		return nil
-	})
-	return out, err
-}
-
-func (a *Accounts) rememberDevice(ctx context.Context, tx *store.Tx, in SignIn, user identity.ID, known *store.Device, now time.Time) (string, error) {
-	if known != nil {
-		return in.Device, tx.TouchDevice(ctx, known.ID, now, now.Add(DeviceLife))
-	}
-	value, hash := secret.NewSessionSecret()
-	return value, tx.CreateDevice(ctx, store.Device{ID: identity.NewID(), Hash: hash, UserID: user, Created: now, LastUsed: now,
-		Expires: now.Add(DeviceLife), UserAgent: in.By.UserAgent})
 }
 
 func idText(id identity.ID) string {

@@ -3,6 +3,7 @@ package account
 import (
 	"context"
 	"errors"
+	"time"
 
 	"github.com/truxeio/caddy-truxe/internal/audit"
 	"github.com/truxeio/caddy-truxe/internal/identity"
@@ -16,7 +17,7 @@ func (a *Accounts) Ticket(ctx context.Context, p *identity.Principal, host strin
 	user, ok := identity.ParseID(p.UserID)
 	id, okSession := identity.ParseID(p.SessionID)
 	if !ok || !okSession || p.Credential != identity.CredentialCookie {
-		return "", &identity.Error{Code: identity.CodeForbidden, Detail: "This needs a session of this gateway."}
+		return "", errForeign
 	}
 	return session.Tickets{Moments: a.Cluster}.Issue(ctx, session.Ticket{Session: id, User: user, Host: host, Flow: flow})
 }
@@ -26,6 +27,14 @@ var errTicket = &identity.Error{Code: identity.CodeInvalidRequest, Detail: "This
 
 // SignInWithTicket starts a session on the ticket's host. It ends with the session it came from.
 func (a *Accounts) SignInWithTicket(ctx context.Context, code, host string, flow [32]byte, by By) (SignedIn, error) {
+	by.Principal = nil
+	return a.CatchUp(ctx, code, host, flow, by)
+}
+
+// CatchUp brings what was proven at the single sign-on host to the session on this one, with a ticket (step-up across
+// hosts). The ticket of another person or sign-in starts a session of its own, as SignInWithTicket does, and the one that
+// was there ends (SE-02).
+func (a *Accounts) CatchUp(ctx context.Context, code, host string, flow [32]byte, by By) (SignedIn, error) {
 	ticket, ok, err := session.Tickets{Moments: a.Cluster}.Redeem(ctx, code, host, flow)
 	if err != nil {
 		return SignedIn{}, err
@@ -35,36 +44,103 @@ func (a *Accounts) SignInWithTicket(ctx context.Context, code, host string, flow
 	}
 	var out SignedIn
 	err = a.change(ctx, func(tx *store.Tx, eff *effects) error {
-		parent, err := tx.SessionByID(ctx, ticket.Session)
-		if errors.Is(err, store.ErrNotFound) || err == nil && (!parent.EndedAt.IsZero() || !a.Now().Before(parent.Expires)) {
-			return errTicket
-		}
+		parent, user, err := a.redeemed(ctx, tx, ticket)
 		if err != nil {
 			return err
 		}
-		user, err := tx.UserByID(ctx, ticket.User)
-		if errors.Is(err, store.ErrNotFound) || err == nil && (user.Disabled || parent.Created.Before(user.NotBefore) || parent.UserID != user.ID) {
-			return errTicket
-		}
-		if err != nil {
+		here, ok, err := a.sessionHere(ctx, tx, by, host)
+		switch {
+		case err != nil:
 			return err
-		}
-		value, s, ended, err := a.Sessions.Start(ctx, tx, session.NewSession{User: user.User, Parent: parent.ID, Kind: session.Browser, Host: host,
-			Proof: parent.Proof(), Remember: parent.Remember, IP: by.IP, UserAgent: by.UserAgent, Until: parent.Expires})
-		if err != nil {
+		case ok && here.UserID == user.ID && here.Parent == parent.ID:
+			out, err = a.catchUp(ctx, tx, eff, by, here, parent, user)
 			return err
-		}
-		for _, id := range ended {
-			if err := a.revokeSession(ctx, tx, eff, id, "session_limit"); err != nil {
+		case ok:
+			if err := a.revokeSession(ctx, tx, eff, here.ID, "new_sign_in"); err != nil {
 				return err
 			}
 		}
-		out = SignedIn{Secret: value, Session: s, User: user.User}
-		e := by.event(audit.SessionCreated, "success")
-		e.Actor = audit.Actor{ID: user.ID.String(), Name: user.Username}
-		e.Session, e.Details = s.ID.String(), map[string]string{"from": parent.ID.String()}
-		eff.audit(e)
-		return nil
+		out, err = a.openFromTicket(ctx, tx, eff, by, host, parent, user)
+		return err
 	})
-	return out, err
+	if err != nil {
+		return SignedIn{}, err
+	}
+	return out, nil
+}
+
+// redeemed checks that the session a ticket came from, and its person, still stand.
+func (a *Accounts) redeemed(ctx context.Context, tx *store.Tx, ticket session.Ticket) (store.Session, identity.User, error) {
+	parent, err := tx.SessionByID(ctx, ticket.Session)
+	if err == nil && (!parent.EndedAt.IsZero() || !a.Now().Before(parent.Expires)) {
+		err = store.ErrNotFound
+	}
+	var user store.UserRecord
+	if err == nil {
+		user, err = tx.UserByID(ctx, ticket.User)
+	}
+	if errors.Is(err, store.ErrNotFound) || err == nil && (user.Disabled || parent.Created.Before(user.NotBefore) || parent.UserID != user.ID) {
+		return parent, user.User, errTicket
+	}
+	return parent, user.User, err
+}
+
+// sessionHere is the living session of the browser that came with the ticket.
+func (a *Accounts) sessionHere(ctx context.Context, tx *store.Tx, by By, host string) (store.Session, bool, error) {
+	if by.Principal == nil || by.Principal.Credential != identity.CredentialCookie {
+		return store.Session{}, false, nil
+	}
+	id, ok := identity.ParseID(by.Principal.SessionID)
+	if !ok {
+		return store.Session{}, false, nil
+	}
+	s, err := tx.SessionByID(ctx, id)
+	if errors.Is(err, store.ErrNotFound) {
+		return s, false, nil
+	}
+	return s, err == nil && s.EndedAt.IsZero() && s.Host == host, err
+}
+
+func (a *Accounts) catchUp(ctx context.Context, tx *store.Tx, eff *effects, by By, here, parent store.Session, user identity.User) (SignedIn, error) {
+	p := together(here.Proof(), parent.Proof())
+	value, err := a.Sessions.Rotate(ctx, tx, here, p)
+	if err != nil {
+		return SignedIn{}, err
+	}
+	here.AuthTime, here.MFATime, here.PasskeyTime, here.AMR, here.ACR = p.AuthTime, p.MFATime, p.PasskeyTime, p.AMR, p.ACR
+	e := by.event(audit.SessionRenewed, "success")
+	e.Reason, e.Details = "step_up", map[string]string{"from": parent.ID.String()}
+	eff.audit(e)
+	eff.changed = append(eff.changed, user.ID)
+	return SignedIn{Secret: value, Session: here, User: user}, nil
+}
+
+// together is the later and the stronger of two proofs of one sign-in.
+func together(p, q store.Proof) store.Proof {
+	later := func(a, b time.Time) time.Time {
+		if a.After(b) {
+			return a
+		}
+		return b
+	}
+	return store.Proof{AuthTime: later(p.AuthTime, q.AuthTime), MFATime: later(p.MFATime, q.MFATime), PasskeyTime: later(p.PasskeyTime, q.PasskeyTime),
+		AMR: identity.AddAMR(p.AMR, q.AMR...), ACR: max(p.ACR, q.ACR)}
+}
+
+func (a *Accounts) openFromTicket(ctx context.Context, tx *store.Tx, eff *effects, by By, host string, parent store.Session, user identity.User) (SignedIn, error) {
+	value, s, ended, err := a.Sessions.Start(ctx, tx, session.NewSession{User: user, Parent: parent.ID, Kind: session.Browser, Host: host,
+		Proof: parent.Proof(), Remember: parent.Remember, IP: by.IP, UserAgent: by.UserAgent, Until: parent.Expires})
+	if err != nil {
+		return SignedIn{}, err
+	}
+	for _, id := range ended {
+		if err := a.revokeSession(ctx, tx, eff, id, "session_limit"); err != nil {
+			return SignedIn{}, err
+		}
+	}
+	e := by.event(audit.SessionCreated, "success")
+	e.Actor = audit.Actor{ID: user.ID.String(), Name: user.Username}
+	e.Session, e.Details = s.ID.String(), map[string]string{"from": parent.ID.String()}
+	eff.audit(e)
+	return SignedIn{Secret: value, Session: s, User: user}, nil
 }

@@ -22,6 +22,9 @@ type Tokens struct {
 // StartTokens begins a refresh family for a fresh session and issues its first access token.
 func (a *Accounts) StartTokens(ctx context.Context, by By, in SignedIn, clientID string) (Tokens, error) {
 	var t Tokens
+	if in.Half != nil || in.Session.ID.IsZero() { // half signed-in is not signed in (R6)
+		return t, errors.New("no session to issue tokens for")
+	}
 	err := a.change(ctx, func(tx *store.Tx, out *effects) error {
 		refresh, family, err := a.Refresher.Start(ctx, tx, in.Session, clientID)
 		if err != nil {
@@ -35,7 +38,7 @@ func (a *Accounts) StartTokens(ctx context.Context, by By, in SignedIn, clientID
 
 func (a *Accounts) issue(out *effects, by By, t *Tokens, s store.Session, user identity.User, family store.Family) error {
 	issued, err := a.Issuer.Issue(token.Claims{User: user, SessionID: s.ID.String(), ClientID: family.ClientID, Host: s.Host,
-		AuthTime: s.AuthTime, AMR: s.AMR, ACR: s.ACR})
+		AuthTime: s.AuthTime, AMR: s.AMR, ACR: s.ACR, MFATime: s.MFATime, PasskeyTime: s.PasskeyTime})
 	if err != nil {
 		return err
 	}

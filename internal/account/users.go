@@ -64,21 +64,22 @@ func (a *Accounts) prepare(ctx context.Context, in NewUser) (store.NewUser, erro
 		}
 		u.PasswordHash = in.PasswordHash
 	case in.Password != "":
-		u.PasswordHash, err = a.newPassword(ctx, in.Password, u.Username, u.Email)
+		u.PasswordHash, _, err = a.newPassword(ctx, in.Password, credential.CheckContext{Username: u.Username, Email: u.Email})
 	}
 	return u, err
 }
 
-// newPassword judges and hashes a password somebody wants to have.
-func (a *Accounts) newPassword(ctx context.Context, password, username, email string) (string, error) {
+// newPassword judges and hashes a password somebody wants to have. alone: it is long enough to be the only factor (PW-01).
+func (a *Accounts) newPassword(ctx context.Context, password string, whose credential.CheckContext) (hash string, alone bool, err error) {
 	normal, err := credential.Normalize(password)
 	if err != nil {
-		return "", &identity.Error{Code: identity.CodePasswordRefused, Detail: err.Error()}
+		return "", false, &identity.Error{Code: identity.CodePasswordRefused, Detail: err.Error()}
 	}
-	if err := a.Passwords.Check(normal, credential.CheckContext{Username: username, Email: email}); err != nil {
-		return "", err
+	if err := a.Passwords.Check(normal, whose); err != nil {
+		return "", false, err
 	}
-	return a.Hasher.Hash(ctx, normal)
+	hash, err = a.Hasher.Hash(ctx, normal)
+	return hash, a.Passwords.Alone(normal), err
 }
 
 func cleanRoles(roles []string) ([]string, error) {

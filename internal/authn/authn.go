@@ -55,6 +55,8 @@ type Entry struct {
 	Values    *identityheader.Values
 	// Renew says that the session is to get a new secret at its next navigation (SE-02).
 	Renew bool
+	// Assertions are what was signed for the upstreams of this credential.
+	Assertions Assertions
 	// Owner is for the Sessions or Tokens that made the entry.
 	Owner any
 }

@@ -31,13 +31,21 @@ type CheckContext struct {
 	HasMFA          bool
 }
 
+// Alone tells whether a normalised password is long enough to be the only factor (PW-01).
+func (p Policy) Alone(password string) bool { return utf8.RuneCountInString(password) >= p.LeastAlone() }
+
+// LeastAlone is how many characters a password needs that is the only factor.
+func (p Policy) LeastAlone() int {
+	if p.MinLength == 0 {
+		return 15
+	}
+	return p.MinLength
+}
+
 // Check judges a normalised password. An error is an *identity.Error with CodePasswordRefused whose Detail says why, in
 // words for people.
 func (p Policy) Check(password string, c CheckContext) error {
-	least := p.MinLength
-	if least == 0 {
-		least = 15
-	}
+	least := p.LeastAlone()
 	if c.HasMFA {
 		if least = p.MinLengthWithMFA; least == 0 {
 			least = 8

@@ -117,6 +117,17 @@ func ChallengeOf(body []byte) (string, error) {
 	return client.Challenge, nil
 }
 
+// CredentialOf reads whose passkey an answer claims to be, to find the counters of its owner. It proves nothing yet.
+func CredentialOf(body []byte) []byte {
+	var answer struct {
+		RawID protocol.URLEncodedBase64 `json:"rawId"`
+	}
+	if len(body) > maxPasskeyBody || json.Unmarshal(body, &answer) != nil || len(answer.RawID) > 1023 { // WebAuthn 4, credential ID
+		return nil
+	}
+	return answer.RawID
+}
+
 // FinishCreate checks the answer to BeginCreate: challenge, origin, rp id, type, presence, verification and algorithm
 // (WebAuthn 7.1, MF-15). Refusals are ErrPasskey.
 func (rp RelyingParty) FinishCreate(user identity.User, state, body []byte, now time.Time) (p store.Passkey, err error) {

@@ -16,6 +16,11 @@ import (
 // refuse answers a request that may not pass (CONTRACT section 3).
 func (g *Gate) refuse(w http.ResponseWriter, r *http.Request, s *Site, c Client, v verdict) {
 	code := v.decision.Code
+	if v.decision.Ask != (identity.Assurance{}) && canStepUp(v.principal()) {
+		g.Metrics.Decision("step_up", string(code))
+		g.askToStepUp(w, r, v)
+		return
+	}
 	g.Metrics.Decision("deny", string(code))
 	switch code {
 	case identity.CodeLoginRequired:
@@ -132,7 +137,7 @@ func IsOwnPath(base, path string) bool {
 	if strings.HasPrefix(path, base) && (len(path) == len(base) || path[len(base)] == '/') {
 		return true
 	}
-	return path == "/.well-known/change-password"
+	return path == "/.well-known/change-password" || path == "/.well-known/passkey-endpoints"
 }
 
 // addressKey folds an address for a limiter: IPv4-mapped IPv6 counts as its IPv4, IPv6 per /64 (LK-08).

@@ -38,8 +38,16 @@ func (g *Gate) ServeForwardAuth(w http.ResponseWriter, r *http.Request, s *Site,
 		clearCookie(w.Header(), authn.SessionCookie)
 	}
 	if v.decision.Allow {
+		assertion, err := g.assertion(f.request, s, v)
+		if err != nil {
+			problem.Write(w, problem.Problem{Code: identity.CodeStateUnavailable, RetryAfter: readyWait, Reference: g.failedToSign(err)})
+			return
+		}
 		g.Metrics.Decision("allow", "")
 		s.headers.ApplyEmpty(w.Header())
+		if assertion != "" {
+			s.headers.SetAssertion(w.Header(), assertion)
+		}
 		if v.entry != nil {
 			s.headers.Apply(w.Header(), v.entry.Values)
 			if v.entry.Principal.Credential == identity.CredentialCookie && !s.isPassive(f.request) {

@@ -29,6 +29,8 @@ type Announce func(r *http.Request, p *identity.Principal, d policy.Decision)
 type Pages interface {
 	Denied(w http.ResponseWriter, r *http.Request, p *identity.Principal, code identity.Code, reference string)
 	SessionEnded(w http.ResponseWriter, r *http.Request, loginURL string, resubmit bool, reference string)
+	// StepUp answers a form whose sender has to prove a factor first.
+	StepUp(w http.ResponseWriter, r *http.Request, p *identity.Principal, confirmURL string, resubmit bool, reference string)
 	FrameSignIn(w http.ResponseWriter, r *http.Request, loginURL, reference string)
 	Problem(w http.ResponseWriter, r *http.Request, code identity.Code, retryAfter time.Duration, reference string)
 }
@@ -38,6 +40,10 @@ type Pages interface {
 type WayBack interface {
 	// LoginURL stores target, a path with query on the host of r. It may set the flow cookie.
 	LoginURL(w http.ResponseWriter, r *http.Request, c authn.Credential, target string) (string, error)
+	// ConfirmURL stores target and what has to be proven before going on there, and gives the URL of the page that asks.
+	ConfirmURL(w http.ResponseWriter, r *http.Request, c authn.Credential, target string, ask identity.Assurance) (string, error)
+	// ConfirmPage is the page that asks for a factor beside the app, without a way back.
+	ConfirmPage(ask identity.Assurance) string
 	// LoginPage is the login page's URL without a way back, for API answers.
 	LoginPage(host string) string
 }
@@ -45,6 +51,12 @@ type WayBack interface {
 // Audit takes an event that need not be waited for and gives its reference.
 type Audit interface {
 	Note(e audit.Event) string
+}
+
+// Signer signs the assertion for an upstream (CONTRACT section 4).
+type Signer interface {
+	// Sign gives a token for one audience and when to sign a new one.
+	Sign(p *identity.Principal, host string) (jwt string, renew time.Time, err error)
 }
 
 // Metrics counts decisions.
@@ -62,6 +74,7 @@ type Gate struct {
 	Audit    Audit
 	Metrics  Metrics
 	CORS     *cors.Origins
+	Signer   Signer
 	Now      func() time.Time
 	Logger   *slog.Logger
 }

@@ -60,10 +60,18 @@ func (g *Gate) Serve(w http.ResponseWriter, r *http.Request, s *Site, c Client, 
 	if v.entry != nil && v.entry.Renew && KindOf(r) == KindNavigate && g.Verifier.Renewed(w, r, v.entry, c) {
 		return nil
 	}
+	assertion, err := g.assertion(r, s, v)
+	if err != nil {
+		g.answer(w, r, s, identity.CodeStateUnavailable, readyWait, g.failedToSign(err))
+		return nil
+	}
 	// a new trail: the one of a gate before this one is among its ancestors, and must not become its own
 	t := &trail{Context: r.Context(), credential: sent, entry: v.entry}
 	if v.entry != nil {
 		s.headers.ApplyTo(r.Header, v.entry.Values, &t.values)
+		if assertion != "" {
+			s.headers.SetAssertion(r.Header, assertion)
+		}
 		t.varyByCredential(w.Header())
 		if v.entry.Principal.Credential == identity.CredentialCookie && !s.isPassive(r) {
 			g.Verifier.Sessions.Used(v.entry)
@@ -107,7 +115,11 @@ func (g *Gate) judge(r *http.Request, s *Site, sent authn.Credential, known *aut
 	}
 	v.credential = sent
 	v.twice = sent.Cookies > 1
-	v.decision = s.rules.Decide(policy.RequestOf(r, host, canonical), v.principal())
+	request := policy.RequestOf(r, host, canonical)
+	if s.rules.Requires() {
+		request.Addr, request.Now = clientAddress(c), g.Now()
+	}
+	v.decision = s.rules.Decide(request, v.principal())
 	if v.decision.Public {
 		return v // also while the state is unreadable, as nobody in particular
 	}

@@ -2,9 +2,11 @@ package gate
 
 import (
 	"fmt"
+	"net/netip"
 	"strconv"
 	"time"
 
+	"github.com/truxeio/caddy-truxe/internal/identity"
 	"github.com/truxeio/caddy-truxe/internal/identityheader"
 	"github.com/truxeio/caddy-truxe/internal/policy"
 	"github.com/truxeio/caddy-truxe/internal/ratelimit"
@@ -16,12 +18,19 @@ type SiteConfig struct {
 	AllowRoles      []string
 	AllowUsers      []string
 	Headers         identityheader.Config
+	Require         []Require
 	Passive         []string
 	PassPreflight   bool
 	SecurityHeaders bool
 	RateLimit       *RateLimit
 	AppName         string
 	ForwardHosts    []string // forward_auth only
+}
+
+// Require is one `require` line: factors of the person, or networks of the request.
+type Require struct {
+	Assurance identity.Assurance
+	Networks  []netip.Prefix
 }
 
 // RateLimit bounds the requests to a site.
@@ -54,6 +63,9 @@ func CompileSite(c SiteConfig) (*Site, error) {
 	}
 	if len(c.AllowRoles)+len(c.AllowUsers) > 0 {
 		rules = append(rules, policy.Rule{ID: "caddyfile:allow", Effect: policy.EffectAllow, Roles: c.AllowRoles, Users: c.AllowUsers})
+	}
+	for i, r := range c.Require {
+		rules = append(rules, policy.Rule{ID: "caddyfile:require#" + strconv.Itoa(i+1), Effect: policy.EffectRequire, Assurance: r.Assurance, Networks: r.Networks})
 	}
 	if s.rules, err = policy.Compile(rules); err != nil {
 		return nil, err

@@ -24,6 +24,7 @@ type Config struct {
 	JWT            JWT
 	Session        Session
 	Password       Password
+	MFA            MFA
 	RateLimits     RateLimits
 	UsersFile      string
 	Audit          Audit
@@ -50,6 +51,7 @@ type SiteInfo struct {
 	App          AppLabel
 	Roles, Users []string // of `allow`, to list the apps a person may open
 	Handlers     []string
+	StepUp       bool // it requires a factor, which the page of apps marks
 }
 
 // AppLabel is how an app is listed.
@@ -110,6 +112,12 @@ type Password struct {
 	Algorithm        string // "bcrypt" (default) or "argon2id"
 	Cost             int    // bcrypt, default 12
 	BreachedFile     string
+}
+
+// MFA says who must have a second factor. The zero value: nobody, everybody may.
+type MFA struct {
+	Required bool
+	Roles    []string // empty with Required: everybody
 }
 
 // RateLimits of sign-in: failed tries per window.

@@ -74,6 +74,7 @@ func (g *Gateway) build() error {
 		Issuer:    token.NewIssuer(e.ring, token.IssuerConfig{Issuer: g.issuerOf, Audience: cfg.JWT.Audience, Access: cfg.JWT.Access, Now: cfg.Now}),
 		Verifier:  verifier, Refresher: token.NewRefresher(token.RefreshConfig{Life: cfg.JWT.Refresh, Audience: cfg.JWT.Audience, Now: cfg.Now}),
 		Metrics: cfg.Metrics, Logger: cfg.Logger, Now: cfg.Now,
+		MFA: account.MFARule(cfg.MFA), Box: e.box, Keyed: e.box.Derive("recovery codes", 32), Brand: cfg.Brand.Name, Origin: cfg.originOf,
 		AccessLifetime: cfg.JWT.Access, RefreshLifetime: cfg.JWT.Refresh, LongestSession: max(cfg.Session.Max, cfg.Session.Remember),
 	}
 	origins, err := cors.New(cfg.CORS)
@@ -92,7 +93,7 @@ func (g *Gateway) build() error {
 	auth := &authn.Verifier{Sessions: &cookieSessions{table: e.sessions, renewals: e.renewals}, Tokens: &bearerTokens{verifier: verifier, cache: e.cache, now: cfg.Now}, Revocations: e.revoked,
 		Renewer: &renewer{accounts: g.accounts, now: cfg.Now}}
 	g.gate = &gate.Gate{Verifier: auth, Pages: portal.GatePages{View: pages, Base: cfg.Path}, WayBack: flows, Audit: e.audit, Metrics: cfg.Metrics,
-		CORS: origins, Now: cfg.Now, Logger: cfg.Logger}
+		CORS: origins, Signer: &token.Asserter{Ring: e.ring, Issuer: g.issuerOf, Now: cfg.Now}, Now: cfg.Now, Logger: cfg.Logger}
 	g.portal, err = portal.New(&portal.Portal{Base: cfg.Path, PortalHost: cfg.Portal, PortalOrigin: cfg.portalOrigin(), Sites: cfg.portalSites(),
 		Accounts: g.accounts, Verifier: auth, CORS: origins, View: pages, Flows: flows, Remember: cfg.Session.Remember, JWKS: e.ring.JWKS,
 		Health: func() portal.Health { return e.health() }, Now: cfg.Now})
@@ -157,11 +158,21 @@ func (c Config) portalOrigin() string {
 	return "https://" + c.Portal
 }
 
+// originOf is the URL of a host of ours, "" for any other.
+func (c Config) originOf(host string) string {
+	for _, s := range c.Sites {
+		if host != "" && s.Host == host {
+			return s.Origin
+		}
+	}
+	return ""
+}
+
 func (c Config) portalSites() []portal.Site {
 	var list []portal.Site
 	for _, s := range c.Sites {
 		list = append(list, portal.Site{Host: s.Host, Origin: s.Origin, Name: s.App.Name, Icon: s.App.Icon, Description: s.App.Description,
-			Roles: s.Roles, Users: s.Users, PortalOnly: !slices.Contains(s.Handlers, "truxe_gate")})
+			Roles: s.Roles, Users: s.Users, StepUp: s.StepUp, PortalOnly: !slices.Contains(s.Handlers, "truxe_gate")})
 	}
 	return list
 }

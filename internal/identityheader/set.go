@@ -34,7 +34,7 @@ type Custom struct{ Name, Template string }
 
 // Config says what the upstream gets.
 type Config struct {
-	None      bool   // nothing but Custom; the names of Preset and of our own set stay refused to clients
+	None      bool   // nothing but Custom and Assertion; the names of Preset and of our own set stay refused to clients
 	Preset    string // names of an app or of another gateway instead of our own; "" is our own
 	Custom    []Custom
 	Assertion bool // the signed assertion too; its value is the caller's (SetAssertion)
@@ -58,7 +58,7 @@ type Set struct {
 
 // Compile checks names and templates.
 func Compile(c Config) (*Set, error) {
-	s := &Set{owned: map[string]bool{}, minLen: 1 << 10, assertion: c.Assertion && !c.None}
+	s := &Set{owned: map[string]bool{}, minLen: 1 << 10, assertion: c.Assertion}
 	for _, name := range []string{User, Name, Email, Groups, UserID, Session, AMR, Assertion} {
 		s.own(name)
 	}

@@ -4,8 +4,11 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"net/netip"
 	"slices"
 	"strings"
+
+	"github.com/truxeio/caddy-truxe/internal/identity"
 )
 
 // Set is a compiled set of rules. It is safe for concurrent use.
@@ -14,6 +17,9 @@ type Set struct {
 	open                         bool // no match: everybody signed in is allowed
 }
 
+// Requires tells whether a rule looks at the address or the time of a request.
+func (s *Set) Requires() bool { return len(s.require) > 0 }
+
 type compiled struct {
 	id       string
 	hosts    []string
@@ -21,6 +27,8 @@ type compiled struct {
 	patterns []pattern // none: every path
 	roles    []string
 	users    []string
+	ask      identity.Assurance
+	networks []netip.Prefix
 }
 
 // Compile checks the rules.
@@ -47,16 +55,32 @@ func Compile(rules []Rule) (*Set, error) {
 }
 
 func compile(r Rule) (compiled, error) {
-	c := compiled{id: r.ID, methods: r.Methods, roles: r.Roles, users: r.Users}
+	c := compiled{id: r.ID, methods: r.Methods, roles: r.Roles, users: r.Users, ask: r.Assurance}
 	switch {
 	case r.Effect < EffectAllow || r.Effect > EffectDeny:
 		return c, errors.New("it has no effect: public, allow, require or deny")
 	case r.Effect == EffectPublic && !c.unconditional():
 		return c, errors.New("a public rule is for everybody; it names no role or user")
-	case r.Effect == EffectRequire && c.unconditional():
+	case r.Effect == EffectRequire && c.unconditional() && r.Assurance == (identity.Assurance{}) && len(r.Networks) == 0:
 		return c, errors.New("it requires nothing")
+	case r.Effect != EffectRequire && (r.Assurance != (identity.Assurance{}) || len(r.Networks) > 0):
+		return c, errors.New("only a require rule asks for factors or networks")
+	case r.Assurance.MaxAge < 0:
+		return c, errors.New("max_age is negative")
 	case slices.Contains(r.Roles, "") || slices.Contains(r.Users, "") || slices.Contains(r.Methods, ""):
 		return c, errors.New("a role, user or method is empty")
+	}
+	for _, n := range r.Networks {
+		if !n.IsValid() {
+			return c, errors.New("a network is not valid")
+		}
+		if n.Addr().Is4In6() { // "::ffff:10.0.0.0/104" is 10.0.0.0/8 to everybody who writes it
+			if n.Bits() < 96 {
+				return c, fmt.Errorf("network %s: write IPv4 networks as IPv4", n)
+			}
+			n = netip.PrefixFrom(n.Addr().Unmap(), n.Bits()-96)
+		}
+		c.networks = append(c.networks, n.Masked())
 	}
 	for _, h := range r.Hosts {
 		folded, err := FoldHost(h)

@@ -1,6 +1,7 @@
 package policy
 
 import (
+	"net/netip"
 	"slices"
 	"strings"
 
@@ -11,8 +12,12 @@ import (
 func (s *Set) Decide(r Request, p *identity.Principal) Decision {
 	d := s.decide(&r, r.Path, p)
 	for _, path := range r.Readings {
-		if other := s.decide(&r, path, p); other.openness() < d.openness() {
+		other := s.decide(&r, path, p)
+		if other.openness() < d.openness() {
 			d = other
+		} else if d.stepUp() && other.stepUp() {
+			d.Ask = union(d.Ask, other.Ask)
+			d.Code = d.Ask.Unmet(p, r.Now)
 		}
 	}
 	return d
@@ -25,11 +30,13 @@ func (d *Decision) openness() int {
 		return 3
 	case d.Allow:
 		return 2
-	case d.NeedLogin:
+	case d.NeedLogin, d.stepUp():
 		return 1
 	}
 	return 0
 }
+
+func (d *Decision) stepUp() bool { return d.Ask != (identity.Assurance{}) }
 
 func (s *Set) decide(r *Request, path string, p *identity.Principal) Decision {
 	for i := range s.deny {
@@ -37,14 +44,91 @@ func (s *Set) decide(r *Request, path string, p *identity.Principal) Decision {
 			return Decision{Code: identity.CodeRuleDenied, Rule: c.id}
 		}
 	}
+	unmet := Decision{}
 	for i := range s.require {
-		if c := &s.require[i]; c.matches(r, path, true) && !c.admits(p) {
-			if p == nil {
-				return Decision{NeedLogin: true, Code: identity.CodeLoginRequired, Rule: c.id}
-			}
-			return Decision{Code: identity.CodeRoleRequired, Rule: c.id}
+		c := &s.require[i]
+		if !c.matches(r, path, true) {
+			continue
+		}
+		if d := c.unmet(r, p); d.Code != "" {
+			unmet = heavier(unmet, d, p, r)
 		}
 	}
+	if unmet.Code != "" && !unmet.stepUp() {
+		return unmet
+	}
+	d := s.admit(r, path, p)
+	if unmet.stepUp() && d.Allow { // to ask somebody for a factor who may not enter anyway would be for nothing
+		return unmet
+	}
+	return d
+}
+
+// unmet tells what of a require rule does not hold; no code: all of it does.
+func (c *compiled) unmet(r *Request, p *identity.Principal) Decision {
+	person := !c.unconditional() || c.ask != identity.Assurance{}
+	switch {
+	case len(c.networks) > 0 && !c.from(r.Addr):
+		return Decision{Code: identity.CodeNetworkDenied, Rule: c.id}
+	case person && p == nil:
+		return Decision{NeedLogin: true, Code: identity.CodeLoginRequired, Rule: c.id}
+	case person && !c.admits(p):
+		return Decision{Code: identity.CodeRoleRequired, Rule: c.id}
+	}
+	if code := c.ask.Unmet(p, r.Now); code != "" {
+		return Decision{Code: code, Rule: c.id, Ask: c.ask}
+	}
+	return Decision{}
+}
+
+// heavier takes the unmet requirement that is told: from where, then who, then how it was proven. What several ask to be
+// proven is added up. Of two alike the one with the lesser id is named, so the order of rules does not show.
+func heavier(a, b Decision, p *identity.Principal, r *Request) Decision {
+	switch wa, wb := a.weight(), b.weight(); {
+	case wa > wb || wa == wb && !a.stepUp() && a.Rule <= b.Rule:
+		return a
+	case wb > wa || !b.stepUp():
+		return b
+	}
+	if b.Rule < a.Rule {
+		a.Rule = b.Rule
+	}
+	a.Ask = union(a.Ask, b.Ask)
+	a.Code = a.Ask.Unmet(p, r.Now)
+	return a
+}
+
+func (d *Decision) weight() int {
+	switch {
+	case d.Code == "":
+		return 0
+	case d.stepUp():
+		return 1
+	case d.NeedLogin:
+		return 2
+	case d.Code == identity.CodeNetworkDenied:
+		return 4
+	}
+	return 3
+}
+
+// union asks for what both ask for.
+func union(a, b identity.Assurance) identity.Assurance {
+	out := identity.Assurance{MFA: a.MFA || b.MFA, Passkey: a.Passkey || b.Passkey, MaxAge: a.MaxAge}
+	if b.MaxAge > 0 && (out.MaxAge == 0 || b.MaxAge < out.MaxAge) {
+		out.MaxAge = b.MaxAge
+	}
+	return out
+}
+
+// from tells whether an address is in one of the rule's networks.
+func (c *compiled) from(addr netip.Addr) bool {
+	addr = addr.Unmap().WithZone("")
+	return addr.IsValid() && slices.ContainsFunc(c.networks, func(n netip.Prefix) bool { return n.Contains(addr) })
+}
+
+// admit finds the rule that lets somebody in.
+func (s *Set) admit(r *Request, path string, p *identity.Principal) Decision {
 	for i := range s.public {
 		if c := &s.public[i]; c.matches(r, path, false) {
 			return Decision{Allow: true, Public: true, Rule: c.id}

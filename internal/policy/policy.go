@@ -23,6 +23,8 @@ package policy
 
 import (
 	"net/http"
+	"net/netip"
+	"time"
 
 	"github.com/truxeio/caddy-truxe/internal/identity"
 )
@@ -53,6 +55,10 @@ type Rule struct {
 	// user's name, or the full "<issuer>|<subject>" of a trusted issuer's: names of theirs are not unique (OIDC Core 5.7).
 	Roles []string
 	Users []string
+	// Assurance and Networks are for require rules: how and how recently the person must have proven who they are, and
+	// from which addresses the request must come. A rule that names networks alone holds for anonymous visitors too.
+	Assurance identity.Assurance
+	Networks  []netip.Prefix
 	// FromFile: a policy file has rules, so what no rule allows is denied (AZ-01). Without one, and without an allow rule,
 	// everybody signed in is allowed.
 	FromFile bool
@@ -64,6 +70,10 @@ type Request struct {
 	Method   string
 	Path     string
 	Readings []string
+	// Addr is the client's address and Now the time; only sets whose rules Require look at them. An address that is not
+	// known is in no network.
+	Addr netip.Addr
+	Now  time.Time
 }
 
 // RequestOf describes a request whose path and host have been made canonical. A WebSocket over HTTP/2 or 3 is a CONNECT
@@ -85,4 +95,7 @@ type Decision struct {
 	NeedLogin bool // refused, but some rule could allow the visitor once signed in
 	Code      identity.Code
 	Rule      string // what decided; "" is the default
+	// Ask, when not zero, is what somebody who is signed in and otherwise allowed has to prove first: all that the unmet
+	// rules of this request want, so that one confirmation meets them (step-up).
+	Ask identity.Assurance
 }

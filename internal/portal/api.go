@@ -9,29 +9,44 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/truxeio/caddy-truxe/internal/account"
-	"github.com/truxeio/caddy-truxe/internal/authn"
 	"github.com/truxeio/caddy-truxe/internal/identity"
 	"github.com/truxeio/caddy-truxe/internal/strictjson"
 )
 
 // readJSON reads a request body strictly (AP-03).
 func (c *call) readJSON(into any) error {
-	media, _, err := mime.ParseMediaType(c.r.Header.Get("Content-Type"))
-	if err != nil || media != "application/json" {
-		return bad("Send JSON with Content-Type: application/json.")
-	}
-	raw, err := io.ReadAll(c.r.Body)
+	raw, err := c.readRaw()
 	if err != nil {
-		return bad("The body is larger than 1 MiB, or did not come within 10 seconds.")
-	}
-	if len(bytes.TrimSpace(raw)) == 0 || bytes.TrimSpace(raw)[0] != '{' {
-		return bad("The body is not a JSON object.")
+		return err
 	}
 	if err := strictjson.Decode(raw, into, strictjson.Options{}); err != nil {
 		return bad("The body is not the JSON this call takes: " + err.Error())
 	}
 	return nil
+}
+
+// readRaw reads a body that is a JSON object, without looking into it.
+func (c *call) readRaw() ([]byte, error) {
+	media, _, err := mime.ParseMediaType(c.r.Header.Get("Content-Type"))
+	if err != nil || media != "application/json" {
+		return nil, bad("Send JSON with Content-Type: application/json.")
+	}
+	raw, err := io.ReadAll(c.r.Body)
+	if err != nil {
+		return nil, bad("The body is larger than 1 MiB, or did not come within 10 seconds.")
+	}
+	if text := bytes.TrimSpace(raw); len(text) == 0 || text[0] != '{' {
+		return nil, bad("The body is not a JSON object.")
+	}
+	return raw, nil
+}
+
+// readEmpty takes no body, or an object without members: what a script's fetch sends when there is nothing to say.
+func (c *call) readEmpty() error {
+	if c.r.ContentLength == 0 {
+		return nil
+	}
+	return c.readJSON(&struct{}{})
 }
 
 // readForm reads an RFC 6749 form: the body only, never the URL, each parameter once.
@@ -77,44 +92,6 @@ func (c *call) noContent() error {
 	c.w.Header().Set("Cache-Control", "no-store")
 	c.w.WriteHeader(http.StatusNoContent)
 	return nil
-}
-
-// userJSON is a user in the API.
-type userJSON struct {
-	ID       string   `json:"id"`
-	Username string   `json:"username"`
-	Email    string   `json:"email"`
-	Name     string   `json:"name"`
-	Roles    []string `json:"roles"`
-}
-
-// defaultClient is the client_id of people who sign in themselves.
-const defaultClient = "truxe"
-
-func apiLogin(c *call) error {
-	var in struct {
-		Username string `json:"username"`
-		Password string `json:"password"`
-	}
-	if err := c.readJSON(&in); err != nil {
-		return err
-	}
-	by := c.by()
-	by.Principal = nil
-	signed, err := c.Accounts.SignIn(c.ctx(), account.SignIn{Login: in.Username, Password: in.Password, Address: c.address(), Kind: "api", By: by})
-	if err != nil {
-		return err
-	}
-	tokens, err := c.Accounts.StartTokens(c.ctx(), by, signed, defaultClient)
-	if err != nil {
-		return err
-	}
-	u := signed.User
-	return c.json(http.StatusOK, map[string]any{
-		"status": "authenticated", "access_token": tokens.Access, "token_type": "Bearer", "expires_in": int(tokens.ExpiresIn.Seconds()),
-		"refresh_token": tokens.Refresh, "session_id": signed.Session.ID.String(),
-		"user": userJSON{ID: u.ID.String(), Username: u.Username, Email: u.Email, Name: u.Name, Roles: notNil(u.Roles)},
-	})
 }
 
 func apiToken(c *call) error {
@@ -228,14 +205,6 @@ func claims(p *identity.Principal) map[string]any {
 }
 
 func apiUserinfo(c *call) error { return c.json(http.StatusOK, claims(c.entry.Principal)) }
-
-func apiLogout(c *call) error {
-	if err := c.Accounts.SignOut(c.ctx(), c.by()); err != nil {
-		return err
-	}
-	c.clearCookie(authn.SessionCookie)
-	return c.noContent()
-}
 
 func notNil(list []string) []string {
 	if list == nil {

@@ -7,9 +7,6 @@ import (
 	"github.com/truxeio/caddy-truxe/internal/identity"
 )
 
-// confirmWithin is how fresh a sign-in or confirmation must be for changes to sessions and password (SE-14, MF-13).
-const confirmWithin = 5 * time.Minute
-
 // sessionJSON is one of the caller's sessions.
 type sessionJSON struct {
 	ID        string   `json:"id"`
@@ -33,13 +30,8 @@ func (c *call) own() (user, session identity.ID, err error) {
 	return user, session, nil
 }
 
-// fresh asks for a sign-in or confirmation of the last minutes.
-func (c *call) fresh() error {
-	if c.Now().Sub(c.entry.Principal.AuthTime) > confirmWithin {
-		return &identity.Error{Code: identity.CodeReauthRequired}
-	}
-	return nil
-}
+// fresh asks for a sign-in or confirmation of the last minutes, with a factor as strong as the caller's best (MF-13, SE-14).
+func (c *call) fresh() error { return c.Accounts.CheckFresh(c.ctx(), c.entry.Principal) }
 
 func apiSessions(c *call) error {
 	user, current, err := c.own()
@@ -119,6 +111,9 @@ func apiPasswordChange(c *call) error {
 		Keep    bool   `json:"keep_other_sessions"`
 	}
 	if err := c.readJSON(&in); err != nil {
+		return err
+	}
+	if err := c.passwordFresh(); err != nil {
 		return err
 	}
 	cookie, err := c.Accounts.ChangePassword(c.ctx(), c.by(), c.address(), in.Current, in.New, in.Keep)

@@ -47,6 +47,15 @@ func (c *call) rateFields(err error) {
 
 func limitNames(err error) []string { return ratelimit.LimitsOf(err) }
 
+// triesLeft says how many tries a person has left before a pause, when they are few, for known and unknown names alike.
+func triesLeft(err error) (tries int, pause time.Duration) {
+	left, pause, ok := ratelimit.LeftOf(err)
+	if !ok || left > fewTries {
+		return 0, 0
+	}
+	return left, pause
+}
+
 func retryAfter(e *identity.Error) string { return strconv.Itoa(problem.Seconds(e.RetryAfter)) }
 
 // foldHost folds the host asked for; a host that cannot be folded matches nothing.

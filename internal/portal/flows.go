@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"net/http"
 	"net/url"
+	"strconv"
 	"time"
 
 	"github.com/truxeio/caddy-truxe/internal/authn"
@@ -52,11 +53,15 @@ func (f *Flows) LoginURL(w http.ResponseWriter, r *http.Request, c authn.Credent
 }
 
 func (f *Flows) begin(ctx context.Context, w http.ResponseWriter, r *http.Request, c authn.Credential, target string) (string, error) {
+	return f.beginAsking(ctx, w, r, c, target, identity.Assurance{})
+}
+
+func (f *Flows) beginAsking(ctx context.Context, w http.ResponseWriter, r *http.Request, c authn.Credential, target string, ask identity.Assurance) (string, error) {
 	host := foldHost(r.Host)
 	if localPath(target) == "" { // "//other.example/" is a path to Go and another host to a browser (CS-06)
 		target = "/"
 	}
-	way := Way{Host: host, Target: target, Flow: flowHash(f.flow(w, c)), Origin: "https://" + r.Host}
+	way := Way{Host: host, Target: target, Ask: ask, Flow: flowHash(f.flow(w, c)), Origin: "https://" + r.Host}
 	if r.TLS == nil && authn.Loopback(r.Host) {
 		way.Origin = "http://" + r.Host
 	}
@@ -99,14 +104,54 @@ func (w Way) of(host, flow string) bool {
 	return flow != "" && w.Host == host && subtle.ConstantTimeCompare(hash[:], w.Flow[:]) == 1
 }
 
+// ConfirmURL stores the way back to target on this host and what has to be proven first, and gives the URL of the page
+// that asks for it; relative when this host is its own portal (CS-08).
+func (f *Flows) ConfirmURL(w http.ResponseWriter, r *http.Request, c authn.Credential, target string, ask identity.Assurance) (string, error) {
+	id, err := f.beginAsking(r.Context(), w, r, c, target, ask)
+	if err != nil {
+		return "", err
+	}
+	return f.pageBase(foldHost(r.Host)) + "/confirm?r=" + id, nil
+}
+
+// ConfirmPage is the page that asks for a factor, to be opened beside the app and on its host: it ends with "Go back".
+// What has to be proven is in its query, since it only ever leads to proving more.
+func (f *Flows) ConfirmPage(ask identity.Assurance) string {
+	query := url.Values{"back": {"1"}, "acr_values": {ask.ACRValues()}}
+	if ask.MaxAge > 0 {
+		query.Set("max_age", strconv.Itoa(int(ask.MaxAge/time.Second)))
+	}
+	return f.Base + "/confirm?" + query.Encode()
+}
+
+// askOf reads what ConfirmPage says has to be proven; zero for anything else.
+func askOf(query url.Values) identity.Assurance {
+	var ask identity.Assurance
+	switch query.Get("acr_values") {
+	case identity.ACRMFA:
+		ask.MFA = true
+	case identity.ACRPasskey:
+		ask.Passkey = true
+	default:
+		return ask
+	}
+	if age, err := strconv.Atoi(query.Get("max_age")); err == nil && age > 0 && age <= int((365*24*time.Hour)/time.Second) {
+		ask.MaxAge = time.Duration(age) * time.Second
+	}
+	return ask
+}
+
 // LoginPage is the login page's URL without a way back.
 func (f *Flows) LoginPage(host string) string { return f.loginBase(foldHost(host)) }
 
-func (f *Flows) loginBase(host string) string {
+func (f *Flows) loginBase(host string) string { return f.pageBase(host) + "/login" }
+
+// pageBase is where the pages of signing in are for a host: at the single sign-on host if there is one.
+func (f *Flows) pageBase(host string) string {
 	if f.PortalHost == "" || f.PortalHost == host {
-		return f.Base + "/login"
+		return f.Base
 	}
-	return f.PortalOrigin + f.Base + "/login"
+	return f.PortalOrigin + f.Base
 }
 
 // flow gives the value of this browser's flow cookie and sets a new one when there is none. Tabs share it, so that

@@ -27,6 +27,12 @@ func (g GatePages) SessionEnded(w http.ResponseWriter, r *http.Request, loginURL
 	g.View.Render(w, r, http.StatusUnauthorized, view.SessionEnded{LoginURL: loginURL, Resubmit: resubmit, Host: foldHost(r.Host), Reference: reference})
 }
 
+// StepUp answers a form whose sender has to prove a factor first.
+func (g GatePages) StepUp(w http.ResponseWriter, r *http.Request, p *identity.Principal, confirmURL string, resubmit bool, reference string) {
+	g.View.Render(w, r, http.StatusUnauthorized, view.StepUp{Viewer: view.Viewer{Username: p.Username, Name: p.Name}, Host: foldHost(r.Host),
+		ConfirmURL: confirmURL, Resubmit: resubmit, Reference: reference})
+}
+
 // FrameSignIn is the small page in an app's frame.
 func (g GatePages) FrameSignIn(w http.ResponseWriter, r *http.Request, loginURL, _ string) {
 	w.Header().Set("WWW-Authenticate", "Bearer")

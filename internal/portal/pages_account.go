@@ -4,9 +4,7 @@ import (
 	"net/http"
 	"net/url"
 	"slices"
-	"time"
 
-	"github.com/truxeio/caddy-truxe/internal/account"
 	"github.com/truxeio/caddy-truxe/internal/identity"
 	"github.com/truxeio/caddy-truxe/internal/portal/view"
 	"github.com/truxeio/caddy-truxe/internal/problem"
@@ -44,7 +42,8 @@ func pageLauncher(c *call) error {
 		if s.Host == "" || s.PortalOnly || !s.open(c.entry.Principal) {
 			continue
 		}
-		page.Apps = append(page.Apps, view.App{Name: s.Name, Host: s.Host, URL: s.Origin + "/", Description: s.Description, Icon: s.Icon})
+		page.Apps = append(page.Apps, view.App{Name: s.Name, Host: s.Host, URL: s.Origin + "/", Description: s.Description, Icon: s.Icon,
+			StepUp: s.StepUp && c.entry.Principal.MFATime.IsZero()})
 	}
 	c.View.Render(c.w, c.r, http.StatusOK, page)
 	return nil
@@ -58,6 +57,9 @@ func (s Site) open(p *identity.Principal) bool {
 	return slices.ContainsFunc(s.Roles, p.HasRole)
 }
 
+// recentEvents is how many events the account page shows.
+const recentEvents = 5
+
 func pageAccount(c *call) error {
 	user, _, err := c.own()
 	if err != nil {
@@ -67,92 +69,36 @@ func pageAccount(c *call) error {
 	if err != nil {
 		return err
 	}
-	c.View.Render(c.w, c.r, http.StatusOK, view.Account{Viewer: c.viewer(), Email: profile.User.Email, Roles: profile.User.Roles,
-		PasswordChanged: profile.User.PasswordChanged, LastSignIn: c.entry.Principal.AuthTime, Sessions: profile.Sessions, Managed: profile.User.Managed != ""})
+	factors, err := c.Accounts.Factors(c.ctx(), user, c.host)
+	if err != nil {
+		return err
+	}
+	recent, err := c.events(user, 0, recentEvents)
+	if err != nil {
+		return err
+	}
+	u := profile.User
+	c.View.Render(c.w, c.r, http.StatusOK, view.Account{Viewer: view.Viewer{Username: u.Username, Name: u.Name}, Email: u.Email, Roles: u.Roles,
+		PasswordChanged: u.PasswordChanged, LastSignIn: c.entry.Principal.AuthTime, Sessions: profile.Sessions, Managed: u.Managed != "",
+		Factors: &view.Factors{TOTP: factors.TOTP, Passkeys: factors.Passkeys, RecoveryLeft: factors.RecoveryLeft, RecoveryMade: factors.RecoveryMade,
+			TrustedDevices: factors.TrustedDevices, Required: c.Accounts.MFA.For(u.User), Default: factors.Preferred},
+		Recent: recent, Saved: c.r.URL.Query().Get("saved") != ""})
 	return nil
 }
 
-func pageSessions(c *call) error {
-	user, current, err := c.own()
-	if err != nil {
-		return err
-	}
-	list, err := c.Accounts.ListSessions(c.ctx(), user)
-	if err != nil {
-		return err
-	}
-	page := view.Sessions{Viewer: c.viewer()}
-	if c.r.URL.Query().Get("ended") != "" {
-		page.Ended = 1
-	}
-	for _, s := range list {
-		page.Sessions = append(page.Sessions, view.Session{ID: s.ID.String(), UserAgent: s.UserAgent, Address: s.IP, Host: s.Host, SignedIn: s.Created,
-			LastSeen: s.LastSeen, Methods: s.AMR, Current: s.ID == current})
-	}
-	c.View.Render(c.w, c.r, http.StatusOK, page)
-	return nil
-}
-
-// submitSessions ends one session or all others. Ending others needs a fresh sign-in (SE-14).
-func submitSessions(c *call) error {
-	user, current, err := c.own()
-	if err != nil {
-		return err
-	}
+// submitAccount keeps the method that is asked for first.
+func submitAccount(c *call) error {
 	form, err := c.pageForm()
 	if err != nil {
 		return err
 	}
-	what := form.Get(view.FieldRevoke)
-	id, ok := identity.ParseID(what)
-	if !ok && what != view.RevokeOthers {
-		return bad("There is no such session.")
+	if form.Get(view.FieldAction) != view.ActionDefault {
+		return bad("This form has no such action.")
 	}
-	if id == current {
-		c.redirect(http.StatusSeeOther, c.Base+"/logout")
-		return nil
+	if err := c.Accounts.SetPreferred(c.ctx(), c.by(), form.Get(view.FieldMethod)); err != nil {
+		return c.askFirst(err, forMethod)
 	}
-	if c.fresh() != nil {
-		c.redirect(http.StatusSeeOther, c.Base+"/confirm")
-		return nil
-	}
-	if what == view.RevokeOthers {
-		err = c.Accounts.EndSessions(c.ctx(), c.by(), user, current, "signed_out_everywhere")
-	} else {
-		err = c.Accounts.EndSession(c.ctx(), c.by(), user, id)
-	}
-	if err != nil {
-		return err
-	}
-	c.redirect(http.StatusSeeOther, c.Base+"/account/sessions?ended=1")
-	return nil
-}
-
-func pageConfirm(c *call) error {
-	c.View.Render(c.w, c.r, http.StatusOK, c.confirmPage())
-	return nil
-}
-
-func (c *call) confirmPage() view.Confirm {
-	return view.Confirm{Viewer: c.viewer(), Action: "confirm.end_sessions", Minutes: int(confirmWithin / time.Minute), Cancel: c.Base + "/account/sessions"}
-}
-
-// submitConfirm checks the password again, renews the session's secret and goes back to the list.
-func submitConfirm(c *call) error {
-	form, err := c.pageForm()
-	if err != nil {
-		return err
-	}
-	cookie, err := c.Accounts.Confirm(c.ctx(), c.by(), c.address(), form.Get(view.FieldPassword))
-	if err != nil {
-		page := c.confirmPage()
-		return c.formFailed(err, view.FieldPassword, func(problems []view.Problem, wait view.Wait, status int) {
-			page.Problems, page.Wait = problems, wait
-			c.View.Render(c.w, c.r, status, page)
-		})
-	}
-	c.setSession(cookie, c.entry.Principal.Expires)
-	c.redirect(http.StatusSeeOther, c.Base+"/account/sessions")
+	c.redirect(http.StatusSeeOther, c.Base+"/account?saved=1")
 	return nil
 }
 
@@ -172,7 +118,7 @@ func (c *call) formFailed(err error, passwordField string, show func([]view.Prob
 	case identity.CodeConflict, identity.CodeInvalidRequest:
 		show([]view.Problem{{Text: known.Detail}}, view.Wait{}, http.StatusUnprocessableEntity)
 	case identity.CodeRateLimited:
-		show(nil, view.Wait{Until: c.Now().Add(known.RetryAfter), For: known.RetryAfter}, status)
+		show(nil, c.waitFor(known), status)
 	case identity.CodeBusy:
 		c.w.Header().Set("Retry-After", retryAfter(known))
 		show([]view.Problem{{Text: problem.Detail(known.Code)}}, view.Wait{}, status)
@@ -182,10 +128,49 @@ func (c *call) formFailed(err error, passwordField string, show func([]view.Prob
 	return nil
 }
 
+// passwordFresh asks for a second factor before the password of somebody who has one is changed. For others the current
+// password in the form itself is the confirmation.
+func (c *call) passwordFresh() error {
+	err := c.Accounts.CheckFresh(c.ctx(), c.entry.Principal)
+	if ask, due := stepUp(err); due && !ask.MFA && !ask.Passkey {
+		return nil
+	}
+	return err
+}
+
 func pagePassword(c *call) error {
-	c.View.Render(c.w, c.r, http.StatusOK, view.PasswordChange{Viewer: c.viewer(), MinLength: c.Accounts.Passwords.MinLength,
-		Changed: c.r.URL.Query().Get("changed") != ""})
+	if c.r.URL.Query().Get("changed") == "" {
+		if err := c.passwordFresh(); err != nil {
+			return c.askFirst(err, forPassword)
+		}
+	}
+	return c.password(http.StatusOK, view.PasswordChange{Changed: c.r.URL.Query().Get("changed") != ""})
+}
+
+func (c *call) password(status int, page view.PasswordChange) error {
+	user, _, err := c.own()
+	if err != nil {
+		return err
+	}
+	page.Viewer = c.viewer()
+	if page.MinLength, err = c.shortestPassword(user); err != nil {
+		return err
+	}
+	c.View.Render(c.w, c.r, status, page)
 	return nil
+}
+
+// shortestPassword is shorter for somebody who has a second factor (NIST SP 800-63B-4 3.1.1.2).
+func (c *call) shortestPassword(user identity.ID) (int, error) {
+	policy := c.Accounts.Passwords
+	if policy.MinLengthWithMFA == 0 {
+		return policy.MinLength, nil
+	}
+	factors, err := c.Accounts.Factors(c.ctx(), user, c.host)
+	if err == nil && factors.Any() {
+		return policy.MinLengthWithMFA, nil
+	}
+	return policy.MinLength, err
 }
 
 func submitPassword(c *call) error {
@@ -193,81 +178,26 @@ func submitPassword(c *call) error {
 	if err != nil {
 		return err
 	}
+	if err := c.passwordFresh(); err != nil {
+		return c.askFirst(err, forPassword)
+	}
 	keep := form.Get(view.FieldSignOut) != "on"
 	cookie, err := c.Accounts.ChangePassword(c.ctx(), c.by(), c.address(), form.Get(view.FieldCurrent), form.Get(view.FieldNew), keep)
 	if err != nil {
-		return c.formFailed(err, view.FieldCurrent, func(problems []view.Problem, wait view.Wait, status int) {
-			c.View.Render(c.w, c.r, status, view.PasswordChange{Viewer: c.viewer(), MinLength: c.Accounts.Passwords.MinLength, Problems: problems, Wait: wait, KeepOthers: keep})
-		})
+		var failed error
+		return first(c.formFailed(err, view.FieldCurrent, func(problems []view.Problem, wait view.Wait, status int) {
+			failed = c.password(status, view.PasswordChange{Problems: problems, Wait: wait, KeepOthers: keep})
+		}), &failed)
 	}
 	c.setSession(cookie, c.entry.Principal.Expires)
 	c.redirect(http.StatusSeeOther, c.Base+"/account/password?changed=1")
 	return nil
 }
 
-func pageLogout(c *call) error {
-	if c.entry == nil {
-		c.clearCookie("__Host-truxe")
-		c.View.Render(c.w, c.r, http.StatusOK, view.SignedOut{Hosts: []string{c.host}})
-		return nil
-	}
-	c.View.Render(c.w, c.r, http.StatusOK, view.LogoutAsk{Viewer: c.viewer(), Hosts: []string{c.host}})
-	return nil
-}
-
-func submitLogout(c *call) error {
-	if c.entry != nil {
-		if err := c.Accounts.SignOut(c.ctx(), c.by()); err != nil {
-			return err
-		}
-	}
-	c.clearCookie("__Host-truxe")
-	c.redirect(http.StatusSeeOther, c.Base+"/logout")
-	return nil
-}
-
-func pageSetup(c *call) error {
-	if err := c.needsSetup(); err != nil {
-		return err
-	}
-	c.Flows.flow(c.w, c.credential)
-	c.View.Render(c.w, c.r, http.StatusOK, view.Setup{MinLength: c.Accounts.Passwords.MinLength})
-	return nil
-}
-
-func (c *call) needsSetup() error {
-	needs, err := c.Accounts.NeedsSetup(c.ctx())
-	if err == nil && !needs {
-		err = account.ErrSetUp
-	}
-	return err
-}
-
-// submitSetup creates the first administrator and signs them in.
-func submitSetup(c *call) error {
-	if err := c.needsSetup(); err != nil {
-		return err
-	}
-	form, err := c.pageForm()
+// first gives err, or else what a page that was shown for it failed with.
+func first(err error, shown *error) error {
 	if err != nil {
 		return err
 	}
-	page := view.Setup{Token: form.Get(view.FieldToken), Username: form.Get(view.FieldUsername), Email: form.Get(view.FieldEmail),
-		Name: form.Get(view.FieldName), MinLength: c.Accounts.Passwords.MinLength}
-	password := form.Get(view.FieldNew)
-	_, err = c.Accounts.Setup(c.ctx(), c.by(), page.Token, account.NewUser{Username: page.Username, Email: page.Email, Name: page.Name, Password: password})
-	if err != nil {
-		return c.formFailed(err, view.FieldNew, func(problems []view.Problem, _ view.Wait, status int) {
-			page.Problems = problems
-			c.View.Render(c.w, c.r, status, page)
-		})
-	}
-	signed, err := c.Accounts.SignIn(c.ctx(), account.SignIn{Login: page.Username, Password: password, Address: c.address(), Kind: "browser", By: c.by()})
-	if err != nil {
-		c.redirect(http.StatusSeeOther, c.Base+"/login")
-		return nil //nolint:nilerr // the account exists; signing in by hand says what is wrong
-	}
-	c.signedIn(signed, false)
-	c.redirect(http.StatusSeeOther, c.Base+"/?welcome=1")
-	return nil
+	return *shown
 }

@@ -1,12 +1,14 @@
 package portal
 
 import (
+	"errors"
 	"net/http"
 	"net/url"
 	"time"
 
 	"github.com/truxeio/caddy-truxe/internal/account"
 	"github.com/truxeio/caddy-truxe/internal/authn"
+	"github.com/truxeio/caddy-truxe/internal/credential"
 	"github.com/truxeio/caddy-truxe/internal/identity"
 	"github.com/truxeio/caddy-truxe/internal/portal/view"
 	"github.com/truxeio/caddy-truxe/internal/problem"
@@ -15,9 +17,12 @@ import (
 // pageLogin shows the login form, or goes on when the visitor is signed in.
 func pageLogin(c *call) error {
 	query := c.r.URL.Query()
-	if c.PortalHost != "" && c.PortalHost != c.host {
+	if c.elsewhere() {
 		target := localPath(query.Get("return"))
-		if target == "" {
+		switch {
+		case query.Get("back") != "": // the sign-in has to end on this host, in this tab (UX section 1.2)
+			target = c.Base + "/continue?r=" + goBack
+		case target == "":
 			target = c.Base + "/"
 		}
 		to, err := c.Flows.LoginURL(c.w, c.r, c.credential, target)
@@ -56,12 +61,18 @@ func (c *call) login(status int, id string, page view.Login) {
 		page.Return = goBack
 	}
 	page.Here = c.Base + "/login?r=" + url.QueryEscape(page.Return)
+	page.Passkeys = c.passkeysHere()
 	if way, ok := c.Flows.way(c.ctx(), id); ok {
 		page.Host, page.App = way.Host, c.appName(way.Host)
 	} else if id != "" && id != goBack {
 		page.FlowGone = true
 	}
 	c.View.Render(c.w, c.r, status, page)
+}
+
+// passkeysHere tells whether browsers can have passkeys on this host.
+func (c *call) passkeysHere() bool {
+	return credential.PasskeysPossible(c.host) && c.Accounts.Origin(c.host) != ""
 }
 
 // goBack in place of an id: the sign-in happens in a second tab, and ends with "Go back to the other tab".
@@ -76,62 +87,119 @@ func (c *call) appName(host string) string {
 	return ""
 }
 
-// submitLogin checks the password. A form without its flow cookie is refused: it could be another site's way of signing
-// the visitor in as somebody else (CS-02).
+// submitLogin takes the first step: a password, or a passkey, which is the only one. A form without its flow cookie is
+// refused: it could be another site's way of signing the visitor in as somebody else (CS-02).
 func submitLogin(c *call) error {
+	if c.elsewhere() {
+		c.redirect(http.StatusSeeOther, c.home("/login"))
+		return nil
+	}
 	form, err := c.pageForm()
 	if err != nil {
 		return err
 	}
 	id := form.Get(view.FieldReturn)
 	page := view.Login{Username: form.Get(view.FieldUsername), Remember: form.Get(view.FieldRemember) == "on", Fragment: form.Get(view.FieldFragment)}
-	if sentFlow(c.credential) == "" {
+	flow := sentFlow(c.credential)
+	if flow == "" {
 		c.Flows.flow(c.w, c.credential)
 		page.CookiesBlocked, page.Host = true, c.host
 		c.login(http.StatusBadRequest, id, page)
 		return nil
 	}
-	device, _ := c.credential.CookieNamed(authn.DeviceCookie)
-	by := c.by()
-	by.Principal = nil
-	signed, err := c.Accounts.SignIn(c.ctx(), account.SignIn{Login: page.Username, Password: form.Get(view.FieldPassword), Address: c.address(),
-		Device: device, Remember: page.Remember, Kind: "browser", By: by})
+	signed, err := c.firstStep(form, flow, page.Remember)
 	if err != nil {
-		return c.loginFailed(err, id, page)
+		return c.loginFailed(err, id, page, form.Get(view.FieldPasskey) != "")
 	}
 	c.endOldSession()
-	c.signedIn(signed, page.Remember)
-	if way, ok := c.Flows.way(c.ctx(), id); ok && page.Fragment != "" && len(page.Fragment) <= 2048 {
-		way.Fragment = page.Fragment
-		if err := c.Flows.save(c.ctx(), id, way); err != nil {
-			c.Accounts.Logger.Warn("the fragment of a way back was lost", "error", err)
-		}
+	c.keepFragment(id, page.Fragment)
+	if signed.Half != nil { // nobody is signed in yet, whoever was before (R6)
+		c.clearCookie(authn.SessionCookie)
+		c.redirect(http.StatusSeeOther, c.Base+"/mfa?r="+url.QueryEscape(id))
+		return nil
 	}
+	c.dropHalf()
+	c.signedIn(signed, page.Remember)
 	c.redirect(http.StatusSeeOther, c.Base+"/continue?r="+url.QueryEscape(id))
 	return nil
 }
 
-func (c *call) loginFailed(err error, id string, page view.Login) error {
+func (c *call) firstStep(form url.Values, flow string, remember bool) (account.SignedIn, error) {
+	device, _ := c.credential.CookieNamed(authn.DeviceCookie)
+	by := c.by()
+	by.Principal = nil
+	if text := form.Get(view.FieldPasskey); text != "" {
+		answer, err := passkeyAnswer([]byte(text))
+		if err != nil {
+			return account.SignedIn{}, err
+		}
+		return c.Accounts.SignInWithPasskey(c.ctx(), account.PasskeyTry{Answer: answer, Bound: flow, Device: device, Remember: remember, Kind: kindBrowser,
+			Address: c.address(), By: by})
+	}
+	return c.Accounts.SignIn(c.ctx(), account.SignIn{Login: form.Get(view.FieldUsername), Password: form.Get(view.FieldPassword), Address: c.address(),
+		Device: device, Flow: flow, Remember: remember, Kind: kindBrowser, By: by})
+}
+
+// Kinds of sessions.
+const (
+	kindBrowser = "browser"
+	kindAPI     = "api"
+)
+
+// dropHalf ends a half sign-in that this browser began and does not need any more.
+func (c *call) dropHalf() {
+	flow := sentFlow(c.credential)
+	if flow == "" {
+		return
+	}
+	if err := c.Accounts.StartOver(c.ctx(), account.BrowserHalf(flow)); err != nil {
+		c.Accounts.Logger.Warn("could not end a half sign-in", "error", err)
+	}
+}
+
+// keepFragment adds what followed # to the way back: a form's answer loses it (UX section 1.4).
+func (c *call) keepFragment(id, fragment string) {
+	way, ok := c.Flows.way(c.ctx(), id)
+	if !ok || fragment == "" || len(fragment) > 2048 {
+		return
+	}
+	way.Fragment = fragment
+	if err := c.Flows.save(c.ctx(), id, way); err != nil {
+		c.Accounts.Logger.Warn("the fragment of a way back was lost", "error", err)
+	}
+}
+
+func (c *call) loginFailed(err error, id string, page view.Login, passkey bool) error {
 	known, ok := asError(err)
 	if !ok {
 		return err
 	}
 	c.rateFields(err)
-	switch known.Code {
-	case identity.CodeInvalidCredentials:
+	status := problem.Status(known.Code)
+	switch {
+	case passkey && (known.Code == identity.CodeInvalidCredentials || known.Code == identity.CodeInvalidCode || known.Code == identity.CodeInvalidRequest):
+		page.Problems = []view.Problem{{Key: "problem.passkey_wrong"}}
+		var unknown *account.UnknownPasskey
+		if errors.As(err, &unknown) {
+			page.Signal = view.PasskeySignal{RPID: c.host, Unknown: unknown.CredentialID}
+		}
+	case known.Code == identity.CodeInvalidCredentials:
 		page.Problems = []view.Problem{{Text: known.Detail}}
-	case identity.CodeRateLimited:
-		page.Wait = view.Wait{Until: c.Now().Add(known.RetryAfter), For: known.RetryAfter}
-	case identity.CodeBusy, identity.CodeStateUnavailable:
+		page.TriesLeft, page.Pause = triesLeft(err)
+	case known.Code == identity.CodeRateLimited:
+		page.Wait = c.waitFor(known)
+	case known.Code == identity.CodeBusy, known.Code == identity.CodeStateUnavailable:
 		page.Problems = []view.Problem{{Text: problem.Detail(known.Code)}}
-		page.Wait = view.Wait{}
 		c.w.Header().Set("Retry-After", retryAfter(known))
 	default:
 		return err
 	}
-	c.login(problem.Status(known.Code), id, page)
+	c.login(status, id, page)
 	return nil
 }
+
+// fewTries is when a page begins to say how many tries are left.
+const fewTries = 2
 
 // endOldSession ends the session that this browser had: a sign-in gives a new id and the old one is dead (SE-02).
 func (c *call) endOldSession() {
@@ -159,8 +227,11 @@ func (c *call) signedIn(s account.SignedIn, remember bool) {
 	}
 }
 
+// setSession hands the browser its session's new secret; "" changes nothing.
 func (c *call) setSession(value string, expires time.Time) {
-	c.w.Header().Add("Set-Cookie", SessionCookie(value, expires, c.Now()))
+	if value != "" {
+		c.w.Header().Add("Set-Cookie", SessionCookie(value, expires, c.Now()))
+	}
 }
 
 // SessionCookie is the Set-Cookie header of a session that ends at a time.
@@ -174,84 +245,4 @@ func SessionCookie(value string, expires, now time.Time) string {
 
 func (c *call) clearCookie(name string) {
 	c.w.Header().Add("Set-Cookie", name+"=; Path=/; Max-Age=0; Secure; HttpOnly; SameSite=Lax")
-}
-
-// pageContinue leads on after a form: 200 with Refresh, since a redirect would be judged by form-action at every hop
-// and could be blocked (UX section 1.1).
-func pageContinue(c *call) error {
-	id := c.r.URL.Query().Get("r")
-	if c.entry == nil {
-		c.redirect(http.StatusFound, c.Base+"/login?r="+url.QueryEscape(id))
-		return nil
-	}
-	if id == goBack {
-		c.View.Render(c.w, c.r, http.StatusOK, view.SignedInGoBack{Viewer: c.viewer(), Host: c.host})
-		return nil
-	}
-	return c.goOn(id, http.StatusOK)
-}
-
-// goOn sends a signed-in visitor where they wanted to go: on this host, or with a ticket to another one.
-func (c *call) goOn(id string, status int) error {
-	way, ok := c.Flows.way(c.ctx(), id)
-	to, host, fragment := c.Base+"/", c.host, ""
-	switch {
-	case !ok || way.Host == c.host && !way.of(c.host, sentFlow(c.credential)):
-		if id != "" {
-			to += "?gone=1"
-		}
-	case way.Host == c.host:
-		to, fragment = way.Target, way.Fragment
-	case c.PortalHost == c.host && c.protects(way.Host):
-		code, err := c.Accounts.Ticket(c.ctx(), c.entry.Principal, way.Host, way.Flow)
-		if err != nil {
-			return err
-		}
-		to = way.Origin + c.Base + "/callback?ticket=" + url.QueryEscape(code) + "&r=" + url.QueryEscape(id)
-		host = way.Host
-	}
-	if status == http.StatusFound {
-		c.redirect(status, to)
-		return nil
-	}
-	c.View.Render(c.w, c.r, status, view.Continue{Target: to, Host: host, App: c.appName(host), Fragment: fragment})
-	return nil
-}
-
-// protects tells whether this configuration stands in front of a host; no ticket is ever made for another.
-func (c *call) protects(host string) bool {
-	for _, s := range c.Sites {
-		if s.Host == host || s.Host == "" {
-			return true
-		}
-	}
-	return false
-}
-
-// pageCallback turns a one-time ticket into a session of this host (SE-05). A ticket that is used, old, for another host
-// or another browser leads back to the start, once, with words.
-func pageCallback(c *call) error {
-	query := c.r.URL.Query()
-	way, ok := c.Flows.way(c.ctx(), query.Get("r"))
-	flow := sentFlow(c.credential)
-	if !ok || !way.of(c.host, flow) {
-		if c.entry != nil {
-			c.redirect(http.StatusFound, c.Base+"/?gone=1")
-			return nil
-		}
-		return &identity.Error{Code: identity.CodeInvalidRequest, Detail: "This sign-in was begun in another browser or a while ago. Open the app again."}
-	}
-	if c.entry == nil {
-		signed, err := c.Accounts.SignInWithTicket(c.ctx(), query.Get("ticket"), c.host, flowHash(flow), c.by())
-		if err != nil {
-			return err
-		}
-		c.signedIn(signed, signed.Session.Remember)
-	}
-	target := way.Target
-	if way.Fragment != "" {
-		target += "#" + way.Fragment
-	}
-	c.redirect(http.StatusFound, target)
-	return nil
 }

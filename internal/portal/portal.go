@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"net/netip"
 	"runtime/debug"
+	"strconv"
 	"strings"
 	"time"
 
@@ -28,6 +29,7 @@ type Site struct {
 	Name, Icon, Description string
 	Roles, Users            []string
 	ForwardAuth, PortalOnly bool
+	StepUp                  bool // it asks for more than a password
 }
 
 // Portal serves the gateway's own URLs for one configuration.
@@ -75,6 +77,7 @@ type route struct {
 	methods map[string]handler
 	signed  bool // needs a signed-in caller
 	open    bool // asks nothing of the caller and works while the state is unreadable
+	portal  bool // a page that lives on the single sign-on host, where there is one
 }
 
 // New prepares the routes.
@@ -138,7 +141,12 @@ func (c *call) caught() {
 func (c *call) outside(only bool) {
 	switch path := c.r.URL.Path; {
 	case path == "/.well-known/change-password":
-		c.redirect(http.StatusFound, c.Base+"/account/password")
+		c.redirect(http.StatusFound, c.home("/account/password"))
+	case path == "/.well-known/passkey-endpoints":
+		c.api = true
+		if err := servePasskeyEndpoints(c); err != nil {
+			c.fail(err)
+		}
 	case !only:
 		c.fail(notFound())
 	case path == "/.well-known/jwks.json":
@@ -194,6 +202,9 @@ func (c *call) serve() error {
 	}
 	if c.entry != nil && c.entry.Renew && c.navigation() && c.Verifier.Renewed(c.w, c.r, c.entry, c.client) {
 		return nil
+	}
+	if rt.portal && c.elsewhere() {
+		return c.toPortal()
 	}
 	if rt.signed && c.entry == nil {
 		if !c.api && (c.r.Method == http.MethodGet || c.r.Method == http.MethodHead) {
@@ -299,7 +310,37 @@ func (c *call) problem(e *identity.Error, reference string) {
 		c.w.Header().Set("WWW-Authenticate", "Bearer")
 		p.LoginURL = c.Flows.LoginPage(c.host)
 	}
+	if e.Code == identity.CodeStepUpRequired { // RFC 9470 3
+		p.ACRValues, p.MaxAge = e.Ask.ACRValues(), int(e.Ask.MaxAge/time.Second)
+		challenge := `Bearer error="insufficient_user_authentication", acr_values="` + p.ACRValues + `"`
+		if p.MaxAge > 0 {
+			challenge += `, max_age="` + strconv.Itoa(p.MaxAge) + `"`
+		}
+		c.w.Header().Set("WWW-Authenticate", challenge)
+	}
 	problem.Write(c.w, p)
+}
+
+// elsewhere tells that sign-in and account live on another host, the single sign-on host.
+func (c *call) elsewhere() bool { return c.PortalHost != "" && c.PortalHost != c.host }
+
+// home is the URL of one of the pages that live on the single sign-on host.
+func (c *call) home(path string) string {
+	if c.elsewhere() {
+		return c.PortalOrigin + c.Base + path
+	}
+	return c.Base + path
+}
+
+// toPortal leads to the same page on the single sign-on host. It is a GET there whatever was sent here: what a form holds
+// never leaves its host.
+func (c *call) toPortal() error {
+	to := c.home("/" + c.path)
+	if c.r.URL.RawQuery != "" {
+		to += "?" + c.r.URL.RawQuery
+	}
+	c.redirect(http.StatusSeeOther, to)
+	return nil
 }
 
 func (c *call) redirect(status int, location string) {

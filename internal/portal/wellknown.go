@@ -28,6 +28,20 @@ func serveJWKS(c *call) error {
 	return nil
 }
 
+// servePasskeyEndpoints tells password managers where passkeys are made and managed (W3C, "A Well-Known URL for Relying
+// Party Passkey Endpoints"): one page for both, with an absolute URL on the host where passkeys work.
+func servePasskeyEndpoints(c *call) error {
+	if c.r.Method != http.MethodGet && c.r.Method != http.MethodHead {
+		c.w.Header().Set("Allow", "GET, HEAD")
+		return &identity.Error{Code: identity.CodeMethodNotAllowed}
+	}
+	page := c.home("/account/passkeys")
+	if origin := c.Accounts.Origin(c.host); page[0] == '/' && origin != "" {
+		page = origin + page
+	}
+	return c.json(http.StatusOK, map[string]string{"enroll": page, "manage": page})
+}
+
 // healthLive says that the process answers; it stays yes while a dependency is down, so that nobody restarts a
 // gateway for a database's sake (OP-03).
 func healthLive(c *call) error { return c.json(http.StatusOK, map[string]any{"status": "ok"}) }

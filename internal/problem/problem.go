@@ -26,6 +26,8 @@ type Problem struct {
 	// ACRValues and MaxAge say what a step-up needs (RFC 9470): "2" is a second factor, "3" a passkey; seconds.
 	ACRValues string `json:"acr_values,omitempty"`
 	MaxAge    int    `json:"max_age,omitempty"`
+	// ConfirmURL is the page on which a person proves it.
+	ConfirmURL string `json:"confirm_url,omitempty"`
 	// RetryAfter is sent as the header of that name, in whole seconds, rounded up.
 	RetryAfter time.Duration `json:"-"`
 }

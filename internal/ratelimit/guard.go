@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"net/netip"
+	"slices"
 	"sync/atomic"
 	"time"
 
@@ -65,7 +66,8 @@ func New(c cluster.Cluster, limits Limits, key []byte) (*Guard, error) {
 
 // Attempt is one try to prove who somebody is.
 type Attempt struct {
-	// Person is the user's id, or the folded login name when nobody has it: one value for all spellings (LK-02).
+	// Person is the user's id, or the folded login name when nobody has it: one value for all spellings (LK-02). "" for a
+	// passkey, which nobody can guess: the failures of others must not stop it (LK-05), and Blame counts its own.
 	Person string
 	// Address is the client's, from Caddy's trusted_proxies logic. Without one (unix socket) the limit per address does
 	// not apply, rather than all such clients sharing one counter and locking each other out.
@@ -79,7 +81,7 @@ type Attempt struct {
 // Try is a reserved attempt. End it once with Succeed or Abandon; otherwise it stays counted as a failure.
 type Try struct {
 	guard  *Guard
-	person cluster.Bucket   // the person's or the device's counter
+	person []cluster.Bucket // the person's or the device's counter, if any
 	others []cluster.Bucket // address and total
 	limits []Limit
 	ended  atomic.Bool
@@ -88,10 +90,15 @@ type Try struct {
 // Begin reserves a try before anything is checked. Refused tries cost nothing and are *identity.Error with
 // CodeRateLimited and *Limited inside. When tries cannot be counted there are none: CodeStateUnavailable (FAULTS 2).
 func (g *Guard) Begin(ctx context.Context, a Attempt) (*Try, error) {
-	t := &Try{guard: g, person: g.limits.Person.bucket(g.hash("person", a.Person))}
-	names, rates := []string{NameLogin}, []Rate{g.limits.Person}
-	if a.Device != "" {
-		t.person.Key = g.hash("device", a.Person+"\x00"+a.Device)
+	t := &Try{guard: g}
+	var names []string
+	var rates []Rate
+	if a.Person != "" {
+		t.person = append(t.person, g.limits.Person.bucket(g.hash("person", a.Person)))
+		names, rates = append(names, NameLogin), append(rates, g.limits.Person)
+	}
+	if a.Person != "" && a.Device != "" {
+		t.person[0].Key = g.hash("device", a.Person+"\x00"+a.Device)
 	} else {
 		if source := Source(a.Address); source != "" {
 			t.others = append(t.others, g.limits.Address.bucket(g.hash("address", source)))
@@ -100,7 +107,7 @@ func (g *Guard) Begin(ctx context.Context, a Attempt) (*Try, error) {
 		t.others = append(t.others, g.limits.Total.bucket(g.hash("total", "")))
 		names, rates = append(names, NameTotal), append(rates, g.limits.Total)
 	}
-	out, err := g.cluster.Reserve(ctx, append([]cluster.Bucket{t.person}, t.others...))
+	out, err := g.cluster.Reserve(ctx, slices.Concat(t.person, t.others))
 	if err != nil {
 		return nil, &identity.Error{Code: identity.CodeStateUnavailable, RetryAfter: time.Second,
 			Err: fmt.Errorf("count a try: %w", err)}
@@ -129,7 +136,10 @@ func (t *Try) Succeed(ctx context.Context) error {
 	if t.ended.Swap(true) {
 		return nil
 	}
-	err := t.guard.cluster.Clear(ctx, t.person.Key)
+	var err error
+	for _, b := range t.person {
+		err = t.guard.cluster.Clear(ctx, b.Key)
+	}
 	if len(t.others) > 0 {
 		err = errors.Join(err, t.guard.cluster.Refund(ctx, t.others))
 	}
@@ -142,12 +152,20 @@ func (t *Try) Succeed(ctx context.Context) error {
 // Fail keeps the try counted. It exists to say so where it is called.
 func (t *Try) Fail() { t.ended.Store(true) }
 
+// Blame counts a failure to a person whom no try named before it was checked: that of a wrong passkey (LK-03).
+func (g *Guard) Blame(ctx context.Context, person string) error {
+	if _, err := g.cluster.Reserve(ctx, []cluster.Bucket{g.limits.Person.bucket(g.hash("person", person))}); err != nil {
+		return fmt.Errorf("count a failure: %w", err)
+	}
+	return nil
+}
+
 // Abandon gives everything back: nothing was checked, because the gateway was busy or its state unavailable.
 func (t *Try) Abandon(ctx context.Context) error {
 	if t.ended.Swap(true) {
 		return nil
 	}
-	if err := t.guard.cluster.Refund(ctx, append([]cluster.Bucket{t.person}, t.others...)); err != nil {
+	if err := t.guard.cluster.Refund(ctx, slices.Concat(t.person, t.others)); err != nil {
 		return fmt.Errorf("give a try back: %w", err)
 	}
 	return nil

@@ -97,3 +97,24 @@ func FieldsOf(err error) (rateLimit, policy string, ok bool) {
 	rateLimit, policy = Fields(l.Limits...)
 	return rateLimit, policy, true
 }
+
+// Left is inside the error of a try that failed: what its limits leave.
+type Left struct{ Limits []Limit }
+
+// Error says nothing of its own: the error it stands in does.
+func (l *Left) Error() string { return "a try failed" }
+
+// LeftOf tells how many tries the person of a failed try has left, and how long the pause after them is; false for any
+// other error. It is the same for names that nobody has (R12).
+func LeftOf(err error) (tries int, pause time.Duration, ok bool) {
+	var l *Left
+	if !errors.As(err, &l) {
+		return 0, 0, false
+	}
+	for _, limit := range l.Limits {
+		if limit.Name == NameLogin {
+			return limit.Remaining, limit.Window / time.Duration(max(1, limit.Quota)), true
+		}
+	}
+	return 0, 0, false
+}

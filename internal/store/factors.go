@@ -19,6 +19,7 @@ type Factors struct {
 	TrustedDevices int
 	Preferred      string // the method asked for first; "": the best one
 	Failures       int    // wrong codes in a row (LK-01)
+	ShortPassword  bool   // the password is too short to be the only factor (PW-01)
 }
 
 // Any tells whether there is a second factor. Recovery codes alone are none.
@@ -36,10 +37,18 @@ func (q *Queries) Factors(ctx context.Context, user identity.ID, host string, no
 		COALESCE((SELECT MAX(created) FROM recovery_codes WHERE user_id = $1), 0),
 		(SELECT COUNT(*) FROM devices WHERE user_id = $1 AND trusted > $3 AND expires > $3),
 		COALESCE((SELECT preferred FROM factor_settings WHERE user_id = $1), ''),
-		COALESCE((SELECT failures FROM factor_settings WHERE user_id = $1), 0)`, []any{user.String(), host, ms(now)},
+		COALESCE((SELECT failures FROM factor_settings WHERE user_id = $1), 0),
+		COALESCE((SELECT short_password FROM factor_settings WHERE user_id = $1), 0)`, []any{user.String(), host, ms(now)},
 		scanTime{&f.TOTP}, scanTime{&f.TOTPUsed}, &f.Passkeys, &f.PasskeysHere, &f.RecoveryLeft, scanTime{&f.RecoveryMade}, &f.TrustedDevices,
-		&f.Preferred, &f.Failures)
+		&f.Preferred, &f.Failures, scanFlag{&f.ShortPassword})
 	return f, err
+}
+
+// SetShortPassword keeps whether a person's password is too short to be the only factor (PW-01).
+func (q *Queries) SetShortPassword(ctx context.Context, user identity.ID, short bool) error {
+	_, err := q.exec(ctx, "note the length of a password", `INSERT INTO factor_settings (user_id, preferred, failures, short_password) VALUES ($1, '', 0, $2)
+		ON CONFLICT (user_id) DO UPDATE SET short_password = excluded.short_password`, user.String(), flag(short))
+	return err
 }
 
 // SetPreferredFactor keeps the method that a person wants to be asked for first; "" is the best one.

@@ -110,6 +110,7 @@ type Enrol struct {
 	Host, App string
 	// Methods are the factors that may be set up here: MethodTOTP, MethodPasskey.
 	Methods []string
+	Return  string
 }
 
 func (p Enrol) meta() meta { return meta{name: "enrol", title: "enrol.title"} }

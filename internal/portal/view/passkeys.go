@@ -26,7 +26,7 @@ type Passkeys struct {
 	RecoveryLeft int
 	// Signal tells the browser which passkeys still exist.
 	Signal PasskeySignal
-	// Forced is adding within a sign-in (R6): a card of its own; afterwards the module goes to {base}/mfa.
+	// Forced is adding within a sign-in (R6): a card of its own; afterwards the module goes to {base}/mfa?r=RETURN.
 	Forced bool
 	Return string
 	// BeginURL, FinishURL and ConfirmURL: empty means {base}/api/v1/mfa/passkeys/begin, …/finish and {base}/confirm.

@@ -1,0 +1,176 @@
+package account
+
+import (
+	"context"
+	"encoding/base64"
+	"encoding/json"
+	"errors"
+	"net/netip"
+
+	"github.com/truxeio/caddy-truxe/internal/audit"
+	"github.com/truxeio/caddy-truxe/internal/credential"
+	"github.com/truxeio/caddy-truxe/internal/identity"
+	"github.com/truxeio/caddy-truxe/internal/ratelimit"
+	"github.com/truxeio/caddy-truxe/internal/store"
+)
+
+// UnknownPasskey is inside the error of a passkey that nobody has: the page can tell the browser to hide it.
+type UnknownPasskey struct{ CredentialID string } // base64url
+
+func (e *UnknownPasskey) Error() string { return "nobody has this passkey" }
+
+var (
+	errChallenge = errors.New("its challenge is used, old or of another page")
+	errStranger  = errors.New("it is another person's passkey")
+	errCopied    = errors.New("its counter did not grow")
+)
+
+// checkPasskey checks an answer. owner is who must have the passkey; zero: anybody.
+func (a *Accounts) checkPasskey(ctx context.Context, want challenge, body []byte, owner identity.ID) (store.Passkey, shown, error) {
+	c, err := a.answered(ctx, want, body)
+	if err != nil {
+		return store.Passkey{}, shown{}, err
+	}
+	rp, err := a.relyingParty(want.Host)
+	if err != nil {
+		return store.Passkey{}, shown{}, err
+	}
+	proof, err := rp.FinishGet(c.State, body, func(id []byte) (store.Passkey, error) {
+		p, err := a.Store.PasskeyByCredential(ctx, id, want.Host)
+		switch {
+		case errors.Is(err, store.ErrNotFound):
+			return p, badPasskey(&UnknownPasskey{base64.RawURLEncoding.EncodeToString(id)})
+		case err != nil:
+			return p, unavailable(err)
+		case !owner.IsZero() && p.UserID != owner:
+			return p, badPasskey(errStranger) // MF-17
+		}
+		return p, nil
+	})
+	if errors.Is(err, credential.ErrPasskey) {
+		err = badPasskey(err)
+	}
+	if err != nil {
+		return proof.Passkey, shown{}, err
+	}
+	if proof.Cloned {
+		return proof.Passkey, shown{}, badPasskey(errCopied)
+	}
+	return proof.Passkey, shown{method: identity.MethodPasskey, amr: passkeyAMR(proof.Passkey), use: func(ctx context.Context, tx *store.Tx) error {
+		won, err := tx.UsePasskey(ctx, proof.Passkey.ID, proof.Count, proof.BackedUp, a.Now())
+		if err == nil && !won { // another use of the same counter was first, or the passkey was removed meanwhile
+			err = badPasskey(errCopied)
+		}
+		return err
+	}}, nil
+}
+
+// tryPasskey reserves a try, checks the answer and does what it leads to. Failures of others do not stop it, its own are
+// counted to its owner and to the address (LK-03, LK-05).
+func (a *Accounts) tryPasskey(ctx context.Context, try passkeyTry, then func(store.Passkey, shown) error) error {
+	claimed, owner, err := a.claimed(ctx, try)
+	if err != nil {
+		return err
+	}
+	at := ratelimit.Attempt{Address: try.address}
+	if device, err := a.knownDevice(ctx, try.device, owner.ID); err != nil {
+		return err
+	} else if device != nil {
+		at.Person, at.Device = personKey(owner.ID), device.ID.String()
+	}
+	counted, err := a.Guard.Begin(ctx, at)
+	if err != nil {
+		a.noteLimited(try.by, owner, err)
+		return err
+	}
+	p, factor, err := a.checkPasskey(ctx, try.want, try.answer, try.owner)
+	if err == nil {
+		err = then(p, factor)
+	}
+	switch {
+	case err == nil:
+		if err := counted.Succeed(context.WithoutCancel(ctx)); err != nil {
+			a.Logger.Warn("could not give a try back", "error", err)
+		}
+		return nil
+	case identity.CodeOf(err) != identity.CodeInvalidCode:
+		_ = counted.Abandon(context.WithoutCancel(ctx))
+		return err
+	}
+	counted.Fail()
+	return errors.Join(a.notePasskey(ctx, try, claimed, owner, err), err)
+}
+
+type passkeyTry struct {
+	want    challenge
+	answer  json.RawMessage
+	owner   identity.ID // zero: anybody may be it
+	device  string      // value of the device cookie
+	address netip.Addr
+	by      By
+	event   string // of a failure
+}
+
+// claimed is the passkey that an answer names, and its owner; zero when there is none. It proves nothing.
+func (a *Accounts) claimed(ctx context.Context, try passkeyTry) (store.Passkey, store.UserRecord, error) {
+	var none store.UserRecord
+	p, err := a.Store.PasskeyByCredential(ctx, credential.CredentialOf(try.answer), try.want.Host)
+	if errors.Is(err, store.ErrNotFound) {
+		return p, none, nil
+	}
+	if err != nil {
+		return p, none, unavailable(err)
+	}
+	user, err := a.Store.UserByID(ctx, p.UserID)
+	if errors.Is(err, store.ErrNotFound) {
+		err = nil
+	}
+	return p, user, unavailable(err)
+}
+
+// notePasskey writes a refused passkey down. One whose counter went back is marked (MF-16).
+func (a *Accounts) notePasskey(ctx context.Context, try passkeyTry, p store.Passkey, owner store.UserRecord, cause error) error {
+	e := userEvent(try.by, try.event, owner.User)
+	e.Subject.ID = idText(owner.ID)
+	e.Outcome, e.Reason, e.Details = "failure", "wrong_passkey", map[string]string{"method": identity.MethodPasskey}
+	var unknown *UnknownPasskey
+	copied := errors.Is(cause, errCopied)
+	switch {
+	case copied:
+		e.Reason = "passkey_copied"
+	case errors.As(cause, &unknown):
+		e.Reason = "unknown_passkey"
+	}
+	a.Logger.Info("a passkey was refused", "reason", e.Reason, "error", cause)
+	if !owner.ID.IsZero() {
+		if err := a.Guard.Blame(ctx, personKey(owner.ID)); err != nil {
+			a.Logger.Warn("could not count a refused passkey", "error", err)
+		}
+	}
+	return a.change(ctx, func(tx *store.Tx, out *effects) error {
+		out.audit(e)
+		if !copied {
+			return nil
+		}
+		suspect := userEvent(try.by, audit.PasskeySuspect, owner.User)
+		suspect.Outcome, suspect.Details = "failure", map[string]string{"passkey": p.ID.String(), "name": p.Name}
+		out.audit(suspect)
+		err := tx.SuspectPasskey(ctx, p.ID)
+		if errors.Is(err, store.ErrNotFound) { // removed meanwhile
+			err = nil
+		}
+		return err
+	})
+}
+
+// secondPasskey completes a half sign-in with a passkey of its person.
+func (a *Accounts) secondPasskey(ctx context.Context, s halfStep) (SignedIn, error) {
+	var out SignedIn
+	err := a.tryPasskey(ctx, passkeyTry{want: challenge{For: PasskeySecond, Host: s.By.Host, Bound: bound(s.Bound), User: s.user.ID.String(), Half: s.Key[:]},
+		answer: s.Passkey, owner: s.user.ID, device: s.Device, address: s.Address, by: s.By, event: audit.AuthnMFAFail},
+		func(_ store.Passkey, factor shown) (err error) {
+			out, err = a.finish(ctx, s, factor)
+			return err
+		})
+	return out, err
+}

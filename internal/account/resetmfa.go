@@ -1,0 +1,44 @@
+package account
+
+import (
+	"context"
+
+	"github.com/truxeio/caddy-truxe/internal/audit"
+	"github.com/truxeio/caddy-truxe/internal/identity"
+	"github.com/truxeio/caddy-truxe/internal/store"
+)
+
+// ResetMFA removes every factor of a person, for the owner of the machine or an administrator; their sessions end (MF-20).
+// An administrator needs a fresh proof (MF-13). A person whose password is too short to stand alone, or who must have a
+// second factor, sets one up at the next sign-in.
+func (a *Accounts) ResetMFA(ctx context.Context, by By, id identity.ID) error {
+	if by.Principal != nil {
+		if err := a.CheckFresh(ctx, by.Principal); err != nil {
+			return err
+		}
+	}
+	return a.change(ctx, func(tx *store.Tx, out *effects) error {
+		user, err := a.mustUser(ctx, tx, id)
+		if err != nil {
+			return err
+		}
+		if err := tx.LockUser(ctx, id); err != nil {
+			return err
+		}
+		if _, err := tx.DeleteTOTP(ctx, id); err != nil {
+			return err
+		}
+		for _, remove := range []func(context.Context, identity.ID) error{tx.DeleteUserPasskeys, tx.DeleteRecoveryCodes, tx.DeleteUserDevices,
+			tx.DeleteUserPending, tx.ClearFactorFailures} {
+			if err := remove(ctx, id); err != nil {
+				return err
+			}
+		}
+		if err := tx.SetPreferredFactor(ctx, id, ""); err != nil {
+			return err
+		}
+		out.audit(userEvent(by, audit.AuthnMFAReset, user))
+		out.changed = append(out.changed, id)
+		return a.revokeUser(ctx, tx, out, id, identity.ID{}, "mfa_reset")
+	})
+}

@@ -1,0 +1,220 @@
+package account
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"net/netip"
+
+	"github.com/truxeio/caddy-truxe/internal/audit"
+	"github.com/truxeio/caddy-truxe/internal/identity"
+	"github.com/truxeio/caddy-truxe/internal/ratelimit"
+	"github.com/truxeio/caddy-truxe/internal/store"
+)
+
+// SecondStep completes a half sign-in.
+type SecondStep struct {
+	Key     HalfKey
+	Method  string          // identity.MethodTOTP, MethodRecovery or MethodPasskey
+	Code    string          // of TOTP and recovery, as typed
+	Passkey json.RawMessage // the browser's answer to BeginPasskey with PasskeySecond (Enrol: PasskeyCreate)
+	Bound   string          // what the challenge was bound to, as in PasskeyBegin
+	// Enrol: the code or passkey is of the factor that is being set up within this sign-in (R6).
+	Enrol   bool
+	Name    string // of a passkey that is made
+	Trust   bool   // do not ask this browser again for TrustLife
+	Device  string // value of the device cookie
+	Address netip.Addr
+	By      By
+}
+
+// halfStep is a second step with what is known of its half sign-in.
+type halfStep struct {
+	SecondStep
+	pending store.PendingSignIn
+	user    store.UserRecord
+	factors store.Factors
+	device  *store.Device
+}
+
+// Complete takes the second step: of racing calls one wins and starts the session. A wrong or used code is
+// CodeInvalidCode, with words that fit the page; too many tries CodeRateLimited; a half sign-in that is gone or has no
+// tries left CodeLoginRequired.
+func (a *Accounts) Complete(ctx context.Context, in SecondStep) (SignedIn, error) {
+	out, err := a.complete(ctx, in)
+	method := in.Method
+	switch method {
+	case identity.MethodTOTP, identity.MethodRecovery, identity.MethodPasskey:
+	default:
+		method = "other"
+	}
+	switch code := identity.CodeOf(err); {
+	case err == nil:
+		a.Metrics.Login(method, "success")
+	case code == identity.CodeInvalidCode:
+		a.Metrics.Login(method, "failure")
+	default:
+		a.Metrics.Login(method, string(code))
+	}
+	return out, err
+}
+
+func (a *Accounts) complete(ctx context.Context, in SecondStep) (SignedIn, error) {
+	in.By.Principal = nil // whoever was signed in here before has no part in it
+	s := halfStep{SecondStep: in}
+	var err error
+	if s.pending, s.user, s.factors, err = a.readHalf(ctx, in.Key, in.By.Host); err != nil {
+		return SignedIn{}, err
+	}
+	if in.Enrol == s.factors.Any() {
+		// Whoever knows only a password must not add a factor beside those that are there.
+		return SignedIn{}, &identity.Error{Code: identity.CodeInvalidRequest, Detail: "This step does not fit this sign-in. Start over."}
+	}
+	if s.device, err = a.knownDevice(ctx, in.Device, s.user.ID); err != nil {
+		return SignedIn{}, err
+	}
+	switch {
+	case in.Enrol && in.Method == identity.MethodTOTP:
+		return a.enrolTOTP(ctx, s)
+	case in.Enrol && in.Method == identity.MethodPasskey:
+		return a.enrolPasskey(ctx, s)
+	case in.Method == identity.MethodPasskey:
+		return a.secondPasskey(ctx, s)
+	case !in.Enrol && (in.Method == identity.MethodTOTP || in.Method == identity.MethodRecovery):
+		return a.secondCode(ctx, s)
+	}
+	return SignedIn{}, &identity.Error{Code: identity.CodeInvalidRequest, Detail: "There is no such second step."}
+}
+
+// attempt is how a try is counted: on the device's counter when it is known, else on the person's and the address's.
+func attempt(user identity.ID, address netip.Addr, device *store.Device) ratelimit.Attempt {
+	at := ratelimit.Attempt{Person: personKey(user), Address: address}
+	if device != nil {
+		at.Device = device.ID.String()
+	}
+	return at
+}
+
+// secondCode takes a code. It is counted before it is looked at, to the person (whatever number of half sign-ins they
+// are spread over, MF-05) and to this half sign-in.
+func (a *Accounts) secondCode(ctx context.Context, s halfStep) (SignedIn, error) {
+	try, err := a.Guard.Begin(ctx, attempt(s.user.ID, s.Address, s.device))
+	if err != nil {
+		a.noteLimited(s.By, s.user, err)
+		return SignedIn{}, err
+	}
+	out, err := a.tryCode(ctx, s)
+	switch {
+	case err == nil:
+		a.succeed(ctx, try) // the whole sign-in is done (LK-13)
+	case wrongCode(err):
+		try.Fail()
+	default:
+		_ = try.Abandon(context.WithoutCancel(ctx))
+	}
+	return out, err
+}
+
+func (a *Accounts) tryCode(ctx context.Context, s halfStep) (SignedIn, error) {
+	pending, ok, err := a.Store.TryPending(ctx, s.Key, HalfTries, a.Now())
+	if err != nil {
+		return SignedIn{}, unavailable(err)
+	}
+	if !ok {
+		return SignedIn{}, errHalf
+	}
+	s.pending = pending
+	var factor shown
+	var details map[string]string
+	// Recovery codes have too many bits to be guessed, and are the way out for whom a stranger with the password has
+	// locked out: the ceiling is that of the app's codes (LK-01, LK-05).
+	locked := false
+	if s.Method == identity.MethodTOTP {
+		locked = s.factors.Failures >= ceiling && s.device == nil
+		factor, details, err = a.checkTOTP(ctx, s.user.ID, s.Code)
+	} else {
+		factor, err = a.checkRecovery(s.user.ID, s.Code)
+	}
+	if err == nil && locked {
+		err = errWrongCode
+	}
+	var out SignedIn
+	if err == nil {
+		out, err = a.finish(ctx, s, factor)
+	}
+	if !wrongCode(err) {
+		return out, err
+	}
+	if noted := a.noteWrongCode(ctx, s.By, s.user.User, s.Method, err, locked, details); noted != nil {
+		return SignedIn{}, noted
+	}
+	if pending.Tries >= HalfTries {
+		if over := a.StartOver(ctx, s.Key); over != nil { // it would take no further code either
+			return SignedIn{}, over
+		}
+	}
+	return SignedIn{}, err
+}
+
+// finish uses factor and half sign-in up and starts the session, in one transaction.
+func (a *Accounts) finish(ctx context.Context, s halfStep, factor shown) (SignedIn, error) {
+	return a.finishWith(ctx, s, factor, func(context.Context, *store.Tx, *effects, *halfStep) ([]string, error) { return nil, nil })
+}
+
+// finishWith is finish with what else belongs into the transaction; it may give new recovery codes.
+func (a *Accounts) finishWith(ctx context.Context, s halfStep, factor shown, also func(context.Context, *store.Tx, *effects, *halfStep) ([]string, error)) (SignedIn, error) {
+	var out SignedIn
+	var codes []string
+	err := a.change(ctx, func(tx *store.Tx, eff *effects) error {
+		s := s // the transaction may run again
+		user, err := a.hold(ctx, tx, s.user)
+		if errors.Is(err, store.ErrNotFound) {
+			return errHalf
+		}
+		if err != nil {
+			return err
+		}
+		if won, err := tx.EndPending(ctx, s.Key); err != nil || !won {
+			return orHalf(err)
+		}
+		if s.factors, err = tx.Factors(ctx, user.ID, s.By.Host, a.Now()); err != nil {
+			return err
+		}
+		if err := factor.use(ctx, tx); err != nil {
+			return err
+		}
+		if codes, err = also(ctx, tx, eff, &s); err != nil {
+			return err
+		}
+		for _, clear := range []func(context.Context, identity.ID) error{tx.ClearFailures, tx.ClearFactorFailures} {
+			if err := clear(ctx, user.ID); err != nil {
+				return err
+			}
+		}
+		out, err = a.open(ctx, tx, eff, opening{user: user.User, kind: s.pending.Kind, remember: s.pending.Remember, method: factor.method, by: s.By,
+			proof: proven(store.Proof{AMR: s.pending.AMR}, a.Now(), factor.amr...), device: s.device, cookie: s.Device, trust: s.Trust})
+		if err != nil || factor.method != identity.MethodRecovery {
+			return err
+		}
+		out.RecoveryUsed, out.RecoveryLeft = true, max(0, s.factors.RecoveryLeft-1)
+		e := userEvent(s.By, audit.RecoveryUsed, user.User)
+		e.Actor, e.Session = audit.Actor{ID: user.ID.String(), Name: user.Username}, out.Session.ID.String()
+		eff.audit(e)
+		return nil
+	})
+	if err != nil {
+		return SignedIn{}, err
+	}
+	if len(codes) > 0 {
+		out.Codes = codes
+		a.showCodes(ctx, out.Session.ID, codes)
+	}
+	return out, nil
+}
+
+func orHalf(err error) error {
+	if err != nil {
+		return err
+	}
+	return errHalf
+}

@@ -1,0 +1,80 @@
+package gate
+
+import (
+	"fmt"
+	"net"
+	"net/http"
+	"net/netip"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/truxeio/caddy-truxe/internal/identity"
+	"github.com/truxeio/caddy-truxe/internal/problem"
+)
+
+// canStepUp tells whether somebody can prove more: who has a session of this gateway. The token of a trusted issuer has
+// none, so a rule that it does not meet is a plain refusal.
+func canStepUp(p *identity.Principal) bool {
+	if p == nil || strings.IndexByte(p.UserID, '|') >= 0 {
+		return false
+	}
+	_, ok := identity.ParseID(p.SessionID)
+	return ok
+}
+
+// askToStepUp answers a request of somebody who has to prove a factor first, by its kind (CONTRACT section 3). As with a
+// sign-in, a form is answered in place and never redirected (CS-12).
+func (g *Gate) askToStepUp(w http.ResponseWriter, r *http.Request, v verdict) {
+	ask, reference, kind := v.decision.Ask, identity.NewReference(), KindOf(r)
+	switch kind {
+	case KindNavigate, KindFrame:
+		url, err := g.WayBack.ConfirmURL(w, r, v.credential, r.URL.RequestURI(), ask)
+		if err != nil {
+			g.answer(w, r, nil, identity.CodeStateUnavailable, readyWait, reference)
+			return
+		}
+		if kind == KindFrame {
+			g.Pages.FrameSignIn(w, r, url, reference)
+			return
+		}
+		w.Header().Set("Cache-Control", "no-store")
+		w.Header().Set("Location", url)
+		w.WriteHeader(http.StatusFound)
+	case KindPost, KindPostCross:
+		drain(w, r)
+		g.Pages.StepUp(w, r, v.principal(), g.WayBack.ConfirmPage(ask), kind == KindPost, reference)
+	default:
+		if kind == KindPreflight && g.CORS.Preflight(w, r) {
+			return
+		}
+		w.Header().Set("WWW-Authenticate", Challenge(ask))
+		g.CORS.Allow(w.Header(), r)
+		problem.Write(w, problem.Problem{Code: identity.CodeStepUpRequired, ACRValues: ask.ACRValues(), MaxAge: seconds(ask.MaxAge),
+			ConfirmURL: g.WayBack.ConfirmPage(ask), Reference: reference})
+	}
+}
+
+// Challenge is the WWW-Authenticate field of a step-up (RFC 9470 section 3).
+func Challenge(ask identity.Assurance) string {
+	text := fmt.Sprintf(`Bearer error="insufficient_user_authentication", acr_values=%q`, ask.ACRValues())
+	if ask.MaxAge > 0 {
+		text += `, max_age="` + strconv.Itoa(seconds(ask.MaxAge)) + `"`
+	}
+	return text
+}
+
+func seconds(d time.Duration) int { return int(d / time.Second) }
+
+// clientAddress is the client's address; the zero address, which is in no network, when the server could not tell.
+func clientAddress(c Client) netip.Addr {
+	text := c.Addr
+	if host, _, err := net.SplitHostPort(text); err == nil {
+		text = host
+	}
+	addr, err := netip.ParseAddr(text)
+	if err != nil {
+		return netip.Addr{}
+	}
+	return addr
+}

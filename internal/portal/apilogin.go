@@ -1,0 +1,276 @@
+package portal
+
+import (
+	"encoding/json"
+	"net/http"
+	"time"
+
+	"github.com/truxeio/caddy-truxe/internal/account"
+	"github.com/truxeio/caddy-truxe/internal/authn"
+	"github.com/truxeio/caddy-truxe/internal/identity"
+)
+
+// userJSON is a user in the API.
+type userJSON struct {
+	ID       string   `json:"id"`
+	Username string   `json:"username"`
+	Email    string   `json:"email"`
+	Name     string   `json:"name"`
+	Roles    []string `json:"roles"`
+}
+
+// defaultClient is the client_id of people who sign in themselves.
+const defaultClient = "truxe"
+
+// anonymous is the caller of a sign-in: whoever sends the request, it is not they who sign in.
+func (c *call) anonymous() account.By {
+	by := c.by()
+	by.Principal = nil
+	return by
+}
+
+func apiLogin(c *call) error {
+	var in struct {
+		Username string `json:"username"`
+		Password string `json:"password"`
+	}
+	if err := c.readJSON(&in); err != nil {
+		return err
+	}
+	signed, err := c.Accounts.SignIn(c.ctx(), account.SignIn{Login: in.Username, Password: in.Password, Address: c.address(), Kind: kindAPI, By: c.anonymous()})
+	if err != nil {
+		return err
+	}
+	if signed.Half != nil {
+		return c.mfaRequired(signed)
+	}
+	return c.authenticated(signed)
+}
+
+// mfaRequired answers a right password of somebody with a second factor: nobody is signed in, and mfa_token is good for
+// the second step alone (R6). Where a factor is required and there is none, methods is empty and enrol names those that can
+// be set up, here or at enrol_url in a browser.
+func (c *call) mfaRequired(signed account.SignedIn) error {
+	out := map[string]any{"status": "mfa_required", "mfa_token": signed.MFAToken, "methods": notNil(signed.Half.Methods),
+		"expires_in": max(0, int(signed.Half.Expires.Sub(c.Now()).Seconds()))}
+	if len(signed.Half.Enrol) > 0 {
+		out["enrol"], out["enrol_url"] = signed.Half.Enrol, c.Flows.LoginPage(c.host)
+		if origin := c.Accounts.Origin(c.host); !c.elsewhere() && origin != "" {
+			out["enrol_url"] = origin + c.Flows.LoginPage(c.host)
+		}
+	}
+	return c.json(http.StatusOK, out)
+}
+
+// authenticated answers a whole sign-in with tokens.
+func (c *call) authenticated(signed account.SignedIn) error {
+	tokens, err := c.Accounts.StartTokens(c.ctx(), c.anonymous(), signed, defaultClient)
+	if err != nil {
+		return err
+	}
+	u := signed.User
+	out := map[string]any{
+		"status": "authenticated", "access_token": tokens.Access, "token_type": "Bearer", "expires_in": int(tokens.ExpiresIn.Seconds()),
+		"refresh_token": tokens.Refresh, "session_id": signed.Session.ID.String(),
+		"user": userJSON{ID: u.ID.String(), Username: u.Username, Email: u.Email, Name: u.Name, Roles: notNil(u.Roles)},
+	}
+	if len(signed.Codes) > 0 {
+		out["recovery_codes"] = signed.Codes
+	}
+	if signed.RecoveryUsed {
+		out["recovery_codes_left"] = signed.RecoveryLeft
+	}
+	return c.json(http.StatusOK, out)
+}
+
+// apiLoginMFA takes the second step of a sign-in at the API.
+func apiLoginMFA(c *call) error {
+	var in struct {
+		Token   string          `json:"mfa_token"`
+		Method  string          `json:"method"`
+		Code    string          `json:"code"`
+		Passkey json.RawMessage `json:"passkey"`
+		Enrol   bool            `json:"enrol"`
+		Name    string          `json:"name"`
+	}
+	if err := c.readJSON(&in); err != nil {
+		return err
+	}
+	key, err := apiHalf(in.Token)
+	if err != nil {
+		return err
+	}
+	step := account.SecondStep{Key: key, Method: in.Method, Code: in.Code, Bound: in.Token, Enrol: in.Enrol, Name: in.Name, Address: c.address(), By: c.anonymous()}
+	switch in.Method {
+	case identity.MethodPasskey:
+		if step.Passkey, err = passkeyAnswer(in.Passkey); err != nil {
+			return err
+		}
+	case identity.MethodTOTP, identity.MethodRecovery:
+		if err := apiCode(in.Method, in.Code); err != nil {
+			return err
+		}
+	default:
+		return bad("method can be totp, recovery_code or passkey.")
+	}
+	signed, err := c.Accounts.Complete(c.ctx(), step)
+	if err != nil {
+		return err
+	}
+	return c.authenticated(signed)
+}
+
+// apiHalf names the half sign-in of an mfa_token; what cannot be one is answered like one that is over.
+func apiHalf(token string) (account.HalfKey, error) {
+	key, ok := account.APIHalf(token)
+	if !ok {
+		return key, &identity.Error{Code: identity.CodeLoginRequired, Detail: "This sign-in is over. Begin again with login."}
+	}
+	return key, nil
+}
+
+// apiLoginEnrol begins with an authenticator app within a sign-in that must have one.
+func apiLoginEnrol(c *call) error {
+	var in struct {
+		Token  string `json:"mfa_token"`
+		Method string `json:"method"`
+	}
+	if err := c.readJSON(&in); err != nil {
+		return err
+	}
+	key, err := apiHalf(in.Token)
+	if err != nil {
+		return err
+	}
+	if in.Method != identity.MethodTOTP {
+		return bad("method can be totp; for a passkey use login/passkey/begin with enrol.")
+	}
+	setup, err := c.Accounts.BeginTOTPWithin(c.ctx(), key, c.host)
+	if err != nil {
+		return err
+	}
+	return c.totpJSON(setup)
+}
+
+func (c *call) totpJSON(setup account.TOTPSetup) error {
+	return c.json(http.StatusOK, map[string]any{"secret": setup.Key.Text(), "otpauth_uri": setup.URI,
+		"expires_in": max(0, int(setup.Expires.Sub(c.Now())/time.Second))})
+}
+
+// apiPasskeySignInBegin gives the options of a sign-in with a passkey, alike for everybody (MF-18). A browser is known by
+// its flow cookie, which is set when there is none; ?step= is for the pages of the second step.
+func apiPasskeySignInBegin(c *call) error {
+	var in struct {
+		Token string `json:"mfa_token"`
+		Enrol bool   `json:"enrol"`
+	}
+	if err := c.readJSON(&in); err != nil {
+		return err
+	}
+	begin := account.PasskeyBegin{For: account.PasskeySignIn, Host: c.host, By: c.anonymous()}
+	step := c.r.URL.Query().Get("step")
+	switch {
+	case in.Token != "":
+		key, err := apiHalf(in.Token)
+		if err != nil {
+			return err
+		}
+		begin.For, begin.Bound, begin.Half = account.PasskeySecond, in.Token, &key
+		if in.Enrol {
+			begin.For = account.PasskeyCreate
+		}
+	case in.Enrol:
+		return bad("enrol goes with mfa_token.")
+	case step == stepSecond, step == stepEnrol:
+		begin.Bound = sentFlow(c.credential)
+		if begin.Bound == "" {
+			return &identity.Error{Code: identity.CodeLoginRequired}
+		}
+		key := account.BrowserHalf(begin.Bound)
+		begin.For, begin.Half = account.PasskeySecond, &key
+		if step == stepEnrol {
+			begin.For = account.PasskeyCreate
+		}
+	case step != "":
+		return bad("step can be second or enrol.")
+	default:
+		begin.Bound = c.Flows.flow(c.w, c.credential)
+	}
+	return c.passkeyOptions(begin)
+}
+
+// Steps of a browser's half sign-in.
+const (
+	stepSecond = "second"
+	stepEnrol  = "enrol"
+)
+
+func (c *call) passkeyOptions(begin account.PasskeyBegin) error {
+	options, err := c.Accounts.BeginPasskey(c.ctx(), begin)
+	if err != nil {
+		return err
+	}
+	return c.json(http.StatusOK, options)
+}
+
+// apiPasskeySignInFinish signs in with the browser's answer and gives tokens; with ?step=enrol it ends the sign-in of a
+// page that had to set a passkey up, and gives the browser its session.
+func apiPasskeySignInFinish(c *call) error {
+	raw, err := c.readRaw()
+	if err != nil {
+		return err
+	}
+	answer, err := passkeyAnswer(raw)
+	if err != nil {
+		return err
+	}
+	flow := sentFlow(c.credential)
+	if flow == "" {
+		return bad("The cookie " + authn.FlowCookie + ", which begin has set, did not come back.")
+	}
+	device, _ := c.credential.CookieNamed(authn.DeviceCookie)
+	if c.r.URL.Query().Get("step") == stepEnrol {
+		signed, err := c.Accounts.Complete(c.ctx(), account.SecondStep{Key: account.BrowserHalf(flow), Method: identity.MethodPasskey, Passkey: answer, Bound: flow,
+			Enrol: true, Device: device, Address: c.address(), By: c.anonymous()})
+		if err != nil {
+			return err
+		}
+		c.endOldSession()
+		c.signedIn(signed, signed.Session.Remember)
+		return c.json(http.StatusOK, map[string]string{"status": "authenticated"})
+	}
+	signed, err := c.Accounts.SignInWithPasskey(c.ctx(), account.PasskeyTry{Answer: answer, Bound: flow, Device: device, Kind: kindAPI, Address: c.address(), By: c.anonymous()})
+	if err != nil {
+		return err
+	}
+	return c.authenticated(signed)
+}
+
+// apiLogout ends the caller's session, or with {mfa_token} a half sign-in.
+func apiLogout(c *call) error {
+	if c.entry != nil {
+		if err := c.Accounts.SignOut(c.ctx(), c.by()); err != nil {
+			return err
+		}
+		c.dropHalf()
+		c.clearCookie(authn.SessionCookie)
+		return c.noContent()
+	}
+	if c.r.ContentLength == 0 {
+		return &identity.Error{Code: identity.CodeLoginRequired}
+	}
+	var in struct {
+		Token string `json:"mfa_token"`
+	}
+	if err := c.readJSON(&in); err != nil {
+		return err
+	}
+	key, err := apiHalf(in.Token)
+	if err != nil {
+		return err
+	}
+	if err := c.Accounts.StartOver(c.ctx(), key); err != nil {
+		return err
+	}
+	return c.noContent()
+}

@@ -1,0 +1,140 @@
+package portal
+
+import (
+	"net/http"
+	"net/url"
+
+	"github.com/truxeio/caddy-truxe/internal/account"
+	"github.com/truxeio/caddy-truxe/internal/identity"
+	"github.com/truxeio/caddy-truxe/internal/portal/view"
+)
+
+// confirmed in place of an id: a step-up in a second tab is over, and the other tab can go on.
+const confirmed = "confirmed"
+
+// pageContinue leads on after a form: 200 with Refresh, since a redirect would be judged by form-action at every hop
+// and could be blocked (UX section 1.1).
+func pageContinue(c *call) error {
+	query := c.r.URL.Query()
+	id := query.Get("r")
+	if c.entry == nil {
+		c.redirect(http.StatusFound, c.Base+"/login?r="+url.QueryEscape(id))
+		return nil
+	}
+	if id == goBack || id == confirmed {
+		c.View.Render(c.w, c.r, http.StatusOK, view.SignedInGoBack{Viewer: c.viewer(), Host: c.host, Confirmed: id == confirmed})
+		return nil
+	}
+	if query.Get("recovery") != "" {
+		return c.recoveryUsed(id)
+	}
+	return c.goOn(id, http.StatusOK)
+}
+
+// recoveryUsed says how many recovery codes are left before the way goes on (MF-11).
+func (c *call) recoveryUsed(id string) error {
+	user, _, err := c.own()
+	if err != nil {
+		return err
+	}
+	factors, err := c.Accounts.Factors(c.ctx(), user, c.host)
+	if err != nil {
+		return err
+	}
+	page := view.RecoveryUsed{Viewer: c.viewer(), Left: factors.RecoveryLeft, Continue: c.Base + "/continue?r=" + url.QueryEscape(id)}
+	page.Host, page.App = c.target(id)
+	c.View.Render(c.w, c.r, http.StatusOK, page)
+	return nil
+}
+
+// target names where a way leads, for the words of a page.
+func (c *call) target(id string) (host, app string) {
+	way, ok := c.Flows.way(c.ctx(), id)
+	if !ok {
+		return "", ""
+	}
+	return way.Host, c.appName(way.Host)
+}
+
+// goOn sends a signed-in visitor where they wanted to go: on this host, or with a ticket to another one. What has to be
+// proven on the way (step-up) is asked for first.
+func (c *call) goOn(id string, status int) error {
+	way, ok := c.Flows.way(c.ctx(), id)
+	if ok && way.Ask.Unmet(c.entry.Principal, c.Now()) != "" {
+		c.redirect(http.StatusFound, c.Base+"/confirm?r="+url.QueryEscape(id))
+		return nil
+	}
+	to, host, fragment := c.Base+"/", c.host, ""
+	switch {
+	case !ok || way.Host == c.host && !way.of(c.host, sentFlow(c.credential)):
+		if id != "" {
+			to += "?gone=1"
+		}
+	case way.Host == c.host:
+		to, fragment = way.Target, way.Fragment
+	case c.PortalHost == c.host && c.protects(way.Host):
+		code, err := c.Accounts.Ticket(c.ctx(), c.entry.Principal, way.Host, way.Flow)
+		if err != nil {
+			return err
+		}
+		to = way.Origin + c.Base + "/callback?ticket=" + url.QueryEscape(code) + "&r=" + url.QueryEscape(id)
+		host = way.Host
+	}
+	if status == http.StatusFound {
+		c.redirect(status, to)
+		return nil
+	}
+	c.View.Render(c.w, c.r, status, view.Continue{Target: to, Host: host, App: c.appName(host), Fragment: fragment})
+	return nil
+}
+
+// protects tells whether this configuration stands in front of a host; no ticket is ever made for another.
+func (c *call) protects(host string) bool {
+	for _, s := range c.Sites {
+		if s.Host == host || s.Host == "" {
+			return true
+		}
+	}
+	return false
+}
+
+// pageCallback turns a one-time ticket into a session of this host (SE-05), or brings what was proven at the single
+// sign-on host to the session that is here already (step-up). A ticket that is used, old, for another host or another
+// browser leads back to the start, once, with words.
+func pageCallback(c *call) error {
+	query := c.r.URL.Query()
+	way, ok := c.Flows.way(c.ctx(), query.Get("r"))
+	flow := sentFlow(c.credential)
+	if !ok || !way.of(c.host, flow) {
+		if c.entry != nil {
+			c.redirect(http.StatusFound, c.Base+"/?gone=1")
+			return nil
+		}
+		return &identity.Error{Code: identity.CodeInvalidRequest, Detail: "This sign-in was begun in another browser or a while ago. Open the app again."}
+	}
+	if err := c.arrive(query.Get("ticket"), flow); err != nil {
+		return err
+	}
+	target := way.Target
+	if way.Fragment != "" {
+		target += "#" + way.Fragment
+	}
+	c.redirect(http.StatusFound, target)
+	return nil
+}
+
+// arrive uses a ticket. Somebody who is signed in here and comes with a used one (Back, reload) goes on as they are.
+func (c *call) arrive(ticket, flow string) error {
+	by := c.by()
+	var signed account.SignedIn
+	var err error
+	if c.entry == nil {
+		signed, err = c.Accounts.SignInWithTicket(c.ctx(), ticket, c.host, flowHash(flow), by)
+	} else if signed, err = c.Accounts.CatchUp(c.ctx(), ticket, c.host, flowHash(flow), by); identity.CodeOf(err) == identity.CodeInvalidRequest {
+		return nil
+	}
+	if err == nil && signed.Secret != "" {
+		c.signedIn(signed, signed.Session.Remember)
+	}
+	return err
+}

@@ -1,0 +1,51 @@
+package portal
+
+import (
+	"net/http"
+
+	"github.com/truxeio/caddy-truxe/internal/identity"
+	"github.com/truxeio/caddy-truxe/internal/portal/view"
+)
+
+func pageProfile(c *call) error {
+	user, _, err := c.own()
+	if err != nil {
+		return err
+	}
+	profile, err := c.Accounts.Profile(c.ctx(), user)
+	if err != nil {
+		return err
+	}
+	u := profile.User
+	c.View.Render(c.w, c.r, http.StatusOK, view.Profile{Viewer: view.Viewer{Username: u.Username, Name: u.Name}, Name: u.Name, Email: u.Email,
+		Managed: u.Managed != "", Saved: c.r.URL.Query().Get("saved") != ""})
+	return nil
+}
+
+// submitProfile changes one's own name and address. A new address asks for a fresh factor: it is where help is sent.
+func submitProfile(c *call) error {
+	form, err := c.pageForm()
+	if err != nil {
+		return err
+	}
+	page := view.Profile{Viewer: c.viewer(), Name: form.Get(view.FieldName), Email: form.Get(view.FieldEmail)}
+	err = c.Accounts.UpdateProfile(c.ctx(), c.by(), page.Name, page.Email)
+	if err == nil {
+		c.redirect(http.StatusSeeOther, c.Base+"/account/profile?saved=1")
+		return nil
+	}
+	known, ok := asError(err)
+	if !ok {
+		return err
+	}
+	switch known.Code {
+	case identity.CodeInvalidRequest, identity.CodeConflict:
+		page.Problems = []view.Problem{{Text: known.Detail}}
+	case identity.CodeForbidden:
+		page.Managed = true
+	default:
+		return c.askFirst(err, forProfile)
+	}
+	c.View.Render(c.w, c.r, http.StatusUnprocessableEntity, page)
+	return nil
+}
