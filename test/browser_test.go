@@ -69,10 +69,14 @@ func (v *viewer) quiet(name string) {
 // looks are what every page is looked at in. Without JavaScript pages are the same but for what scripts add, so there
 // the first will do.
 var looks = []struct {
-	name          string
-	dark          bool
-	width, height int64
-}{{"light", false, 1280, 800}, {"dark", true, 1280, 800}, {"360", false, 360, 740}}
+	name string
+	rig.Look
+	axe func(*rig.Chromium) []rig.AxeFinding // what another look has not shown it yet
+}{
+	{"light", rig.Look{}, (*rig.Chromium).Axe},
+	{"dark", rig.Look{Dark: true}, (*rig.Chromium).AxeColours},
+	{"360", rig.Look{Width: 360, Height: 740}, (*rig.Chromium).AxeStructure},
+}
 
 // check looks at the page that is open, light, dark and on a phone: the browser is quiet, axe-core finds nothing serious,
 // nothing scrolls sideways. TRUXE_SCREENSHOTS keeps pictures.
@@ -84,8 +88,8 @@ func (v *viewer) check(name string) {
 		shown, name = looks[:1], "plain-"+name
 	}
 	for _, l := range shown {
-		v.Look(l.dark, l.width, l.height)
-		if f := rig.Serious(v.Axe()); len(f) != 0 {
+		v.Show(l.Look)
+		if f := rig.Serious(l.axe(v.Chromium)); len(f) != 0 {
 			v.t.Errorf("%s, %s: barriers: %v", name, l.name, f)
 		}
 		if over := rig.Eval[int](v.Chromium, "document.documentElement.scrollWidth - innerWidth"); over > 0 {
@@ -95,7 +99,7 @@ func (v *viewer) check(name string) {
 			v.Screenshot("live-" + name + "-" + l.name)
 		}
 	}
-	v.Look(looks[0].dark, looks[0].width, looks[0].height)
+	v.Show(looks[0].Look)
 	v.quiet(name + " in another look")
 }
 

@@ -14,17 +14,24 @@ import (
 	"github.com/chromedp/cdproto/cdp"
 	"github.com/chromedp/cdproto/emulation"
 	"github.com/chromedp/cdproto/log"
+	"github.com/chromedp/cdproto/page"
 	"github.com/chromedp/cdproto/runtime"
 	"github.com/chromedp/chromedp"
 )
 
 // BrowserOptions say what kind of browser it is.
 type BrowserOptions struct {
-	Gateway       *Caddy // host names resolve to it: https://app.example.com works as written
-	NoJavaScript  bool
+	Gateway      *Caddy // host names resolve to it: https://app.example.com works as written
+	NoJavaScript bool
+	Look
+	Language string
+}
+
+// Look is what a page is shown in.
+type Look struct {
 	Dark          bool
+	ForcedColours bool  // the person's own few colours instead of the page's
 	Width, Height int64 // viewport in CSS pixels; default 1280 x 800
-	Language      string
 }
 
 // Problem is something a page did that the browser complained about.
@@ -39,6 +46,7 @@ type Chromium struct {
 
 	t        testing.TB
 	options  BrowserOptions
+	hasAxe   bool // every further page comes with axe-core
 	mu       sync.Mutex
 	problems []Problem
 }
@@ -46,12 +54,7 @@ type Chromium struct {
 // Browser starts Chromium; it ends with the test. Certificates are not checked, nothing but loopback is resolved.
 func Browser(t testing.TB, o BrowserOptions) *Chromium {
 	t.Helper()
-	if o.Width == 0 {
-		o.Width, o.Height = 1280, 800
-	}
-	if o.Height == 0 {
-		o.Height = 800
-	}
+	o.Look = o.orDesk()
 	rules := "MAP * 127.0.0.1"
 	if g := o.Gateway; g != nil {
 		rules = fmt.Sprintf("MAP *:443 127.0.0.1:%d,MAP *:80 127.0.0.1:%d,MAP * 127.0.0.1", g.Port("https"), g.Port("http"))
@@ -111,7 +114,7 @@ func (b *Chromium) prepare(ctx context.Context) {
 		return errors.Join(errs...)
 	}))
 	if err == nil {
-		err = b.look()
+		err = b.show()
 	}
 	if err == nil && b.options.NoJavaScript {
 		err = b.javaScript(false)
@@ -121,25 +124,18 @@ func (b *Chromium) prepare(ctx context.Context) {
 	}
 }
 
-// look shows pages in the size and the colours that the options ask for.
-func (b *Chromium) look() error {
-	_, size := chromedp.Call(b.Ctx, emulation.SetDeviceMetricsOverride, emulation.SetDeviceMetricsOverrideParams{
-		Width: b.options.Width, Height: b.options.Height, DeviceScaleFactor: 1,
-	})
-	scheme := "light"
-	if b.options.Dark {
-		scheme = "dark"
-	}
-	_, colours := chromedp.Call(b.Ctx, emulation.SetEmulatedMedia, emulation.SetEmulatedMediaParams{
-		Features: []*emulation.MediaFeature{{Name: "prefers-color-scheme", Value: scheme}},
-	})
-	return errors.Join(size, colours)
-}
-
 // javaScript switches the page's scripts on or off from its next load on; what the rig evaluates itself runs either way.
 func (b *Chromium) javaScript(on bool) error {
 	_, err := chromedp.Call(b.Ctx, emulation.SetScriptExecutionDisabled, emulation.SetScriptExecutionDisabledParams{Value: !on})
 	return err
+}
+
+// InEveryPage runs a script in every document that is opened from now on, before the document's own.
+func (b *Chromium) InEveryPage(script string) {
+	b.t.Helper()
+	if _, err := chromedp.Call(b.Ctx, page.AddScriptToEvaluateOnNewDocument, page.AddScriptToEvaluateOnNewDocumentParams{Source: script}); err != nil {
+		b.t.Fatalf("add a script to every page: %v", err)
+	}
 }
 
 func (b *Chromium) listen(event any) {

@@ -38,7 +38,7 @@ app.example.com {
 
 func TestBrowserSeesPagesViolationsAndBarriers(t *testing.T) {
 	g := rig.Gateway(t, rig.Options{Caddyfile: pages})
-	b := rig.Browser(t, rig.BrowserOptions{Gateway: g, Dark: true, Width: 360, Height: 640})
+	b := rig.Browser(t, rig.BrowserOptions{Gateway: g, Look: rig.Look{Dark: true, Width: 360, Height: 640}})
 
 	b.Open("https://app.example.com/")
 	if got := b.Text("h1"); got != "Good" {
@@ -126,7 +126,7 @@ func TestWindowsOfOneBrowserHaveCookiesAndLooksOfTheirOwn(t *testing.T) {
 		t.Errorf("cookies %q and %q, want them apart", a, b)
 	}
 	const seen = `matchMedia("(prefers-color-scheme: dark)").matches + " " + innerWidth + "x" + innerHeight`
-	one.Look(true, 360, 740)
+	one.Show(rig.Look{Dark: true, Width: 360, Height: 740})
 	if a, b := rig.Eval[string](one, seen), rig.Eval[string](other, seen); a != "true 360x740" || b != "false 1280x800" {
 		t.Errorf("looks %q and %q", a, b)
 	}

@@ -48,7 +48,7 @@ func (b *Chromium) fail(err error) {
 // Open goes to the address and waits until the page is loaded. An error page of the server is a page too.
 func (b *Chromium) Open(url string) {
 	b.t.Helper()
-	b.Do(chromedp.Navigate(url), chromedp.WaitReady(chromedp.CSS("body")))
+	b.Do(chromedp.Navigate(url))
 }
 
 // Fill empties the field the CSS selector finds and types text into it.

@@ -21,26 +21,12 @@ var windows struct {
 // its port. The options' Gateway and Language are not looked at.
 func Window(t testing.TB, o BrowserOptions) *Chromium {
 	t.Helper()
-	if o.Width == 0 {
-		o.Width, o.Height = 1280, 800
-	}
+	o.Look = o.orDesk()
 	ctx, end := chromedp.NewContext(sharedChromium(t), chromedp.WithNewBrowserContext())
 	t.Cleanup(end)
 	b := &Chromium{Ctx: ctx, t: t, options: o}
 	b.prepare(ctx)
 	return b
-}
-
-// Look changes how the page that is open is shown: dark or light, and its width and height in CSS pixels.
-func (b *Chromium) Look(dark bool, width, height int64) {
-	b.t.Helper()
-	b.options.Dark, b.options.Width, b.options.Height = dark, width, height
-	if err := b.look(); err != nil {
-		b.fail(err)
-	}
-	if !b.options.NoJavaScript { // colours fade into each other; what is measured meanwhile is neither
-		Eval[bool](b, "Promise.allSettled(document.getAnimations().filter(a => a instanceof CSSTransition).map(a => a.finished)).then(() => true)")
-	}
 }
 
 func sharedChromium(t testing.TB) context.Context {

@@ -10,9 +10,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/chromedp/cdproto/emulation"
-	"github.com/chromedp/chromedp"
-
 	"github.com/truxeio/caddy-truxe/internal/portal/view"
 	"github.com/truxeio/caddy-truxe/test/rig"
 )
@@ -62,85 +59,9 @@ func newPreview(t *testing.T) *preview {
 	return p
 }
 
-// complaints leaves out what the browser says of every 4xx and 5xx page.
-func complaints(b *rig.Chromium) []rig.Problem {
-	var out []rig.Problem
-	for _, p := range b.Problems() {
-		if p.Kind != "log" || !strings.Contains(p.Text, "the server responded with a status of") {
-			out = append(out, p)
-		}
-	}
-	return out
-}
-
-// CS-09 No page breaks its own policy in a real browser. UX section 4, 12 and 18: no barrier in light and dark, at a
-// desk and on a phone; every page's picture is kept.
-func TestEveryPageInChromium(t *testing.T) {
-	p := newPreview(t)
-	for _, mode := range []struct {
-		name string
-		o    rig.BrowserOptions
-		lang string
-		look bool // for the pictures and the policy alone: axe-core has seen these colours and this width
-	}{
-		{"light-1280", rig.BrowserOptions{}, "", false},
-		{"dark-1280", rig.BrowserOptions{Dark: true}, "", false},
-		{"light-360", rig.BrowserOptions{Width: 360, Height: 720}, "", false},
-		{"dark-360", rig.BrowserOptions{Dark: true, Width: 360, Height: 720}, "", true},
-		{"rtl-1280", rig.BrowserOptions{}, "ar-XB", false},
-	} {
-		t.Run(mode.name, func(t *testing.T) {
-			b := rig.Browser(t, mode.o)
-			for _, s := range stories() {
-				if s.name == "continue" { // goes on at once; TestContinueGoesOnWithItsFragment follows it
-					continue
-				}
-				b.Forget()
-				b.Open(p.URL + "/s/" + s.name + "?lang=" + mode.lang)
-				if !mode.look {
-					for _, f := range rig.Serious(b.Axe()) {
-						t.Errorf("%s: %s", s.name, f)
-					}
-				}
-				for _, c := range complaints(b) {
-					t.Errorf("%s: %s: %s", s.name, c.Kind, c.Text)
-				}
-				if os.Getenv("TRUXE_SCREENSHOTS") != "" {
-					b.Screenshot("page-" + s.name + "-" + mode.name)
-				}
-			}
-		})
-	}
-}
-
-// WCAG 2.2 1.4.10 Reflow at 320 px, also with a language 40 % longer and from right to left; 2.5.8 nothing to press is
-// smaller than 24 px.
-func TestNothingScrollsSideways(t *testing.T) {
-	p := newPreview(t)
-	b := rig.Browser(t, rig.BrowserOptions{Width: 320, Height: 640})
-	for _, lang := range []string{"", "en-XA", "ar-XB"} {
-		for _, s := range stories() {
-			if s.name == "continue" {
-				continue
-			}
-			b.Open(p.URL + "/s/" + s.name + "?lang=" + lang)
-			if over := rig.Eval[int](b, `document.documentElement.scrollWidth - innerWidth`); over > 0 {
-				t.Errorf("%s %s is %d px too wide: %s", s.name, lang, over, rig.Eval[string](b,
-					`[...document.querySelectorAll("main *,header *")].filter(e => e.getBoundingClientRect().right > innerWidth + 1).map(e => e.outerHTML.slice(0, 90)).slice(0, 3).join("\n")`))
-			}
-			small := rig.Eval[string](b, `[...document.querySelectorAll("button,a.button,input:not([type=hidden]),nav a")]
-				.filter(e => e.checkVisibility()).filter(e => { const r = (e.type === "checkbox" ? e.parentElement : e).getBoundingClientRect(); return r.width < 24 || r.height < 44 })
-				.map(e => e.outerHTML.slice(0, 90)).join("\n")`)
-			if small != "" {
-				t.Errorf("%s %s: too small to press: %s", s.name, lang, small)
-			}
-		}
-	}
-}
-
 func TestRightToLeftFlipsTheLayout(t *testing.T) {
 	p := newPreview(t)
-	b := rig.Browser(t, rig.BrowserOptions{})
+	b := rig.Window(t, rig.BrowserOptions{})
 	const brandSide = `document.querySelector(".brand").getBoundingClientRect().x < document.querySelector(".who").getBoundingClientRect().x`
 	const revealSide = `document.querySelector(".reveal").getBoundingClientRect().x > innerWidth / 2`
 	for lang, want := range map[string]bool{"": true, "ar-XB": false} {
@@ -159,7 +80,7 @@ func TestRightToLeftFlipsTheLayout(t *testing.T) {
 func TestContinueGoesOnWithItsFragment(t *testing.T) {
 	p := newPreview(t)
 	for _, off := range []bool{false, true} {
-		b := rig.Browser(t, rig.BrowserOptions{NoJavaScript: off})
+		b := rig.Window(t, rig.BrowserOptions{NoJavaScript: off})
 		b.Open(p.URL + "/s/continue")
 		b.WaitLocation("/held#/d/7")
 	}
@@ -169,14 +90,14 @@ func TestContinueGoesOnWithItsFragment(t *testing.T) {
 func TestFailureIsAnnounced(t *testing.T) {
 	p := newPreview(t)
 	for _, off := range []bool{false, true} {
-		b := rig.Browser(t, rig.BrowserOptions{NoJavaScript: off})
+		b := rig.Window(t, rig.BrowserOptions{NoJavaScript: off})
 		b.Open(p.URL + "/s/login-wrong")
 		got := rig.Eval[string](b, `document.activeElement.getAttribute("role") + "|" + document.querySelector("#username").value + "|" + document.querySelector("#password").value + "|" + document.title`)
 		if got != "alert|alice||Error: Sign in · Truxe" {
 			t.Errorf("JavaScript off %v: %q", off, got)
 		}
 	}
-	b := rig.Browser(t, rig.BrowserOptions{})
+	b := rig.Window(t, rig.BrowserOptions{})
 	b.Open(p.URL + "/s/login")
 	if id := rig.Eval[string](b, `document.activeElement.id`); id != "username" {
 		t.Errorf("control: focus at %q", id)
@@ -185,7 +106,7 @@ func TestFailureIsAnnounced(t *testing.T) {
 
 func TestRevealIsHiddenAgainOnSubmit(t *testing.T) {
 	p := newPreview(t)
-	b := rig.Browser(t, rig.BrowserOptions{})
+	b := rig.Window(t, rig.BrowserOptions{})
 	b.Open(p.URL + "/s/login#/dashboard/7?a=b")
 	b.Fill("#username", "alice")
 	b.Fill("#password", "correct horse battery")
@@ -213,7 +134,7 @@ func TestRevealIsHiddenAgainOnSubmit(t *testing.T) {
 
 func TestSetupCodeLeavesTheAddressBar(t *testing.T) {
 	p := newPreview(t)
-	b := rig.Browser(t, rig.BrowserOptions{})
+	b := rig.Window(t, rig.BrowserOptions{})
 	b.Open(p.URL + "/s/setup#t=4h1-secret")
 	rig.WaitFor(t, 5*time.Second, "the code in the form", func() bool {
 		return rig.Eval[string](b, `document.querySelector("#token").value`) == "4h1-secret"
@@ -221,7 +142,7 @@ func TestSetupCodeLeavesTheAddressBar(t *testing.T) {
 	if at := b.Location(); strings.Contains(at, "4h1") {
 		t.Errorf("the address bar still has the code: %s", at)
 	}
-	off := rig.Browser(t, rig.BrowserOptions{NoJavaScript: true})
+	off := rig.Window(t, rig.BrowserOptions{NoJavaScript: true})
 	off.Open(p.URL + "/s/setup")
 	if !strings.Contains(off.Text("main"), "caddy truxe setup") {
 		t.Error("without JavaScript nobody says where the code is")
@@ -231,7 +152,7 @@ func TestSetupCodeLeavesTheAddressBar(t *testing.T) {
 // UX section 2, Tabs: a waiting sign-in goes on, a page of somebody who is signed out says so.
 func TestTabsHearOfEachOther(t *testing.T) {
 	p := newPreview(t)
-	b := rig.Browser(t, rig.BrowserOptions{})
+	b := rig.Window(t, rig.BrowserOptions{})
 	b.Open(p.URL + "/s/login")
 	account := b.NewTab()
 	account.Open(p.URL + "/s/account")
@@ -255,14 +176,14 @@ func TestTabsHearOfEachOther(t *testing.T) {
 
 func TestSubmitAgainNeedsNoJavaScript(t *testing.T) {
 	p := newPreview(t)
-	b := rig.Browser(t, rig.BrowserOptions{})
+	b := rig.Window(t, rig.BrowserOptions{})
 	b.Open(p.URL + "/s/ended")
 	b.WaitVisible("[data-resubmit]")
 	b.Open(p.URL + "/s/ended-cross")
 	if n := rig.Eval[int](b, `document.querySelectorAll("[data-resubmit]").length`); n != 0 {
 		t.Error("a form of another site can be submitted again")
 	}
-	off := rig.Browser(t, rig.BrowserOptions{NoJavaScript: true})
+	off := rig.Window(t, rig.BrowserOptions{NoJavaScript: true})
 	off.Open(p.URL + "/s/ended")
 	if text := off.Text("main"); !strings.Contains(text, "reload this page") || strings.Contains(text, "Submit again") {
 		t.Errorf("without JavaScript: %s", text)
@@ -271,7 +192,7 @@ func TestSubmitAgainNeedsNoJavaScript(t *testing.T) {
 
 func TestCopyCountdownAndLocalTimes(t *testing.T) {
 	p := newPreview(t)
-	b := rig.Browser(t, rig.BrowserOptions{})
+	b := rig.Window(t, rig.BrowserOptions{})
 	b.Open(p.URL + "/s/login-limited")
 	first := b.Text("[data-countdown]")
 	rig.WaitFor(t, 6*time.Second, "the countdown", func() bool { return b.Text("[data-countdown]") != first })
@@ -285,25 +206,5 @@ func TestCopyCountdownAndLocalTimes(t *testing.T) {
 	rig.WaitFor(t, 5*time.Second, "Copied", func() bool { return b.Text(".copied") == "Copied" })
 	if got := rig.Eval[string](b, `window.copied`); got != "R-7KQ2-X9FD" {
 		t.Errorf("copied %q", got)
-	}
-}
-
-// Forced colours and reduced motion: what is pressed still has an edge, nothing moves.
-func TestForcedColoursAndReducedMotion(t *testing.T) {
-	p := newPreview(t)
-	b := rig.Browser(t, rig.BrowserOptions{})
-	if _, err := chromedp.Call(b.Ctx, emulation.SetEmulatedMedia, emulation.SetEmulatedMediaParams{Features: []*emulation.MediaFeature{
-		{Name: "forced-colors", Value: "active"}, {Name: "prefers-reduced-motion", Value: "reduce"}}}); err != nil {
-		t.Fatal(err)
-	}
-	b.Open(p.URL + "/s/login-wrong")
-	if os.Getenv("TRUXE_SCREENSHOTS") != "" {
-		b.Screenshot("page-login-wrong-forced-colours")
-	}
-	if got := rig.Eval[string](b, `getComputedStyle(document.querySelector(".button")).borderTopStyle`); got != "solid" {
-		t.Errorf("button edge %q", got)
-	}
-	if got := rig.Eval[string](b, `getComputedStyle(document.querySelector(".button")).transitionDuration`); strings.Trim(got, "0s, ") != "" {
-		t.Errorf("the button moves for %q", got)
 	}
 }

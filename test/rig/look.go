@@ -1,0 +1,55 @@
+package rig
+
+import (
+	"errors"
+
+	"github.com/chromedp/cdproto/emulation"
+	"github.com/chromedp/chromedp"
+)
+
+// orDesk is the look, in the size of a desk's screen where it names none.
+func (l Look) orDesk() Look {
+	if l.Width == 0 {
+		l.Width, l.Height = 1280, 800
+	}
+	if l.Height == 0 {
+		l.Height = 800
+	}
+	return l
+}
+
+// Show changes how the page that is open, and those after it, are shown.
+func (b *Chromium) Show(l Look) {
+	b.t.Helper()
+	b.options.Look = l.orDesk()
+	if err := b.show(); err != nil {
+		b.fail(err)
+	}
+	// Colours fade into each other, children after their parents; what is measured meanwhile is neither.
+	Eval[bool](b, `(() => {
+		for (let left = 9; left--;) {
+			const fading = document.getAnimations().filter(a => a instanceof CSSTransition);
+			if (!fading.length) return true;
+			fading.forEach(a => a.finish());
+		}
+		return false;
+	})()`)
+}
+
+func (b *Chromium) show() error {
+	l := b.options.Look
+	_, size := chromedp.Call(b.Ctx, emulation.SetDeviceMetricsOverride, emulation.SetDeviceMetricsOverrideParams{
+		Width: l.Width, Height: l.Height, DeviceScaleFactor: 1,
+	})
+	scheme, forced := "light", "none"
+	if l.Dark {
+		scheme = "dark"
+	}
+	if l.ForcedColours {
+		forced = "active"
+	}
+	_, colours := chromedp.Call(b.Ctx, emulation.SetEmulatedMedia, emulation.SetEmulatedMediaParams{
+		Features: []*emulation.MediaFeature{{Name: "prefers-color-scheme", Value: scheme}, {Name: "forced-colors", Value: forced}},
+	})
+	return errors.Join(size, colours)
+}
