@@ -16,7 +16,7 @@ var ssoSites = share(plot{
 // at is the same browser on another host.
 func (v *visitor) at(host string) *visitor { return &visitor{s: v.s, c: v.c, host: host} }
 
-// go follows redirects and refreshing pages, as a browser does, until a page stays.
+// follow goes through redirects and refreshing pages, as a browser does, until a page stays.
 func (v *visitor) follow(a answer) (answer, string) {
 	v.s.t.Helper()
 	where := ""

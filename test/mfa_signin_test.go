@@ -149,8 +149,8 @@ func TestFiveWrongCodesEndTheSignIn(t *testing.T) {
 		}
 	}
 	over := v.second("method", "totp", "code", wrong).want(http.StatusUnauthorized)
-	if !strings.Contains(over.body, `name="password"`) {
-		t.Error("after the last try the page is not the first step")
+	if !strings.Contains(over.body, `name="password"`) || !strings.Contains(over.text(), "Too many wrong codes. Sign in again.") {
+		t.Error("after the last try the page is not the first step, or does not say why")
 	}
 	v.get("/.truxe/mfa", navigate).want(http.StatusSeeOther, http.StatusFound)
 	v.get("/", navigate).want(http.StatusFound)
@@ -174,7 +174,7 @@ func TestRecoveryCodeWorksOnceInAnySpelling(t *testing.T) {
 	v.get("/", navigate).want(http.StatusOK)
 
 	again := f.pending()
-	if a := again.second("method", "recovery_code", "code", code).want(http.StatusUnauthorized); !strings.Contains(a.body, "There is a problem") {
+	if a := again.second("method", "recovery_code", "code", code).want(http.StatusUnauthorized); !strings.Contains(a.text(), "That recovery code didn't match. Each code works once.") {
 		t.Errorf("a used recovery code: %.300s", a.body)
 	}
 	f.complete(f.begin(), "recovery_code", code).problem(http.StatusUnauthorized, "invalid_code")

@@ -137,8 +137,11 @@ func (c *call) mfaFailed(err error, page view.MFA) error {
 		return err
 	}
 	_, half, still, halfErr := c.half()
-	if known.Code == identity.CodeLoginRequired || halfErr == nil && !still {
-		return c.secondStepOver(page.Return)
+	switch {
+	case halfErr == nil && !still && known.Code == identity.CodeInvalidCode: // it was the last try
+		return c.secondStepOver(page.Return, "problem.codes_over")
+	case known.Code == identity.CodeLoginRequired, halfErr == nil && !still:
+		return c.secondStepOver(page.Return, "problem.sign_in_over")
 	}
 	if halfErr != nil {
 		return halfErr
@@ -177,9 +180,9 @@ func (c *call) passkeyElsewhere(id string) error {
 }
 
 // secondStepOver answers a code for a sign-in that is gone: it took too long, or every try is used up.
-func (c *call) secondStepOver(id string) error {
+func (c *call) secondStepOver(id, words string) error {
 	c.Flows.flow(c.w, c.credential)
-	c.login(http.StatusUnauthorized, id, view.Login{Problems: []view.Problem{{Key: "problem.sign_in_over"}}})
+	c.login(http.StatusUnauthorized, id, view.Login{Problems: []view.Problem{{Key: words}}})
 	return nil
 }
 
