@@ -10,6 +10,7 @@ import (
 	"github.com/truxeio/caddy-truxe/internal/audit"
 	"github.com/truxeio/caddy-truxe/internal/credential/credentialtest"
 	"github.com/truxeio/caddy-truxe/internal/identity"
+	"github.com/truxeio/caddy-truxe/internal/secret"
 	"github.com/truxeio/caddy-truxe/internal/session"
 	"github.com/truxeio/caddy-truxe/internal/store"
 )
@@ -161,7 +162,7 @@ func TestTrustEndsWithPasswordFactorAndTime(t *testing.T) {
 		}
 		trusted.stands("pwd", "1", false, false)
 		thief := trusted.stranger()
-		thief.device = trusted.device[:len(trusted.device)-1] + "A"
+		thief.device, _ = secret.NewSessionSecret()
 		thief.half()
 		end()
 		n.clock.move(time.Minute)
