@@ -77,6 +77,19 @@ func TestPagesOfSignInAndAccountLiveOnThePortal(t *testing.T) {
 		t.Errorf("the app is told %q", amr)
 	}
 	portal.get("/.truxe/account", navigate).want(http.StatusOK)
+
+	// UX section 1.2: a form whose session has ended; the sign-in in a second tab ends on the app's own host.
+	other := s.browser("app.test")
+	ended := other.do("POST", "/save", "x=1", submit, []string{"Origin", "https://app.test"}).want(http.StatusUnauthorized)
+	if !strings.Contains(ended.body, `href="/.truxe/login?back=1"`) {
+		t.Fatalf("the page of a form whose session has ended: %.2000s", ended.body)
+	}
+	login := other.get("/.truxe/login?back=1", navigate).want(http.StatusFound).header.Get("Location")
+	back, where := other.at("auth.test").follow(other.at("auth.test").tryForm(login, "pia", piaPassword).want(http.StatusSeeOther))
+	if where != "https://app.test/.truxe/continue?r=back" || !strings.Contains(back.text(), "Go back to the other tab.") {
+		t.Errorf("the second tab ends at %s: %.900s", where, back.text())
+	}
+	other.do("POST", "/save", "x=1", submit, []string{"Origin", "https://app.test"}).want(http.StatusOK)
 	for _, host := range []string{"auth.test", "app.test"} {
 		var out map[string]string
 		v.at(host).get("/.well-known/passkey-endpoints", program).want(http.StatusOK).json(&out)
