@@ -39,7 +39,7 @@ type App struct {
 	Session *Session `json:"session,omitempty"`
 	// How passwords are judged and stored.
 	Password *Password `json:"password,omitempty"`
-	// Who must have a second factor.
+	// Who must have a second factor. Default: nobody.
 	MFA *MFA `json:"mfa,omitempty"`
 	// Bounds of failed sign-ins.
 	RateLimits *RateLimits `json:"rate_limits,omitempty"`
@@ -170,7 +170,7 @@ func (a *App) resolve() (gateway.Config, error) {
 		c.Password = gateway.Password{MinLength: p.MinLength, MinLengthWithMFA: p.MinLengthWithMFA, Algorithm: p.Hash, Cost: p.Cost, BreachedFile: p.Breached}
 	}
 	if m := a.MFA; m != nil {
-		c.MFA = gateway.MFA{Required: m.Required, Roles: m.Roles}
+		c.MFA = gateway.MFA(*m)
 	}
 	if l := a.RateLimits; l != nil {
 		c.RateLimits = gateway.RateLimits{Login: l.Login.rate(), Address: l.Address.rate()}

@@ -19,7 +19,7 @@ import (
 // columns are what a table shows of each kind of row; JSON and YAML show everything.
 var columns = map[string][]string{
 	"users.list":    {"username", "email", "name", "roles", "disabled", "last_seen"},
-	"users.show":    {"id", "username", "email", "name", "roles", "disabled", "managed", "created", "last_seen"},
+	"users.show":    {"id", "username", "email", "name", "roles", "disabled", "managed", "created", "last_seen", "mfa", "recovery_codes", "passkeys", "trusted_browsers", "clock"},
 	"sessions.list": {"id", "username", "host", "ip", "created", "last_seen", "expires", "amr"},
 	"keys.list":     {"kid", "state", "source", "created", "activates", "retires", "expires"},
 	"keys.rotate":   {"kid", "state", "activates"},

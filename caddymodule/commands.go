@@ -143,9 +143,17 @@ func (c *cli) users() *cobra.Command {
 			return c.show("users.delete", map[string]any{"user": args[0]})
 		})
 	remove.Flags().BoolVar(&yes, "yes", false, "do not ask")
+	reset := command("reset-mfa <username>", "Removes all second factors of a user; sessions and tokens end at once",
+		"  caddy truxe users reset-mfa alice\n  caddy truxe users reset-mfa alice --yes", cobra.ExactArgs(1), func(_ *cobra.Command, args []string) error {
+			if err := c.confirm(yes, "Remove authenticator app, passkeys and recovery codes of "+args[0]+"?"); err != nil {
+				return err
+			}
+			return c.show("users.reset-mfa", map[string]any{"user": args[0]})
+		})
+	reset.Flags().BoolVar(&yes, "yes", false, "do not ask")
 	return group("users", "Lists, creates, disables and deletes users", add, list, simple("show", "Shows one user", "users.show"),
 		simple("disable", "Disables a user; sessions and tokens end at once", "users.disable"),
-		simple("enable", "Lets a disabled user sign in again", "users.enable"), remove)
+		simple("enable", "Lets a disabled user sign in again", "users.enable"), reset, remove)
 }
 
 func (c *cli) sessions() *cobra.Command {

@@ -84,6 +84,14 @@ type Password struct {
 	Breached string `json:"breached,omitempty"`
 }
 
+// MFA says who must have a second factor: who has none sets one up at the next sign-in.
+type MFA struct {
+	// Whether a second factor is required; otherwise everybody may have one.
+	Required bool `json:"required,omitempty"`
+	// Only people with one of these roles must have one. Default: everybody
+	Roles []string `json:"roles,omitempty"`
+}
+
 // Rate is a number of events in a window of time.
 type Rate struct {
 	Events int            `json:"events"`

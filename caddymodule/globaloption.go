@@ -216,6 +216,30 @@ func (a *App) readPassword(d *caddyfile.Dispenser) error {
 	})
 }
 
+// readMFA reads one line. Lines with roles add up; a line without them is for everybody.
+func (a *App) readMFA(d *caddyfile.Dispenser) error {
+	args := d.RemainingArgs()
+	switch {
+	case len(args) == 0:
+		return d.ArgErr()
+	case args[0] != "optional" && args[0] != "required":
+		return d.Errf("mfa cannot be %q%s", args[0], nearest.Hint(args[0], []string{"optional", "required"}))
+	case args[0] == "optional" && len(args) > 1, len(args) > 1 && (len(args) < 4 || args[1] != "for" || args[2] != "role"):
+		return d.Err("mfa is `optional` or `required [for role <role...>]`")
+	case a.MFA != nil && (!a.MFA.Required || args[0] == "optional"):
+		return d.Err("mfa is both `optional` and `required`; remove one of the lines")
+	case a.MFA != nil && (len(a.MFA.Roles) == 0 || len(args) == 1):
+		return d.Err("mfa is required for everybody already; remove one of the lines")
+	}
+	if a.MFA == nil {
+		a.MFA = &MFA{Required: args[0] == "required"}
+	}
+	if len(args) > 3 {
+		a.MFA.Roles = append(a.MFA.Roles, args[3:]...)
+	}
+	return nil
+}
+
 func (a *App) readRateLimit(d *caddyfile.Dispenser) error {
 	var which, events, window string
 	if !d.AllArgs(&which, &events, &window) {

@@ -6,6 +6,8 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+
+	"github.com/truxeio/caddy-truxe/internal/portal"
 )
 
 var csrfSite = share(plot{
@@ -43,7 +45,15 @@ func TestCrossOriginRequestsChangeNothing(t *testing.T) {
 		{"Origin", "https://evil.test", "Sec-Fetch-Site", "cross-site"}, {"Origin", "https://evil.test"}, {"Sec-Fetch-Site", "cross-site"}, {"Sec-Fetch-Site", "same-site"},
 		{"Origin", "null"}, {"Origin", "https://csrf.test.evil.test"}, {"Origin", "http://csrf.test:1"},
 	}
-	for _, c := range stateChanging {
+	changing := stateChanging
+	for _, r := range portal.Routes() { // whatever is registered, not only what somebody thought of here
+		for _, method := range r.Methods {
+			if body, _ := bodyFor(method, r.Path); method != http.MethodGet {
+				changing = append(changing, struct{ method, path, body, kind string }{method, "/.truxe/" + strings.ReplaceAll(r.Path, "{id}", "aaaaaaaaaaaaaaaaaaaaaaaaaa"), body, "json"})
+			}
+		}
+	}
+	for _, c := range changing {
 		for _, headers := range foreign {
 			if a := pia.do(c.method, c.path, c.body, typeOf(c.kind), headers); a.status != http.StatusForbidden || !strings.Contains(a.body, "R-") {
 				t.Errorf("%s %s with %v: %d", c.method, c.path, headers, a.status)

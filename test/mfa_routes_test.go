@@ -98,7 +98,9 @@ func TestHalfSignedInIsNotSignedInOnAnyRoute(t *testing.T) {
 	}
 
 	// Signing out ends it, and then the right code comes too late.
-	pending.get("/.truxe/logout", navigate).want(http.StatusOK)
+	if ask := pending.get("/.truxe/logout", navigate).want(http.StatusOK).text(); !strings.Contains(ask, "Stop signing in?") || strings.Contains(ask, "You're signed in") {
+		t.Errorf("the page of signing out: %.1500s", ask)
+	}
 	pending.form("logout").want(http.StatusSeeOther)
 	if a := pending.form("mfa", "method", "totp", "code", f.codeAt(f.last+1)); a.status != http.StatusSeeOther || !strings.HasPrefix(a.header.Get("Location"), "/.truxe/login") {
 		t.Errorf("a code after logout: %d %s", a.status, a.header.Get("Location"))

@@ -144,13 +144,13 @@ func TestFiveWrongCodesEndTheSignIn(t *testing.T) {
 	v := f.pending()
 	for left := 4; left > 0; left-- {
 		a := v.second("method", "totp", "code", wrong).want(http.StatusUnauthorized)
-		if !strings.Contains(a.body, "That code didn&#39;t match.") && !strings.Contains(a.body, "That code didn't match.") {
-			t.Errorf("the page does not say that the code was wrong: %.300s", a.body)
+		if text := a.text(); !strings.Contains(text, "That code didn't match.") || !strings.Contains(text, fmt.Sprintf("%d tr", left)) {
+			t.Errorf("the page does not say that the code was wrong, or that %d tries are left: %.2600s", left, text)
 		}
 	}
 	over := v.second("method", "totp", "code", wrong).want(http.StatusUnauthorized)
-	if !strings.Contains(over.body, `name="password"`) {
-		t.Error("after the last try the page is not the first step")
+	if !strings.Contains(over.body, `name="password"`) || !strings.Contains(over.text(), "Too many wrong codes. Sign in again.") {
+		t.Error("after the last try the page is not the first step, or does not say why")
 	}
 	v.get("/.truxe/mfa", navigate).want(http.StatusSeeOther, http.StatusFound)
 	v.get("/", navigate).want(http.StatusFound)
@@ -174,7 +174,7 @@ func TestRecoveryCodeWorksOnceInAnySpelling(t *testing.T) {
 	v.get("/", navigate).want(http.StatusOK)
 
 	again := f.pending()
-	if a := again.second("method", "recovery_code", "code", code).want(http.StatusUnauthorized); !strings.Contains(a.body, "There is a problem") {
+	if a := again.second("method", "recovery_code", "code", code).want(http.StatusUnauthorized); !strings.Contains(a.text(), "That recovery code didn't match. Each code works once.") {
 		t.Errorf("a used recovery code: %.300s", a.body)
 	}
 	f.complete(f.begin(), "recovery_code", code).problem(http.StatusUnauthorized, "invalid_code")
@@ -244,5 +244,25 @@ func TestTrustedBrowserIsNotAskedUntilItsOwnerSaysSo(t *testing.T) {
 	v.form("account/devices", "revoke", "others").want(http.StatusSeeOther)
 	if to := signInAgain(); !strings.HasPrefix(to, "/.truxe/mfa") {
 		t.Errorf("after the trust has ended the browser is led to %s", to)
+	}
+}
+
+// UX LK-10 R12: from the third wrong password on the page says how many tries are left before the pause, for names that
+// nobody has too.
+func TestFewTriesLeftAreSaidForUnknownNamesToo(t *testing.T) {
+	s := tell(t, plot{sites: site("app.test", "\ttruxe\n\treverse_proxy UPSTREAM")})
+	for _, name := range []string{"pia", "nobody at all"} {
+		v := s.browser("app.test")
+		for try := 1; try <= 5; try++ {
+			text := v.tryForm("/.truxe/login", name, "not this one").want(http.StatusUnauthorized).text()
+			left := 5 - try
+			said := strings.Contains(text, fmt.Sprintf("%d tries left before a 1-minute pause.", left)) || strings.Contains(text, "1 try left before a 1-minute pause.")
+			if said != (left == 1 || left == 2) {
+				t.Errorf("%s, try %d: said %v: %.2600s", name, try, said, text)
+			}
+		}
+		if text := v.tryForm("/.truxe/login", name, "not this one").want(http.StatusTooManyRequests).text(); !strings.Contains(text, "Too many tries. You can try again at") {
+			t.Errorf("%s after five tries: %.2600s", name, text)
+		}
 	}
 }

@@ -77,6 +77,7 @@ func (a *Accounts) confirmTOTP(ctx context.Context, in ConfirmStep, user store.U
 		if noted := a.noteWrongCode(ctx, in.By, user.User, identity.MethodTOTP, err, locked, details); noted != nil {
 			return "", noted
 		}
+		return "", try.Refuse(err)
 	default:
 		_ = try.Abandon(context.WithoutCancel(ctx))
 	}

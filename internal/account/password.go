@@ -146,7 +146,7 @@ func (a *Accounts) prove(ctx context.Context, by By, address netip.Addr, user st
 		return err
 	}
 	if !ok || user.Disabled {
-		return a.failed(ctx, by, user, ok, false)
+		return try.Refuse(a.failed(ctx, by, user, ok, false))
 	}
 	f, err := a.Factors(ctx, user.ID, by.Host)
 	if err != nil || f.Any() {

@@ -108,7 +108,7 @@ func (a *Accounts) secondCode(ctx context.Context, s halfStep) (SignedIn, error)
 	case err == nil:
 		a.succeed(ctx, try) // the whole sign-in is done (LK-13)
 	case wrongCode(err):
-		try.Fail()
+		return out, try.Refuse(err)
 	default:
 		_ = try.Abandon(context.WithoutCancel(ctx))
 	}

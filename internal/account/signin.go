@@ -98,7 +98,7 @@ func (a *Accounts) signIn(ctx context.Context, in SignIn) (SignedIn, error) {
 	}
 	locked := who.user.Failures >= ceiling && device == nil
 	if !ok || !known || who.user.Disabled || locked {
-		return SignedIn{}, a.failed(ctx, in.By, who.user, ok, locked)
+		return SignedIn{}, try.Refuse(a.failed(ctx, in.By, who.user, ok, locked))
 	}
 	if stale {
 		a.rehash(ctx, who.user, in.Password)

@@ -82,8 +82,6 @@ type Revocations interface {
 	Ready() bool
 	// Refused gives the code, "" when nothing speaks against the principal.
 	Refused(p *identity.Principal) identity.Code
-	// Watch gives a context that ends when the principal is revoked or its credential expires.
-	Watch(ctx context.Context, p *identity.Principal) (context.Context, func())
 }
 
 // Verifier finds principals.

@@ -32,7 +32,9 @@ type CheckContext struct {
 }
 
 // Alone tells whether a normalised password is long enough to be the only factor (PW-01).
-func (p Policy) Alone(password string) bool { return utf8.RuneCountInString(password) >= p.LeastAlone() }
+func (p Policy) Alone(password string) bool {
+	return utf8.RuneCountInString(password) >= p.LeastAlone()
+}
 
 // LeastAlone is how many characters a password needs that is the only factor.
 func (p Policy) LeastAlone() int {

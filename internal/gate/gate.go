@@ -12,6 +12,7 @@ import (
 	"github.com/truxeio/caddy-truxe/internal/cors"
 	"github.com/truxeio/caddy-truxe/internal/identity"
 	"github.com/truxeio/caddy-truxe/internal/policy"
+	"github.com/truxeio/caddy-truxe/internal/revocation"
 )
 
 // Next is the handler after the gate. Caddy's handlers have this shape.
@@ -59,6 +60,11 @@ type Signer interface {
 	Sign(p *identity.Principal, host string) (jwt string, renew time.Time, err error)
 }
 
+// Streams cut requests under way whose credential is revoked or expires.
+type Streams interface {
+	Join(s *revocation.Stream, p *identity.Principal)
+}
+
 // Metrics counts decisions.
 type Metrics interface {
 	Decision(decision, reason string)
@@ -75,6 +81,7 @@ type Gate struct {
 	Metrics  Metrics
 	CORS     *cors.Origins
 	Signer   Signer
+	Streams  Streams
 	Now      func() time.Time
 	Logger   *slog.Logger
 }

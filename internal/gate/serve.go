@@ -13,6 +13,7 @@ import (
 	"github.com/truxeio/caddy-truxe/internal/identity"
 	"github.com/truxeio/caddy-truxe/internal/identityheader"
 	"github.com/truxeio/caddy-truxe/internal/policy"
+	"github.com/truxeio/caddy-truxe/internal/revocation"
 )
 
 // began makes a duration cost one reading of the steady clock at each end, not of the wall clock too.
@@ -66,7 +67,7 @@ func (g *Gate) Serve(w http.ResponseWriter, r *http.Request, s *Site, c Client, 
 		return nil
 	}
 	// a new trail: the one of a gate before this one is among its ancestors, and must not become its own
-	t := &trail{Context: r.Context(), credential: sent, entry: v.entry}
+	t := &trail{Stream: revocation.Stream{Context: r.Context()}, credential: sent, entry: v.entry}
 	if v.entry != nil {
 		s.headers.ApplyTo(r.Header, v.entry.Values, &t.values)
 		if assertion != "" {
@@ -76,9 +77,8 @@ func (g *Gate) Serve(w http.ResponseWriter, r *http.Request, s *Site, c Client, 
 		if v.entry.Principal.Credential == identity.CredentialCookie && !s.isPassive(r) {
 			g.Verifier.Sessions.Used(v.entry)
 		}
-		var done func()
-		t.Context, done = g.Verifier.Revocations.Watch(t.Context, v.entry.Principal)
-		defer done()
+		g.Streams.Join(&t.Stream, v.entry.Principal)
+		defer t.End()
 	}
 	return next.ServeHTTP(w, r.WithContext(t))
 }

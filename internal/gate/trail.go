@@ -1,19 +1,19 @@
 package gate
 
 import (
-	"context"
 	"net/http"
 
 	"github.com/truxeio/caddy-truxe/internal/authn"
 	"github.com/truxeio/caddy-truxe/internal/identityheader"
+	"github.com/truxeio/caddy-truxe/internal/revocation"
 )
 
 // trail is what the first of our handlers on a request leaves for the next ones: a site may have several `truxe`
 // directives, and once the credential is taken off the request only the trail has it.
 type trail struct {
-	context.Context
-	credential authn.Credential
-	entry      *authn.Entry // set once identity headers are on the request
+	revocation.Stream // the request's context, which ends when the credential does
+	credential        authn.Credential
+	entry             *authn.Entry // set once identity headers are on the request
 
 	// Room for what this request's headers hold. It is never shared between requests: other handlers edit header values
 	// in place.
@@ -39,7 +39,7 @@ func (t *trail) Value(key any) any {
 	if _, ok := key.(trailKey); ok {
 		return t
 	}
-	return t.Context.Value(key)
+	return t.Stream.Value(key)
 }
 
 func trailOf(r *http.Request) *trail {
@@ -53,7 +53,7 @@ func (g *Gate) Strip(w http.ResponseWriter, r *http.Request, s *Site, next Next)
 	if trailOf(r) == nil {
 		s.clean(r)
 		c := g.Verifier.Take(r)
-		r = r.WithContext(&trail{Context: r.Context(), credential: c})
+		r = r.WithContext(&trail{Stream: revocation.Stream{Context: r.Context()}, credential: c})
 	}
 	return next.ServeHTTP(w, r)
 }

@@ -32,6 +32,7 @@ var adminCalls = map[string]adminCall{
 	"users.enable": func(ctx context.Context, g *Gateway, raw json.RawMessage) (any, error) {
 		return adminUsersDisable(ctx, g, raw, false)
 	},
+	"users.reset-mfa": adminUsersResetMFA,
 	"users.delete":    adminUsersDelete,
 	"sessions.list":   adminSessionsList,
 	"sessions.revoke": adminSessionsRevoke,
@@ -192,14 +193,6 @@ func userArgument(ctx context.Context, g *Gateway, raw json.RawMessage) (identit
 		return identity.User{}, err
 	}
 	return named(ctx, g, in.User)
-}
-
-func adminUsersShow(ctx context.Context, g *Gateway, raw json.RawMessage) (any, error) {
-	u, err := userArgument(ctx, g, raw)
-	if err != nil {
-		return nil, err
-	}
-	return userRow(u), nil
 }
 
 func adminUsersDisable(ctx context.Context, g *Gateway, raw json.RawMessage, disabled bool) (any, error) {

@@ -93,7 +93,7 @@ func (g *Gateway) build() error {
 	auth := &authn.Verifier{Sessions: &cookieSessions{table: e.sessions, renewals: e.renewals}, Tokens: &bearerTokens{verifier: verifier, cache: e.cache, now: cfg.Now}, Revocations: e.revoked,
 		Renewer: &renewer{accounts: g.accounts, now: cfg.Now}}
 	g.gate = &gate.Gate{Verifier: auth, Pages: portal.GatePages{View: pages, Base: cfg.Path}, WayBack: flows, Audit: e.audit, Metrics: cfg.Metrics,
-		CORS: origins, Signer: &token.Asserter{Ring: e.ring, Issuer: g.issuerOf, Now: cfg.Now}, Now: cfg.Now, Logger: cfg.Logger}
+		CORS: origins, Signer: &token.Asserter{Ring: e.ring, Issuer: g.issuerOf, Now: cfg.Now}, Streams: e.revoked, Now: cfg.Now, Logger: cfg.Logger}
 	g.portal, err = portal.New(&portal.Portal{Base: cfg.Path, PortalHost: cfg.Portal, PortalOrigin: cfg.portalOrigin(), Sites: cfg.portalSites(),
 		Accounts: g.accounts, Verifier: auth, CORS: origins, View: pages, Flows: flows, Remember: cfg.Session.Remember, JWKS: e.ring.JWKS,
 		Health: func() portal.Health { return e.health() }, Now: cfg.Now})

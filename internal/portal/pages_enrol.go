@@ -59,7 +59,7 @@ func (c *call) enrolFailed(err error, key account.HalfKey, half account.Half, id
 		return err
 	}
 	if known.Code == identity.CodeLoginRequired {
-		return c.secondStepOver(id)
+		return c.secondStepOver(id, "problem.sign_in_over")
 	}
 	c.rateFields(err)
 	page, status := view.TOTP{Return: id}, problem.Status(known.Code)
@@ -74,7 +74,7 @@ func (c *call) enrolFailed(err error, key account.HalfKey, half account.Half, id
 		return err
 	}
 	if _, _, still, halfErr := c.half(); halfErr != nil || !still {
-		return c.secondStepOver(id)
+		return c.secondStepOver(id, "problem.codes_over")
 	}
 	return c.enrolTOTP(status, key, half, page)
 }

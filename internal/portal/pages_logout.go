@@ -20,7 +20,7 @@ func pageLogout(c *call) error {
 			c.View.Render(c.w, c.r, http.StatusOK, view.SignedOut{Hosts: []string{c.host}})
 			return nil
 		}
-		ask.Viewer = halfViewer(half)
+		ask.Viewer, ask.Half = halfViewer(half), true
 	}
 	c.View.Render(c.w, c.r, http.StatusOK, ask)
 	return nil

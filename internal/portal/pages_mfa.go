@@ -137,8 +137,11 @@ func (c *call) mfaFailed(err error, page view.MFA) error {
 		return err
 	}
 	_, half, still, halfErr := c.half()
-	if known.Code == identity.CodeLoginRequired || halfErr == nil && !still {
-		return c.secondStepOver(page.Return)
+	switch {
+	case halfErr == nil && !still && known.Code == identity.CodeInvalidCode: // it was the last try
+		return c.secondStepOver(page.Return, "problem.codes_over")
+	case known.Code == identity.CodeLoginRequired, halfErr == nil && !still:
+		return c.secondStepOver(page.Return, "problem.sign_in_over")
 	}
 	if halfErr != nil {
 		return halfErr
@@ -151,9 +154,10 @@ func (c *call) mfaFailed(err error, page view.MFA) error {
 	switch known.Code {
 	case identity.CodeInvalidCode, identity.CodeInvalidCredentials:
 		page.Problems = []view.Problem{codeProblem(known, page.Method, field)}
-		page.TriesLeft, page.Pause = half.Tries, account.HalfLife
-		if left, pause := triesLeft(err); left > 0 && left <= half.Tries {
+		if left, pause := triesLeft(err); left > 0 && left <= half.Tries { // a pause comes before this sign-in is over
 			page.TriesLeft, page.Pause = left, pause
+		} else if page.Method != view.MethodPasskey {
+			page.Problems = append(page.Problems, view.Problem{Field: field, Key: "problem.tries_left", N: half.Tries})
 		}
 	case identity.CodeInvalidRequest:
 		page.Problems, status = []view.Problem{codeProblem(known, page.Method, field)}, http.StatusUnprocessableEntity
@@ -176,9 +180,9 @@ func (c *call) passkeyElsewhere(id string) error {
 }
 
 // secondStepOver answers a code for a sign-in that is gone: it took too long, or every try is used up.
-func (c *call) secondStepOver(id string) error {
+func (c *call) secondStepOver(id, words string) error {
 	c.Flows.flow(c.w, c.credential)
-	c.login(http.StatusUnauthorized, id, view.Login{Problems: []view.Problem{{Key: "problem.sign_in_over"}}})
+	c.login(http.StatusUnauthorized, id, view.Login{Problems: []view.Problem{{Key: words}}})
 	return nil
 }
 

@@ -60,7 +60,7 @@ func codeProblem(e *identity.Error, method, field string) view.Problem {
 	switch {
 	case method == view.MethodPasskey:
 		return view.Problem{Key: "problem.passkey_wrong"}
-	case e.Detail == "" && method == view.MethodRecovery:
+	case method == view.MethodRecovery && e.Detail != errRecoveryMissing.Detail:
 		return view.Problem{Field: field, Key: "problem.recovery_wrong"}
 	case e.Detail == "":
 		return view.Problem{Field: field, Key: "problem.code_wrong"}

@@ -104,6 +104,16 @@ type Left struct{ Limits []Limit }
 // Error says nothing of its own: the error it stands in does.
 func (l *Left) Error() string { return "a try failed" }
 
+// Refuse adds to the error of a try that failed how many are left. It counts the try as failed.
+func (t *Try) Refuse(err error) error {
+	t.Fail()
+	var known *identity.Error
+	if !errors.As(err, &known) {
+		return err
+	}
+	return &identity.Error{Code: known.Code, Detail: known.Detail, RetryAfter: known.RetryAfter, Ask: known.Ask, Err: errors.Join(err, &Left{t.limits})}
+}
+
 // LeftOf tells how many tries the person of a failed try has left, and how long the pause after them is; false for any
 // other error. It is the same for names that nobody has (R12).
 func LeftOf(err error) (tries int, pause time.Duration, ok bool) {

@@ -9,11 +9,19 @@ import (
 
 	"github.com/truxeio/caddy-truxe/internal/cluster"
 	"github.com/truxeio/caddy-truxe/internal/cluster/redistest"
+	"github.com/truxeio/caddy-truxe/internal/identity"
 )
+
+// watch joins a stream of its own.
+func (n *Node) watch(ctx context.Context, p *identity.Principal) (*Stream, func()) {
+	s := &Stream{Context: ctx}
+	n.Join(s, p)
+	return s, s.End
+}
 
 // open watches a stream and gives a channel that tells why it ended.
 func (r *running) open(session string) (ended chan error, done func()) {
-	ctx, done := r.Watch(context.Background(), bearer("", session, "u", 0))
+	ctx, done := r.watch(context.Background(), bearer("", session, "u", 0))
 	ended = make(chan error, 1)
 	context.AfterFunc(ctx, func() { ended <- context.Cause(ctx) })
 	return ended, done

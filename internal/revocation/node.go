@@ -144,14 +144,11 @@ func (n *Node) State() State {
 	return State{Ready: n.Ready(), Stale: n.elapsed() - time.Duration(n.alive.Load())}
 }
 
-// Watch gives a context that ends when the principal is revoked, when its credential expires, and when the node stops
-// being ready (context.Cause: ErrRevoked, ErrExpired, ErrCutOff). Call the function when the request is done.
-func (n *Node) Watch(ctx context.Context, p *identity.Principal) (context.Context, func()) {
-	s := n.streams.Open(ctx, p)
-	return s, s.End
-}
+// Join makes a stream, whose Context is set, end when the principal is revoked, when its credential expires, and when the
+// node stops being ready (context.Cause: ErrRevoked, ErrExpired, ErrCutOff). Call its End when the request is done.
+func (n *Node) Join(s *Stream, p *identity.Principal) { n.streams.open(s, p) }
 
-// Streams is the registry of what Watch handed out.
+// Streams is the registry of the streams that joined.
 func (n *Node) Streams() *Streams { return n.streams }
 
 // Len is how many revocations this node remembers.

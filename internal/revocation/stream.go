@@ -17,7 +17,7 @@ var (
 	ErrCutOff  = errors.New("nobody can tell whether the credential was revoked")
 )
 
-// Stream is the context of one request under way. It costs one allocation; the machinery of a cancellable context is
+// Stream is the context of one request under way. It is made to be a part of what its request allocates anyway; the machinery of a cancellable context is
 // built when somebody waits for it, as reverse_proxy does and an answer from memory does not.
 type Stream struct {
 	context.Context // of the request

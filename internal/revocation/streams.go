@@ -41,9 +41,15 @@ func newStreams(c *Copy) *Streams {
 
 // Open registers a request. Call End on what it gives.
 func (r *Streams) Open(ctx context.Context, p *identity.Principal) *Stream {
-	s := &Stream{Context: ctx, principal: p}
-	if p == nil {
-		return s
+	s := &Stream{Context: ctx}
+	r.open(s, p)
+	return s
+}
+
+// open registers a request whose stream the caller has made room for.
+func (r *Streams) open(s *Stream, p *identity.Principal) {
+	if s.principal = p; p == nil {
+		return
 	}
 	s.shard = &r.shards[rand.Uint32()%streamShards]
 	s.shard.add(s)
@@ -51,7 +57,6 @@ func (r *Streams) Open(ctx context.Context, p *identity.Principal) *Stream {
 	if r.copy.Refused(p) != "" {
 		s.cut(ErrRevoked)
 	}
-	return s
 }
 
 // Check asks for a walk soon. It does not wait.

@@ -32,7 +32,7 @@ func TestTenThousandRevokedStreamsAreCutWithinASecond(t *testing.T) {
 	for i := range many {
 		name := "s" + strconv.Itoa(i)
 		revs[i] = revoke(identity.RevokeSession, name)
-		ctx, done := n.Watch(context.Background(), bearer("", name, "u", 0))
+		ctx, done := n.watch(context.Background(), bearer("", name, "u", 0))
 		open.Go(func() {
 			defer done()
 			<-ctx.Done()
@@ -41,7 +41,7 @@ func TestTenThousandRevokedStreamsAreCutWithinASecond(t *testing.T) {
 			}
 		})
 	}
-	other, done := n.Watch(context.Background(), bearer("", "other", "u", 0))
+	other, done := n.watch(context.Background(), bearer("", "other", "u", 0))
 	defer done()
 	if err := n.Announce(context.Background(), revs...); err != nil {
 		t.Fatal(err)
@@ -64,7 +64,7 @@ func TestEventStreamIsCutWhenTheCredentialIsRevokedElsewhere(t *testing.T) {
 	a, b := start(t, l, onRedis(t, server), nil), start(t, l, onRedis(t, server), nil)
 	within(t, 3*time.Second, "both ready", func() bool { return a.Ready() && b.Ready() })
 	web := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		ctx, done := b.Watch(r.Context(), bearer("jti-"+r.URL.Query().Get("who"), "sid-"+r.URL.Query().Get("who"), r.URL.Query().Get("who"), 1))
+		ctx, done := b.watch(r.Context(), bearer("jti-"+r.URL.Query().Get("who"), "sid-"+r.URL.Query().Get("who"), r.URL.Query().Get("who"), 1))
 		defer done()
 		fmt.Fprintln(w, "hello")
 		w.(http.Flusher).Flush()
@@ -226,7 +226,7 @@ func BenchmarkWatch(b *testing.B) {
 	b.Run("watch", func(b *testing.B) {
 		b.ReportAllocs()
 		for b.Loop() {
-			_, done := n.Watch(ctx, p)
+			_, done := n.watch(ctx, p)
 			done()
 		}
 	})

@@ -41,9 +41,14 @@ func (p Continue) target() string {
 type LogoutAsk struct {
 	Viewer Viewer
 	Hosts  []string // where the person is signed out, may be empty
+	// Half: they are not signed in yet, only the first step of the sign-in is done.
+	Half bool
 }
 
 func (p LogoutAsk) meta() meta {
+	if p.Half {
+		return meta{name: "logout", title: "logout.half"} // nobody is signed in
+	}
 	return meta{name: "logout", title: "logout.title", viewer: p.Viewer}
 }
 
