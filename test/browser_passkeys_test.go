@@ -113,7 +113,7 @@ func TestCopiedAndRemovedPasskeysAreRefusedInTheBrowser(t *testing.T) {
 	v.lands(link)
 	newer := device.Credentials()[0]
 	if newer.SignCount <= copied.SignCount {
-		t.Fatalf("control: the counter went from %d to %d", copied.SignCount, newer.SignCount)
+		t.Fatalf("control: the counter went from %v to %v", copied.SignCount, newer.SignCount)
 	}
 	v.signOut("app", v.quiet)
 

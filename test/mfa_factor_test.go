@@ -3,7 +3,6 @@ package test
 import (
 	"net/http"
 	"strings"
-	"testing"
 	"time"
 
 	"github.com/pquerna/otp"
@@ -152,13 +151,6 @@ func (v *visitor) second(fields ...string) answer {
 	return v.form("mfa", fields...)
 }
 
-// confirm proves a factor again on the page that asks for it.
-func (v *visitor) confirm(action string, fields ...string) answer {
-	v.s.t.Helper()
-	v.get("/.truxe/confirm?for="+action, navigate).want(http.StatusOK)
-	return v.form("confirm", append(fields, "return", action)...)
-}
-
 // sameOrigin is what a browser sends along with a script's request of our own page.
 func (v *visitor) sameOrigin() []string {
 	return []string{"Origin", "https://" + v.host, "Sec-Fetch-Site", "same-origin", "Sec-Fetch-Mode", "cors", "Sec-Fetch-Dest", "empty"}
@@ -166,5 +158,3 @@ func (v *visitor) sameOrigin() []string {
 
 // unspaced drops what people and pages put between digits.
 func unspaced(s string) string { return strings.NewReplacer(" ", "", "-", "").Replace(s) }
-
-var _ testing.TB = (*lasting)(nil)

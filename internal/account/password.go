@@ -13,11 +13,6 @@ import (
 	"github.com/truxeio/caddy-truxe/internal/store"
 )
 
-// Confirm is ConfirmWith for a password.
-func (a *Accounts) Confirm(ctx context.Context, by By, address netip.Addr, password string) (cookie string, err error) {
-	return a.ConfirmWith(ctx, ConfirmStep{Method: identity.MethodPassword, Password: password, Address: address, By: by})
-}
-
 // ChangePassword sets a new password for somebody who knows the current one. Other sessions end unless keepOthers;
 // the session of the caller stays, with a new secret.
 func (a *Accounts) ChangePassword(ctx context.Context, by By, address netip.Addr, current, fresh string, keepOthers bool) (cookie string, err error) {
