@@ -243,6 +243,7 @@ func TestStepUpInTheBrowser(t *testing.T) {
 	v.Click("main a.button")
 	v.lands(form)
 	s.stale(f.name)
+	v.Forget() // what did not load meanwhile
 	s.up.Forget()
 	v.Click("form button")
 	v.WaitText("h1", "Confirm it's you first.")
@@ -267,6 +268,7 @@ func TestStepUpInTheBrowser(t *testing.T) {
 	v.quiet("app")
 
 	s.stale(f.name)
+	v.Forget()
 	v.Open(v.at("vault", "/.truxe/account/totp?remove=1"))
 	v.WaitText("h1", "Confirm it's you to remove your authenticator app")
 	v.quiet("confirm")
