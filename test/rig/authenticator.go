@@ -3,6 +3,7 @@ package rig
 import (
 	"testing"
 
+	"github.com/chromedp/cdproto/cdp"
 	"github.com/chromedp/cdproto/webauthn"
 	"github.com/chromedp/chromedp"
 )
@@ -61,7 +62,10 @@ func (a *Authenticator) Credentials() []*webauthn.Credential {
 func (a *Authenticator) Put(c *webauthn.Credential) {
 	a.b.t.Helper()
 	_, _ = chromedp.Call(a.b.Ctx, webauthn.RemoveCredential, webauthn.RemoveCredentialParams{AuthenticatorID: a.id, CredentialID: c.CredentialID})
-	_, err := chromedp.Call(a.b.Ctx, webauthn.AddCredential, webauthn.AddCredentialParams{AuthenticatorID: a.id, Credential: c})
+	kept := map[string]any{"credentialId": c.CredentialID, "isResidentCredential": c.IsResidentCredential, "rpId": c.RpID, "privateKey": c.PrivateKey, "userHandle": c.UserHandle,
+		"signCount": c.SignCount, "backupEligibility": c.BackupEligibility, "backupState": c.BackupState, "userName": c.UserName, "userDisplayName": c.UserDisplayName}
+	add := cdp.Command[map[string]any, cdp.Empty]{Method: webauthn.CommandAddCredential} // its own type names an extension that this device has not
+	_, err := chromedp.Call(a.b.Ctx, add, map[string]any{"authenticatorId": a.id, "credential": kept})
 	must(a.b.t, "store a passkey", err)
 }
 

@@ -11,6 +11,7 @@ import (
 	"testing"
 
 	"github.com/chromedp/cdproto/audits"
+	"github.com/chromedp/cdproto/browser"
 	"github.com/chromedp/cdproto/cdp"
 	"github.com/chromedp/cdproto/emulation"
 	"github.com/chromedp/cdproto/log"
@@ -136,6 +137,16 @@ func (b *Chromium) InEveryPage(script string) {
 	if _, err := chromedp.Call(b.Ctx, page.AddScriptToEvaluateOnNewDocument, page.AddScriptToEvaluateOnNewDocumentParams{Source: script}); err != nil {
 		b.t.Fatalf("add a script to every page: %v", err)
 	}
+}
+
+// Downloads has the window save files that it is sent, and gives their folder.
+func (b *Chromium) Downloads() string {
+	b.t.Helper()
+	dir := tempDir(b.t)
+	_, err := chromedp.CallBrowser(b.Ctx, browser.SetDownloadBehavior, browser.SetDownloadBehaviorParams{Behavior: browser.SetDownloadBehaviorBehaviorAllow,
+		BrowserContextID: chromedp.FromContext(b.Ctx).BrowserContextID, DownloadPath: dir})
+	must(b.t, "allow downloads", err)
+	return dir
 }
 
 func (b *Chromium) listen(event any) {

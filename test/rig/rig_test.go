@@ -13,6 +13,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/boombuler/barcode/qr"
 	"github.com/coder/websocket"
 	_ "github.com/jackc/pgx/v5/stdlib"
 
@@ -286,5 +287,36 @@ func TestProxyDelaysFreezesDropsAndHeals(t *testing.T) {
 	p.Heal()
 	if _, err := get(); err != nil {
 		t.Errorf("after Heal: %v", err)
+	}
+}
+
+// QR codes of pquerna/otp's encoder at every size we read; the reader knows nothing of it.
+func TestQRCodesAreRead(t *testing.T) {
+	for _, level := range []qr.ErrorCorrectionLevel{qr.L, qr.M, qr.Q, qr.H} {
+		for n := 1; n < 110; n += 7 {
+			want := "otpauth:" + strings.Repeat("aZ/%7&", n)[:n]
+			code, err := qr.Encode(want, level, qr.Unicode)
+			if err != nil {
+				t.Fatal(err)
+			}
+			size := code.Bounds().Dx()
+			dark := make([][]bool, size)
+			for y := range dark {
+				for x := range size {
+					r, _, _, _ := code.At(x, y).RGBA()
+					dark[y] = append(dark[y], r == 0)
+				}
+			}
+			if got, err := rig.ReadQR(dark); err != nil || got != want {
+				t.Fatalf("level %v, %d bytes, %d modules: %q, %v", level, n+8, size, got, err)
+			}
+			dark[size-1][size-1] = !dark[size-1][size-1] // the first bit of data
+			if got, err := rig.ReadQR(dark); err == nil && got == want {
+				t.Fatal("control: a broken code reads the same")
+			}
+		}
+	}
+	if _, err := rig.ReadQR(make([][]bool, 20)); err == nil {
+		t.Error("a picture of another size is read")
 	}
 }
