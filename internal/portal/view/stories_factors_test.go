@@ -11,7 +11,8 @@ const (
 	exampleURI = "otpauth://totp/Truxe:alice@example.com?secret=" + exampleKey + "&issuer=Truxe"
 )
 
-var exampleCodes = []string{"4XK7P-Q9RTM", "HJ2W8-ND5VC", "B6ZFY-3GKSA", "TP9QX-7MEH4", "V8CDN-WR2JK", "2SGAB-Y5ZF6", "K4MVT-9XPQ8", "QE3HR-6BJDW", "N7YCS-4FTGZ", "8RPKM-DV2XA"}
+var exampleCodes = []string{"4XK7P-Q9RTM-H7W2D-VN8EC", "HJ2W8-ND5VC-9TKRX-4MFBA", "B6ZFY-3GKSA-PQ7HE-JW5D2", "TP9QX-7MEH4-2CVNK-R8GYS", "V8CDN-WR2JK-XB4TM-6FQHP",
+	"2SGAB-Y5ZF6-N9KWV-E3JTR", "K4MVT-9XPQ8-DH6YC-GB2FZ", "QE3HR-6BJDW-7SXNA-K9PVM", "N7YCS-4FTGZ-W2MRE-HX8QB", "8RPKM-DV2XA-5ZJTF-C6NWY"}
 
 // factorStories are the pages of second factors and the rest of the account.
 func factorStories() []story {
