@@ -51,7 +51,7 @@ func factorStories() []story {
 		{"mfa-limited", 429, view.MFA{Account: alice, Methods: all, Method: view.MethodTOTP, Wait: view.Wait{Until: now.Add(time.Minute), For: time.Minute}}},
 		{"mfa-passkey", 200, view.MFA{Account: alice, App: "Grafana", Methods: all, TrustDays: 30}},
 		{"mfa-passkey-wrong", 401, view.MFA{Account: alice, Methods: all, Problems: []view.Problem{{Key: "problem.passkey_wrong"}}}},
-		{"mfa-recovery", 200, view.MFA{Account: alice, Host: "grafana.example.com", Methods: all, Method: view.MethodRecovery, TrustDays: 30}},
+		{"mfa-recovery", 200, view.MFA{Account: alice, Host: "grafana.example.com", Methods: all, Method: view.MethodRecovery}},
 		{"mfa-recovery-wrong", 401, view.MFA{Account: alice, Methods: all, Method: view.MethodRecovery, Problems: []view.Problem{{Field: view.FieldCode, Key: "problem.recovery_wrong"}}, TriesLeft: 1, Pause: 5 * time.Minute}},
 		{"mfa-recovery-used", 200, view.RecoveryUsed{Viewer: alice, Left: 7, Continue: "/x", Host: "grafana.example.com"}},
 		{"mfa-recovery-few", 200, view.RecoveryUsed{Viewer: alice, Left: 1}},
