@@ -1,6 +1,7 @@
 package view_test
 
 import (
+	"slices"
 	"time"
 
 	"github.com/truxeio/caddy-truxe/internal/portal/view"
@@ -51,7 +52,7 @@ func factorStories() []story {
 		{"mfa-limited", 429, view.MFA{Account: alice, Methods: all, Method: view.MethodTOTP, Wait: view.Wait{Until: now.Add(time.Minute), For: time.Minute}}},
 		{"mfa-passkey", 200, view.MFA{Account: alice, App: "Grafana", Methods: all, TrustDays: 30}},
 		{"mfa-passkey-wrong", 401, view.MFA{Account: alice, Methods: all, Problems: []view.Problem{{Key: "problem.passkey_wrong"}}}},
-		{"mfa-recovery", 200, view.MFA{Account: alice, Host: "grafana.example.com", Methods: all, Method: view.MethodRecovery, TrustDays: 30}},
+		{"mfa-recovery", 200, view.MFA{Account: alice, Host: "grafana.example.com", Methods: all, Method: view.MethodRecovery}},
 		{"mfa-recovery-wrong", 401, view.MFA{Account: alice, Methods: all, Method: view.MethodRecovery, Problems: []view.Problem{{Field: view.FieldCode, Key: "problem.recovery_wrong"}}, TriesLeft: 1, Pause: 5 * time.Minute}},
 		{"mfa-recovery-used", 200, view.RecoveryUsed{Viewer: alice, Left: 7, Continue: "/x", Host: "grafana.example.com"}},
 		{"mfa-recovery-few", 200, view.RecoveryUsed{Viewer: alice, Left: 1}},
@@ -60,7 +61,7 @@ func factorStories() []story {
 		{"enrol-totp", 200, view.TOTP{Viewer: alice, Forced: true, Key: exampleKey, URI: exampleURI, QR: qrModules(), Return: "r1"}},
 		{"enrol-totp-wrong", 422, view.TOTP{Viewer: alice, Forced: true, Key: exampleKey, URI: exampleURI, QR: qrModules(), Problems: []view.Problem{{Field: view.FieldCode, Key: "problem.clock_slow", N: 3}}}},
 		{"enrol-passkey", 200, view.Passkeys{Viewer: alice, Forced: true}},
-		{"enrol-codes", 200, view.RecoveryCodes{Viewer: alice, Forced: true, Codes: exampleCodes, Made: now, Left: 10, Host: "auth.example.com", Return: "r1"}},
+		{"enrol-codes", 200, view.RecoveryCodes{Viewer: alice, Forced: true, Codes: slices.Clone(exampleCodes), Made: now, Left: 10, Host: "auth.example.com", Return: "r1"}},
 
 		{"totp", 200, view.TOTP{Viewer: alice, Key: exampleKey, URI: exampleURI, QR: qrModules()}},
 		{"totp-wrong", 422, view.TOTP{Viewer: alice, Key: exampleKey, URI: exampleURI, QR: qrModules(), Problems: wrong}},
@@ -69,8 +70,8 @@ func factorStories() []story {
 		{"totp-required", 409, view.TOTP{Viewer: alice, Added: now.Add(-800 * time.Hour), Remove: true, Required: true, Problems: []view.Problem{{Key: "problem.factor_required"}}}},
 		{"totp-removed", 200, view.TOTP{Viewer: alice, Removed: true, Key: exampleKey, URI: exampleURI, QR: qrModules()}},
 
-		{"codes-new", 200, view.RecoveryCodes{Viewer: alice, Codes: exampleCodes, Made: now, Left: 10, Host: "auth.example.com"}},
-		{"codes-unsaved", 422, view.RecoveryCodes{Viewer: alice, Codes: exampleCodes, Made: now, Left: 10, Problems: []view.Problem{{Field: view.FieldSaved, Key: "problem.saved_missing"}}}},
+		{"codes-new", 200, view.RecoveryCodes{Viewer: alice, Codes: slices.Clone(exampleCodes), Made: now, Left: 10, Host: "auth.example.com"}},
+		{"codes-unsaved", 422, view.RecoveryCodes{Viewer: alice, Codes: slices.Clone(exampleCodes), Made: now, Left: 10, Problems: []view.Problem{{Field: view.FieldSaved, Key: "problem.saved_missing"}}}},
 		{"codes", 200, view.RecoveryCodes{Viewer: alice, Made: now.Add(-800 * time.Hour), Left: 8}},
 		{"codes-few", 200, view.RecoveryCodes{Viewer: alice, Made: now.Add(-800 * time.Hour), Left: 2}},
 		{"codes-ask", 200, view.RecoveryCodes{Viewer: alice, Made: now.Add(-800 * time.Hour), Left: 8, Ask: true}},
