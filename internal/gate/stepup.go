@@ -68,11 +68,14 @@ func seconds(d time.Duration) int { return int(d / time.Second) }
 
 // clientAddress is the client's address; the zero address, which is in no network, when the server could not tell.
 func clientAddress(c Client) netip.Addr {
-	text := c.Addr
-	if host, _, err := net.SplitHostPort(text); err == nil {
-		text = host
+	addr, err := netip.ParseAddr(c.Addr)
+	if err == nil {
+		return addr
 	}
-	addr, err := netip.ParseAddr(text)
+	host, _, err := net.SplitHostPort(c.Addr)
+	if err == nil {
+		addr, err = netip.ParseAddr(host)
+	}
 	if err != nil {
 		return netip.Addr{}
 	}
