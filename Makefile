@@ -4,7 +4,7 @@ SHELL := bash
 .DEFAULT_GOAL := help
 FUZZTIME ?= 20s
 
-.PHONY: help build run test check race fuzz kill bench fmt lint arrows requirements
+.PHONY: help build run test check race race-factors fuzz kill bench fmt lint arrows requirements
 
 help: ## show the targets
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## */\t/' | expand -t 15
@@ -34,6 +34,9 @@ requirements: ## rewrite the tests column of docs/security-requirements.md from 
 
 race: ## the inner packages under the race detector
 	go test -race -p 1 -timeout 15m ./internal/...
+
+race-factors: ## 1,000 rounds of 50 racing uses of one code, on SQLite and on two nodes with PostgreSQL and Redis
+	TRUXE_RACE_ROUNDS=1000 go test -count=1 -timeout 2h -v -run Racing ./internal/account
 
 fuzz: ## every fuzz target for FUZZTIME (20s)
 	@FUZZTIME=$(FUZZTIME) scripts/fuzz

@@ -20,7 +20,7 @@ func main() {
 	caddy := flag.String("caddy", "bin/caddy", "the binary to measure")
 	rounds := flag.Int("rounds", 7, "interleaved rounds; 0 measures the flood of sign-ins only")
 	length := flag.Duration("length", 2*time.Second, "length of one round of one scenario")
-	workers := flag.Int("workers", 8, "connections that send requests without a pause")
+	workers := flag.Int("workers", 64, "connections that send requests without a pause")
 	flag.Parse()
 	if err := run(*caddy, *rounds, *length, *workers); err != nil {
 		log.Fatal(err)

@@ -361,6 +361,12 @@ func TestPasskeyFromMakingToRemoval(t *testing.T) {
 		t.Error("the page does not show the new passkey")
 	}
 
+	var known map[string]string
+	v.get("/.well-known/passkey-endpoints", program).want(http.StatusOK).json(&known)
+	if want := origin + "/.truxe/account/passkeys"; known["enroll"] != want || known["manage"] != want {
+		t.Errorf("passkey-endpoints: %v", known)
+	}
+
 	// The only step, in a browser.
 	fresh := s.browser("app.test")
 	fresh.get("/.truxe/login", navigate).want(http.StatusOK)

@@ -16,8 +16,8 @@ var ssoSites = share(plot{
 // at is the same browser on another host.
 func (v *visitor) at(host string) *visitor { return &visitor{s: v.s, c: v.c, host: host} }
 
-// walk follows redirects and refreshing pages, as a browser does, until a page stays.
-func (v *visitor) walk(a answer) (answer, string) {
+// follow goes through redirects and refreshing pages, as a browser does, until a page stays.
+func (v *visitor) follow(a answer) (answer, string) {
 	v.s.t.Helper()
 	where := ""
 	for range 12 {
@@ -69,7 +69,7 @@ func TestPagesOfSignInAndAccountLiveOnThePortal(t *testing.T) {
 	a := portal.tryForm(first, f.name, f.password).want(http.StatusSeeOther)
 	id := strings.TrimPrefix(a.header.Get("Location"), "/.truxe/mfa?r=")
 	done := portal.form("mfa", "method", "totp", "code", f.code(), "return", id).want(http.StatusSeeOther)
-	last, where := portal.walk(done)
+	last, where := portal.follow(done)
 	if last.status != http.StatusOK || where != "https://app.test/deep?x=1" {
 		t.Fatalf("the way ends at %s with %d", where, last.status)
 	}
@@ -77,6 +77,19 @@ func TestPagesOfSignInAndAccountLiveOnThePortal(t *testing.T) {
 		t.Errorf("the app is told %q", amr)
 	}
 	portal.get("/.truxe/account", navigate).want(http.StatusOK)
+
+	// UX section 1.2: a form whose session has ended; the sign-in in a second tab ends on the app's own host.
+	other := s.browser("app.test")
+	ended := other.do("POST", "/save", "x=1", submit, []string{"Origin", "https://app.test"}).want(http.StatusUnauthorized)
+	if !strings.Contains(ended.body, `href="/.truxe/login?back=1"`) {
+		t.Fatalf("the page of a form whose session has ended: %.2000s", ended.body)
+	}
+	login := other.get("/.truxe/login?back=1", navigate).want(http.StatusFound).header.Get("Location")
+	back, where := other.at("auth.test").follow(other.at("auth.test").tryForm(login, "pia", piaPassword).want(http.StatusSeeOther))
+	if where != "https://app.test/.truxe/continue?r=back" || !strings.Contains(back.text(), "Go back to the other tab.") {
+		t.Errorf("the second tab ends at %s: %.900s", where, back.text())
+	}
+	other.do("POST", "/save", "x=1", submit, []string{"Origin", "https://app.test"}).want(http.StatusOK)
 	for _, host := range []string{"auth.test", "app.test"} {
 		var out map[string]string
 		v.at(host).get("/.well-known/passkey-endpoints", program).want(http.StatusOK).json(&out)
@@ -108,14 +121,14 @@ func TestStepUpAtThePortalReachesTheAppsSession(t *testing.T) {
 	portal.form("logout").want(http.StatusSeeOther)
 	first := v.get("/", navigate).header.Get("Location")
 	done := portal.tryForm(first, f.name, f.password).want(http.StatusSeeOther)
-	if page, _ := portal.walk(done); page.status != http.StatusOK {
+	if page, _ := portal.follow(done); page.status != http.StatusOK {
 		t.Fatalf("signing in with a trusted browser: %d", page.status)
 	}
 	if amr := strings.Join(s.up.Last().Get("X-Truxe-Amr"), ","); strings.Contains(amr, "otp") {
 		t.Errorf("without a code the app is told %q", amr)
 	}
 
-	ask, where := vault.walk(vault.get("/secrets/1?a=b", navigate).want(http.StatusFound))
+	ask, where := vault.follow(vault.get("/secrets/1?a=b", navigate).want(http.StatusFound))
 	u, err := url.Parse(where)
 	if err != nil || !strings.HasPrefix(where, auth+"/.truxe/confirm?r=") || !strings.Contains(ask.text(), "Confirm it's you to open vault.test") || !strings.Contains(ask.text(), "10 minutes") {
 		t.Fatalf("the vault leads to %s: %.900s", where, ask.text())
@@ -125,7 +138,7 @@ func TestStepUpAtThePortalReachesTheAppsSession(t *testing.T) {
 	// The password does not meet the rule, and is not offered.
 	portal.form("confirm", "method", "totp", "code", "000000", "return", id).want(http.StatusUnauthorized)
 	ok := portal.form("confirm", "method", "totp", "code", f.code(), "return", id).want(http.StatusSeeOther)
-	last, where := portal.walk(ok)
+	last, where := portal.follow(ok)
 	if last.status != http.StatusOK || !strings.HasSuffix(where, "/secrets/1?a=b") || !strings.Contains(where, "vault.test") {
 		t.Fatalf("after the confirmation: %s %d", where, last.status)
 	}
@@ -140,11 +153,11 @@ func TestStepUpAtThePortalReachesTheAppsSession(t *testing.T) {
 
 	// A form of the vault, when the proof is old: answered in place, confirmed beside it.
 	stepUp := "/.truxe/confirm?back=1&acr_values=3"
-	beside, where := vault.walk(vault.get(stepUp, navigate))
+	beside, where := vault.follow(vault.get(stepUp, navigate))
 	if !strings.HasPrefix(where, auth+"/.truxe/confirm?r=") || !strings.Contains(beside.text(), "This needs a passkey, and you have none yet.") {
 		t.Errorf("a step-up that needs a passkey: %s %.500s", where, beside.text())
 	}
-	back, where := vault.walk(vault.get("/.truxe/confirm?back=1&acr_values=2", navigate))
+	back, where := vault.follow(vault.get("/.truxe/confirm?back=1&acr_values=2", navigate))
 	if !strings.Contains(where, "vault.test") || !strings.Contains(back.text(), "Confirmed.") || !strings.Contains(back.text(), "Go back to the other tab.") {
 		t.Errorf("beside a form it ends at %s: %.500s", where, back.text())
 	}

@@ -146,3 +146,19 @@ func TestAnotherCaddyAsksThisOne(t *testing.T) {
 		t.Errorf("the app saw %v", seen.Get("Remote-User"))
 	}
 }
+
+// MF-08: a half sign-in is nobody at the endpoint for other proxies.
+func TestForwardAuthKnowsNoHalfSignIn(t *testing.T) {
+	s := verifySite.open(t)
+	f := s.withTOTP("one.test", "marit", "member")
+	v := f.pending()
+	proxy := s.bare("verify.test")
+	for _, cookie := range []string{"__Host-truxe-flow=" + v.inJar("__Host-truxe-flow"), "__Host-truxe=" + v.inJar("__Host-truxe-flow"), "__Host-truxe=" + f.begin().Token} {
+		proxy.cookie = cookie
+		proxy.get(endpoint, asked("GET", "one.test", "/x"), program).problem(http.StatusUnauthorized, "login_required")
+		proxy.get(endpoint, asked("GET", "one.test", "/x"), navigate).want(http.StatusFound)
+	}
+	v.second("method", "totp", "code", f.code()).want(http.StatusSeeOther)
+	proxy.cookie = "__Host-truxe=" + v.session()
+	proxy.get(endpoint, asked("GET", "one.test", "/x"), program).want(http.StatusOK)
+}

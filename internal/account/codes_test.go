@@ -6,7 +6,10 @@ import (
 	"testing"
 	"time"
 
+	"github.com/pquerna/otp/totp"
+
 	"github.com/truxeio/caddy-truxe/internal/audit"
+	"github.com/truxeio/caddy-truxe/internal/credential"
 	"github.com/truxeio/caddy-truxe/internal/identity"
 	"github.com/truxeio/caddy-truxe/internal/session"
 	"github.com/truxeio/caddy-truxe/internal/store"
@@ -388,5 +391,24 @@ func TestDeletedPersonLeavesNoFactors(t *testing.T) {
 		}
 		_, err = b.totp(b.next())
 		wants(t, err, identity.CodeLoginRequired)
+	})
+}
+
+// MF-04: whatever is typed, only six ASCII digits that are the code count as it.
+func FuzzTypedCode(f *testing.F) {
+	key := credential.NewTOTPKey()
+	now := time.UnixMilli(1_780_000_005_000)
+	right := map[string]bool{}
+	for _, at := range []time.Duration{-30 * time.Second, 0, 30 * time.Second} {
+		code, err := totp.GenerateCode(key.Text(), now.Add(at))
+		must(f, err)
+		right[code] = true
+		f.Add(" " + code[:3] + "-" + code[3:])
+	}
+	f.Add("\u0661\u0662\u0663\u0664\u0665\u0666")
+	f.Fuzz(func(t *testing.T, typed string) {
+		if _, ok, _ := key.Match(typedCode(typed), now, -1); ok && !right[strings.NewReplacer(" ", "", "-", "").Replace(typed)] {
+			t.Errorf("%q was taken", typed)
+		}
 	})
 }

@@ -19,6 +19,11 @@ func (a *Accounts) enrolTOTP(ctx context.Context, s halfStep) (SignedIn, error) 
 	}
 	s.pending = pending
 	row, step, drift, err := a.checkSetup(ctx, s.user.ID, ofHalf(s.Key), s.Code)
+	if errors.Is(err, errWrongCode) && pending.Tries >= HalfTries {
+		if over := a.StartOver(ctx, s.Key); over != nil {
+			return SignedIn{}, over
+		}
+	}
 	if errors.Is(err, errWrongCode) && drift != 0 {
 		return SignedIn{}, &identity.Error{Code: identity.CodeInvalidCode, Detail: "That code didn't match. " + clockWords(drift), Err: err}
 	}

@@ -2,6 +2,10 @@ package account
 
 import (
 	"context"
+	"crypto/rand"
+	"crypto/rsa"
+	"crypto/x509"
+	"encoding/pem"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -68,6 +72,15 @@ type node struct {
 // key is the encryption key that the nodes of a test share.
 var key = secret.Key{1, 2, 3, 250, 5, 61, 7, 8, 9, 110, 11, 12, 13, 14, 15, 16, 17, 18, 99, 20, 21, 22, 23, 24, 25, 26, 27, 128, 29, 30, 31, 32}
 
+// signingKey is made once: it takes longer than most of the tests here.
+var signingKey = sync.OnceValue(func() string {
+	k, err := rsa.GenerateKey(rand.Reader, 2048)
+	if err != nil {
+		panic(err)
+	}
+	return string(pem.EncodeToMemory(&pem.Block{Type: "RSA PRIVATE KEY", Bytes: x509.MarshalPKCS1PrivateKey(k)}))
+})
+
 type setting struct {
 	cluster cluster.Cluster // nil: in process
 	limits  ratelimit.Limits
@@ -96,7 +109,7 @@ func newNode(t *testing.T, cfg store.Config, set setting) *node {
 	events, err := audit.New(st, audit.Config{Logger: log, Now: now})
 	must(t, err)
 	t.Cleanup(func() { _ = events.Close(context.Background()) })
-	ring, err := token.OpenRing(ctx, st, box, token.RingConfig{Access: 15 * time.Minute, Logger: log, Now: now})
+	ring, err := token.OpenRing(ctx, st, box, token.RingConfig{Import: signingKey(), Access: 15 * time.Minute, Logger: log, Now: now})
 	must(t, err)
 	table := session.New(session.Config{Source: st, Logger: log, Now: now})
 	revoked := revocation.New(revocation.Config{Source: st, Feed: cl, Logger: log, Now: now, OnEvent: func(e cluster.Event) {

@@ -269,6 +269,7 @@ func FuzzPasskeyBody(f *testing.F) {
 			return
 		}
 		_, _ = credential.ChallengeOf(body)
+		_ = credential.CredentialOf(body)
 		if _, err := party.FinishCreate(ada, creation.State, body, time.Now()); err != nil && !errors.Is(err, credential.ErrPasskey) {
 			t.Error(err)
 		}

@@ -79,7 +79,7 @@ func (g *Gate) askToSignIn(w http.ResponseWriter, r *http.Request, v verdict) {
 		g.Pages.FrameSignIn(w, r, url, reference)
 	case KindPost, KindPostCross:
 		drain(w, r)
-		g.Pages.SessionEnded(w, r, g.WayBack.LoginPage(host)+"?back=1", kind == KindPost, reference)
+		g.Pages.SessionEnded(w, r, g.WayBack.LoginBeside(), kind == KindPost, reference)
 	default:
 		if kind == KindPreflight && g.CORS.Preflight(w, r) {
 			return

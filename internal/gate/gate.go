@@ -45,6 +45,8 @@ type WayBack interface {
 	ConfirmURL(w http.ResponseWriter, r *http.Request, c authn.Credential, target string, ask identity.Assurance) (string, error)
 	// ConfirmPage is the page that asks for a factor beside the app, without a way back.
 	ConfirmPage(ask identity.Assurance) string
+	// LoginBeside is the login page beside the app, for a second tab: the sign-in ends on the app's own host.
+	LoginBeside() string
 	// LoginPage is the login page's URL without a way back, for API answers.
 	LoginPage(host string) string
 }

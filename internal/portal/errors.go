@@ -29,7 +29,7 @@ func asError(err error) (*identity.Error, bool) {
 // failPage shows an error to a person.
 func (c *call) failPage(e *identity.Error, reference string) {
 	if e.Code == identity.CodeLoginRequired {
-		c.View.Render(c.w, c.r, http.StatusUnauthorized, view.SessionEnded{LoginURL: c.Flows.LoginPage(c.host) + "?back=1",
+		c.View.Render(c.w, c.r, http.StatusUnauthorized, view.SessionEnded{LoginURL: c.Flows.LoginBeside(),
 			Resubmit: true, Host: c.host, Reference: reference})
 		return
 	}

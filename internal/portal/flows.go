@@ -141,6 +141,10 @@ func askOf(query url.Values) identity.Assurance {
 	return ask
 }
 
+// LoginBeside is the login page for a second tab beside a form that waits: it is asked for on the form's own host, so that
+// the sign-in ends there and not at the single sign-on host.
+func (f *Flows) LoginBeside() string { return f.Base + "/login?back=1" }
+
 // LoginPage is the login page's URL without a way back.
 func (f *Flows) LoginPage(host string) string { return f.loginBase(foldHost(host)) }
 

@@ -220,10 +220,18 @@ func factorSettings(t *testing.T, b *bench) {
 	b.wants(b.TrustDevice(b.ctx, identity.NewID(), d.ID, now), store.ErrNotFound)
 	b.must(b.TrustDevice(b.ctx, u.ID, d.ID, now.Add(time.Hour)))
 	b.totp(u.ID)
+	b.must(b.SetShortPassword(b.ctx, u.ID, true))
 	f, err := b.Factors(b.ctx, u.ID, "", now)
 	b.must(err)
-	if diff := cmp.Diff(store.Factors{Preferred: "passkey", Failures: racers, TrustedDevices: 1}, f); diff != "" {
+	if diff := cmp.Diff(store.Factors{Preferred: "passkey", Failures: racers, TrustedDevices: 1, ShortPassword: true}, f); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
+	}
+	other := b.user("bob") // without a row before
+	for _, short := range []bool{true, false} {
+		b.must(b.SetShortPassword(b.ctx, other.ID, short))
+		if f, err = b.Factors(b.ctx, other.ID, "", now); err != nil || f != (store.Factors{ShortPassword: short}) {
+			t.Errorf("short %v: %+v %v", short, f, err)
+		}
 	}
 	list, err := b.TrustedDevices(b.ctx, u.ID, now)
 	if err != nil || len(list) != 1 || list[0].ID != d.ID || !same(list[0].Trusted, now.Add(time.Hour)) {

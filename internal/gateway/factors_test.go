@@ -1,0 +1,107 @@
+package gateway
+
+import (
+	"context"
+	"encoding/json"
+	"net/netip"
+	"testing"
+	"time"
+
+	"github.com/pquerna/otp/totp"
+
+	"github.com/truxeio/caddy-truxe/internal/account"
+	"github.com/truxeio/caddy-truxe/internal/identity"
+)
+
+// enrolAlice signs in and sets up an authenticator app whose clock is steps of 30 s off; it gives its key.
+func enrolAlice(t *testing.T, g *Gateway, steps int) string {
+	t.Helper()
+	ctx, by := context.Background(), account.By{IP: "127.0.0.1", Host: "app.test"}
+	signed, err := g.accounts.SignIn(ctx, account.SignIn{Login: testUser, Password: testPassword, Kind: "browser", By: by})
+	if err != nil {
+		t.Fatal(err)
+	}
+	live, err := g.engine.sessions.Find(ctx, signed.Secret, "app.test")
+	if err != nil || live == nil {
+		t.Fatal("not signed in", err)
+	}
+	by.Principal = &live.Principal
+	setup, err := g.accounts.BeginTOTP(ctx, by)
+	if err != nil {
+		t.Fatal(err)
+	}
+	code, err := totp.GenerateCode(setup.Key.Text(), g.now().Add(time.Duration(steps)*30*time.Second))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, _, err := g.accounts.ConfirmTOTP(ctx, by, netip.Addr{}, code); err != nil {
+		t.Fatal(err)
+	}
+	return setup.Key.Text()
+}
+
+func show(t *testing.T, g *Gateway) UserDetails {
+	t.Helper()
+	out, err := g.Admin(context.Background(), "users.show", json.RawMessage(`{"user":"alice"}`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return out.(UserDetails)
+}
+
+// MF-20: the command line shows what second factors somebody has and whether the phone's clock is right, and removes them
+// all: they stop at once.
+func TestCommandLineShowsAndResetsFactors(t *testing.T) {
+	g := start(t)
+	if d := show(t, g); len(d.MFA) != 0 || d.Clock != "" || d.RecoveryCodes != 0 {
+		t.Errorf("%+v", d)
+	}
+	enrolAlice(t, g, -1)
+	if d := show(t, g); len(d.MFA) != 1 || d.MFA[0] != identity.MethodTOTP || d.RecoveryCodes != 10 || d.Clock != "phone's clock about 30 s slow" {
+		t.Errorf("%+v", d)
+	}
+	ctx, in := context.Background(), account.SignIn{Login: testUser, Password: testPassword, Kind: "api", By: account.By{Host: "app.test"}}
+	if out, err := g.accounts.SignIn(ctx, in); err != nil || out.Half == nil {
+		t.Fatal("no second step", err)
+	}
+	if _, err := g.Admin(ctx, "users.reset-mfa", json.RawMessage(`{"user":"alice"}`)); err != nil {
+		t.Fatal(err)
+	}
+	if d := show(t, g); len(d.MFA) != 0 || d.RecoveryCodes != 0 {
+		t.Errorf("%+v", d)
+	}
+	if out, err := g.accounts.SignIn(ctx, in); err != nil || out.Half != nil {
+		t.Error("a factor is left", err)
+	}
+	if _, err := g.Admin(ctx, "users.reset-mfa", json.RawMessage(`{"user":"nobody"}`)); identity.CodeOf(err) != identity.CodeNotFound {
+		t.Error(err)
+	}
+}
+
+// `mfa required` belongs to the configuration, not to the engine: a reload with another rule keeps sessions and counters,
+// and the next sign-in follows it. Passkeys are for the hosts of the configuration only (CS-08).
+func TestRuleOfSecondFactorsComesWithTheConfiguration(t *testing.T) {
+	g := start(t)
+	cfg := g.cfg
+	cfg.MFA = MFA{Required: true, Roles: []string{identity.AdminRole}}
+	if cfg.Key() != g.cfg.Key() {
+		t.Error("another engine")
+	}
+	strict, err := New(context.Background(), g.engine, cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(strict.Close)
+	in := account.SignIn{Login: testUser, Password: testPassword, Kind: "api", By: account.By{Host: "app.test"}}
+	if out, err := strict.accounts.SignIn(context.Background(), in); err != nil || out.Half == nil || len(out.Half.Enrol) != 2 {
+		t.Errorf("%+v %v", out, err)
+	}
+	if out, err := g.accounts.SignIn(context.Background(), in); err != nil || out.Half != nil {
+		t.Errorf("%+v %v", out, err)
+	}
+	for host, want := range map[string]string{"app.test": "https://app.test", "evil.test": "", "": ""} {
+		if got := strict.accounts.Origin(host); got != want {
+			t.Errorf("origin of %q is %q", host, got)
+		}
+	}
+}
