@@ -29,7 +29,7 @@ type Asserter struct {
 // Sign makes an assertion for the app at a folded host. It never outlives the credential that it is about. Signing costs
 // over a millisecond: callers keep it until renew.
 func (a *Asserter) Sign(p *identity.Principal, host string) (signed string, renew time.Time, err error) {
-	now := a.Now()
+	now := a.Now().Truncate(time.Second) // the claims are whole seconds, and so the last one is a whole minute before exp
 	key := a.Ring.current.Load().signer(now)
 	if key == nil {
 		return "", renew, errors.New("sign assertion: no key may sign")
@@ -40,10 +40,10 @@ func (a *Asserter) Sign(p *identity.Principal, host string) (signed string, rene
 	}
 	claims := jwt.MapClaims{
 		"iss": a.Issuer(host), "aud": host, "sub": p.UserID, "iat": now.Unix(), "nbf": now.Unix(), "exp": exp.Unix(), "jti": identity.NewID().String(),
-		"preferred_username": p.Username, "email": p.Email, "name": p.Name, "roles": notNil(p.Roles), "amr": notNil(p.AMR), "acr": p.ACR,
+		"preferred_username": p.Username, "email": p.Email, "name": p.Name, "roles": notNil(p.Roles), "amr": notNil(p.AMR),
 	}
-	if p.SessionID != "" {
-		claims["sid"] = p.SessionID
+	if p.SessionID != "" { // a session of ours. The acr of another issuer is a word of its own: its "3" need not be a passkey (MF-21).
+		claims["sid"], claims["acr"] = p.SessionID, p.ACR
 	}
 	for name, at := range map[string]time.Time{"auth_time": p.AuthTime, mfaTime: p.MFATime, passkeyTime: p.PasskeyTime} {
 		if !at.IsZero() {
