@@ -174,7 +174,7 @@ func BenchmarkGate(b *testing.B) {
 func TestWarmRequestAllocatesTwice(t *testing.T) {
 	g, up := start(t), &upstream{}
 	cookie, bearer := signIn(t, g)
-	with, _ := withAssertion(t, g)
+	with := withAssertion(t)
 	strict := siteWith(t, gate.SiteConfig{Require: []gate.Require{{Networks: []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")}}}})
 	for name, c := range map[string]struct {
 		s    *gate.Site

@@ -29,11 +29,12 @@ type Asserter struct {
 // Sign makes an assertion for the app at a folded host. It never outlives the credential that it is about. Signing costs
 // over a millisecond: callers keep it until renew.
 func (a *Asserter) Sign(p *identity.Principal, host string) (signed string, renew time.Time, err error) {
-	now := a.Now().Truncate(time.Second) // the claims are whole seconds, and so the last one is a whole minute before exp
+	now := a.Now()
 	key := a.Ring.current.Load().signer(now)
 	if key == nil {
 		return "", renew, errors.New("sign assertion: no key may sign")
 	}
+	now = now.Truncate(time.Second) // claims are whole seconds: counted from a fraction, renew would be less than a minute before exp
 	exp := now.Add(AssertionLife)
 	if !p.Expires.IsZero() && p.Expires.Before(exp) {
 		exp = p.Expires

@@ -87,8 +87,9 @@ func TestAssertionsOutliveTheRotationOfTheirKey(t *testing.T) {
 // HD-04: an assertion is for one host; whenever a request may still carry it, it is good for a whole minute, fractions of
 // a second included; and it ends with the credential.
 func TestAssertionIsGoodForAMinuteWheneverItIsSent(t *testing.T) {
-	r := newRig(t)
-	r.clock.add(999 * time.Millisecond)
+	c := newClock()
+	c.add(999 * time.Millisecond)
+	r := newRigAt(t, c) // the key is as young as the assertion
 	p := r.principal()
 	raw, renew, err := r.asserter().Sign(p, "app.example.com")
 	if err != nil {
