@@ -41,7 +41,11 @@ func (g *Gate) refuse(w http.ResponseWriter, r *http.Request, s *Site, c Client,
 			g.answer(w, r, s, code, 0, reference)
 			return
 		}
-		if kind := KindOf(r); kind != KindAPI && kind != KindWebSocket && kind != KindPreflight {
+		switch KindOf(r) {
+		case KindPost, KindPostCross:
+			drain(w, r)
+			fallthrough
+		case KindNavigate, KindFrame:
 			g.Pages.Denied(w, r, v.principal(), code, reference)
 			return
 		}
@@ -101,7 +105,10 @@ func (g *Gate) askToSignIn(w http.ResponseWriter, r *http.Request, v verdict) {
 // answer sends a page to people and problem+json to programs.
 func (g *Gate) answer(w http.ResponseWriter, r *http.Request, _ *Site, code identity.Code, retry time.Duration, reference string) {
 	switch KindOf(r) {
-	case KindNavigate, KindFrame, KindPost, KindPostCross:
+	case KindPost, KindPostCross:
+		drain(w, r)
+		fallthrough
+	case KindNavigate, KindFrame:
 		g.Pages.Problem(w, r, code, retry, reference)
 	default:
 		g.CORS.Allow(w.Header(), r)

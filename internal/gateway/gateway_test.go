@@ -159,9 +159,14 @@ func warm(t testing.TB, g *Gateway, s *gate.Site, up *upstream, name, value stri
 func BenchmarkGate(b *testing.B) {
 	g, s, up := start(b), site(b), &upstream{}
 	cookie, bearer := signIn(b, g)
-	for _, c := range []struct{ path, name, value string }{{"cookie", "Cookie", cookie}, {"bearer", "Authorization", bearer}} {
+	strict := siteWith(b, gate.SiteConfig{Require: []gate.Require{{Assurance: identity.Assurance{MFA: true, MaxAge: 10 * time.Minute}}, {Networks: []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")}}}})
+	strong := proven(b, g, store.Proof{AuthTime: time.Now(), MFATime: time.Now(), AMR: []string{"pwd", "otp", "mfa"}, ACR: "2"})
+	for _, c := range []struct {
+		path, name, value string
+		site              *gate.Site
+	}{{"cookie", "Cookie", cookie, s}, {"bearer", "Authorization", bearer, s}, {"require", "Cookie", strong, strict}, {"assertion", "Cookie", cookie, withAssertion(b)}} {
 		b.Run(c.path, func(b *testing.B) {
-			serve := warm(b, g, s, up, c.name, c.value)
+			serve := warm(b, g, c.site, up, c.name, c.value)
 			b.ReportAllocs()
 			for b.Loop() {
 				serve()
@@ -176,6 +181,11 @@ func TestWarmRequestAllocatesTwice(t *testing.T) {
 	cookie, bearer := signIn(t, g)
 	with := withAssertion(t)
 	strict := siteWith(t, gate.SiteConfig{Require: []gate.Require{{Networks: []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")}}}})
+	fresh := siteWith(t, gate.SiteConfig{Require: []gate.Require{{Assurance: identity.Assurance{MFA: true, MaxAge: 10 * time.Minute}}}})
+	strong := proven(t, g, store.Proof{AuthTime: time.Now(), MFATime: time.Now(), AMR: []string{"pwd", "otp", "mfa"}, ACR: "2"})
+	if n := testing.AllocsPerRun(200, warm(t, g, fresh, up, "Cookie", strong)); n > 2 {
+		t.Errorf("require mfa: %v allocations", n)
+	}
 	for name, c := range map[string]struct {
 		s    *gate.Site
 		most float64
