@@ -100,6 +100,15 @@ func TestRequirementsHoldOnPublicPathsAndInFrames(t *testing.T) {
 	if n := len(s.up.Seen()); n != 0 {
 		t.Errorf("the app got %d requests", n)
 	}
+	// the page of apps says which ones ask, and who has no factor is led to set one up
+	apps := v.get("/.truxe/", navigate).want(http.StatusOK)
+	if n := strings.Count(apps.body, "Asks you to confirm"); n != 3 { // vault.test, brief.test, keys.test
+		t.Errorf("%d apps are marked: %s", n, apps.body)
+	}
+	asks := v.get("/x", navigate).want(http.StatusFound)
+	if page := v.get(asks.header.Get("Location"), navigate).want(http.StatusOK); !strings.Contains(page.body, "/.truxe/account/totp") || strings.Contains(page.body, `name="password"`) {
+		t.Errorf("the page for somebody without a factor: %s", page.body)
+	}
 	f := s.withTOTP("vault.test", "gwen")
 	s.withBearer("vault.test", f.login().Access).get("/about", program).want(http.StatusOK)
 	page := s.bare("far.test").get("/x", navigate).want(http.StatusForbidden)

@@ -63,6 +63,15 @@ func TestAssertionsOfOneCredentialAreBounded(t *testing.T) {
 	if n := len(*a.list.Load()); n > maxAssertions {
 		t.Errorf("%d are kept", n)
 	}
+	a.Purge(now.Add(time.Minute - 1))
+	if n := len(*a.list.Load()); n != maxAssertions {
+		t.Errorf("%d are left that a request may still get", n)
+	}
+	a.Purge(now.Add(time.Minute))
+	if n := len(*a.list.Load()); n != 0 {
+		t.Errorf("%d are left of a token that rests", n)
+	}
+	new(Assertions).Purge(now)
 	later := now.Add(time.Hour)
 	if _, err := a.For("last.test", later, nil, c.sign(later)); err != nil || len(*a.list.Load()) != 1 {
 		t.Errorf("%d are kept that nobody may get: %v", len(*a.list.Load())-1, err)
