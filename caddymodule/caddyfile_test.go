@@ -66,6 +66,7 @@ func TestMistakesNameTheLineAndTheNearestWord(t *testing.T) {
 		"app.test {\n\ttruxe {\n\t\trequire mfaa\n\t}\n}":                     `"mfaa" is unknown; did you mean "mfa"`,
 		"app.test {\n\ttruxe {\n\t\trequire mfa 10m\n\t}\n}":                  "require mfa [max_age <duration>]",
 		"app.test {\n\ttruxe {\n\t\trequire passkey max_age soon\n\t}\n}":     `max_age: "soon" is not a duration`,
+		"app.test {\n\ttruxe {\n\t\trequire mfa max_age 200ms\n\t}\n}":        `max_age is a second or more, at Caddyfile:3`,
 		"app.test {\n\ttruxe {\n\t\trequire network 10.1.0.0/8\n\t}\n}":       "did you mean 10.0.0.0/8?, at Caddyfile:3",
 		"app.test {\n\ttruxe {\n\t\trequire network office\n\t}\n}":           `"office" is no network`,
 		"app.test {\n\ttruxe {\n\t\tassertion yes\n\t}\n}":                    `assertion cannot be "yes"`,

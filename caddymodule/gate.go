@@ -52,7 +52,7 @@ func (g *Gate) Provision(ctx caddy.Context) error {
 func (g *Gate) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyhttp.Handler) error {
 	gw := g.app.gateway()
 	if gw == nil { // http may start before us, or our Start is still waiting for the database
-		return gate.ServeUnavailable(w, r, g.site, g.StripOnly, next)
+		return gate.ServeUnavailable(w, r, g.site, clientOf(r), g.StripOnly, next)
 	}
 	if g.StripOnly {
 		return gw.Gate().Strip(w, r, g.site, next)

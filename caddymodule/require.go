@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"net/netip"
 	"strings"
+	"time"
 
 	"github.com/caddyserver/caddy/v2/caddyconfig/caddyfile"
 
@@ -58,8 +59,8 @@ func (s *Site) readRequire(d *caddyfile.Dispenser) error {
 func (r Require) compile() (gate.Require, error) {
 	age := timeDuration(r.MaxAge)
 	switch {
-	case age < 0:
-		return gate.Require{}, fmt.Errorf("require %s: max_age is negative", r.Kind)
+	case age != 0 && age < time.Second: // clients are told whole seconds (RFC 9470)
+		return gate.Require{}, fmt.Errorf("require %s: max_age is a second or more", r.Kind)
 	case r.Kind == requireMFA && len(r.Networks) == 0:
 		return gate.Require{Assurance: identity.Assurance{MFA: true, MaxAge: age}}, nil
 	case r.Kind == requirePasskey && len(r.Networks) == 0:

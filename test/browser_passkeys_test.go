@@ -11,16 +11,17 @@ import (
 	"github.com/truxeio/caddy-truxe/test/rig"
 )
 
-// asksConditional counts the requests of the browser's own list of passkeys, so that a test can wait for one.
-const asksConditional = `{ const get = navigator.credentials.get;
-	navigator.credentials.get = function (o) { if (o.mediation === "conditional") window.listed = true; return get.call(this, o) } }`
+// tellsRequests notes which requests for a passkey the browser has been given, so that a test can wait for one.
+const tellsRequests = `{ const { get, create } = navigator.credentials; window.asked = [];
+	navigator.credentials.get = function (o) { asked.push(o.mediation ?? "get"); return get.call(this, o) };
+	navigator.credentials.create = function (o) { asked.push("create"); return create.call(this, o) } }`
 
 // withPasskeys is a person whose browser has a device for passkeys, signed in on the page of passkeys.
 func withPasskeys(t *testing.T, name string, roles ...string) (*viewer, *factor, *rig.Authenticator) {
 	t.Helper()
 	s := factorPages.open(t)
 	v := s.view(t, false)
-	v.InEveryPage(asksConditional)
+	v.InEveryPage(tellsRequests)
 	f := v.member(s, name, roles...)
 	return v, f, v.NewAuthenticator()
 }
@@ -31,7 +32,13 @@ func (v *viewer) loginPage(device *rig.Authenticator, link string) {
 	device.Present(false)
 	v.Open(link)
 	v.WaitText("h1", "Sign in")
-	rig.WaitFor(v.t, 8*time.Second, "the browser's list of passkeys", func() bool { return rig.Eval[bool](v.Chromium, "window.listed === true") })
+	v.asks("conditional")
+}
+
+// asks waits until the browser has been asked for a passkey in this way.
+func (v *viewer) asks(how string) {
+	v.t.Helper()
+	rig.WaitFor(v.t, 8*time.Second, "a request for a passkey: "+how, func() bool { return rig.Eval[bool](v.Chromium, "asked.includes("+strconv.Quote(how)+")") })
 }
 
 // goes follows a link, and does not wait for a login page that does not stay.
@@ -56,9 +63,10 @@ func TestPasskeySignsInInTheBrowser(t *testing.T) {
 	v.Open(v.at("app", "/.truxe/account/passkeys"))
 	v.signIn(f.name, f.password)
 	v.WaitText("h1", "Passkeys")
-	v.Click(passkeyButton) // nobody is there
-	device.Present(true)
+	v.Click(passkeyButton)
+	v.asks("create") // nobody is there
 	v.Do(chromedp.Reload())
+	device.Present(true)
 	v.Click(passkeyButton)
 	v.WaitText("main .note", "Your passkey is ready.")
 	v.Fill("#name", "Petra's phone <b>")
@@ -112,6 +120,7 @@ func TestCopiedAndRemovedPasskeysAreRefusedInTheBrowser(t *testing.T) {
 	link := v.at("app", "/orders")
 	v.Open(v.at("app", "/.truxe/account/passkeys"))
 	v.signIn(f.name, f.password)
+	v.WaitText("h1", "Passkeys")
 	device.Present(true)
 	v.Click(passkeyButton)
 	v.WaitText("main .note", "Your passkey is ready.")

@@ -1,7 +1,6 @@
 package test
 
 import (
-	"encoding/json"
 	"net/http"
 	"net/url"
 	"strings"
@@ -116,14 +115,7 @@ func TestProgramsAreToldWhichFactorIsMissing(t *testing.T) {
 		v.signIn("paul", piaPassword)
 		token := s.withBearer(c.host, s.login(c.host, "paul", piaPassword).Access)
 		for who, a := range map[string]answer{"cookie": v.get("/x", fetch), "token": token.get("/x", program)} {
-			var p struct {
-				Code       string
-				ACRValues  string `json:"acr_values"`
-				MaxAge     int    `json:"max_age"`
-				ConfirmURL string `json:"confirm_url"`
-			}
-			if err := json.Unmarshal([]byte(a.want(http.StatusUnauthorized).body), &p); err != nil || p.Code != "step_up_required" || p.ACRValues != c.acr || p.MaxAge != c.age ||
-				!strings.HasPrefix(p.ConfirmURL, "/.truxe/confirm?") {
+			if p := a.problem(http.StatusUnauthorized, "step_up_required"); p.ACRValues != c.acr || p.MaxAge != c.age || !strings.HasPrefix(p.ConfirmURL, "/.truxe/confirm?") {
 				t.Errorf("%s, %s: %s", name, who, a.body)
 			}
 			if got := a.header.Get("WWW-Authenticate"); !strings.Contains(got, `error="insufficient_user_authentication", acr_values="`+c.acr+`"`) {

@@ -248,6 +248,9 @@ type problem struct {
 	Type, Title, Detail, Code, Reference string
 	Status                               int
 	LoginURL                             string `json:"login_url"`
+	ConfirmURL                           string `json:"confirm_url"`
+	ACRValues                            string `json:"acr_values"`
+	MaxAge                               int    `json:"max_age"`
 	Limits                               []string
 	Error                                string
 }

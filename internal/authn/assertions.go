@@ -54,6 +54,20 @@ func (a *Assertions) For(host string, now time.Time, p *identity.Principal, sign
 	return jwt, nil
 }
 
+// Purge forgets those that no request may get any more, so that a credential that rests keeps none. One that is just being
+// signed is left for the next time.
+func (a *Assertions) Purge(now time.Time) {
+	if a.list.Load() == nil || !a.mu.TryLock() {
+		return
+	}
+	defer a.mu.Unlock()
+	due := func(o assertion) bool { return !now.Before(o.renew) }
+	if old := *a.list.Load(); slices.ContainsFunc(old, due) {
+		kept := slices.DeleteFunc(slices.Clone(old), due)
+		a.list.Store(&kept)
+	}
+}
+
 func (a *Assertions) find(host string, now time.Time) string {
 	if list := a.list.Load(); list != nil {
 		for i := range *list {

@@ -35,14 +35,26 @@ func (g *Gate) refuse(w http.ResponseWriter, r *http.Request, s *Site, c Client,
 		g.answer(w, r, s, code, 0, identity.NewReference())
 	case identity.CodeInternal:
 		g.answer(w, r, s, code, 0, v.reference)
-	default: // signed in, and a rule is not met
+	default: // a rule is not met, and signing in does not help
 		reference := g.Audit.Note(denial(r, c, v))
-		if kind := KindOf(r); kind != KindAPI && kind != KindWebSocket && kind != KindPreflight && v.principal() != nil {
+		if v.principal() == nil { // from the wrong network, say: signing in would not help
+			g.answer(w, r, s, code, 0, reference)
+			return
+		}
+		switch KindOf(r) {
+		case KindPost, KindPostCross:
+			drain(w, r)
+			fallthrough
+		case KindNavigate, KindFrame:
 			g.Pages.Denied(w, r, v.principal(), code, reference)
 			return
 		}
 		g.CORS.Allow(w.Header(), r)
-		problem.Write(w, problem.Problem{Code: code, Reference: reference})
+		p := problem.Problem{Code: code, Reference: reference}
+		if v.decision.Ask != (identity.Assurance{}) { // who cannot prove more is refused, not asked
+			p.Status = http.StatusForbidden
+		}
+		problem.Write(w, p)
 	}
 }
 
@@ -93,7 +105,10 @@ func (g *Gate) askToSignIn(w http.ResponseWriter, r *http.Request, v verdict) {
 // answer sends a page to people and problem+json to programs.
 func (g *Gate) answer(w http.ResponseWriter, r *http.Request, _ *Site, code identity.Code, retry time.Duration, reference string) {
 	switch KindOf(r) {
-	case KindNavigate, KindFrame, KindPost, KindPostCross:
+	case KindPost, KindPostCross:
+		drain(w, r)
+		fallthrough
+	case KindNavigate, KindFrame:
 		g.Pages.Problem(w, r, code, retry, reference)
 	default:
 		g.CORS.Allow(w.Header(), r)

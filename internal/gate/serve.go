@@ -117,7 +117,7 @@ func (g *Gate) judge(r *http.Request, s *Site, sent authn.Credential, known *aut
 	v.twice = sent.Cookies > 1
 	request := policy.RequestOf(r, host, canonical)
 	if s.rules.Requires() {
-		request.Addr, request.Now = clientAddress(c), g.Now()
+		request.Addr, request.Now = s.visitorAddress(r, c), g.Now()
 	}
 	v.decision = s.rules.Decide(request, v.principal())
 	if v.decision.Public {
@@ -134,12 +134,17 @@ func (g *Gate) judge(r *http.Request, s *Site, sent authn.Credential, known *aut
 		v.decision = policy.Decision{Code: identity.CodeTooEarly}
 	case v.decision.Allow && crossSiteSocket(r, g.CORS, v.principal()):
 		v.decision = policy.Decision{Code: identity.CodeCrossOrigin}
-	case s.cfg.PassPreflight && KindOf(r) == KindPreflight:
+	case s.cfg.PassPreflight && KindOf(r) == KindPreflight && !refusesEverybody(v.decision.Code):
 		// a preflight carries no credential by design; the request it asks about is judged as any other
 		v.decision = policy.Decision{Allow: true, Rule: "preflight"}
 		v.entry = nil
 	}
 	return v
+}
+
+// refusesEverybody tells a refusal that no credential would have changed.
+func refusesEverybody(code identity.Code) bool {
+	return code == identity.CodeNetworkDenied || code == identity.CodeRuleDenied
 }
 
 func (g *Gate) caught(v *verdict) {
@@ -190,12 +195,13 @@ func (g *Gate) underLimit(w http.ResponseWriter, r *http.Request, s *Site, c Cli
 
 // ServeUnavailable stands in for the gate until the engine runs: public paths are served without an identity,
 // everything else is 503 (R1). stripOnly: the request is outside the directive's matcher, so it is not judged.
-func ServeUnavailable(w http.ResponseWriter, r *http.Request, s *Site, stripOnly bool, next Next) error {
+func ServeUnavailable(w http.ResponseWriter, r *http.Request, s *Site, c Client, stripOnly bool, next Next) error {
 	s.clean(r)
 	host, errHost := policy.FoldHost(r.Host)
 	canonical, err := policy.Canonical(r)
-	if errors.Join(errHost, err) == nil && len(r.Header["Authorization"]) == 0 &&
-		(stripOnly || s.rules.Decide(policy.RequestOf(r, host, canonical), nil).Public) {
+	request := policy.RequestOf(r, host, canonical)
+	request.Addr = s.visitorAddress(r, c)
+	if errors.Join(errHost, err) == nil && len(r.Header["Authorization"]) == 0 && (stripOnly || s.rules.Decide(request, nil).Public) {
 		stripCookies(r.Header)
 		return next.ServeHTTP(w, r)
 	}

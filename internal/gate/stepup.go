@@ -2,7 +2,6 @@ package gate
 
 import (
 	"fmt"
-	"net"
 	"net/http"
 	"net/netip"
 	"strconv"
@@ -43,6 +42,7 @@ func (g *Gate) askToStepUp(w http.ResponseWriter, r *http.Request, v verdict) {
 		w.WriteHeader(http.StatusFound)
 	case KindPost, KindPostCross:
 		drain(w, r)
+		w.Header().Set("WWW-Authenticate", Challenge(ask)) // every 401 has one (RFC 9110 15.5.2)
 		g.Pages.StepUp(w, r, v.principal(), g.WayBack.ConfirmPage(ask), kind == KindPost, reference)
 	default:
 		if kind == KindPreflight && g.CORS.Preflight(w, r) {
@@ -66,15 +66,27 @@ func Challenge(ask identity.Assurance) string {
 
 func seconds(d time.Duration) int { return int(d / time.Second) }
 
-// clientAddress is the client's address; the zero address, which is in no network, when the server could not tell.
-func clientAddress(c Client) netip.Addr {
-	text := c.Addr
-	if host, _, err := net.SplitHostPort(text); err == nil {
-		text = host
-	}
-	addr, err := netip.ParseAddr(text)
-	if err != nil {
+// visitorAddress is the address that networks are judged by; the zero address, which is in none, when the server could
+// not tell. The address of a trusted proxy is not its visitor's: that is what Caddy falls back to when the proxy does not
+// say whom it speaks for, or names nobody outside trusted_proxies. A proxy that asks forward_auth always speaks for
+// somebody else.
+func (s *Site) visitorAddress(r *http.Request, c Client) netip.Addr {
+	addr := parseAddress(c.Addr)
+	if c.TrustedPeer && (s.forwards != nil || len(r.Header["X-Forwarded-For"]) > 0) && addr == parseAddress(r.RemoteAddr) {
 		return netip.Addr{}
 	}
 	return addr
+}
+
+// parseAddress reads an address with a port or without; the zero address for anything else.
+func parseAddress(text string) netip.Addr {
+	addr, err := netip.ParseAddr(text)
+	if err != nil {
+		at, err := netip.ParseAddrPort(text)
+		if err != nil {
+			return netip.Addr{}
+		}
+		addr = at.Addr()
+	}
+	return addr.Unmap().WithZone("")
 }

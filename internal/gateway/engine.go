@@ -150,6 +150,7 @@ func (e *Engine) start(ctx context.Context) {
 			e.log.Warn("could not reload the signing keys", "error", err)
 		}
 	})
+	e.every(ctx, time.Minute, e.purgeAssertions)
 	e.every(ctx, 10*time.Minute, func() {
 		within, cancel := context.WithTimeout(ctx, time.Minute)
 		defer cancel()

@@ -5,6 +5,7 @@ import (
 	"crypto/rsa"
 	"encoding/base64"
 	"encoding/json"
+	"maps"
 	"math/big"
 	"net/http"
 	"net/http/httptest"
@@ -89,6 +90,9 @@ func TestStepUpIsAskedForByTheKindOfRequest(t *testing.T) {
 				strings.Contains(body, "data-resubmit") != resubmit {
 				t.Errorf("%s: a form from %s: %d %s", name, site, w.Code, body)
 			}
+			if got := w.Header().Get("WWW-Authenticate"); !strings.Contains(got, `insufficient_user_authentication`) { // RFC 9110 15.5.2
+				t.Errorf("%s: a form from %s: WWW-Authenticate %q", name, site, got)
+			}
 		}
 		call := newRequest("Cookie", cookie)
 		call.Header.Set("Sec-Fetch-Mode", "cors")
@@ -135,15 +139,95 @@ func TestNetworkIsJudgedByTheConnection(t *testing.T) {
 	}
 }
 
+// A person at the wrong network reads a page and a program problem+json, signed in or not; nobody is sent to sign in for it.
+func TestWrongNetworkIsToldToEachInItsOwnWay(t *testing.T) {
+	g, up := start(t), &upstream{}
+	cookie, _ := signIn(t, g)
+	s := siteWith(t, gate.SiteConfig{Public: []string{"/open"}, Require: []gate.Require{{Networks: []netip.Prefix{netip.MustParsePrefix("10.0.0.0/8")}}}})
+	for _, value := range []string{cookie, ""} {
+		for mode, kind := range map[string]string{"navigate": "text/html", "cors": "application/problem+json"} {
+			for _, path := range []string{"/x", "/open"} {
+				r := newRequest("Cookie", value)
+				r.URL.Path = path
+				r.Header.Set("Sec-Fetch-Mode", mode)
+				w := serve(t, g, s, r, up)
+				if w.Code != http.StatusForbidden || !strings.HasPrefix(w.Header().Get("Content-Type"), kind) || w.Header().Get("Location") != "" || !strings.Contains(w.Body.String(), "network") {
+					t.Errorf("cookie %t, %s %s: %d %s %s", value != "", mode, path, w.Code, w.Header().Get("Content-Type"), w.Body)
+				}
+			}
+		}
+	}
+	if up.served != 0 {
+		t.Errorf("the app was reached %d times", up.served)
+	}
+}
+
+// R1: a preflight that may pass without a credential still has to come from the right network.
+func TestPreflightPassesNoNetworkRule(t *testing.T) {
+	g, up := start(t), &upstream{}
+	s := siteWith(t, gate.SiteConfig{PassPreflight: true, Require: []gate.Require{{Assurance: identity.Assurance{MFA: true}}, {Networks: []netip.Prefix{netip.MustParsePrefix("10.0.0.0/8")}}}})
+	for addr, served := range map[string]int{"192.0.2.7": 0, "": 0, "10.1.1.1": 1} {
+		r, before := newRequest("", ""), up.served
+		r.Method = http.MethodOptions
+		r.Header = http.Header{"Origin": {"https://spa.test"}, "Access-Control-Request-Method": {"PUT"}}
+		w := httptest.NewRecorder()
+		if err := g.Gate().Serve(w, r, s, gate.Client{Addr: addr}, up, nil); err != nil || up.served-before != served || served == 0 && w.Code != http.StatusForbidden {
+			t.Errorf("from %q: served %d, status %d: %v", addr, up.served-before, w.Code, err)
+		}
+	}
+}
+
+// R3 R1: a trusted proxy's own address is not its visitor's. A proxy that asks forward_auth without saying for whom, or
+// that names trusted addresses alone, leads into no network; neither does it on the way of a request.
+func TestAddressOfTheProxyIsNotTheVisitors(t *testing.T) {
+	g, up := start(t), &upstream{}
+	cookie, _ := signIn(t, g)
+	office := []gate.Require{{Networks: []netip.Prefix{netip.MustParsePrefix("10.0.0.0/8")}}}
+	asked := siteWith(t, gate.SiteConfig{Require: office, ForwardHosts: []string{"app.test"}})
+	inline := siteWith(t, gate.SiteConfig{Require: office})
+	for name, c := range map[string]struct {
+		peer, client, forwardedFor string
+		trusted                    bool
+		forward, inline            bool // let in
+	}{
+		"visitor from the office":          {"10.0.0.5:4711", "10.1.1.1", "10.1.1.1", true, true, true},
+		"visitor from elsewhere":           {"10.0.0.5:4711", "192.0.2.1", "192.0.2.1", true, false, false},
+		"proxy names nobody":               {"10.0.0.5:4711", "10.0.0.5", "", true, false, true}, // on a request's own way: a visitor who needs no proxy
+		"proxy names trusted hosts alone":  {"10.0.0.5:4711", "10.0.0.5", "10.0.0.9", true, false, false},
+		"mapped, proxy names nobody":       {"[::ffff:10.0.0.5]:4711", "10.0.0.5", "", true, false, true},
+		"peer nobody trusts, forged field": {"10.0.0.7:4711", "10.0.0.7", "10.0.0.9", false, false, true},
+	} {
+		request := func() *http.Request {
+			r := newRequest("Cookie", cookie)
+			r.RemoteAddr = c.peer
+			if c.forwardedFor != "" {
+				r.Header["X-Forwarded-For"] = []string{c.forwardedFor}
+			}
+			return r
+		}
+		client := gate.Client{Addr: c.client, TrustedPeer: c.trusted}
+		r, w := request(), httptest.NewRecorder()
+		for name, value := range map[string]string{"Method": "GET", "Proto": "https", "Host": "app.test", "Uri": "/x"} {
+			r.Header["X-Forwarded-"+name] = []string{value}
+		}
+		if g.Gate().ServeForwardAuth(w, r, asked, client); (w.Code == http.StatusOK) != c.forward {
+			t.Errorf("%s, forward_auth: %d %s", name, w.Code, w.Body)
+		}
+		before, w := up.served, httptest.NewRecorder()
+		if err := g.Gate().Serve(w, request(), inline, client, up, nil); err != nil || (up.served > before) != c.inline {
+			t.Errorf("%s, inline: %d %v", name, w.Code, err)
+		}
+	}
+}
+
 // HD-04: the assertion is for the host that was asked, at most 120 s old, verifies with the published keys, and is never
 // the client's. It is signed once a minute, not once a request.
 func TestAssertionIsForOneHostAndNeverTheClients(t *testing.T) {
 	now := time.Now().Truncate(time.Second)
 	g, up := startAt(t, func() time.Time { return now }), &upstream{}
-	s := siteWith(t, gate.SiteConfig{Public: []string{"/healthz"}})
 	_, bearer := signIn(t, g)
 	cookie := proven(t, g, store.Proof{AuthTime: now, MFATime: now, AMR: []string{"pwd", "otp", "mfa"}, ACR: "2"})
-	s, _ = withAssertion(t, g)
+	s := withAssertion(t)
 	ask := func(host, name, value string) string {
 		r := newRequest(name, value)
 		r.Host = host
@@ -193,8 +277,9 @@ func TestAssertionIsForOneHostAndNeverTheClients(t *testing.T) {
 	// somebody who is nobody has none, and the client's does not pass
 	public := newRequest("", "")
 	public.URL = &url.URL{Path: "/healthz"}
-	public.Header["X-Truxe_Jwt-Assertion"] = []string{first}
-	if serve(t, g, s, public, up); up.header.Get("X-Truxe-Jwt-Assertion") != "" || len(up.header["X-Truxe_Jwt-Assertion"]) != 0 {
+	alias := strings.Join([]string{"X-Truxe", "Jwt-Assertion"}, "_") // as CGI reads it
+	maps.Copy(public.Header, http.Header{alias: {first}})
+	if serve(t, g, s, public, up); up.header.Get("X-Truxe-Jwt-Assertion") != "" || len(up.header[alias]) != 0 {
 		t.Errorf("an anonymous visitor has %v", up.header)
 	}
 }
@@ -211,7 +296,7 @@ func (f *failing) Sign(*identity.Principal, string) (string, time.Time, error) {
 func TestRequestWithoutItsAssertionDoesNotReachTheApp(t *testing.T) {
 	g, up := start(t), &upstream{}
 	cookie, _ := signIn(t, g)
-	s, _ := withAssertion(t, g)
+	s := withAssertion(t)
 	broken := &failing{}
 	g.gate.Signer = broken
 	if w := serve(t, g, s, newRequest("Cookie", cookie), up); w.Code != http.StatusServiceUnavailable || up.served != 0 || broken.n.Load() != 1 || w.Header().Get("Retry-After") == "" {
@@ -219,11 +304,11 @@ func TestRequestWithoutItsAssertionDoesNotReachTheApp(t *testing.T) {
 	}
 }
 
-func withAssertion(t testing.TB, _ *Gateway) (*gate.Site, gate.SiteConfig) {
+func withAssertion(t testing.TB) *gate.Site {
 	t.Helper()
 	c := gate.SiteConfig{Public: []string{"/healthz"}}
 	c.Headers.Assertion = true
-	return siteWith(t, c), c
+	return siteWith(t, c)
 }
 
 // verifyAssertion does what an app does: the published keys, RS256 alone, the audience checked by the caller.

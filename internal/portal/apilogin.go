@@ -2,6 +2,7 @@ package portal
 
 import (
 	"encoding/json"
+	"mime"
 	"net/http"
 	"time"
 
@@ -256,8 +257,8 @@ func apiLogout(c *call) error {
 		c.clearCookie(authn.SessionCookie)
 		return c.noContent()
 	}
-	if c.r.ContentLength == 0 {
-		return &identity.Error{Code: identity.CodeLoginRequired}
+	if media, _, err := mime.ParseMediaType(c.r.Header.Get("Content-Type")); err != nil || media != "application/json" || c.r.ContentLength == 0 {
+		return &identity.Error{Code: identity.CodeLoginRequired} // a session's token in a form signs nobody in, nor out (SE-19)
 	}
 	var in struct {
 		Token string `json:"mfa_token"`

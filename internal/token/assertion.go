@@ -34,16 +34,17 @@ func (a *Asserter) Sign(p *identity.Principal, host string) (signed string, rene
 	if key == nil {
 		return "", renew, errors.New("sign assertion: no key may sign")
 	}
+	now = now.Truncate(time.Second) // claims are whole seconds: counted from a fraction, renew would be less than a minute before exp
 	exp := now.Add(AssertionLife)
 	if !p.Expires.IsZero() && p.Expires.Before(exp) {
 		exp = p.Expires
 	}
 	claims := jwt.MapClaims{
 		"iss": a.Issuer(host), "aud": host, "sub": p.UserID, "iat": now.Unix(), "nbf": now.Unix(), "exp": exp.Unix(), "jti": identity.NewID().String(),
-		"preferred_username": p.Username, "email": p.Email, "name": p.Name, "roles": notNil(p.Roles), "amr": notNil(p.AMR), "acr": p.ACR,
+		"preferred_username": p.Username, "email": p.Email, "name": p.Name, "roles": notNil(p.Roles), "amr": notNil(p.AMR),
 	}
-	if p.SessionID != "" {
-		claims["sid"] = p.SessionID
+	if p.SessionID != "" { // a session of ours. The acr of another issuer is a word of its own: its "3" need not be a passkey (MF-21).
+		claims["sid"], claims["acr"] = p.SessionID, p.ACR
 	}
 	for name, at := range map[string]time.Time{"auth_time": p.AuthTime, mfaTime: p.MFATime, passkeyTime: p.PasskeyTime} {
 		if !at.IsZero() {

@@ -103,6 +103,18 @@ func (s *cacheShard) drop(h uint64) {
 	}
 }
 
+// Each shows what is attached to the remembered tokens. It must not block.
+func (c *Cache) Each(show func(attachment any)) {
+	for i := range c.shards {
+		s := &c.shards[i]
+		s.mu.RLock()
+		for _, e := range s.entries {
+			show(e.attachment)
+		}
+		s.mu.RUnlock()
+	}
+}
+
 // Purge forgets tokens that have ended. now is in Unix seconds.
 func (c *Cache) Purge(now int64) {
 	for i := range c.shards {

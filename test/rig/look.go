@@ -2,8 +2,11 @@ package rig
 
 import (
 	"errors"
+	"os"
+	"path/filepath"
 
 	"github.com/chromedp/cdproto/emulation"
+	"github.com/chromedp/cdproto/page"
 	"github.com/chromedp/chromedp"
 )
 
@@ -52,4 +55,24 @@ func (b *Chromium) show() error {
 		Features: []*emulation.MediaFeature{{Name: "prefers-color-scheme", Value: scheme}, {Name: "forced-colors", Value: forced}},
 	})
 	return errors.Join(size, colours)
+}
+
+// Screenshot saves the whole page as name.png in the folder that the environment's TRUXE_SCREENSHOTS names, or else in
+// bin/screenshots of the repository. The window grows as tall as the page meanwhile: pictures beyond a window are shifted
+// on pages that go from right to left.
+func (b *Chromium) Screenshot(name string) {
+	b.t.Helper()
+	dir := os.Getenv("TRUXE_SCREENSHOTS")
+	if dir == "" {
+		dir = filepath.Join(Root(), "bin", "screenshots")
+	}
+	must(b.t, "make the screenshot folder", os.MkdirAll(dir, 0o755))
+	shown := b.options.Look
+	b.options.Height = max(shown.Height, Eval[int64](b, "document.documentElement.scrollHeight"))
+	must(b.t, "show the whole page", b.show())
+	png, err := chromedp.Call(b.Ctx, page.CaptureScreenshot, page.CaptureScreenshotParams{})
+	must(b.t, "take a screenshot", err)
+	b.options.Look = shown
+	must(b.t, "show the page as before", b.show())
+	must(b.t, "save the screenshot", os.WriteFile(filepath.Join(dir, name+".png"), png.Data, 0o644))
 }

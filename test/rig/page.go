@@ -2,8 +2,6 @@ package rig
 
 import (
 	"context"
-	"os"
-	"path/filepath"
 	"strconv"
 	"strings"
 	"time"
@@ -105,23 +103,6 @@ func (b *Chromium) WaitLocation(part string) {
 		b.t.Fatalf("the browser is at %s, not at …%s…\n%s\nproblems: %v", where, part, b.Text("body"), b.Problems())
 	}
 	b.Do(chromedp.WaitReady(chromedp.CSS("body")))
-}
-
-// Screenshot saves the whole page as name.png in the folder that the environment's TRUXE_SCREENSHOTS names, or else in
-// bin/screenshots of the repository.
-func (b *Chromium) Screenshot(name string) {
-	b.t.Helper()
-	dir := os.Getenv("TRUXE_SCREENSHOTS")
-	if dir == "" {
-		dir = filepath.Join(Root(), "bin", "screenshots")
-	}
-	png := value(b, chromedp.FullScreenshot(100))
-	if err := os.MkdirAll(dir, 0o755); err != nil {
-		b.t.Fatalf("make the screenshot folder: %v", err)
-	}
-	if err := os.WriteFile(filepath.Join(dir, name+".png"), png, 0o644); err != nil {
-		b.t.Fatalf("save the screenshot: %v", err)
-	}
 }
 
 // WaitText waits until the first element the CSS selector finds has part in its text. After a form this is the way to

@@ -155,11 +155,37 @@ func publishRefuses(t *testing.T, w World) {
 	must(t, c.Publish(ctx(t), revoke(cluster.KindUser, string(bytes.Repeat([]byte("x"), cluster.MaxName)))))
 }
 
+// connect opens the connections that a race needs: on a busy machine fifty of them at once take longer than a call may.
+func connect(t *testing.T, c cluster.Cluster) {
+	for tries := 0; ; tries++ {
+		var wg sync.WaitGroup
+		var failed atomic.Int64
+		for range 50 {
+			wg.Go(func() {
+				if _, _, err := c.Get(ctx(t), "connect"); err != nil {
+					failed.Add(1)
+				}
+			})
+		}
+		wg.Wait()
+		switch {
+		case failed.Load() == 0:
+			return
+		case tries == 50:
+			t.Fatal("the nodes cannot be reached by 50 callers at once")
+		}
+		time.Sleep(100 * time.Millisecond)
+	}
+}
+
 // race runs f 50 times at once on the nodes and returns how many said yes.
 func race(t *testing.T, w World, first cluster.Cluster, f func(cluster.Cluster) (bool, error)) int {
 	nodes := []cluster.Cluster{first}
 	if w.Shared {
 		nodes = append(nodes, w.Open(t))
+	}
+	for _, n := range nodes {
+		connect(t, n)
 	}
 	var wins atomic.Int64
 	var wg sync.WaitGroup

@@ -92,16 +92,17 @@ func TestFailureIsAnnounced(t *testing.T) {
 	for _, off := range []bool{false, true} {
 		b := rig.Window(t, rig.BrowserOptions{NoJavaScript: off})
 		b.Open(p.URL + "/s/login-wrong")
-		got := rig.Eval[string](b, `document.activeElement.getAttribute("role") + "|" + document.querySelector("#username").value + "|" + document.querySelector("#password").value + "|" + document.title`)
-		if got != "alert|alice||Error: Sign in · Truxe" {
+		rig.WaitFor(t, 5*time.Second, "the summary has the focus", func() bool {
+			return rig.Eval[string](b, `document.activeElement.getAttribute("role") ?? ""`) == "alert"
+		})
+		got := rig.Eval[string](b, `document.querySelector("#username").value + "|" + document.querySelector("#password").value + "|" + document.title`)
+		if got != "alice||Error: Sign in · Truxe" {
 			t.Errorf("JavaScript off %v: %q", off, got)
 		}
 	}
 	b := rig.Window(t, rig.BrowserOptions{})
 	b.Open(p.URL + "/s/login")
-	if id := rig.Eval[string](b, `document.activeElement.id`); id != "username" {
-		t.Errorf("control: focus at %q", id)
-	}
+	rig.WaitFor(t, 5*time.Second, "control: without a failure the first field has the focus", func() bool { return rig.Eval[string](b, `document.activeElement.id`) == "username" })
 }
 
 func TestRevealIsHiddenAgainOnSubmit(t *testing.T) {

@@ -1,6 +1,7 @@
 package view_test
 
 import (
+	"slices"
 	"time"
 
 	"github.com/truxeio/caddy-truxe/internal/portal/view"
@@ -11,7 +12,8 @@ const (
 	exampleURI = "otpauth://totp/Truxe:alice@example.com?secret=" + exampleKey + "&issuer=Truxe"
 )
 
-var exampleCodes = []string{"4XK7P-Q9RTM", "HJ2W8-ND5VC", "B6ZFY-3GKSA", "TP9QX-7MEH4", "V8CDN-WR2JK", "2SGAB-Y5ZF6", "K4MVT-9XPQ8", "QE3HR-6BJDW", "N7YCS-4FTGZ", "8RPKM-DV2XA"}
+var exampleCodes = []string{"4XK7P-Q9RTM-H7W2D-VN8EC", "HJ2W8-ND5VC-9TKRX-4MFBA", "B6ZFY-3GKSA-PQ7HE-JW5D2", "TP9QX-7MEH4-2CVNK-R8GYS", "V8CDN-WR2JK-XB4TM-6FQHP",
+	"2SGAB-Y5ZF6-N9KWV-E3JTR", "K4MVT-9XPQ8-DH6YC-GB2FZ", "QE3HR-6BJDW-7SXNA-K9PVM", "N7YCS-4FTGZ-W2MRE-HX8QB", "8RPKM-DV2XA-5ZJTF-C6NWY"}
 
 // factorStories are the pages of second factors and the rest of the account.
 func factorStories() []story {
@@ -50,7 +52,7 @@ func factorStories() []story {
 		{"mfa-limited", 429, view.MFA{Account: alice, Methods: all, Method: view.MethodTOTP, Wait: view.Wait{Until: now.Add(time.Minute), For: time.Minute}}},
 		{"mfa-passkey", 200, view.MFA{Account: alice, App: "Grafana", Methods: all, TrustDays: 30}},
 		{"mfa-passkey-wrong", 401, view.MFA{Account: alice, Methods: all, Problems: []view.Problem{{Key: "problem.passkey_wrong"}}}},
-		{"mfa-recovery", 200, view.MFA{Account: alice, Host: "grafana.example.com", Methods: all, Method: view.MethodRecovery, TrustDays: 30}},
+		{"mfa-recovery", 200, view.MFA{Account: alice, Host: "grafana.example.com", Methods: all, Method: view.MethodRecovery}},
 		{"mfa-recovery-wrong", 401, view.MFA{Account: alice, Methods: all, Method: view.MethodRecovery, Problems: []view.Problem{{Field: view.FieldCode, Key: "problem.recovery_wrong"}}, TriesLeft: 1, Pause: 5 * time.Minute}},
 		{"mfa-recovery-used", 200, view.RecoveryUsed{Viewer: alice, Left: 7, Continue: "/x", Host: "grafana.example.com"}},
 		{"mfa-recovery-few", 200, view.RecoveryUsed{Viewer: alice, Left: 1}},
@@ -59,7 +61,7 @@ func factorStories() []story {
 		{"enrol-totp", 200, view.TOTP{Viewer: alice, Forced: true, Key: exampleKey, URI: exampleURI, QR: qrModules(), Return: "r1"}},
 		{"enrol-totp-wrong", 422, view.TOTP{Viewer: alice, Forced: true, Key: exampleKey, URI: exampleURI, QR: qrModules(), Problems: []view.Problem{{Field: view.FieldCode, Key: "problem.clock_slow", N: 3}}}},
 		{"enrol-passkey", 200, view.Passkeys{Viewer: alice, Forced: true}},
-		{"enrol-codes", 200, view.RecoveryCodes{Viewer: alice, Forced: true, Codes: exampleCodes, Made: now, Left: 10, Host: "auth.example.com", Return: "r1"}},
+		{"enrol-codes", 200, view.RecoveryCodes{Viewer: alice, Forced: true, Codes: slices.Clone(exampleCodes), Made: now, Left: 10, Host: "auth.example.com", Return: "r1"}},
 
 		{"totp", 200, view.TOTP{Viewer: alice, Key: exampleKey, URI: exampleURI, QR: qrModules()}},
 		{"totp-wrong", 422, view.TOTP{Viewer: alice, Key: exampleKey, URI: exampleURI, QR: qrModules(), Problems: wrong}},
@@ -68,8 +70,8 @@ func factorStories() []story {
 		{"totp-required", 409, view.TOTP{Viewer: alice, Added: now.Add(-800 * time.Hour), Remove: true, Required: true, Problems: []view.Problem{{Key: "problem.factor_required"}}}},
 		{"totp-removed", 200, view.TOTP{Viewer: alice, Removed: true, Key: exampleKey, URI: exampleURI, QR: qrModules()}},
 
-		{"codes-new", 200, view.RecoveryCodes{Viewer: alice, Codes: exampleCodes, Made: now, Left: 10, Host: "auth.example.com"}},
-		{"codes-unsaved", 422, view.RecoveryCodes{Viewer: alice, Codes: exampleCodes, Made: now, Left: 10, Problems: []view.Problem{{Field: view.FieldSaved, Key: "problem.saved_missing"}}}},
+		{"codes-new", 200, view.RecoveryCodes{Viewer: alice, Codes: slices.Clone(exampleCodes), Made: now, Left: 10, Host: "auth.example.com"}},
+		{"codes-unsaved", 422, view.RecoveryCodes{Viewer: alice, Codes: slices.Clone(exampleCodes), Made: now, Left: 10, Problems: []view.Problem{{Field: view.FieldSaved, Key: "problem.saved_missing"}}}},
 		{"codes", 200, view.RecoveryCodes{Viewer: alice, Made: now.Add(-800 * time.Hour), Left: 8}},
 		{"codes-few", 200, view.RecoveryCodes{Viewer: alice, Made: now.Add(-800 * time.Hour), Left: 2}},
 		{"codes-ask", 200, view.RecoveryCodes{Viewer: alice, Made: now.Add(-800 * time.Hour), Left: 8, Ask: true}},
