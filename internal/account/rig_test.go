@@ -81,6 +81,20 @@ var signingKey = sync.OnceValue(func() string {
 	return string(pem.EncodeToMemory(&pem.Block{Type: "RSA PRIVATE KEY", Bytes: x509.MarshalPKCS1PrivateKey(k)}))
 })
 
+// passwordHash is that of the usual password.
+var passwordHash = sync.OnceValue(func() string {
+	h, err := credential.NewHasher(credential.Config{Cost: 10})
+	if err != nil {
+		panic(err)
+	}
+	defer h.Close()
+	text, err := h.Hash(context.Background(), password)
+	if err != nil {
+		panic(err)
+	}
+	return text
+})
+
 type setting struct {
 	cluster cluster.Cluster // nil: in process
 	limits  ratelimit.Limits
@@ -145,12 +159,14 @@ func newNode(t *testing.T, cfg store.Config, set setting) *node {
 
 func sqliteNode(t *testing.T) *node {
 	t.Helper()
+	t.Parallel()
 	return newNode(t, storetest.Fresh(t, "sqlite"), setting{})
 }
 
 // everywhere runs a test on each database.
 func everywhere(t *testing.T, test func(t *testing.T, n *node)) {
 	t.Helper()
+	t.Parallel()
 	storetest.Both(t, func(t *testing.T, cfg store.Config) { test(t, newNode(t, cfg, setting{})) })
 }
 
@@ -171,7 +187,7 @@ func wants(t testing.TB, err error, code identity.Code) {
 // person makes somebody with the usual password.
 func (n *node) make(name string, roles ...string) identity.User {
 	n.t.Helper()
-	u, err := n.CreateUser(context.Background(), By{Via: "cli"}, NewUser{Username: name, Email: name + "@example.com", Roles: roles, Password: password})
+	u, err := n.CreateUser(context.Background(), By{Via: "cli"}, NewUser{Username: name, Email: name + "@example.com", Roles: roles, PasswordHash: passwordHash()})
 	must(n.t, err)
 	return u
 }
