@@ -35,6 +35,7 @@ type Engine struct {
 	sessions *session.Table
 	renewals *session.Renewals
 	hasher   *credential.Hasher
+	codeKey  []byte // of recovery codes
 	audit    *audit.Log
 
 	cancel context.CancelFunc
@@ -69,6 +70,9 @@ func Open(ctx context.Context, cfg Config) (e *Engine, err error) {
 	if e.ring, err = token.OpenRing(ctx, e.store, e.box, token.RingConfig{Bits: cfg.JWT.Bits, Import: cfg.JWT.PrivateKey, Rotate: cfg.JWT.Rotate,
 		Access: cfg.JWT.Access, OnRotate: e.auditRotation, Logger: cfg.Logger, Now: cfg.Now}); err != nil {
 		return e, fmt.Errorf("open the key ring: %w", err)
+	}
+	if e.codeKey, err = openCodeKey(ctx, e.store, e.box); err != nil {
+		return e, err
 	}
 	e.cache = token.NewCache(0)
 	if e.hasher, err = credential.NewHasher(credential.Config{Algorithm: cfg.Password.Algorithm, Cost: cfg.Password.Cost}); err != nil {

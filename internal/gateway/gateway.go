@@ -74,7 +74,7 @@ func (g *Gateway) build() error {
 		Issuer:    token.NewIssuer(e.ring, token.IssuerConfig{Issuer: g.issuerOf, Audience: cfg.JWT.Audience, Access: cfg.JWT.Access, Now: cfg.Now}),
 		Verifier:  verifier, Refresher: token.NewRefresher(token.RefreshConfig{Life: cfg.JWT.Refresh, Audience: cfg.JWT.Audience, Now: cfg.Now}),
 		Metrics: cfg.Metrics, Logger: cfg.Logger, Now: cfg.Now,
-		MFA: account.MFARule(cfg.MFA), Box: e.box, Keyed: e.box.Derive("recovery codes", 32), Brand: cfg.Brand.Name, Origin: cfg.originOf,
+		MFA: account.MFARule(cfg.MFA), Box: e.box, Keyed: e.codeKey, Brand: cfg.Brand.Name, Origin: cfg.originOf,
 		AccessLifetime: cfg.JWT.Access, RefreshLifetime: cfg.JWT.Refresh, LongestSession: max(cfg.Session.Max, cfg.Session.Remember),
 	}
 	origins, err := cors.New(cfg.CORS)
