@@ -22,6 +22,7 @@
 package policy
 
 import (
+	"fmt"
 	"net/http"
 	"net/netip"
 	"time"
@@ -51,10 +52,26 @@ type Rule struct {
 	Paths []string
 	// Globs are a policy file's: a segment "*" is any one segment, "**" at the end the rest. A rule matches by either.
 	Globs []string
-	// Roles and Users: any of them. Both empty: everybody signed in (deny: anonymous visitors too). A user is a local
-	// user's name, or the full "<issuer>|<subject>" of a trusted issuer's: names of theirs are not unique (OIDC Core 5.7).
-	Roles []string
-	Users []string
+	// Roles, Permissions, Users and Clients: any of them. All empty: everybody signed in (deny: anonymous visitors too). A
+	// user is a local user's name, or the full "<issuer>|<subject>" of a trusted issuer's: names of theirs are not unique
+	// (OIDC Core 5.7). A permission is held through a role that grants it (RoleModel). A client is the client_id of the
+	// access token that a request carries.
+	Roles       []string
+	Permissions []string
+	Users       []string
+	Clients     []string
+	// From limits the rule to requests from these networks. From an address that is not known a deny or require rule
+	// matches and an allow or public rule does not.
+	From []netip.Prefix
+	// When is the condition beyond the fields above; nil: none. One that fails counts as false for allow and public, and
+	// as true for deny and require (CONTRACT section 10).
+	When Condition
+	// Reason is what people are told when the rule refuses them, in the operator's words.
+	Reason string
+	// Report: the rule decides nothing; what it would have changed is reported (mode: report).
+	Report bool
+	// At is where the rule is written.
+	At Position
 	// Assurance and Networks are for require rules: how and how recently the person must have proven who they are, and
 	// from which addresses the request must come. A rule that names networks alone holds for anonymous visitors too.
 	Assurance identity.Assurance
@@ -62,6 +79,40 @@ type Rule struct {
 	// FromFile: a policy file has rules, so what no rule allows is denied (AZ-01). Without one, and without an allow rule,
 	// everybody signed in is allowed.
 	FromFile bool
+}
+
+// Condition is the compiled `when` of a rule. It does no I/O and its cost is bounded.
+type Condition interface {
+	// Holds judges a request under one reading of its path. A nil principal is an anonymous visitor.
+	Holds(r *Request, path string, p *identity.Principal) Truth
+	String() string // as written
+}
+
+// Truth is the outcome of a condition.
+type Truth uint8
+
+// The outcomes. For an anonymous visitor a condition on the person may be Unknown: it depends on who signs in.
+const (
+	False Truth = iota
+	True
+	Unknown
+	Failed // it could not be evaluated: too costly, a missing field, a value of another type
+)
+
+// Position is a place in a policy file or Caddyfile. Lines and columns count from 1; 0 is not known.
+type Position struct {
+	File         string
+	Line, Column int
+}
+
+func (p Position) String() string {
+	switch {
+	case p.File == "" || p.Line == 0:
+		return p.File
+	case p.Column == 0:
+		return fmt.Sprintf("%s:%d", p.File, p.Line)
+	}
+	return fmt.Sprintf("%s:%d:%d", p.File, p.Line, p.Column)
 }
 
 // Request is what rules see. Path is canonical; Readings are the other ways to read it.
@@ -95,6 +146,9 @@ type Decision struct {
 	NeedLogin bool // refused, but some rule could allow the visitor once signed in
 	Code      identity.Code
 	Rule      string // what decided; "" is the default
+	Reason    string // the deciding rule's own words for the person; may be empty
+	// Report, when not nil, is what rules in report mode would have decided instead.
+	Report *Decision
 	// Ask, when not zero, is what somebody who is signed in and otherwise allowed has to prove first: all that the unmet
 	// rules of this request want, so that one confirmation meets them (step-up).
 	Ask identity.Assurance

@@ -1,0 +1,232 @@
+package policy
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/truxeio/caddy-truxe/internal/identity"
+)
+
+// Role is a role as a policy file defines it.
+type Role struct {
+	Name        string
+	Inherits    []string
+	Permissions []string // "resource:action"; a resource may have colons itself, the last one divides
+	Description string
+	At          Position
+}
+
+// Problem is a mistake in a policy, with its place and, where one is likely, its remedy.
+type Problem struct {
+	At      Position
+	Message string
+}
+
+func (p *Problem) Error() string {
+	if p.At == (Position{}) {
+		return p.Message
+	}
+	return p.At.String() + ": " + p.Message
+}
+
+// RoleModel is the compiled roles of all policy files. Its zero value, and nil, is the model of a gateway whose policies
+// define none: any name is a role, and only "admin" grants permissions. It is safe for concurrent use.
+type RoleModel struct {
+	roles   map[string][]string // each with all that it grants, inherited ones included, sorted
+	defined []Role              // as written, by name
+}
+
+// CompileRoles resolves inheritance. Errors are *Problem, joined: a role twice, an unknown or circular `inherits`, a
+// permission that is none.
+func CompileRoles(roles []Role) (*RoleModel, error) {
+	m := &RoleModel{roles: map[string][]string{}}
+	byName := map[string]Role{}
+	var errs []error
+	fail := func(at Position, format string, args ...any) {
+		errs = append(errs, &Problem{At: at, Message: fmt.Sprintf(format, args...)})
+	}
+	for _, r := range roles {
+		if first, twice := byName[r.Name]; twice {
+			fail(r.At, "role %q is defined twice, first at %s", r.Name, first.At)
+			continue
+		}
+		if r.Name == "" {
+			fail(r.At, "a role has no name")
+		}
+		for _, p := range r.Permissions {
+			if err := CheckPermission(p); err != nil {
+				fail(r.At, "role %q: %v", r.Name, err)
+			}
+		}
+		byName[r.Name] = r
+		m.defined = append(m.defined, r)
+	}
+	slices.SortFunc(m.defined, func(a, b Role) int { return strings.Compare(a.Name, b.Name) })
+	if len(byName) > 0 {
+		if _, ok := byName[identity.AdminRole]; !ok {
+			byName[identity.AdminRole] = Role{Name: identity.AdminRole, Permissions: []string{"*"}}
+		}
+	}
+	for _, r := range m.defined {
+		for _, parent := range r.Inherits {
+			if _, known := byName[parent]; !known {
+				fail(r.At, "role %q inherits the unknown role %q", r.Name, parent)
+			}
+		}
+	}
+	for name := range byName {
+		granted, ok := closure(name, byName, nil)
+		if !ok {
+			fail(byName[name].At, "role %q inherits itself", name)
+			continue
+		}
+		if name == identity.AdminRole { // CONTRACT section 9: it has "*" whatever a file says
+			granted = append(granted, "*")
+		}
+		slices.Sort(granted)
+		m.roles[name] = slices.Compact(granted)
+	}
+	if len(errs) > 0 {
+		return nil, errors.Join(errs...)
+	}
+	return m, nil
+}
+
+// closure collects what a role grants; not ok: it is among its own ancestors.
+func closure(name string, byName map[string]Role, path []string) ([]string, bool) {
+	if slices.Contains(path, name) {
+		return nil, false
+	}
+	r := byName[name]
+	granted := slices.Clone(r.Permissions)
+	for _, parent := range r.Inherits {
+		more, ok := closure(parent, byName, append(path, name))
+		if !ok {
+			return nil, false
+		}
+		granted = append(granted, more...)
+	}
+	return granted, true
+}
+
+// Defined tells whether policies define roles; then no other name is a role.
+func (m *RoleModel) Defined() bool { return m != nil && len(m.defined) > 0 }
+
+// Roles lists what is defined, by name.
+func (m *RoleModel) Roles() []Role {
+	if m == nil {
+		return nil
+	}
+	return m.defined
+}
+
+// Known tells whether a person can be given the role.
+func (m *RoleModel) Known(role string) bool {
+	if !m.Defined() {
+		return role != ""
+	}
+	_, ok := m.roles[role]
+	return ok
+}
+
+// Names lists the roles that a person can be given, when they are defined.
+func (m *RoleModel) Names() []string {
+	if !m.Defined() {
+		return nil
+	}
+	names := make([]string, 0, len(m.roles))
+	for name := range m.roles {
+		names = append(names, name)
+	}
+	slices.Sort(names)
+	return names
+}
+
+// Permissions lists what the roles grant together, sorted, each once.
+func (m *RoleModel) Permissions(roles []string) []string {
+	all := []string{}
+	for _, r := range roles {
+		all = append(all, m.grants(r)...)
+	}
+	slices.Sort(all)
+	return slices.Compact(all)
+}
+
+// Allows tells whether the roles grant a permission, and through which of them.
+func (m *RoleModel) Allows(roles []string, permission string) (role string, ok bool) {
+	for _, r := range roles {
+		for _, granted := range m.grants(r) {
+			if Covers(granted, permission) {
+				return r, true
+			}
+		}
+	}
+	return "", false
+}
+
+// Granting lists the roles through which somebody holds a permission, sorted.
+func (m *RoleModel) Granting(permission string) []string {
+	var names []string
+	for _, name := range append(m.Names(), identity.AdminRole) {
+		if _, ok := m.Allows([]string{name}, permission); ok {
+			names = append(names, name)
+		}
+	}
+	slices.Sort(names)
+	return slices.Compact(names)
+}
+
+func (m *RoleModel) grants(role string) []string {
+	if m.Defined() {
+		return m.roles[role]
+	}
+	if role == identity.AdminRole {
+		return []string{"*"}
+	}
+	return nil
+}
+
+// CheckPermission tells what is wrong with a permission; nil: nothing.
+func CheckPermission(p string) error {
+	if p == "*" {
+		return nil
+	}
+	at := strings.LastIndexByte(p, ':')
+	if at <= 0 || at == len(p)-1 || len(p) > 200 {
+		return fmt.Errorf(`permission %q is not "resource:action", such as orders:read, orders:*, *:read or *`, p)
+	}
+	for _, side := range []string{p[:at], p[at+1:]} {
+		if side != "*" && (strings.ContainsAny(side, "*,|\"' \t\r\n") || strings.HasPrefix(side, ":") || strings.HasSuffix(side, ":")) {
+			return fmt.Errorf(`permission %q: "*" stands alone on its side, and neither side has spaces, commas or quotes`, p)
+		}
+	}
+	return nil
+}
+
+// Covers tells whether holding one permission means holding another. "*" covers everything; "orders:*" every action on
+// orders and on what is below it ("orders:archive:read"); "*:read" reading of everything. A wanted wildcard is covered
+// by as wide a one only.
+func Covers(held, wanted string) bool {
+	if held == "*" || held == wanted {
+		return true
+	}
+	hr, ha, ok := cutPermission(held)
+	wr, wa, ok2 := cutPermission(wanted)
+	switch {
+	case !ok || !ok2:
+		return false
+	case ha == "*" && (wr == hr || strings.HasPrefix(wr, hr+":")):
+		return true
+	}
+	return hr == "*" && (ha == "*" || ha == wa)
+}
+
+func cutPermission(p string) (resource, action string, ok bool) {
+	at := strings.LastIndexByte(p, ':')
+	if at < 0 {
+		return "", "", false
+	}
+	return p[:at], p[at+1:], true
+}
