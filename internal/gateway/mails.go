@@ -124,14 +124,14 @@ func (m *mailer) next(ctx context.Context) (bool, error) {
 	now = m.now()
 	switch {
 	case failure == nil:
-		m.log.Info("a security notice was sent", about...)
 		_, err = m.store.EndMail(ctx, claimed, "sent", now)
+		m.log.Info("a security notice was sent", about...)
 	case final(failure) || now.Sub(claimed.Created) >= mailGiveUp:
-		m.log.Error("a security notice was given up", append(about, "error", failure.Error())...)
 		_, err = m.store.EndMail(ctx, claimed, "given up", now)
+		m.log.Error("a security notice was given up", append(about, "error", failure.Error())...)
 	default:
-		m.complain("a security notice could not be sent; it is tried again", failure.Error(), about...)
 		_, err = m.store.RetryMail(ctx, claimed, now.Add(retryPause(claimed.Tries)))
+		m.complain("a security notice could not be sent; it is tried again", failure.Error(), about...)
 	}
 	return true, err
 }

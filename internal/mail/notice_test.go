@@ -52,7 +52,7 @@ func TestEachNoticeSaysWhatHappenedAndWhereToLook(t *testing.T) {
 	other.Other = true
 	cases[PasswordChanged+"-by-another"] = other
 	cases[NewBrowser+"-unknown"] = Facts{Account: "pia", At: facts().At}
-	if len(cases) < 18 {
+	if len(cases) < 17 {
 		t.Fatalf("%d notices", len(cases))
 	}
 	for _, name := range slices.Sorted(maps.Keys(cases)) {

@@ -37,7 +37,7 @@ func (w words) or(other words) words {
 }
 
 const (
-	totp, passkey, recoveryCode = "totp", "passkey", "recovery_code" // identity.Method…
+	totp, passkey = "totp", "passkey" // identity.Method…
 
 	activity = "account/activity"
 	sessions = "account/sessions"
@@ -81,11 +81,8 @@ var notices = map[string]words{
 		lead: "There have been so many wrong passwords for your account that new browsers cannot sign in with the password any more. Browsers you have signed in with before still can, and passkeys work.",
 		page: activity, advice: "Your password has not been guessed. A sign-in from a browser you have used before ends this. What was tried:",
 		by: map[string]words{
-			totp:         guessedCodes,
-			recoveryCode: guessedCodes,
+			totp: {subject: "Too many wrong codes for your {brand} account",
+				lead:   "There have been so many wrong codes for your account that new browsers cannot sign in with your authenticator app any more. Browsers you have signed in with before still can, and recovery codes and passkeys work.",
+				advice: "Whoever tried knows your password. Change it from a browser you have used before. What was tried:"},
 		}},
 }
-
-var guessedCodes = words{subject: "Too many wrong codes for your {brand} account",
-	lead:   "There have been so many wrong codes for your account that new browsers cannot sign in with them any more. Browsers you have signed in with before still can, and passkeys work.",
-	advice: "Whoever tried knows your password. Change it from a browser you have used before. What was tried:"}
