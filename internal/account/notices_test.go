@@ -102,6 +102,7 @@ func TestPeopleAreToldWhatHappensToTheirAccount(t *testing.T) {
 		if f := n.tells("a passkey", "factor_added ada@example.com"); f[0].Factor != identity.MethodPasskey {
 			t.Errorf("%+v", f)
 		}
+		step()
 		must(t, n.RenamePasskey(ctx, b.by(), p.ID, "Phone"))
 		n.tells("a name")
 		c = b.stranger()
@@ -118,9 +119,8 @@ func TestPeopleAreToldWhatHappensToTheirAccount(t *testing.T) {
 		step()
 		b.cookie, err = n.ChangePassword(ctx, b.by(), home, password, password+" x", true)
 		must(t, err)
-		n.tells("a password", "password_changed ada@example.com")
 		must(t, n.UpdateProfile(ctx, b.by(), "Ada", "ada@example.com"))
-		n.tells("a display name")
+		n.tells("a password and a display name", "password_changed ada@example.com")
 		must(t, n.ResetMFA(ctx, By{Via: "cli"}, b.user.ID))
 		if f := n.tells("a reset", "factors_reset ada@example.com"); !f[0].Other {
 			t.Error("the owner of the machine is taken for the person")

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"log/slog"
-	"math/rand/v2"
 	"time"
 
 	"github.com/truxeio/caddy-truxe/internal/mail"
@@ -19,11 +18,6 @@ const (
 	mailPoll = 10 * time.Second
 	// mailGrace is how long a mail that is being sent may go on when the gateway ends or is reloaded.
 	mailGrace = 2 * time.Second
-	// mailFirstRetry is the pause after a first try; it doubles until mailLastRetry.
-	mailFirstRetry = 2 * time.Second
-	mailLastRetry  = time.Hour
-	// mailGiveUp is after how long a mail is not tried again.
-	mailGiveUp = 24 * time.Hour
 )
 
 // mailer sends the notices that wait in the database. Each node has one; a claim in SQL decides which sends what.
@@ -126,11 +120,11 @@ func (m *mailer) next(ctx context.Context) (bool, error) {
 	case failure == nil:
 		_, err = m.store.EndMail(ctx, claimed, "sent", now)
 		m.log.Info("a security notice was sent", about...)
-	case final(failure) || now.Sub(claimed.Created) >= mailGiveUp:
+	case final(failure) || now.Sub(claimed.Created) >= mail.GiveUp:
 		_, err = m.store.EndMail(ctx, claimed, "given up", now)
 		m.log.Error("a security notice was given up", append(about, "error", failure.Error())...)
 	default:
-		_, err = m.store.RetryMail(ctx, claimed, now.Add(retryPause(claimed.Tries)))
+		_, err = m.store.RetryMail(ctx, claimed, now.Add(mail.RetryPause(claimed.Tries)))
 		m.complain("a security notice could not be sent; it is tried again", failure.Error(), about...)
 	}
 	return true, err
@@ -159,14 +153,4 @@ func (m *mailer) complain(what, why string, about ...any) {
 		m.failed = now
 		m.log.Warn(what, append(about, "error", why)...)
 	}
-}
-
-// retryPause grows, and differs from mail to mail by up to a half, so that a server which comes back is not met by all
-// of them at once.
-func retryPause(tries int) time.Duration {
-	pause := mailLastRetry
-	if tries < 12 {
-		pause = min(mailFirstRetry<<max(tries-1, 0), mailLastRetry)
-	}
-	return pause/2 + rand.N(pause/2+1)
 }
