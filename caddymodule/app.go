@@ -12,6 +12,7 @@ import (
 	"github.com/caddyserver/caddy/v2"
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
 
+	"github.com/truxeio/caddy-truxe/internal/gate"
 	"github.com/truxeio/caddy-truxe/internal/gateway"
 )
 
@@ -43,6 +44,8 @@ type App struct {
 	MFA *MFA `json:"mfa,omitempty"`
 	// Bounds of failed sign-ins.
 	RateLimits *RateLimits `json:"rate_limits,omitempty"`
+	// A directory of policy files (`*.yaml`): roles, networks and rules, read at start, at reload and when they change.
+	Policies string `json:"policies,omitempty"`
 	// A YAML file of users, applied at start, at reload and when it changes.
 	UsersFile string `json:"users_file,omitempty"`
 	// The mail server that takes security notices. Default: none, and no notices.
@@ -56,6 +59,7 @@ type App struct {
 
 	config  gateway.Config
 	ctx     caddy.Context
+	rules   *gate.Rules
 	sites   []foundSite
 	scanned bool
 	live    atomic.Pointer[gateway.Gateway]
@@ -83,6 +87,10 @@ func (a *App) Provision(ctx caddy.Context) error {
 	if err := collectors.register(ctx.GetMetricsRegistry()); err != nil {
 		return err
 	}
+	if a.rules, err = gateway.ReadPolicies(cfg.Policies); err != nil {
+		return err
+	}
+	cfg.Rules = a.rules
 	a.config = cfg
 	return gateway.Check(cfg)
 }
@@ -177,6 +185,7 @@ func (a *App) resolve() (gateway.Config, error) {
 	if l := a.RateLimits; l != nil {
 		c.RateLimits = gateway.RateLimits{Login: l.Login.rate(), Address: l.Address.rate()}
 	}
+	c.Policies = a.Policies
 	c.UsersFile = a.UsersFile
 	if a.SMTP != nil {
 		c.SMTP = gateway.SMTP{URL: r.secret("smtp", a.SMTP.URL), From: a.SMTP.From}

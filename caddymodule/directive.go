@@ -2,7 +2,6 @@ package caddymodule
 
 import (
 	"encoding/json"
-	"maps"
 
 	"github.com/caddyserver/caddy/v2"
 	"github.com/caddyserver/caddy/v2/caddyconfig"
@@ -123,6 +122,8 @@ func (s *Site) words(d *caddyfile.Dispenser) words {
 			s.Assertion = v == "on"
 			return err
 		},
+		"policy":    func() error { return someArgs(d, &s.Policies) },
+		"mode":      func() error { return choice(d, &s.Mode, "enforce", "report") },
 		"preflight": func() error { return choice(d, &s.Preflight, "deny", "pass") },
 		"rate_limit": func() error {
 			args := d.RemainingArgs()
@@ -154,7 +155,6 @@ func (s *Site) words(d *caddyfile.Dispenser) words {
 			})
 		},
 	}
-	maps.Copy(w, later(d, "policy", "mode"))
 	return w
 }
 
@@ -168,10 +168,10 @@ func (s *Site) readAllow(d *caddyfile.Dispenser) error {
 	case "user":
 		return someArgs(d, &s.AllowUsers)
 	case "permission":
-		return d.Err("`allow permission` is not available in this version; use `allow role`")
+		return someArgs(d, &s.AllowPermissions)
 	default:
-		return d.Errf("allow what? %q is unknown%s; write `allow role <role...>` or `allow user <name...>`",
-			kind, nearest.Hint(kind, []string{"role", "user"}))
+		return d.Errf("allow what? %q is unknown%s; write `allow role <role...>`, `allow user <name...>` or `allow permission <resource:action...>`",
+			kind, nearest.Hint(kind, []string{"role", "user", "permission"}))
 	}
 }
 

@@ -41,7 +41,7 @@ func (f *ForwardAuth) Provision(ctx caddy.Context) error {
 		return err
 	}
 	cfg.ForwardHosts = f.Hosts
-	f.site, err = gate.CompileSite(cfg)
+	f.site, err = gate.CompileSite(cfg, f.app.rules)
 	return err
 }
 

@@ -44,7 +44,7 @@ func (g *Gate) Provision(ctx caddy.Context) error {
 	if err != nil {
 		return err
 	}
-	g.site, err = gate.CompileSite(cfg)
+	g.site, err = gate.CompileSite(cfg, g.app.rules)
 	return err
 }
 
@@ -116,13 +116,16 @@ func appOf(ctx caddy.Context) (*App, error) {
 
 func (s *Site) config() (gate.SiteConfig, error) {
 	c := gate.SiteConfig{
-		Public:          s.Public,
-		AllowRoles:      slices.Clone(s.AllowRoles),
-		AllowUsers:      slices.Clone(s.AllowUsers),
-		Headers:         identityheader.Config{None: s.Headers == "none", Assertion: s.Assertion},
-		Passive:         s.Passive,
-		PassPreflight:   s.Preflight == "pass",
-		SecurityHeaders: s.SecurityHeaders,
+		Public:           s.Public,
+		AllowRoles:       slices.Clone(s.AllowRoles),
+		AllowUsers:       slices.Clone(s.AllowUsers),
+		AllowPermissions: s.AllowPermissions,
+		Policies:         s.Policies,
+		Report:           s.Mode == "report",
+		Headers:          identityheader.Config{None: s.Headers == "none", Assertion: s.Assertion},
+		Passive:          s.Passive,
+		PassPreflight:    s.Preflight == "pass",
+		SecurityHeaders:  s.SecurityHeaders,
 	}
 	if s.Headers != "default" && s.Headers != "none" {
 		c.Headers.Preset = s.Headers

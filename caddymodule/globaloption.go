@@ -43,6 +43,7 @@ func parseGlobalOption(d *caddyfile.Dispenser, existing any) (any, error) {
 //		password       { min_length ; min_length_with_mfa ; hash bcrypt [<cost>] | argon2id ; breached <file> }
 //		mfa            optional | required [for role <role...>]
 //		rate_limit     login|address <events> <window>
+//		policies       <directory>
 //		users_file     <file>
 //		smtp           <url> { from <address> }
 //		audit          { file <path> ; on_failure deny|continue }
@@ -67,13 +68,14 @@ func (a *App) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
 			"password":   func() error { return a.readPassword(d) },
 			"mfa":        func() error { return a.readMFA(d) },
 			"rate_limit": func() error { return a.readRateLimit(d) },
+			"policies":   func() error { return oneArg(d, &a.Policies) },
 			"users_file": func() error { return oneArg(d, &a.UsersFile) },
 			"smtp":       func() error { return a.readSMTP(d) },
 			"audit":      func() error { return a.readAudit(d) },
 			"cors":       func() error { return someArgs(d, &a.CORS) },
 			"brand":      func() error { return a.readBrand(d) },
 		}
-		maps.Copy(w, later(d, "policies", "provider", "webhook"))
+		maps.Copy(w, later(d, "provider", "webhook"))
 		if err := readBlock(d, "option", w); err != nil {
 			return err
 		}

@@ -14,25 +14,25 @@ import (
 )
 
 // refuse answers a request that may not pass (CONTRACT section 3).
-func (g *Gate) refuse(w http.ResponseWriter, r *http.Request, s *Site, c Client, v verdict) {
+func (g *Gate) refuse(w http.ResponseWriter, r *http.Request, s *Site, c Client, v *verdict) {
 	code := v.decision.Code
 	if v.decision.Ask != (identity.Assurance{}) && canStepUp(v.principal()) {
 		g.Metrics.Decision("step_up", string(code))
-		g.askToStepUp(w, r, v)
+		g.askToStepUp(w, r, v, g.remembered(r, c, v))
 		return
 	}
 	g.Metrics.Decision("deny", string(code))
 	switch code {
 	case identity.CodeLoginRequired:
-		g.askToSignIn(w, r, v)
+		g.askToSignIn(w, r, v, g.remembered(r, c, v))
 	case identity.CodeInvalidToken:
 		w.Header().Set("WWW-Authenticate", `Bearer error="invalid_token"`)
 		g.CORS.Allow(w.Header(), r)
-		problem.Write(w, problem.Problem{Code: code})
+		problem.Write(w, problem.Problem{Code: code, Reference: g.remembered(r, c, v)})
 	case identity.CodeStateUnavailable, identity.CodeBusy:
-		g.answer(w, r, s, identity.CodeStateUnavailable, readyWait, identity.NewReference())
+		g.answer(w, r, s, identity.CodeStateUnavailable, readyWait, g.remembered(r, c, v))
 	case identity.CodeAmbiguousPath, identity.CodeInvalidRequest, identity.CodeTooEarly, identity.CodeHTTPSRequired:
-		g.answer(w, r, s, code, 0, identity.NewReference())
+		g.answer(w, r, s, code, 0, g.remembered(r, c, v))
 	case identity.CodeInternal:
 		g.answer(w, r, s, code, 0, v.reference)
 	default: // a rule is not met, and signing in does not help
@@ -46,11 +46,11 @@ func (g *Gate) refuse(w http.ResponseWriter, r *http.Request, s *Site, c Client,
 			drain(w, r)
 			fallthrough
 		case KindNavigate, KindFrame:
-			g.Pages.Denied(w, r, v.principal(), code, reference)
+			g.Pages.Denied(w, r, v.principal(), v.decision, reference)
 			return
 		}
 		g.CORS.Allow(w.Header(), r)
-		p := problem.Problem{Code: code, Reference: reference}
+		p := problem.Problem{Code: code, Detail: v.decision.Reason, Reference: reference}
 		if v.decision.Ask != (identity.Assurance{}) { // who cannot prove more is refused, not asked
 			p.Status = http.StatusForbidden
 		}
@@ -58,20 +58,24 @@ func (g *Gate) refuse(w http.ResponseWriter, r *http.Request, s *Site, c Client,
 	}
 }
 
-func denial(r *http.Request, c Client, v verdict) audit.Event {
-	e := audit.Event{Event: audit.AuthzFail, Outcome: "deny", IP: c.Addr, UserAgent: r.UserAgent(), Host: r.Host, Method: r.Method,
-		Path: r.URL.Path, Reason: string(v.decision.Code), Details: map[string]string{"rule": v.decision.Rule}}
-	if p := v.principal(); p != nil {
-		e.Actor = audit.Actor{ID: p.UserID, Name: p.Username}
-		e.Session = p.SessionID
+// remembered keeps a refusal that no audit line tells of and gives its reference.
+func (g *Gate) remembered(r *http.Request, c Client, v *verdict) string {
+	if v.reference == "" {
+		v.reference = identity.NewReference()
 	}
-	return e
+	path := v.request.Path
+	if v.set == nil {
+		path = r.URL.Path
+	}
+	g.Refusals.keep(Refusal{Reference: v.reference, At: g.Now(), Method: r.Method, Host: r.Host, Path: path, Address: c.Addr,
+		Principal: v.principal(), Decision: v.decision, set: v.set, request: v.request})
+	return v.reference
 }
 
 // askToSignIn answers an anonymous request by its kind. A POST is never redirected: its body would be lost, or sent
 // to the login page (CS-12).
-func (g *Gate) askToSignIn(w http.ResponseWriter, r *http.Request, v verdict) {
-	host, reference := r.Host, identity.NewReference()
+func (g *Gate) askToSignIn(w http.ResponseWriter, r *http.Request, v *verdict, reference string) {
+	host := r.Host
 	kind := KindOf(r)
 	switch kind {
 	case KindNavigate:

@@ -37,6 +37,9 @@ func (g *Gate) ServeForwardAuth(w http.ResponseWriter, r *http.Request, s *Site,
 	if v.twice {
 		clearCookie(w.Header(), authn.SessionCookie)
 	}
+	if v.decision.Report != nil {
+		g.report(f.request, c, &v)
+	}
 	if v.decision.Allow {
 		assertion, err := g.assertion(f.request, s, v)
 		if err != nil {
@@ -57,7 +60,7 @@ func (g *Gate) ServeForwardAuth(w http.ResponseWriter, r *http.Request, s *Site,
 		w.WriteHeader(http.StatusOK)
 		return
 	}
-	g.refuse(&forwardWriter{ResponseWriter: w, f: f}, f.request, s, c, v)
+	g.refuse(&forwardWriter{ResponseWriter: w, f: f}, f.request, s, c, &v)
 }
 
 // forwardWriter makes redirects absolute and turns them into 401 for nginx, whose auth_request knows no 302.

@@ -28,7 +28,7 @@ type Announce func(r *http.Request, p *identity.Principal, d policy.Decision)
 
 // Pages renders what people see instead of the app.
 type Pages interface {
-	Denied(w http.ResponseWriter, r *http.Request, p *identity.Principal, code identity.Code, reference string)
+	Denied(w http.ResponseWriter, r *http.Request, p *identity.Principal, d policy.Decision, reference string)
 	SessionEnded(w http.ResponseWriter, r *http.Request, loginURL string, resubmit bool, reference string)
 	// StepUp answers a form whose sender has to prove a factor first.
 	StepUp(w http.ResponseWriter, r *http.Request, p *identity.Principal, confirmURL string, resubmit bool, reference string)
@@ -84,6 +84,9 @@ type Gate struct {
 	CORS     *cors.Origins
 	Signer   Signer
 	Streams  Streams
+	Refusals *Refusals
 	Now      func() time.Time
 	Logger   *slog.Logger
+
+	reports reports
 }

@@ -23,9 +23,11 @@ var began = time.Now()
 type verdict struct {
 	entry    *authn.Entry
 	decision policy.Decision
-	path     string // the label of the duration metric
-	err      error  // why the credential could not be judged, or why the request is refused
-	twice    bool   // two session cookies (SE-06)
+	path     string      // the label of the duration metric
+	err      error       // why the credential could not be judged, or why the request is refused
+	twice    bool        // two session cookies (SE-06)
+	set      *policy.Set // the rules that were asked; nil: none was
+	request  policy.Request
 
 	credential authn.Credential
 	reference  string // of a panic's log line
@@ -50,8 +52,11 @@ func (g *Gate) Serve(w http.ResponseWriter, r *http.Request, s *Site, c Client, 
 	if announce != nil {
 		announce(r, v.principal(), v.decision)
 	}
+	if v.decision.Report != nil {
+		g.report(r, c, &v)
+	}
 	if !v.decision.Allow {
-		g.refuse(w, r, s, c, v)
+		g.refuse(w, r, s, c, &v)
 		return nil
 	}
 	g.Metrics.Decision("allow", "")
@@ -115,11 +120,11 @@ func (g *Gate) judge(r *http.Request, s *Site, sent authn.Credential, known *aut
 	}
 	v.credential = sent
 	v.twice = sent.Cookies > 1
-	request := policy.RequestOf(r, host, canonical)
-	if s.rules.Requires() {
-		request.Addr, request.Now = s.visitorAddress(r, c), g.Now()
+	v.set, v.request = s.set(), policy.RequestOf(r, host, canonical)
+	if v.set.Requires() {
+		v.request.Addr, v.request.Now = s.visitorAddress(r, c), g.Now()
 	}
-	v.decision = s.rules.Decide(request, v.principal())
+	v.decision = s.letPass(v.set.Decide(v.request, v.principal()), v.principal())
 	if v.decision.Public {
 		return v // also while the state is unreadable, as nobody in particular
 	}
@@ -200,8 +205,8 @@ func ServeUnavailable(w http.ResponseWriter, r *http.Request, s *Site, c Client,
 	host, errHost := policy.FoldHost(r.Host)
 	canonical, err := policy.Canonical(r)
 	request := policy.RequestOf(r, host, canonical)
-	request.Addr = s.visitorAddress(r, c)
-	if errors.Join(errHost, err) == nil && len(r.Header["Authorization"]) == 0 && (stripOnly || s.rules.Decide(request, nil).Public) {
+	request.Addr, request.Now = s.visitorAddress(r, c), time.Now()
+	if errors.Join(errHost, err) == nil && len(r.Header["Authorization"]) == 0 && (stripOnly || s.set().Decide(request, nil).Public) {
 		stripCookies(r.Header)
 		return next.ServeHTTP(w, r)
 	}

@@ -3,7 +3,6 @@ package gate
 import (
 	"fmt"
 	"net/netip"
-	"strconv"
 	"time"
 
 	"github.com/truxeio/caddy-truxe/internal/identity"
@@ -14,9 +13,14 @@ import (
 
 // SiteConfig is what one `truxe` directive says.
 type SiteConfig struct {
-	Public          []string
-	AllowRoles      []string
-	AllowUsers      []string
+	Public           []string
+	AllowRoles       []string
+	AllowUsers       []string
+	AllowPermissions []string
+	// Policies names the policy files whose rules hold here; none: all of them.
+	Policies []string
+	// Report lets pass what rules would refuse to somebody signed in, and reports it.
+	Report          bool
 	Headers         identityheader.Config
 	Require         []Require
 	Passive         []string
@@ -42,7 +46,8 @@ type RateLimit struct {
 
 // Site is a compiled SiteConfig.
 type Site struct {
-	rules    *policy.Set
+	rules    *Rules
+	number   int // among the sites of rules
 	headers  *identityheader.Set
 	passive  *policy.Set // a public rule per passive path: matching is "public"
 	limit    *ratelimit.Site
@@ -50,28 +55,18 @@ type Site struct {
 	forwards map[string]bool
 }
 
-// CompileSite checks and compiles; it does no I/O.
-func CompileSite(c SiteConfig) (*Site, error) {
-	s := &Site{cfg: c}
+// CompileSite checks and compiles, and enters the site into the rules. It does no I/O.
+func CompileSite(c SiteConfig, rules *Rules) (*Site, error) {
+	s := &Site{cfg: c, rules: rules}
 	var err error
 	if s.headers, err = identityheader.Compile(c.Headers); err != nil {
 		return nil, err
 	}
-	var rules []policy.Rule
-	for i, path := range c.Public {
-		rules = append(rules, policy.Rule{ID: "caddyfile:public#" + strconv.Itoa(i+1), Effect: policy.EffectPublic, Paths: []string{path}})
-	}
-	if len(c.AllowRoles)+len(c.AllowUsers) > 0 {
-		rules = append(rules, policy.Rule{ID: "caddyfile:allow", Effect: policy.EffectAllow, Roles: c.AllowRoles, Users: c.AllowUsers})
-	}
-	for i, r := range c.Require {
-		rules = append(rules, policy.Rule{ID: "caddyfile:require#" + strconv.Itoa(i+1), Effect: policy.EffectRequire, Assurance: r.Assurance, Networks: r.Networks})
-	}
-	if s.rules, err = policy.Compile(rules); err != nil {
+	if s.number, err = rules.add(c); err != nil {
 		return nil, err
 	}
 	if len(c.Passive) > 0 {
-		if s.passive, err = policy.Compile([]policy.Rule{{ID: "caddyfile:passive", Effect: policy.EffectPublic, Paths: c.Passive}}); err != nil {
+		if s.passive, err = policy.Compile([]policy.Rule{{ID: "caddyfile:passive", Effect: policy.EffectPublic, Paths: c.Passive}}, nil); err != nil {
 			return nil, fmt.Errorf("passive: %w", err)
 		}
 	}

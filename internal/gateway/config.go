@@ -3,6 +3,8 @@ package gateway
 import (
 	"log/slog"
 	"time"
+
+	"github.com/truxeio/caddy-truxe/internal/gate"
 )
 
 // Config is everything one configuration says, secrets resolved and defaults not yet filled in.
@@ -27,8 +29,12 @@ type Config struct {
 	MFA            MFA
 	RateLimits     RateLimits
 	UsersFile      string
-	SMTP           SMTP
-	Audit          Audit
+	// Policies is the directory of policy files; "" for none. Rules are the sites' rules with them, as ReadPolicies gave
+	// them; nil: none.
+	Policies string
+	Rules    *gate.Rules
+	SMTP     SMTP
+	Audit    Audit
 	// CORS lists the origins that may call pages and API with credentials, exactly.
 	CORS  []string
 	Brand Brand

@@ -13,6 +13,7 @@ import (
 	"github.com/truxeio/caddy-truxe/internal/audit"
 	"github.com/truxeio/caddy-truxe/internal/cluster"
 	"github.com/truxeio/caddy-truxe/internal/credential"
+	"github.com/truxeio/caddy-truxe/internal/gate"
 	"github.com/truxeio/caddy-truxe/internal/identity"
 	"github.com/truxeio/caddy-truxe/internal/revocation"
 	"github.com/truxeio/caddy-truxe/internal/secret"
@@ -37,6 +38,7 @@ type Engine struct {
 	hasher   *credential.Hasher
 	codeKey  []byte // of recovery codes
 	audit    *audit.Log
+	refusals gate.Refusals
 
 	cancel context.CancelFunc
 	tasks  sync.WaitGroup

@@ -30,6 +30,7 @@ type Gateway struct {
 	gate     *gate.Gate
 	portal   *portal.Portal
 	mailer   *mailer // nil without a mail server
+	policies policyWatch
 
 	stop context.CancelFunc // ends what runs for this configuration
 	done sync.WaitGroup
@@ -50,6 +51,7 @@ func New(ctx context.Context, e *Engine, cfg Config) (*Gateway, error) {
 		run, stop := context.WithCancel(context.WithoutCancel(ctx))
 		g.stop = stop
 		g.watchUsersFile(run)
+		g.watchPolicies(run)
 		if g.mailer != nil {
 			g.done.Go(func() { g.mailer.run(run) })
 		}
@@ -108,7 +110,7 @@ func (g *Gateway) build() error {
 	auth := &authn.Verifier{Sessions: &cookieSessions{table: e.sessions, renewals: e.renewals}, Tokens: &bearerTokens{verifier: verifier, cache: e.cache, now: cfg.Now}, Revocations: e.revoked,
 		Renewer: &renewer{accounts: g.accounts, now: cfg.Now}}
 	g.gate = &gate.Gate{Verifier: auth, Pages: portal.GatePages{View: pages, Base: cfg.Path}, WayBack: flows, Audit: e.audit, Metrics: cfg.Metrics,
-		CORS: origins, Signer: &token.Asserter{Ring: e.ring, Issuer: g.issuerOf, Now: cfg.Now}, Streams: e.revoked, Now: cfg.Now, Logger: cfg.Logger}
+		CORS: origins, Signer: &token.Asserter{Ring: e.ring, Issuer: g.issuerOf, Now: cfg.Now}, Streams: e.revoked, Refusals: &e.refusals, Now: cfg.Now, Logger: cfg.Logger}
 	g.portal, err = portal.New(&portal.Portal{Base: cfg.Path, PortalHost: cfg.Portal, PortalOrigin: cfg.portalOrigin(), Sites: cfg.portalSites(),
 		Accounts: g.accounts, Verifier: auth, CORS: origins, View: pages, Flows: flows, Remember: cfg.Session.Remember, JWKS: e.ring.JWKS,
 		Health: func() portal.Health { return e.health() }, Now: cfg.Now})

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/truxeio/caddy-truxe/internal/identity"
+	"github.com/truxeio/caddy-truxe/internal/policy"
 	"github.com/truxeio/caddy-truxe/internal/portal/view"
 	"github.com/truxeio/caddy-truxe/internal/problem"
 )
@@ -15,10 +16,10 @@ type GatePages struct {
 	Base string
 }
 
-// Denied says that a signed-in person may not enter, without naming roles or rules.
-func (g GatePages) Denied(w http.ResponseWriter, r *http.Request, p *identity.Principal, code identity.Code, reference string) {
+// Denied says that a signed-in person may not enter, in the words of the rule if it has any, without naming roles or rules.
+func (g GatePages) Denied(w http.ResponseWriter, r *http.Request, p *identity.Principal, d policy.Decision, reference string) {
 	g.View.Render(w, r, http.StatusForbidden, view.Denied{Viewer: view.Viewer{Username: p.Username, Name: p.Name}, Host: foldHost(r.Host), Path: r.URL.Path,
-		Code: code, Reference: reference})
+		Code: d.Code, Reason: d.Reason, Reference: reference})
 }
 
 // SessionEnded answers a form whose session is over.

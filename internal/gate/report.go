@@ -1,0 +1,102 @@
+package gate
+
+import (
+	"net/http"
+	"sync"
+	"time"
+
+	"github.com/truxeio/caddy-truxe/internal/audit"
+	"github.com/truxeio/caddy-truxe/internal/identity"
+	"github.com/truxeio/caddy-truxe/internal/policy"
+)
+
+const (
+	// reportQuiet is how long the same is not reported again.
+	reportQuiet = time.Minute
+	// keptReports bounds what is remembered for that.
+	keptReports = 4096
+)
+
+// letPass applies `mode report` of a site: what rules refuse to somebody who is signed in passes, and the decision says
+// what it would have been. Signing in is still asked for, so that a forgotten line never opens an app to everybody.
+func (s *Site) letPass(d policy.Decision, p *identity.Principal) policy.Decision {
+	if !s.cfg.Report || d.Allow || !byRule(d.Code) {
+		return d
+	}
+	would := d
+	if p == nil {
+		return policy.Decision{NeedLogin: true, Code: identity.CodeLoginRequired, Report: &would}
+	}
+	return policy.Decision{Allow: true, Rule: "mode report", Report: &would}
+}
+
+// byRule tells the codes of refusals that a rule made.
+func byRule(code identity.Code) bool {
+	switch code {
+	case identity.CodeRoleRequired, identity.CodePermissionRequired, identity.CodeMFARequired, identity.CodeReauthRequired,
+		identity.CodePasskeyRequired, identity.CodeNetworkDenied, identity.CodeRuleDenied, identity.CodeNoRule:
+		return true
+	}
+	return false
+}
+
+// reports remembers what was reported, so that a page of many requests is one line.
+type reports struct {
+	mu   sync.Mutex
+	seen map[reported]time.Time
+}
+
+type reported struct{ who, host, method, path, rule string }
+
+func (k *reports) isNew(r reported, now time.Time) bool {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if last, ok := k.seen[r]; ok && now.Sub(last).Abs() < reportQuiet {
+		return false
+	}
+	if k.seen == nil || len(k.seen) >= keptReports {
+		k.seen = make(map[reported]time.Time)
+	}
+	k.seen[r] = now
+	return true
+}
+
+// report writes down what would have been decided, once a minute for the same person, request and rule.
+func (g *Gate) report(r *http.Request, c Client, v *verdict) {
+	would := v.decision.Report
+	g.Metrics.Decision("report", string(would.Code))
+	who := addressKey(c.Addr)
+	if p := v.principal(); p != nil {
+		who = p.UserID
+	}
+	path := v.request.Path
+	if len(path) > keptPath {
+		path = path[:keptPath]
+	}
+	if !g.reports.isNew(reported{who, v.request.Host, v.request.Method, path, would.Rule}, g.Now()) {
+		return
+	}
+	shown := *v
+	shown.decision = *would
+	e := denial(r, c, &shown)
+	e.Outcome = "report"
+	if would.Allow { // a rule in report mode would have opened what is closed
+		e.Reason = "would_allow"
+	}
+	g.Audit.Note(e)
+}
+
+// denial is the audit event of a refusal, with the trace that `caddy truxe explain` shows.
+func denial(r *http.Request, c Client, v *verdict) audit.Event {
+	e := audit.Event{Event: audit.AuthzFail, Outcome: "deny", IP: c.Addr, UserAgent: r.UserAgent(), Host: r.Host, Method: r.Method,
+		Path: r.URL.Path, Reason: string(v.decision.Code), Details: map[string]string{"rule": v.decision.Rule}}
+	p := v.principal()
+	if p != nil {
+		e.Actor = audit.Actor{ID: p.UserID, Name: p.Username}
+		e.Session = p.SessionID
+	}
+	if v.set != nil {
+		e.Details["trace"] = v.set.Explain(v.request, p).Compact()
+	}
+	return e
+}

@@ -1,0 +1,140 @@
+package gate
+
+import (
+	"errors"
+	"fmt"
+	"strconv"
+	"sync"
+	"sync/atomic"
+
+	"github.com/truxeio/caddy-truxe/internal/nearest"
+	"github.com/truxeio/caddy-truxe/internal/policy"
+)
+
+// Policies are the policy files, read and checked.
+type Policies interface {
+	// RulesFor gives the rules of the named files, of all when none is named. An unknown name is an error.
+	RulesFor(files []string) ([]policy.Rule, error)
+	RoleModel() *policy.RoleModel
+	// Version changes when the files do.
+	Version() string
+}
+
+// Rules are the rules of all sites of one configuration: those of the policy files and those of the sites' own lines in
+// one set for each site. They change together and at once, so every request is judged wholly by the old or the new ones
+// (AZ-10). The zero value has no policy files.
+type Rules struct {
+	mu      sync.Mutex // of changes
+	sites   []SiteConfig
+	current atomic.Pointer[rulebook]
+}
+
+// rulebook is one generation of the rules; it is never changed.
+type rulebook struct {
+	policies Policies
+	sets     []*policy.Set // by site
+}
+
+// NewRules are rules with these policy files; nil: none.
+func NewRules(p Policies) *Rules {
+	r := &Rules{}
+	r.current.Store(&rulebook{policies: p})
+	return r
+}
+
+// RoleModel is what the files say of roles; nil: nothing.
+func (r *Rules) RoleModel() *policy.RoleModel {
+	if b := r.current.Load(); b != nil && b.policies != nil {
+		return b.policies.RoleModel()
+	}
+	return nil
+}
+
+// Version is that of the policy files in force; "" when there are none.
+func (r *Rules) Version() string {
+	if b := r.current.Load(); b != nil && b.policies != nil {
+		return b.policies.Version()
+	}
+	return ""
+}
+
+// Replace puts other policy files in force at every site. When they do not fit one of the sites nothing changes.
+func (r *Rules) Replace(p Policies) error {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	next := &rulebook{policies: p}
+	var errs []error
+	for _, c := range r.sites {
+		set, err := compileRules(c, p)
+		if err != nil {
+			errs = append(errs, err)
+		}
+		next.sets = append(next.sets, set)
+	}
+	if len(errs) > 0 {
+		return errors.Join(errs...)
+	}
+	r.current.Store(next)
+	return nil
+}
+
+// add compiles a site's rules and gives its number.
+func (r *Rules) add(c SiteConfig) (int, error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	old := r.current.Load()
+	if old == nil {
+		old = &rulebook{}
+	}
+	set, err := compileRules(c, old.policies)
+	if err != nil {
+		return 0, err
+	}
+	r.sites = append(r.sites, c)
+	r.current.Store(&rulebook{policies: old.policies, sets: append(old.sets[:len(old.sets):len(old.sets)], set)})
+	return len(r.sites) - 1, nil
+}
+
+// compileRules makes one set of what the files and the site's own lines say.
+func compileRules(c SiteConfig, p Policies) (*policy.Set, error) {
+	var rules []policy.Rule
+	var roles *policy.RoleModel
+	if p != nil {
+		of, err := p.RulesFor(c.Policies)
+		if err != nil {
+			return nil, fmt.Errorf("policy: %w", err)
+		}
+		rules, roles = append(rules, of...), p.RoleModel()
+	} else if len(c.Policies) > 0 {
+		return nil, errors.New("`policy` names files, but the global option `policies <directory>` is missing")
+	}
+	for _, name := range c.AllowRoles {
+		if !roles.Known(name) {
+			return nil, fmt.Errorf("allow role %s: the policies define no such role%s", name, nearest.Hint(name, roles.Names()))
+		}
+	}
+	for _, permission := range c.AllowPermissions {
+		if err := policy.CheckPermission(permission); err != nil {
+			return nil, fmt.Errorf("allow permission: %w", err)
+		}
+	}
+	return policy.Compile(append(rules, c.rules()...), roles)
+}
+
+// rules are the site's own lines as rules.
+func (c SiteConfig) rules() []policy.Rule {
+	var rules []policy.Rule
+	for i, path := range c.Public {
+		rules = append(rules, policy.Rule{ID: "caddyfile:public#" + strconv.Itoa(i+1), Effect: policy.EffectPublic, Paths: []string{path}})
+	}
+	if len(c.AllowRoles)+len(c.AllowUsers)+len(c.AllowPermissions) > 0 {
+		rules = append(rules, policy.Rule{ID: "caddyfile:allow", Effect: policy.EffectAllow, Roles: c.AllowRoles, Users: c.AllowUsers, Permissions: c.AllowPermissions})
+	}
+	for i, r := range c.Require {
+		rules = append(rules, policy.Rule{ID: "caddyfile:require#" + strconv.Itoa(i+1), Effect: policy.EffectRequire, Assurance: r.Assurance, Networks: r.Networks})
+	}
+	return rules
+}
+
+// set is the site's part of the rules in force.
+func (s *Site) set() *policy.Set { return s.rules.current.Load().sets[s.number] }

@@ -1,0 +1,158 @@
+package gateway
+
+import (
+	"context"
+	"crypto/sha256"
+	"fmt"
+	"sync"
+	"time"
+
+	"github.com/truxeio/caddy-truxe/internal/gate"
+	"github.com/truxeio/caddy-truxe/internal/policy"
+	"github.com/truxeio/caddy-truxe/internal/policy/policyfile"
+)
+
+// policyPoll is how often the policy files are looked at. They are applied when two looks in a row find the same, so that
+// a file which is being written is not taken for a finished one (FAULTS 23).
+const policyPoll = time.Second
+
+// policyFiles are checked policy files as the sites' rules take them.
+type policyFiles struct{ *policyfile.Document }
+
+// RoleModel is what the files say of roles.
+func (p policyFiles) RoleModel() *policy.RoleModel { return p.Roles }
+
+// Version names the files by their digest.
+func (p policyFiles) Version() string { return p.Digest }
+
+// ReadPolicies reads and checks the policy files of a directory and runs their tests. "" is no directory. It does no other
+// I/O, so `caddy validate` finds every mistake in them.
+func ReadPolicies(dir string) (*gate.Rules, error) {
+	if dir == "" {
+		return gate.NewRules(nil), nil
+	}
+	sources, err := policyfile.ReadDir(dir)
+	if err != nil {
+		return nil, fmt.Errorf("policies: %w", err)
+	}
+	files, err := checkPolicies(sources)
+	if err != nil {
+		return nil, err
+	}
+	return gate.NewRules(files), nil
+}
+
+// checkPolicies parses policy files and runs the tests beside them.
+func checkPolicies(sources []policyfile.Source) (policyFiles, error) {
+	doc, err := policyfile.Parse(sources)
+	if err != nil {
+		return policyFiles{}, err
+	}
+	return policyFiles{doc}, policyfile.Check(doc, sources)
+}
+
+// PolicyState says which policy files are in force.
+type PolicyState struct {
+	Dir    string    `json:"dir"`
+	Digest string    `json:"digest"`
+	Since  time.Time `json:"since"`
+	// Problem is why newer files are not in force; "" when those in force are the newest.
+	Problem string `json:"problem,omitempty"`
+}
+
+// policyWatch keeps the rules at what the files say.
+type policyWatch struct {
+	g    *Gateway
+	mu   sync.Mutex
+	now  PolicyState
+	seen [sha256.Size]byte // what was applied or refused last
+	last [sha256.Size]byte // what the look before this one found
+}
+
+func (g *Gateway) watchPolicies(run context.Context) {
+	if g.cfg.Policies == "" || g.cfg.Rules == nil {
+		return
+	}
+	w := &g.policies
+	w.g, w.now = g, PolicyState{Dir: g.cfg.Policies, Digest: g.cfg.Rules.Version(), Since: g.now()}
+	g.cfg.Metrics.Ready("policies", true)
+	g.done.Go(func() {
+		tick := time.NewTicker(policyPoll)
+		defer tick.Stop()
+		for {
+			select {
+			case <-run.Done():
+				return
+			case <-tick.C:
+				w.look()
+			}
+		}
+	})
+}
+
+// look reads the files once. What is new and has settled is applied at once at all sites, or refused as a whole with the
+// reason, and then the rules before it stay (AZ-01, AZ-10).
+func (w *policyWatch) look() {
+	sources, err := policyfile.ReadDir(w.g.cfg.Policies)
+	sum := sumOf(sources, err)
+	settled := sum == w.last
+	if w.last = sum; !settled || sum == w.seen {
+		return
+	}
+	w.seen = sum
+	if err == nil {
+		var files policyFiles
+		if files, err = checkPolicies(sources); err == nil && files.Digest == w.digest() {
+			w.done(files.Digest, nil) // only a test changed, or what was before came back
+			return
+		}
+		if err == nil {
+			if err = w.g.cfg.Rules.Replace(files); err == nil {
+				w.done(files.Digest, nil)
+				w.g.cfg.Logger.Info("new policy files are in force", "digest", files.Digest[:12], "rules", len(files.Rules))
+				return
+			}
+		}
+	}
+	w.done("", err)
+	w.g.cfg.Logger.Error("the changed policy files are not in force; those before them stay", "error", err)
+}
+
+func (w *policyWatch) digest() string {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.now.Digest
+}
+
+func (w *policyWatch) done(digest string, err error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.g.cfg.Metrics.Ready("policies", err == nil)
+	w.now.Problem = ""
+	switch {
+	case err != nil:
+		w.now.Problem = err.Error()
+	case digest != w.now.Digest:
+		w.now.Digest, w.now.Since = digest, w.g.now()
+	}
+}
+
+// state is for the command line.
+func (w *policyWatch) state() PolicyState {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.now
+}
+
+// sumOf identifies what a look has found, failures included.
+func sumOf(sources []policyfile.Source, err error) [sha256.Size]byte {
+	h := sha256.New()
+	if err != nil {
+		fmt.Fprintf(h, "error %s", err)
+	}
+	for _, s := range sources {
+		fmt.Fprintf(h, "%d %s %d ", len(s.Name), s.Name, len(s.Text))
+		h.Write(s.Text)
+	}
+	return [sha256.Size]byte(h.Sum(nil))
+}
