@@ -54,12 +54,14 @@ type App struct {
 	// How the pages look.
 	Brand *Brand `json:"brand,omitempty"`
 
-	config  gateway.Config
-	ctx     caddy.Context
-	sites   []foundSite
-	scanned bool
-	live    atomic.Pointer[gateway.Gateway]
-	opened  bool
+	config   gateway.Config
+	ctx      caddy.Context
+	sites    []foundSite
+	stages   []stage        // for rehearsals
+	forwards []*ForwardAuth // the same
+	scanned  bool
+	live     atomic.Pointer[gateway.Gateway]
+	opened   bool
 }
 
 // CaddyModule names the app.
@@ -80,6 +82,7 @@ func (a *App) Provision(ctx caddy.Context) error {
 	}
 	cfg.Logger = ctx.Slogger()
 	cfg.Metrics = collectors
+	cfg.Checker = a
 	if err := collectors.register(ctx.GetMetricsRegistry()); err != nil {
 		return err
 	}
@@ -96,6 +99,10 @@ func (a *App) scan(ctx caddy.Context) error {
 	for _, m := range ctx.Modules() {
 		if http, ok := m.(*caddyhttp.App); ok {
 			a.sites = findSites(http)
+			var err error
+			if a.stages, err = stages(ctx, http); err != nil {
+				return err
+			}
 		}
 	}
 	if err := checkSites(a.sites, a.config.Portal); err != nil {

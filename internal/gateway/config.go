@@ -3,6 +3,9 @@ package gateway
 import (
 	"log/slog"
 	"time"
+
+	"github.com/truxeio/caddy-truxe/internal/policy"
+	"github.com/truxeio/caddy-truxe/internal/portal"
 )
 
 // Config is everything one configuration says, secrets resolved and defaults not yet filled in.
@@ -32,6 +35,11 @@ type Config struct {
 	// CORS lists the origins that may call pages and API with credentials, exactly.
 	CORS  []string
 	Brand Brand
+
+	// Roles are those that policies define when the gateway starts; nil: none. Gateway.SetRoles replaces them.
+	Roles *policy.RoleModel
+	// Checker tells what a site would decide about a request; nil: no site is known.
+	Checker portal.Checker
 
 	// Admin is the first administrator from the environment, created while there are no users.
 	Admin FirstAdmin

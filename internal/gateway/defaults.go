@@ -144,7 +144,11 @@ func Check(c Config) error {
 		_ = f.Close()
 	}
 	if c.UsersFile != "" {
-		if _, err := account.ReadUsersFile(c.UsersFile); err != nil {
+		file, err := account.ReadUsersFile(c.UsersFile)
+		if err == nil {
+			err = file.CheckRoles(c.Roles)
+		}
+		if err != nil {
 			return err
 		}
 	}
