@@ -57,13 +57,15 @@ type App struct {
 	// How the pages look.
 	Brand *Brand `json:"brand,omitempty"`
 
-	config  gateway.Config
-	ctx     caddy.Context
-	rules   *gate.Rules
-	sites   []foundSite
-	scanned bool
-	live    atomic.Pointer[gateway.Gateway]
-	opened  bool
+	config   gateway.Config
+	ctx      caddy.Context
+	rules    *gate.Rules
+	sites    []foundSite
+	stages   []stage        // for rehearsals
+	forwards []*ForwardAuth // the same
+	scanned  bool
+	live     atomic.Pointer[gateway.Gateway]
+	opened   bool
 }
 
 // CaddyModule names the app.
@@ -84,13 +86,11 @@ func (a *App) Provision(ctx caddy.Context) error {
 	}
 	cfg.Logger = ctx.Slogger()
 	cfg.Metrics = collectors
+	cfg.Checker = a
 	if err := collectors.register(ctx.GetMetricsRegistry()); err != nil {
 		return err
 	}
-	if a.rules, err = gateway.ReadPolicies(cfg.Policies); err != nil {
-		return err
-	}
-	cfg.Rules = a.rules
+	a.rules = cfg.Rules
 	a.config = cfg
 	return gateway.Check(cfg)
 }
@@ -104,6 +104,10 @@ func (a *App) scan(ctx caddy.Context) error {
 	for _, m := range ctx.Modules() {
 		if http, ok := m.(*caddyhttp.App); ok {
 			a.sites = findSites(http)
+			var err error
+			if a.stages, err = stages(ctx, http); err != nil {
+				return err
+			}
 		}
 	}
 	if err := checkSites(a.sites, a.config.Portal); err != nil {
@@ -148,7 +152,7 @@ func (a *App) Cleanup() error {
 	return closeGateway(a.live.Load())
 }
 
-// resolve fills in secrets and turns the JSON settings into the engine's.
+// resolve fills in secrets, reads the policy files and turns the JSON settings into the engine's.
 func (a *App) resolve() (gateway.Config, error) {
 	var c gateway.Config
 	r := resolver{replacer: caddy.NewReplacer()}
@@ -201,7 +205,12 @@ func (a *App) resolve() (gateway.Config, error) {
 	if file := os.Getenv("TRUXE_ADMIN_PASSWORD_FILE"); file != "" {
 		c.Admin.Password = r.secret("TRUXE_ADMIN_PASSWORD_FILE", "{file."+file+"}")
 	}
-	return c, r.err
+	if r.err != nil {
+		return c, r.err
+	}
+	var err error
+	c.Rules, err = gateway.ReadPolicies(c.Policies)
+	return c, err
 }
 
 func (r *Rate) rate() gateway.Rate {

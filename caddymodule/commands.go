@@ -14,7 +14,7 @@ func init() {
 	caddycmd.RegisterCommand(caddycmd.Command{
 		Name:  "truxe",
 		Usage: "<command>",
-		Short: "Manages users, sessions, keys and the audit log of the authentication gateway",
+		Short: "Manages users, roles, sessions, keys and the audit log of the authentication gateway",
 		Long: `
 Manages the authentication gateway. --config says which one: the command talks to the admin endpoint of the running
 Caddy, and opens the database itself when Caddy is stopped.
@@ -34,7 +34,7 @@ func buildCommands(root *cobra.Command) {
 	flags.StringVarP(&cli.format, "output", "o", "", "table, tsv, json, jsonl or yaml")
 	flags.BoolVarP(&cli.quiet, "quiet", "q", false, "print ids only")
 
-	root.AddCommand(cli.setup(), cli.users(), cli.sessions(), cli.keys(), cli.audit())
+	root.AddCommand(cli.setup(), cli.users(), cli.roles(), cli.sessions(), cli.keys(), cli.audit())
 	root.SilenceErrors, root.SilenceUsage = true, true
 	root.SetFlagErrorFunc(usageError)
 	root.RunE = groupRun
@@ -154,6 +154,24 @@ func (c *cli) users() *cobra.Command {
 	return group("users", "Lists, creates, disables and deletes users", add, list, simple("show", "Shows one user", "users.show"),
 		simple("disable", "Disables a user; sessions and tokens end at once", "users.disable"),
 		simple("enable", "Lets a disabled user sign in again", "users.enable"), reset, remove)
+}
+
+func (c *cli) roles() *cobra.Command {
+	change := func(use, short string) *cobra.Command {
+		return command(use+" <username> <role...>", short, "  caddy truxe roles "+use+" alice staff\n  caddy truxe roles "+use+" alice staff auditor -o json",
+			cobra.MinimumNArgs(2), func(_ *cobra.Command, args []string) error {
+				return c.show("roles."+use, map[string]any{"user": args[0], "roles": args[1:]})
+			})
+	}
+	return group("roles", "Lists roles, gives them to people and takes them away",
+		command("list", "Lists the roles that policies define and those that people have", "  caddy truxe roles list\n  caddy truxe roles list -o json", cobra.NoArgs,
+			func(*cobra.Command, []string) error { return c.show("roles.list", nil) }),
+		command("show <role>", "Shows one role: what it grants, and who has it", "  caddy truxe roles show staff\n  caddy truxe roles show staff -o yaml", cobra.ExactArgs(1),
+			func(_ *cobra.Command, args []string) error {
+				return c.show("roles.show", map[string]any{"role": args[0]})
+			}),
+		change("grant", "Gives a person roles; they count on the next request"),
+		change("revoke", "Takes roles from a person; they count no more from the next request on"))
 }
 
 func (c *cli) sessions() *cobra.Command {

@@ -42,6 +42,7 @@ func (f *ForwardAuth) Provision(ctx caddy.Context) error {
 	}
 	cfg.ForwardHosts = f.Hosts
 	f.site, err = gate.CompileSite(cfg, f.app.rules)
+	f.app.forwards = append(f.app.forwards, f)
 	return err
 }
 

@@ -50,6 +50,13 @@ func (g *Gate) Provision(ctx caddy.Context) error {
 
 // ServeHTTP judges one request.
 func (g *Gate) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyhttp.Handler) error {
+	if re := rehearsalOf(r); re != nil {
+		if g.StripOnly {
+			re.passed()
+			return next.ServeHTTP(w, r)
+		}
+		return re.judge(w, r, g.site, next)
+	}
 	gw := g.app.gateway()
 	if gw == nil { // http may start before us, or our Start is still waiting for the database
 		return gate.ServeUnavailable(w, r, g.site, clientOf(r), g.StripOnly, next)

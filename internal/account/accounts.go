@@ -13,6 +13,7 @@ import (
 	"github.com/truxeio/caddy-truxe/internal/cluster"
 	"github.com/truxeio/caddy-truxe/internal/credential"
 	"github.com/truxeio/caddy-truxe/internal/identity"
+	"github.com/truxeio/caddy-truxe/internal/policy"
 	"github.com/truxeio/caddy-truxe/internal/ratelimit"
 	"github.com/truxeio/caddy-truxe/internal/revocation"
 	"github.com/truxeio/caddy-truxe/internal/secret"
@@ -42,6 +43,8 @@ type Accounts struct {
 	// MailWaits is called when notices by mail wait to be sent. nil: there is no mail server, and none are written.
 	MailWaits func()
 
+	// Roles gives the roles that policies define at this moment; nil, or a nil model: none, so any name is a role.
+	Roles func() *policy.RoleModel
 	// MFA says who must have a second factor.
 	MFA MFARule
 	// Box seals authenticator secrets and codes that are being shown; Keyed keys the hashes of recovery codes, at least 32

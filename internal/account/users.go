@@ -54,7 +54,7 @@ func (a *Accounts) prepare(ctx context.Context, in NewUser) (store.NewUser, erro
 			return u, invalid("email", err)
 		}
 	}
-	if u.Roles, err = cleanRoles(in.Roles); err != nil {
+	if u.Roles, err = a.knownRoles(in.Roles); err != nil {
 		return u, err
 	}
 	switch {
@@ -82,21 +82,6 @@ func (a *Accounts) newPassword(ctx context.Context, password string, whose crede
 	return hash, a.Passwords.Alone(normal), err
 }
 
-func cleanRoles(roles []string) ([]string, error) {
-	out := []string{}
-	for _, role := range roles {
-		role = strings.TrimSpace(role)
-		if role == "" || len(role) > 64 || strings.ContainsFunc(role, func(r rune) bool { return r <= ' ' || r == ',' || r == '|' || r == 0x7f }) {
-			return nil, &identity.Error{Code: identity.CodeInvalidRequest, Detail: "A role is 1 to 64 characters without spaces, commas and bars."}
-		}
-		if !slices.Contains(out, role) {
-			out = append(out, role)
-		}
-	}
-	slices.Sort(out)
-	return out, nil
-}
-
 // UpdateUser changes a person. Taking away roles or disabling counts on the next request, on every node.
 func (a *Accounts) UpdateUser(ctx context.Context, by By, id identity.ID, c store.UserChange) (identity.User, error) {
 	if c.Email != nil && *c.Email != "" {
@@ -111,42 +96,48 @@ func (a *Accounts) UpdateUser(ctx context.Context, by By, id identity.ID, c stor
 	} else if c.Email != nil {
 		c.EmailKey = c.Email
 	}
-	if c.Roles != nil {
-		clean, err := cleanRoles(*c.Roles)
-		if err != nil {
-			return identity.User{}, err
-		}
-		c.Roles = &clean
-	}
 	var user identity.User
 	err := a.change(ctx, func(tx *store.Tx, out *effects) error {
-		before, err := a.mustUser(ctx, tx, id)
+		before, err := a.lockedUser(ctx, tx, id)
 		if err != nil {
 			return err
 		}
-		if losesAdmin(before, c) {
-			if err := a.keepOneAdmin(ctx, tx, id); err != nil {
+		if c.Roles != nil {
+			roles, err := a.knownRoles(*c.Roles, before.Roles...)
+			if err != nil {
 				return err
 			}
+			c.Roles = &roles
 		}
-		if err := conflict(tx.UpdateUser(ctx, id, c)); err != nil {
-			return err
-		}
-		after, err := a.mustUser(ctx, tx, id)
-		if err != nil {
-			return err
-		}
-		user = after
-		out.changed = append(out.changed, id)
-		return a.auditUpdate(ctx, tx, out, by, before, after)
+		user, err = a.update(ctx, tx, out, by, before, c)
+		return err
 	})
 	return user, err
+}
+
+// update writes a checked change and what follows from it.
+func (a *Accounts) update(ctx context.Context, tx *store.Tx, out *effects, by By, before identity.User, c store.UserChange) (identity.User, error) {
+	if losesAdmin(before, c) {
+		if err := a.keepOneAdmin(ctx, tx, before.ID); err != nil {
+			return before, err
+		}
+	}
+	if err := conflict(tx.UpdateUser(ctx, before.ID, c)); err != nil {
+		return before, err
+	}
+	after, err := a.mustUser(ctx, tx, before.ID)
+	if err != nil {
+		return before, err
+	}
+	out.changed = append(out.changed, before.ID)
+	return after, a.auditUpdate(ctx, tx, out, by, before, after)
 }
 
 func (a *Accounts) auditUpdate(ctx context.Context, tx *store.Tx, out *effects, by By, before, after identity.User) error {
 	if !slices.Equal(before.Roles, after.Roles) {
 		e := userEvent(by, audit.PrivilegeChanged, after)
-		e.Details = map[string]string{"from": strings.Join(before.Roles, ","), "to": strings.Join(after.Roles, ",")}
+		e.Details = map[string]string{"from": strings.Join(before.Roles, ","), "to": strings.Join(after.Roles, ","),
+			"added": added(before.Roles, after.Roles), "removed": added(after.Roles, before.Roles)}
 		out.audit(e)
 		if err := tx.WantRenewal(ctx, after.ID, a.Now()); err != nil { // SE-02
 			return err
@@ -169,7 +160,7 @@ func (a *Accounts) auditUpdate(ctx context.Context, tx *store.Tx, out *effects, 
 // DeleteUser removes a person; sessions and tokens end. The id is never given to anybody else.
 func (a *Accounts) DeleteUser(ctx context.Context, by By, id identity.ID) error {
 	return a.change(ctx, func(tx *store.Tx, out *effects) error {
-		user, err := a.mustUser(ctx, tx, id)
+		user, err := a.lockedUser(ctx, tx, id)
 		if err != nil {
 			return err
 		}
@@ -206,6 +197,15 @@ func (a *Accounts) keepOneAdmin(ctx context.Context, tx *store.Tx, leaving ident
 		return &identity.Error{Code: identity.CodeConflict, Detail: "This is the last administrator. Make somebody else one first."}
 	}
 	return nil
+}
+
+// lockedUser reads a person whom nobody else changes until the transaction ends. The row is locked before the lock of
+// keepOneAdmin, by everybody, so that no two transactions wait for each other.
+func (a *Accounts) lockedUser(ctx context.Context, tx *store.Tx, id identity.ID) (identity.User, error) {
+	if err := tx.LockUser(ctx, id); err != nil && !errors.Is(err, store.ErrNotFound) {
+		return identity.User{}, err
+	}
+	return a.mustUser(ctx, tx, id)
 }
 
 func (a *Accounts) mustUser(ctx context.Context, tx *store.Tx, id identity.ID) (identity.User, error) {

@@ -16,6 +16,7 @@ import (
 	"github.com/truxeio/caddy-truxe/internal/credential"
 	"github.com/truxeio/caddy-truxe/internal/identity"
 	"github.com/truxeio/caddy-truxe/internal/nearest"
+	"github.com/truxeio/caddy-truxe/internal/policy"
 	"github.com/truxeio/caddy-truxe/internal/store"
 )
 
@@ -134,11 +135,29 @@ func (row UsersFileRow) check(seen map[string]string) error {
 	return nil
 }
 
+// CheckRoles finds a role that no policy defines; a file that names one is not applied at all.
+func (f UsersFile) CheckRoles(m *policy.RoleModel) error {
+	for i, row := range f.Users {
+		roles, err := cleanRoles(row.Roles)
+		if err == nil {
+			err = unknownRole(m, roles, nil)
+		}
+		var known *identity.Error
+		if errors.As(err, &known) {
+			return &identity.Error{Code: known.Code, Detail: fmt.Sprintf("user %d (%q): %s", i+1, row.Username, known.Detail)}
+		}
+	}
+	return nil
+}
+
 // managedBy marks rows of the users file; pages show them read-only.
 const managedBy = "users_file"
 
 // ApplyUsersFile creates and changes users so that they match the file.
 func (a *Accounts) ApplyUsersFile(ctx context.Context, file UsersFile) (created, changed int, err error) {
+	if err := file.CheckRoles(a.Model()); err != nil {
+		return 0, 0, err
+	}
 	by := By{Via: managedBy}
 	for _, row := range file.Users {
 		key, err := credential.FoldUsername(row.Username)

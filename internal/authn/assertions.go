@@ -23,19 +23,21 @@ type Assertions struct {
 }
 
 type assertion struct {
-	host  string
-	jwt   string
-	renew time.Time
+	host    string
+	version uint64
+	jwt     string
+	renew   time.Time
 }
 
-// For gives the assertion for a host, signing it when there is none or a new one is due.
-func (a *Assertions) For(host string, now time.Time, p *identity.Principal, sign Sign) (string, error) {
-	if jwt := a.find(host, now); jwt != "" {
+// For gives the assertion for a host, signing it when there is none of this version or a new one is due. version is that of
+// what is signed beside the principal, read before the call.
+func (a *Assertions) For(host string, version uint64, now time.Time, p *identity.Principal, sign Sign) (string, error) {
+	if jwt := a.find(host, version, now); jwt != "" {
 		return jwt, nil
 	}
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	if jwt := a.find(host, now); jwt != "" {
+	if jwt := a.find(host, version, now); jwt != "" {
 		return jwt, nil
 	}
 	jwt, renew, err := sign(p, host)
@@ -49,7 +51,7 @@ func (a *Assertions) For(host string, now time.Time, p *identity.Principal, sign
 	if len(kept) >= maxAssertions {
 		kept = kept[1:]
 	}
-	kept = append(kept, assertion{host: host, jwt: jwt, renew: renew})
+	kept = append(kept, assertion{host: host, version: version, jwt: jwt, renew: renew})
 	a.list.Store(&kept)
 	return jwt, nil
 }
@@ -68,10 +70,10 @@ func (a *Assertions) Purge(now time.Time) {
 	}
 }
 
-func (a *Assertions) find(host string, now time.Time) string {
+func (a *Assertions) find(host string, version uint64, now time.Time) string {
 	if list := a.list.Load(); list != nil {
 		for i := range *list {
-			if o := &(*list)[i]; o.host == host && now.Before(o.renew) {
+			if o := &(*list)[i]; o.host == host && o.version == version && now.Before(o.renew) {
 				return o.jwt
 			}
 		}

@@ -32,7 +32,7 @@ func TestRacingRequestsSignOneAssertion(t *testing.T) {
 		for i := range got {
 			all.Go(func() {
 				<-start
-				got[i], _ = a.For([]string{"a.test", "b.test"}[i%2], at, nil, c.sign(at))
+				got[i], _ = a.For([]string{"a.test", "b.test"}[i%2], 0, at, nil, c.sign(at))
 			})
 		}
 		close(start)
@@ -55,7 +55,7 @@ func TestAssertionsOfOneCredentialAreBounded(t *testing.T) {
 	now := time.Unix(1_780_000_000, 0)
 	for i := range 10 * maxAssertions {
 		host := fmt.Sprintf("h%d.test", i)
-		jwt, err := a.For(host, now, nil, c.sign(now))
+		jwt, err := a.For(host, 0, now, nil, c.sign(now))
 		if want := fmt.Sprintf("%s %d", host, i+1); err != nil || jwt != want {
 			t.Fatalf("%q: %q %v", host, jwt, err)
 		}
@@ -73,7 +73,7 @@ func TestAssertionsOfOneCredentialAreBounded(t *testing.T) {
 	}
 	new(Assertions).Purge(now)
 	later := now.Add(time.Hour)
-	if _, err := a.For("last.test", later, nil, c.sign(later)); err != nil || len(*a.list.Load()) != 1 {
+	if _, err := a.For("last.test", 0, later, nil, c.sign(later)); err != nil || len(*a.list.Load()) != 1 {
 		t.Errorf("%d are kept that nobody may get: %v", len(*a.list.Load())-1, err)
 	}
 }
@@ -83,15 +83,15 @@ func TestFailedSignatureIsNotRemembered(t *testing.T) {
 	var a Assertions
 	var c counting
 	now := time.Unix(1_780_000_000, 0)
-	if _, err := a.For("a.test", now, nil, c.sign(now)); err != nil {
+	if _, err := a.For("a.test", 0, now, nil, c.sign(now)); err != nil {
 		t.Fatal(err)
 	}
 	now = now.Add(time.Minute)
 	broken := errors.New("no key")
-	if jwt, err := a.For("a.test", now, nil, func(*identity.Principal, string) (string, time.Time, error) { return "", time.Time{}, broken }); !errors.Is(err, broken) || jwt != "" {
+	if jwt, err := a.For("a.test", 0, now, nil, func(*identity.Principal, string) (string, time.Time, error) { return "", time.Time{}, broken }); !errors.Is(err, broken) || jwt != "" {
 		t.Errorf("%q %v", jwt, err)
 	}
-	if jwt, err := a.For("a.test", now, nil, c.sign(now)); err != nil || jwt != "a.test 2" {
+	if jwt, err := a.For("a.test", 0, now, nil, c.sign(now)); err != nil || jwt != "a.test 2" {
 		t.Errorf("%q %v", jwt, err)
 	}
 }

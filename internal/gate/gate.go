@@ -60,6 +60,8 @@ type Audit interface {
 type Signer interface {
 	// Sign gives a token for one audience and when to sign a new one.
 	Sign(p *identity.Principal, host string) (jwt string, renew time.Time, err error)
+	// Version changes when what Sign says about the same principal does.
+	Version() uint64
 }
 
 // Streams cut requests under way whose credential is revoked or expires.

@@ -3,6 +3,7 @@ package gate
 import (
 	"errors"
 	"fmt"
+	"reflect"
 	"strconv"
 	"sync"
 	"sync/atomic"
@@ -22,7 +23,7 @@ type Policies interface {
 
 // Rules are the rules of all sites of one configuration: those of the policy files and those of the sites' own lines in
 // one set for each site. They change together and at once, so every request is judged wholly by the old or the new ones
-// (AZ-10). The zero value has no policy files.
+// (AZ-10). The zero value, and nil where only the role model is asked for, has no policy files.
 type Rules struct {
 	mu      sync.Mutex // of changes
 	sites   []SiteConfig
@@ -44,6 +45,9 @@ func NewRules(p Policies) *Rules {
 
 // RoleModel is what the files say of roles; nil: nothing.
 func (r *Rules) RoleModel() *policy.RoleModel {
+	if r == nil {
+		return nil
+	}
 	if b := r.current.Load(); b != nil && b.policies != nil {
 		return b.policies.RoleModel()
 	}
@@ -82,6 +86,11 @@ func (r *Rules) Replace(p Policies) error {
 func (r *Rules) add(c SiteConfig) (int, error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	for i := range r.sites {
+		if reflect.DeepEqual(r.sites[i], c) { // its rules are the same ones
+			return i, nil
+		}
+	}
 	old := r.current.Load()
 	if old == nil {
 		old = &rulebook{}

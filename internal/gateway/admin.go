@@ -34,6 +34,14 @@ var adminCalls = map[string]adminCall{
 	},
 	"users.reset-mfa": adminUsersResetMFA,
 	"users.delete":    adminUsersDelete,
+	"roles.list":      adminRolesList,
+	"roles.show":      adminRolesShow,
+	"roles.grant": func(ctx context.Context, g *Gateway, raw json.RawMessage) (any, error) {
+		return changeRoles(ctx, g, raw, g.accounts.GrantRoles)
+	},
+	"roles.revoke": func(ctx context.Context, g *Gateway, raw json.RawMessage) (any, error) {
+		return changeRoles(ctx, g, raw, g.accounts.RevokeRoles)
+	},
 	"sessions.list":   adminSessionsList,
 	"sessions.revoke": adminSessionsRevoke,
 	"keys.list":       adminKeysList,

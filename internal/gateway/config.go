@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/truxeio/caddy-truxe/internal/gate"
+	"github.com/truxeio/caddy-truxe/internal/portal"
 )
 
 // Config is everything one configuration says, secrets resolved and defaults not yet filled in.
@@ -38,6 +39,9 @@ type Config struct {
 	// CORS lists the origins that may call pages and API with credentials, exactly.
 	CORS  []string
 	Brand Brand
+
+	// Checker tells what a site would decide about a request; nil: no site is known.
+	Checker portal.Checker
 
 	// Admin is the first administrator from the environment, created while there are no users.
 	Admin FirstAdmin

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/truxeio/caddy-truxe/internal/authn"
+	"github.com/truxeio/caddy-truxe/internal/identity"
 	"github.com/truxeio/caddy-truxe/internal/identityheader"
 	"github.com/truxeio/caddy-truxe/internal/session"
 	"github.com/truxeio/caddy-truxe/internal/token"
@@ -47,9 +48,10 @@ func (c *cookieSessions) Used(e *authn.Entry) {
 
 // bearerTokens finds entries of access tokens, in the cache or by verifying.
 type bearerTokens struct {
-	verifier *token.Verifier
-	cache    *token.Cache
-	now      func() time.Time
+	verifier  *token.Verifier
+	cache     *token.Cache
+	standings *standings
+	now       func() time.Time
 }
 
 // purgeAssertions keeps tokens that rest from holding a kilobyte for every host they were sent to (OP-06). What is left is
@@ -66,17 +68,34 @@ func (e *Engine) purgeAssertions() {
 // Ours implements authn.Tokens.
 func (b *bearerTokens) Ours(raw string) bool { return b.verifier.Ours(raw) }
 
-// Find implements authn.Tokens.
+// Find implements authn.Tokens. A token of ours stands for somebody as they are now: its roles are those of the database, not
+// those it was signed with.
 func (b *bearerTokens) Find(ctx context.Context, raw string) (*authn.Entry, bool, error) {
 	generation := b.verifier.Generation()
+	var p *identity.Principal
 	if e, ok := b.cache.Get(raw, generation, b.now().Unix()); ok {
-		return e.(*authn.Entry), true, nil
+		entry := e.(*authn.Entry)
+		if st, ours := entry.Owner.(*standing); !ours || !st.gone.Load() {
+			return entry, true, nil
+		}
+		changed := *entry.Principal // requests under way share it
+		p = &changed
 	}
-	p, err := b.verifier.Verify(ctx, raw)
-	if err != nil {
-		return nil, false, err
+	if p == nil {
+		var err error
+		if p, err = b.verifier.Verify(ctx, raw); err != nil {
+			return nil, false, err
+		}
 	}
-	e := &authn.Entry{Principal: p, Values: identityheader.Render(p)}
+	e := &authn.Entry{Principal: p}
+	if id, ours := identity.ParseID(p.UserID); ours { // a trusted issuer's people are "<issuer>|<subject>"
+		st, err := b.standings.of(ctx, id)
+		if err != nil {
+			return nil, false, err
+		}
+		p.Roles, e.Owner = st.roles, st
+	}
+	e.Values = identityheader.Render(p)
 	b.cache.Put(raw, generation, p, e)
 	return e, false, nil
 }

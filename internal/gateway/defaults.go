@@ -36,6 +36,9 @@ func (c Config) Base() string {
 // withDefaults fills in what was left out.
 func (c Config) withDefaults() Config {
 	c.Path = c.Base()
+	if c.Rules == nil {
+		c.Rules = gate.NewRules(nil)
+	}
 	if c.Storage.Driver == "" {
 		c.Storage.Driver = "sqlite"
 	}
@@ -144,7 +147,11 @@ func Check(c Config) error {
 		_ = f.Close()
 	}
 	if c.UsersFile != "" {
-		if _, err := account.ReadUsersFile(c.UsersFile); err != nil {
+		file, err := account.ReadUsersFile(c.UsersFile)
+		if err == nil {
+			err = file.CheckRoles(c.Rules.RoleModel())
+		}
+		if err != nil {
 			return err
 		}
 	}

@@ -35,6 +35,7 @@ type Engine struct {
 	revoked  *revocation.Node
 	sessions *session.Table
 	renewals *session.Renewals
+	standing *standings
 	hasher   *credential.Hasher
 	codeKey  []byte // of recovery codes
 	audit    *audit.Log
@@ -80,6 +81,7 @@ func Open(ctx context.Context, cfg Config) (e *Engine, err error) {
 	if e.hasher, err = credential.NewHasher(credential.Config{Algorithm: cfg.Password.Algorithm, Cost: cfg.Password.Cost}); err != nil {
 		return e, err
 	}
+	e.standing = &standings{read: e.store.UserByID}
 	e.renewals = session.NewRenewals(e.store, cfg.Now)
 	e.sessions = session.New(session.Config{Source: e.renewals, Idle: cfg.Session.Idle, Max: cfg.Session.Max, Remember: cfg.Session.Remember,
 		API: cfg.JWT.Refresh, Limit: cfg.Session.Limit, TouchUsers: e.store.TouchUsers, Logger: cfg.Logger, Now: cfg.Now})
@@ -216,6 +218,7 @@ func (e *Engine) heard(ev cluster.Event) {
 	case cluster.KindUser, cluster.KindChanged:
 		if id, ok := identity.ParseID(ev.Name); ok {
 			e.sessions.DropUser(id)
+			e.standing.drop(id)
 		}
 	case cluster.KindKeys:
 		e.reloadKeys()
@@ -225,6 +228,7 @@ func (e *Engine) heard(ev cluster.Event) {
 // missed forgets everything that the feed might have told while this node was not listening.
 func (e *Engine) missed(string) {
 	e.sessions.DropAll()
+	e.standing.dropAll()
 	e.reloadKeys()
 }
 

@@ -70,7 +70,7 @@ type policyWatch struct {
 }
 
 func (g *Gateway) watchPolicies(run context.Context) {
-	if g.cfg.Policies == "" || g.cfg.Rules == nil {
+	if g.cfg.Policies == "" {
 		return
 	}
 	w := &g.policies
@@ -108,6 +108,7 @@ func (w *policyWatch) look() {
 		}
 		if err == nil {
 			if err = w.g.cfg.Rules.Replace(files); err == nil {
+				w.g.setRoles(files.Roles)
 				w.done(files.Digest, nil)
 				w.g.cfg.Logger.Info("new policy files are in force", "digest", files.Digest[:12], "rules", len(files.Rules))
 				return

@@ -287,6 +287,8 @@ func TestAssertionIsForOneHostAndNeverTheClients(t *testing.T) {
 // failing stands for a ring that cannot sign.
 type failing struct{ n atomic.Int64 }
 
+func (f *failing) Version() uint64 { return 0 }
+
 func (f *failing) Sign(*identity.Principal, string) (string, time.Time, error) {
 	f.n.Add(1)
 	return "", time.Time{}, context.DeadlineExceeded

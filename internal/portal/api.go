@@ -157,8 +157,8 @@ func apiRevoke(c *call) error {
 
 // apiIntrospect is RFC 7662. An inactive token is told apart from nothing else (RT-09).
 func apiIntrospect(c *call) error {
-	if !c.entry.Principal.HasRole(identity.AdminRole) {
-		return &identity.Error{Code: identity.CodePermissionRequired, Detail: "This needs the permission truxe:tokens:introspect."}
+	if err := c.needs("truxe:tokens:introspect"); err != nil {
+		return err
 	}
 	form, err := c.readForm()
 	if err != nil {
@@ -182,7 +182,7 @@ func apiIntrospect(c *call) error {
 		}
 		return c.json(http.StatusOK, inactive)
 	}
-	out := claims(e.Principal)
+	out := c.claims(e.Principal)
 	out["active"], out["token_type"] = true, "Bearer"
 	return c.json(http.StatusOK, out)
 }
@@ -195,16 +195,21 @@ func orJSON(c *call, err error, body any) error {
 }
 
 // claims are what the gateway knows about a principal, under the names of its access tokens.
-func claims(p *identity.Principal) map[string]any {
+func (c *call) claims(p *identity.Principal) map[string]any {
 	out := map[string]any{"sub": p.UserID, "preferred_username": p.Username, "email": p.Email, "name": p.Name, "roles": notNil(p.Roles),
 		"amr": notNil(p.AMR), "acr": p.ACR, "sid": p.SessionID, "exp": p.Expires.Unix(), "auth_time": p.AuthTime.Unix()}
+	if list, ok := c.Accounts.Model().Claim(p.Roles); ok {
+		out["permissions"] = list
+	} else {
+		out["permissions_omitted"] = true
+	}
 	if p.TokenID != "" {
 		out["jti"], out["client_id"] = p.TokenID, p.ClientID
 	}
 	return out
 }
 
-func apiUserinfo(c *call) error { return c.json(http.StatusOK, claims(c.entry.Principal)) }
+func apiUserinfo(c *call) error { return c.json(http.StatusOK, c.claims(c.entry.Principal)) }
 
 func notNil(list []string) []string {
 	if list == nil {

@@ -18,6 +18,7 @@ import (
 	"github.com/truxeio/caddy-truxe/internal/identity"
 	"github.com/truxeio/caddy-truxe/internal/portal/view"
 	"github.com/truxeio/caddy-truxe/internal/problem"
+	"github.com/truxeio/caddy-truxe/internal/ratelimit"
 )
 
 // Health says what of the gateway can be relied on, by component.
@@ -47,8 +48,11 @@ type Portal struct {
 	Remember     time.Duration
 	JWKS         func() (body []byte, etag string)
 	Health       func() Health
-	Now          func() time.Time
+	// Checker tells what a site would decide; nil: no site is known.
+	Checker Checker
+	Now     func() time.Time
 
+	checks     *ratelimit.Site
 	routes     map[string]route
 	protection *http.CrossOriginProtection
 }
@@ -63,6 +67,7 @@ type call struct {
 	r          *http.Request
 	path       string // below the base, without a slash at either end
 	id         string // the {id} of the route
+	role       string // its {role}
 	client     Client
 	host       string // folded
 	api        bool
@@ -89,6 +94,7 @@ func New(p *Portal) (*Portal, error) {
 		}
 	}
 	p.routes = routes()
+	p.checks = ratelimit.NewSite(ratelimit.Rate{Events: checkRate, Window: time.Minute})
 	return p, nil
 }
 
@@ -171,11 +177,9 @@ func (c *call) serve() error {
 	}
 	rt, ok := c.routes[c.path]
 	if !ok {
-		dir, id, found := cutLast(c.path)
-		if rt, ok = c.routes[dir+"/{id}"]; !found || !ok {
+		if rt, ok = c.placeholders(); !ok {
 			return notFound()
 		}
-		c.id = id
 	}
 	if c.api && c.r.Method == http.MethodOptions && c.CORS.Preflight(c.w, c.r) {
 		return nil
@@ -217,6 +221,30 @@ func (c *call) serve() error {
 		return &identity.Error{Code: identity.CodeLoginRequired}
 	}
 	return h(c)
+}
+
+// placeholders finds a route with one value at its end, or two with a word between, and takes the values.
+func (c *call) placeholders() (route, bool) {
+	dir, last, ok := cutLast(c.path)
+	if !ok {
+		return route{}, false
+	}
+	if rt, ok := c.routes[dir+"/{id}"]; ok {
+		c.id = last
+		return rt, true
+	}
+	if rt, ok := c.routes[dir+"/{role}"]; ok {
+		c.role = last
+		return rt, true
+	}
+	dir, word, _ := cutLast(dir)
+	dir, id, ok := cutLast(dir)
+	if !ok {
+		return route{}, false
+	}
+	rt, ok := c.routes[dir+"/{id}/"+word+"/{role}"]
+	c.id, c.role = id, last
+	return rt, ok
 }
 
 // navigation tells a page that a person opens, as against a script's request and a form.

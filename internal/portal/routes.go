@@ -11,7 +11,7 @@ type methods = map[string]handler
 
 // routes is every URL of the portal below its base path; assets are served beside it.
 func routes() map[string]route {
-	get, post, patch, del := http.MethodGet, http.MethodPost, http.MethodPatch, http.MethodDelete
+	get, post, put, patch, del := http.MethodGet, http.MethodPost, http.MethodPut, http.MethodPatch, http.MethodDelete
 	own := func(m methods) route { return route{methods: m, signed: true, portal: true} } // a page of one's own account
 	signed := func(m methods) route { return route{methods: m, signed: true} }
 	return map[string]route{
@@ -59,6 +59,11 @@ func routes() map[string]route {
 		"api/v1/mfa/devices":           signed(methods{get: apiDevices, del: apiForgetDevices}),
 		"api/v1/mfa/devices/{id}":      signed(methods{del: apiForgetDevice}),
 		"api/v1/password/change":       signed(methods{post: apiPasswordChange}),
+		"api/v1/check":                 signed(methods{get: apiCheck, post: apiCheckAll}),
+
+		"api/v1/admin/roles":                   signed(methods{get: apiRoles}),
+		"api/v1/admin/roles/{role}":            signed(methods{get: apiRole}),
+		"api/v1/admin/users/{id}/roles/{role}": signed(methods{put: apiGrantRole, del: apiRevokeRole}),
 
 		"jwks.json":    {methods: methods{get: serveJWKS}, open: true},
 		"health/live":  {methods: methods{get: healthLive}, open: true},
@@ -68,7 +73,7 @@ func routes() map[string]route {
 
 // Route is one URL of the portal for those who want to see them all: what a test walks cannot be forgotten.
 type Route struct {
-	Path    string // below the base path; {id} stands for one segment
+	Path    string // below the base path; {id} and {role} stand for one segment each
 	Methods []string
 	Signed  bool // needs a signed-in caller
 	Open    bool // asks nothing of the caller

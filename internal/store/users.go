@@ -139,6 +139,45 @@ func (q *Queries) CountOthersWithRole(ctx context.Context, role string, but iden
 	return n, err
 }
 
+// CountRoles counts the users of each role, disabled ones too.
+func (q *Queries) CountRoles(ctx context.Context) (map[string]int, error) {
+	counts := map[string]int{}
+	err := q.rows(ctx, reading, "count roles", "SELECT roles, COUNT(*) FROM users GROUP BY roles", nil, func(scan scanner) error {
+		var roles []string
+		var n int
+		if err := scan(scanList{&roles}, &n); err != nil {
+			return err
+		}
+		for _, r := range roles {
+			counts[r] += n
+		}
+		return nil
+	})
+	return counts, err
+}
+
+// NamesWithRole gives the first user names, by folded name, of those who have exactly this role, disabled ones too.
+func (q *Queries) NamesWithRole(ctx context.Context, role string, limit int) ([]string, error) {
+	if storable(role) != nil {
+		return nil, nil // nobody can have such a role
+	}
+	var names []string
+	// REPLACE minds letter case on both databases, as role names do (AZ-09); LIKE of SQLite does not
+	err := q.rows(ctx, reading, "list users with role", "SELECT username, roles FROM users WHERE REPLACE(roles, $1, '') <> roles ORDER BY username_key LIMIT $2",
+		[]any{strings.Trim(list([]string{role}), "[]"), pageSize(limit)}, func(scan scanner) error {
+			var name string
+			var roles []string
+			if err := scan(&name, scanList{&roles}); err != nil {
+				return err
+			}
+			if slices.Contains(roles, role) {
+				names = append(names, name)
+			}
+			return nil
+		})
+	return names, err
+}
+
 // ListUsers pages through users in the order of their folded names.
 func (q *Queries) ListUsers(ctx context.Context, f UserFilter) ([]identity.User, string, error) {
 	after, err := base64.RawURLEncoding.DecodeString(f.Cursor)

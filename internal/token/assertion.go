@@ -23,7 +23,19 @@ const (
 type Asserter struct {
 	Ring   *Ring
 	Issuer func(host string) string // the `iss` at a host
-	Now    func() time.Time
+	// Permissions is as in IssuerConfig; Roles numbers the role model that it reads, and changes when that does. nil: one
+	// model for ever.
+	Permissions func(roles []string) (list []string, ok bool)
+	Roles       func() uint64
+	Now         func() time.Time
+}
+
+// Version changes when what Sign says about the same principal does: an assertion of another version is signed anew.
+func (a *Asserter) Version() uint64 {
+	if a.Roles == nil {
+		return 0
+	}
+	return a.Roles()
 }
 
 // Sign makes an assertion for the app at a folded host. It never outlives the credential that it is about. Signing costs
@@ -43,6 +55,7 @@ func (a *Asserter) Sign(p *identity.Principal, host string) (signed string, rene
 		"iss": a.Issuer(host), "aud": host, "sub": p.UserID, "iat": now.Unix(), "nbf": now.Unix(), "exp": exp.Unix(), "jti": identity.NewID().String(),
 		"preferred_username": p.Username, "email": p.Email, "name": p.Name, "roles": notNil(p.Roles), "amr": notNil(p.AMR),
 	}
+	putPermissions(claims, a.Permissions, p.Roles)
 	if p.SessionID != "" { // a session of ours. The acr of another issuer is a word of its own: its "3" need not be a passkey (MF-21).
 		claims["sid"], claims["acr"] = p.SessionID, p.ACR
 	}

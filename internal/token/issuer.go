@@ -26,7 +26,9 @@ type IssuerConfig struct {
 	Issuer   func(host string) string // the `iss` of somebody signed in at a host
 	Audience []string
 	Access   time.Duration
-	Now      func() time.Time
+	// Permissions lists what roles grant together, sorted; not ok: more than a token may carry. nil: none.
+	Permissions func(roles []string) (list []string, ok bool)
+	Now         func() time.Time
 }
 
 // Issuer makes access tokens.
@@ -71,16 +73,13 @@ func (i *Issuer) Issue(c Claims) (Issued, error) {
 	if len(i.cfg.Audience) == 1 { // a string is what most verifiers expect (RFC 7519 4.1.3)
 		audience = i.cfg.Audience[0]
 	}
-	permissions := []string{}
-	if c.User.HasRole(identity.AdminRole) {
-		permissions = []string{"*"}
-	}
 	claims := jwt.MapClaims{
 		"iss": i.cfg.Issuer(c.Host), "sub": c.User.ID.String(), "aud": audience, "exp": now.Add(i.cfg.Access).Unix(), "iat": now.Unix(), "nbf": now.Unix(),
 		issuedMilli: now.UnixMilli(), "jti": jti, "sid": c.SessionID, "client_id": c.ClientID, "amr": notNil(c.AMR), "acr": c.ACR,
-		"roles": notNil(c.User.Roles), "permissions": permissions, "preferred_username": c.User.Username, "email": c.User.Email,
+		"roles": notNil(c.User.Roles), "preferred_username": c.User.Username, "email": c.User.Email,
 		"email_verified": false, "name": c.User.Name,
 	}
+	putPermissions(claims, i.cfg.Permissions, c.User.Roles)
 	if !c.AuthTime.IsZero() { // no person was there
 		claims["auth_time"] = c.AuthTime.Unix()
 	}
@@ -99,6 +98,22 @@ func (i *Issuer) Issue(c Claims) (Issued, error) {
 		return Issued{}, err
 	}
 	return Issued{Token: signed, JTI: jti, ExpiresIn: i.cfg.Access}, nil
+}
+
+// omitted is a private claim that says that permissions are left out, because they are more than a token may carry.
+const omitted = "permissions_omitted"
+
+// putPermissions adds the effective permissions of roles, whole or not at all.
+func putPermissions(claims jwt.MapClaims, of func([]string) ([]string, bool), roles []string) {
+	list, ok := []string(nil), true
+	if of != nil {
+		list, ok = of(roles)
+	}
+	if ok {
+		claims["permissions"] = notNil(list)
+	} else {
+		claims[omitted] = true
+	}
 }
 
 func notNil(list []string) []string {

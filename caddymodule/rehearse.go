@@ -1,0 +1,162 @@
+package caddymodule
+
+import (
+	"context"
+	"encoding/json"
+	"net/http"
+	"slices"
+
+	"github.com/caddyserver/caddy/v2"
+	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
+
+	"github.com/truxeio/caddy-truxe/internal/gate"
+	"github.com/truxeio/caddy-truxe/internal/identity"
+	"github.com/truxeio/caddy-truxe/internal/policy"
+	"github.com/truxeio/caddy-truxe/internal/portal"
+)
+
+// stage is one server's routes with nothing left on them but what decides which of our gates judges a request, and with
+// which path: matchers, groups, rewrites and the gates. A question runs over it as a request runs over the real routes, so
+// handle, handle_path, matchers and rewrites mean the same, and nothing that acts is there to be run.
+type stage struct {
+	server *caddyhttp.Server
+	routes caddyhttp.RouteList
+}
+
+// routing are the handlers that decide where a request goes and touch nothing else.
+var routing = []string{"subroute", "rewrite", "vars", "map", "truxe_gate"}
+
+// stages copies the routes that hold our gates. It is called where findSites is: matchers of whole routes are decoded by
+// then, and handlers are still JSON.
+func stages(ctx caddy.Context, app *caddyhttp.App) ([]stage, error) {
+	var all []stage
+	for _, server := range app.Servers {
+		st := stage{server: server}
+		for _, r := range server.Routes {
+			handlers, ours := prune(r.HandlersRaw)
+			if !ours {
+				continue
+			}
+			copied := caddyhttp.Route{Group: r.Group, MatcherSets: r.MatcherSets, HandlersRaw: handlers, Terminal: r.Terminal}
+			if err := copied.ProvisionHandlers(ctx, nil); err != nil {
+				return nil, err
+			}
+			st.routes = append(st.routes, copied)
+		}
+		if len(st.routes) > 0 {
+			all = append(all, st)
+		}
+	}
+	return all, nil
+}
+
+// prune keeps the handlers that a rehearsal needs, and tells whether one of our gates is among them.
+func prune(raws []json.RawMessage) (out []json.RawMessage, ours bool) {
+	for _, raw := range raws {
+		var h map[string]json.RawMessage
+		var name string
+		if json.Unmarshal(raw, &h) != nil || json.Unmarshal(h["handler"], &name) != nil || !slices.Contains(routing, name) {
+			continue
+		}
+		if name == "subroute" {
+			var routes []map[string]json.RawMessage
+			if json.Unmarshal(h["routes"], &routes) != nil {
+				continue
+			}
+			for _, r := range routes {
+				var inner []json.RawMessage
+				_ = json.Unmarshal(r["handle"], &inner) // what is none has nothing to keep
+				left, found := prune(inner)
+				ours = ours || found
+				r["handle"] = marshal(left)
+			}
+			raw = marshal(map[string]any{"handler": "subroute", "routes": routes})
+		}
+		ours = ours || name == "truxe_gate"
+		out = append(out, raw)
+	}
+	return out, ours
+}
+
+func marshal(v any) json.RawMessage {
+	raw, _ := json.Marshal(v) // of what was JSON a moment ago
+	return raw
+}
+
+// rehearsal is one question on its way over a stage.
+type rehearsal struct {
+	gate      *gate.Gate
+	principal *identity.Principal
+	client    gate.Client
+
+	met      bool // one of our gates stands on the way
+	decision policy.Decision
+}
+
+type rehearsalKey struct{}
+
+func rehearsalOf(r *http.Request) *rehearsal {
+	re, _ := r.Context().Value(rehearsalKey{}).(*rehearsal)
+	return re
+}
+
+// judge asks one gate, and goes on to the next one if that lets the request through, as the real request would.
+func (re *rehearsal) judge(w http.ResponseWriter, r *http.Request, s *gate.Site, next caddyhttp.Handler) error {
+	re.met = true
+	if re.decision = re.gate.Check(r, s, re.principal, re.client); !re.decision.Allow {
+		return nil
+	}
+	return next.ServeHTTP(w, r)
+}
+
+// passed notes a request outside the directive's matcher: it is not judged.
+func (re *rehearsal) passed() {
+	if !re.met {
+		re.met, re.decision = true, policy.Decision{Allow: true, Public: true}
+	}
+}
+
+// Check implements portal.Checker. What none of our gates would judge is refused: nobody here can tell (R1, AZ-05).
+func (a *App) Check(q portal.Question) policy.Decision {
+	gw := a.gateway()
+	if gw == nil {
+		return policy.Decision{Code: identity.CodeStateUnavailable}
+	}
+	if gate.IsOwnPath(a.config.Base(), q.Request.URL.Path) {
+		return policy.Decision{Code: identity.CodeNoRule, Reason: "The gateway's own pages are not judged by rules."}
+	}
+	for _, st := range a.stages {
+		re := &rehearsal{gate: gw.Gate(), principal: q.Principal, client: q.Client}
+		if st.run(re, q.Request); re.met {
+			return re.decision
+		}
+	}
+	for _, f := range a.forwards {
+		if f.site.Forwards(q.Host) {
+			return gw.Gate().Check(q.Request, f.site, q.Principal, q.Client)
+		}
+	}
+	return policy.Decision{Code: identity.CodeNoRule}
+}
+
+// run sends a copy of the request over the stage. A matcher that fails leaves the question unanswered.
+func (st stage) run(re *rehearsal, r *http.Request) {
+	r = r.Clone(context.WithValue(r.Context(), rehearsalKey{}, re))
+	w := nowhere{http.Header{}}
+	r = caddyhttp.PrepareRequest(r, caddy.NewReplacer(), w, st.server)
+	caddyhttp.SetVar(r.Context(), caddyhttp.ClientIPVarKey, re.client.Addr)
+	caddyhttp.SetVar(r.Context(), caddyhttp.TrustedProxyVarKey, re.client.TrustedPeer)
+	end := caddyhttp.HandlerFunc(func(http.ResponseWriter, *http.Request) error { return nil })
+	if st.routes.Compile(end).ServeHTTP(w, r) != nil {
+		re.met = false
+	}
+}
+
+// nowhere is where a rehearsal would answer.
+type nowhere struct{ header http.Header }
+
+func (n nowhere) Header() http.Header         { return n.header }
+func (n nowhere) Write(b []byte) (int, error) { return len(b), nil }
+func (n nowhere) WriteHeader(int)             {}
+
+var _ portal.Checker = (*App)(nil)

@@ -1,0 +1,105 @@
+package gateway
+
+import (
+	"context"
+	"errors"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/truxeio/caddy-truxe/internal/identity"
+	"github.com/truxeio/caddy-truxe/internal/store"
+)
+
+// maxStandings bounds the people whose standing a node remembers.
+const maxStandings = 50_000
+
+// standing is what a person is now, whatever a token of theirs says that was signed before: the gateway judges nobody by
+// roles of a moment ago (AZ-08). It is read once per person and node, and again after a change was announced.
+type standing struct {
+	roles []string
+	gone  atomic.Bool // told to change: who holds this reads anew
+}
+
+// standings are those of the people whose access tokens are in use.
+type standings struct {
+	read func(ctx context.Context, id identity.ID) (store.UserRecord, error)
+
+	mu    sync.Mutex
+	byID  map[identity.ID]*standing
+	drops uint64 // how many changes were heard of
+}
+
+// of gives somebody's standing. A disabled or deleted person's token is CodeInvalidToken; a database that does not answer is
+// CodeStateUnavailable.
+func (s *standings) of(ctx context.Context, id identity.ID) (*standing, error) {
+	const tries = 4
+	for range tries {
+		s.mu.Lock()
+		known, before := s.byID[id], s.drops
+		s.mu.Unlock()
+		if known != nil {
+			return known, nil
+		}
+		within, cancel := context.WithTimeout(ctx, time.Second)
+		u, err := s.read(within, id)
+		cancel()
+		switch {
+		case errors.Is(err, store.ErrNotFound) || err == nil && u.Disabled:
+			return nil, &identity.Error{Code: identity.CodeInvalidToken, Detail: "The access token is not valid, has expired or was revoked."}
+		case err != nil:
+			return nil, &identity.Error{Code: identity.CodeStateUnavailable, RetryAfter: 2 * time.Second, Err: err}
+		}
+		if fresh := s.keep(id, u.Roles, before); fresh != nil {
+			return fresh, nil
+		}
+	}
+	return nil, &identity.Error{Code: identity.CodeStateUnavailable, RetryAfter: time.Second, Err: errors.New("people change faster than they can be read")}
+}
+
+// keep remembers what was read; nil when somebody changed meanwhile, so that it may be old.
+func (s *standings) keep(id identity.ID, roles []string, before uint64) *standing {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.drops != before {
+		return nil
+	}
+	if known := s.byID[id]; known != nil {
+		return known
+	}
+	for other, st := range s.byID {
+		if len(s.byID) < maxStandings {
+			break
+		}
+		st.gone.Store(true) // nobody would tell its holders of a change any more
+		delete(s.byID, other)
+	}
+	if s.byID == nil {
+		s.byID = map[identity.ID]*standing{}
+	}
+	fresh := &standing{roles: roles}
+	s.byID[id] = fresh
+	return fresh
+}
+
+// drop forgets somebody who has changed.
+func (s *standings) drop(id identity.ID) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.drops++
+	if st := s.byID[id]; st != nil {
+		st.gone.Store(true)
+		delete(s.byID, id)
+	}
+}
+
+// dropAll forgets everybody, because changes may have been missed.
+func (s *standings) dropAll() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.drops++
+	for _, st := range s.byID {
+		st.gone.Store(true)
+	}
+	s.byID = nil
+}

@@ -1,0 +1,181 @@
+package portal
+
+import (
+	"net/http"
+	"net/netip"
+	"net/url"
+	"strings"
+
+	"github.com/truxeio/caddy-truxe/internal/identity"
+	"github.com/truxeio/caddy-truxe/internal/policy"
+)
+
+// Checker tells what the site of a host would decide about a request, without sending it anywhere.
+type Checker interface {
+	Check(q Question) policy.Decision
+}
+
+// Question is a request that somebody might send.
+type Question struct {
+	Asker     *http.Request // the call that asks: connection and context
+	Principal *identity.Principal
+	Client    Client
+	Host      string        // folded
+	Request   *http.Request // method, URL and Host of the request asked about; it has no headers but those
+}
+
+// Bounds of the check call.
+const (
+	maxChecks = 100 // items of a batch
+	maxAsked  = 8 << 10
+	checkRate = 600                   // calls a minute, for each person and node
+	rulesSeen = "truxe:policies:read" // who may read which rule decides
+)
+
+// checkItem asks for a request or for a permission.
+type checkItem struct {
+	Method     string `json:"method"`
+	Path       string `json:"path"`
+	Host       string `json:"host"`
+	Permission string `json:"permission"`
+}
+
+// checkAnswer is one answer. Rule is for those who may read policies.
+type checkAnswer struct {
+	Allow  bool          `json:"allow"`
+	Code   identity.Code `json:"code"`
+	Reason string        `json:"reason,omitempty"`
+	Rule   string        `json:"rule,omitempty"`
+}
+
+// apiCheck answers one question in the URL.
+func apiCheck(c *call) error {
+	if err := c.mayCheck(); err != nil {
+		return err
+	}
+	query, err := url.ParseQuery(c.r.URL.RawQuery)
+	if err != nil {
+		return bad("The query cannot be read.")
+	}
+	var item checkItem
+	for name, values := range query {
+		into, ok := map[string]*string{"method": &item.Method, "path": &item.Path, "host": &item.Host, "permission": &item.Permission}[name]
+		if !ok || len(values) != 1 {
+			return bad("The query takes method, path, host and permission, each once.")
+		}
+		*into = values[0]
+	}
+	answer, err := c.check(item)
+	if err != nil {
+		return err
+	}
+	return c.json(http.StatusOK, answer)
+}
+
+// apiCheckAll answers a batch, in its order.
+func apiCheckAll(c *call) error {
+	if err := c.mayCheck(); err != nil {
+		return err
+	}
+	var in struct {
+		Items []checkItem `json:"items"`
+	}
+	if err := c.readJSON(&in); err != nil {
+		return err
+	}
+	if len(in.Items) == 0 || len(in.Items) > maxChecks {
+		return bad("items holds 1 to 100 questions.")
+	}
+	answers := make([]checkAnswer, len(in.Items))
+	for i, item := range in.Items {
+		var err error
+		if answers[i], err = c.check(item); err != nil {
+			return err
+		}
+	}
+	return c.json(http.StatusOK, map[string]any{"items": answers})
+}
+
+// mayCheck bounds how often somebody asks (OP-06).
+func (c *call) mayCheck() error {
+	limit, ok := c.checks.Allow("user:"+c.entry.Principal.UserID, c.Now())
+	if !ok {
+		return &identity.Error{Code: identity.CodeRateLimited, RetryAfter: limit.RetryAfter, Detail: "Too many checks. Ask for up to 100 things in one call."}
+	}
+	return nil
+}
+
+func (c *call) check(item checkItem) (checkAnswer, error) {
+	if item.Permission != "" {
+		if item.Method+item.Path+item.Host != "" {
+			return checkAnswer{}, bad("Ask for a permission, or for a method and a path.")
+		}
+		return c.checkPermission(item.Permission)
+	}
+	host, err := c.checkedHost(item.Host)
+	if err != nil {
+		return checkAnswer{}, err
+	}
+	r, err := askedRequest(c.r, item, host)
+	if err != nil {
+		return checkAnswer{}, err
+	}
+	if c.Checker == nil {
+		return checkAnswer{Code: identity.CodeNoRule}, nil
+	}
+	d := c.Checker.Check(Question{Asker: c.r, Principal: c.entry.Principal, Client: c.client, Host: host, Request: r})
+	answer := checkAnswer{Allow: d.Allow, Code: d.Code, Reason: d.Reason}
+	if answer.Code == "" && !d.Allow {
+		answer.Code = identity.CodeNoRule
+	}
+	if c.permitted(rulesSeen) {
+		answer.Rule = d.Rule
+	}
+	return answer, nil
+}
+
+func (c *call) checkPermission(permission string) (checkAnswer, error) {
+	if err := policy.CheckPermission(permission); err != nil {
+		return checkAnswer{}, bad("A permission is resource:action, such as orders:read.")
+	}
+	if c.permitted(permission) {
+		return checkAnswer{Allow: true}, nil
+	}
+	return checkAnswer{Code: identity.CodePermissionRequired}, nil
+}
+
+// checkedHost is the host a question is about: the one that was asked, or for a bearer token, which is good on every host,
+// another one. A session is bound to its host, and so is what it may ask.
+func (c *call) checkedHost(asked string) (string, error) {
+	if asked == "" {
+		return c.host, nil
+	}
+	host, err := policy.FoldHost(asked)
+	if err != nil {
+		return "", bad("host is not a host name.")
+	}
+	if host != c.host && c.entry.Principal.Credential != identity.CredentialBearer {
+		return "", bad("A session is good on its own host alone. Ask there, or send an access token.")
+	}
+	return host, nil
+}
+
+// askedRequest reads method and path as a server reads a request line: what no server would take is refused, and how the
+// path can be read is the judge's business.
+func askedRequest(asker *http.Request, item checkItem, host string) (*http.Request, error) {
+	if item.Method == "" || len(item.Method) > 32 || strings.ContainsFunc(item.Method, func(r rune) bool { return r <= ' ' || r >= 0x7f || strings.ContainsRune(`"(),/:;<=>?@[\]{}`, r) }) {
+		return nil, bad("method is an HTTP method, such as GET.")
+	}
+	if !strings.HasPrefix(item.Path, "/") || len(item.Path) > maxAsked || strings.ContainsFunc(item.Path, func(r rune) bool { return r <= ' ' || r == 0x7f }) {
+		return nil, bad("path begins with a slash and is as in a request line, at most 8 KiB.")
+	}
+	u, err := url.ParseRequestURI(item.Path)
+	if err != nil {
+		return nil, bad("path is not a path of a request.")
+	}
+	if _, err := netip.ParseAddr(host); err == nil && strings.Contains(host, ":") {
+		host = "[" + host + "]"
+	}
+	return (&http.Request{Method: item.Method, URL: u, RequestURI: item.Path, Host: host, Header: http.Header{}, Body: http.NoBody, Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1,
+		RemoteAddr: asker.RemoteAddr, TLS: asker.TLS}).WithContext(asker.Context()), nil
+}
