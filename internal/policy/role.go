@@ -76,16 +76,17 @@ func CompileRoles(roles []Role) (*RoleModel, error) {
 			}
 		}
 	}
+	c := closure{byName: byName, done: map[string][]string{}, state: map[string]closureState{}}
 	for name := range byName {
-		granted, ok := closure(name, byName, nil)
+		granted, ok := c.of(name)
 		if !ok {
 			fail(byName[name].At, "role %q inherits itself", name)
 			continue
 		}
 		if name == identity.AdminRole { // CONTRACT section 9: it has "*" whatever a file says
-			granted = append(granted, "*")
+			granted = append(slices.Clone(granted), "*")
+			slices.Sort(granted)
 		}
-		slices.Sort(granted)
 		m.roles[name] = slices.Compact(granted)
 	}
 	if len(errs) > 0 {
@@ -94,21 +95,44 @@ func CompileRoles(roles []Role) (*RoleModel, error) {
 	return m, nil
 }
 
-// closure collects what a role grants; not ok: it is among its own ancestors.
-func closure(name string, byName map[string]Role, path []string) ([]string, bool) {
-	if slices.Contains(path, name) {
+// closure collects what roles grant, each role once: of n levels of two roles that inherit both of the next, there are
+// 2^n ways to the last.
+type closure struct {
+	byName map[string]Role
+	done   map[string][]string
+	state  map[string]closureState
+}
+
+type closureState uint8
+
+const (
+	begun closureState = iota + 1
+	circular
+	closed
+)
+
+// of gives what a role grants, sorted, each once; not ok: it, or one it inherits, is among its own ancestors.
+func (c *closure) of(name string) ([]string, bool) {
+	switch c.state[name] {
+	case begun, circular:
+		return nil, false
+	case closed:
+		return c.done[name], true
+	}
+	c.state[name] = begun
+	r := c.byName[name]
+	granted, ok := slices.Clone(r.Permissions), true
+	for _, parent := range r.Inherits {
+		more, sound := c.of(parent)
+		granted, ok = append(granted, more...), ok && sound
+	}
+	if !ok {
+		c.state[name] = circular
 		return nil, false
 	}
-	r := byName[name]
-	granted := slices.Clone(r.Permissions)
-	for _, parent := range r.Inherits {
-		more, ok := closure(parent, byName, append(path, name))
-		if !ok {
-			return nil, false
-		}
-		granted = append(granted, more...)
-	}
-	return granted, true
+	slices.Sort(granted)
+	c.done[name], c.state[name] = slices.Compact(granted), closed
+	return c.done[name], true
 }
 
 // Defined tells whether policies define roles; then no other name is a role.
