@@ -17,6 +17,7 @@ import (
 	"github.com/truxeio/caddy-truxe/internal/cluster"
 	"github.com/truxeio/caddy-truxe/internal/cors"
 	"github.com/truxeio/caddy-truxe/internal/credential"
+	"github.com/truxeio/caddy-truxe/internal/gate"
 	"github.com/truxeio/caddy-truxe/internal/mail"
 	"github.com/truxeio/caddy-truxe/internal/portal/view"
 	"github.com/truxeio/caddy-truxe/internal/secret"
