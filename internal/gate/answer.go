@@ -7,7 +7,6 @@ import (
 	"strings"
 	"time"
 
-	"github.com/truxeio/caddy-truxe/internal/audit"
 	"github.com/truxeio/caddy-truxe/internal/cookie"
 	"github.com/truxeio/caddy-truxe/internal/identity"
 	"github.com/truxeio/caddy-truxe/internal/problem"

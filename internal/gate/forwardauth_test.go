@@ -8,7 +8,7 @@ import (
 
 func forwardSite(t testing.TB) *Site {
 	t.Helper()
-	s, err := CompileSite(SiteConfig{ForwardHosts: []string{"one.test", "localhost"}})
+	s, err := CompileSite(SiteConfig{ForwardHosts: []string{"one.test", "localhost"}}, &Rules{})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -58,7 +58,7 @@ func TestWhoCannotProveMoreIsRefused(t *testing.T) {
 			g := &Gate{Audit: log, Metrics: metrics, CORS: origins}
 			w := httptest.NewRecorder()
 			v := verdict{entry: &authn.Entry{Principal: p}, decision: policy.Decision{Code: code, Rule: "caddyfile:require#1", Ask: ask}}
-			g.refuse(w, httptest.NewRequest(http.MethodGet, "https://app.test/x", nil), &Site{}, Client{Addr: "192.0.2.1"}, v)
+			g.refuse(w, httptest.NewRequest(http.MethodGet, "https://app.test/x", nil), &Site{}, Client{Addr: "192.0.2.1"}, &v)
 			if w.Code != http.StatusForbidden || w.Header().Get("WWW-Authenticate") != "" || w.Header().Get("Location") != "" {
 				t.Errorf("%s, %s: %d %v", name, code, w.Code, w.Header())
 			}

@@ -80,7 +80,7 @@ func (u *upstream) ServeHTTP(_ http.ResponseWriter, r *http.Request) error {
 
 func site(t testing.TB) *gate.Site {
 	t.Helper()
-	s, err := gate.CompileSite(gate.SiteConfig{Public: []string{"/healthz"}, AllowRoles: []string{identity.AdminRole}})
+	s, err := gate.CompileSite(gate.SiteConfig{Public: []string{"/healthz"}, AllowRoles: []string{identity.AdminRole}}, &gate.Rules{})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -45,7 +45,7 @@ func proven(t testing.TB, g *Gateway, p store.Proof) string {
 
 func siteWith(t testing.TB, c gate.SiteConfig) *gate.Site {
 	t.Helper()
-	s, err := gate.CompileSite(c)
+	s, err := gate.CompileSite(c, &gate.Rules{})
 	if err != nil {
 		t.Fatal(err)
 	}
