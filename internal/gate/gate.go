@@ -87,6 +87,7 @@ type Gate struct {
 	Signer   Signer
 	Streams  Streams
 	Refusals *Refusals
+	Records  *Records // nil: none are kept
 	Now      func() time.Time
 	Logger   *slog.Logger
 

@@ -47,7 +47,8 @@ type RateLimit struct {
 // Site is a compiled SiteConfig.
 type Site struct {
 	rules    *Rules
-	number   int // among the sites of rules
+	number   int    // among the sites of rules
+	name     string // the same for the same lines, on every node and after every start
 	headers  *identityheader.Set
 	passive  *policy.Set // a public rule per passive path: matching is "public"
 	limit    *ratelimit.Site
@@ -57,7 +58,7 @@ type Site struct {
 
 // CompileSite checks and compiles, and enters the site into the rules. It does no I/O.
 func CompileSite(c SiteConfig, rules *Rules) (*Site, error) {
-	s := &Site{cfg: c, rules: rules}
+	s := &Site{cfg: c, rules: rules, name: c.name()}
 	var err error
 	if s.headers, err = identityheader.Compile(c.Headers); err != nil {
 		return nil, err

@@ -40,6 +40,7 @@ type Engine struct {
 	codeKey  []byte // of recovery codes
 	audit    *audit.Log
 	refusals gate.Refusals
+	records  *gate.Records
 
 	cancel context.CancelFunc
 	tasks  sync.WaitGroup
@@ -49,7 +50,7 @@ type Engine struct {
 // (FAULTS 1). A database that cannot be opened is an error.
 func Open(ctx context.Context, cfg Config) (e *Engine, err error) {
 	cfg = cfg.withDefaults()
-	e = &Engine{cfg: cfg, log: cfg.Logger}
+	e = &Engine{records: gate.NewRecords(), cfg: cfg, log: cfg.Logger}
 	run, cancel := context.WithCancel(context.Background())
 	e.cancel = cancel
 	defer func() {
@@ -159,6 +160,7 @@ func (e *Engine) start(ctx context.Context) {
 		}
 	})
 	e.every(ctx, time.Minute, e.purgeAssertions)
+	e.every(ctx, recordPause, func() { e.writeRecords(ctx) })
 	e.every(ctx, 10*time.Minute, func() {
 		within, cancel := context.WithTimeout(ctx, time.Minute)
 		defer cancel()

@@ -132,6 +132,7 @@ var tables = map[string]string{
 	"factor_settings": "user_id, preferred, failures",
 	"one_times":       "kind, hash, subject, created, expires",
 	"mails":           mailColumns + ", ended, outcome",
+	"decisions":       "key, " + decisionColumns,
 	"meta":            "key, value",
 	"locks":           "name",
 	"audit":           auditColumns,

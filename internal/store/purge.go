@@ -15,6 +15,9 @@ const (
 	unsentMailsStay = 7 * 24 * time.Hour
 )
 
+// decisionsStay is how long it is known what somebody did.
+const decisionsStay = 30 * 24 * time.Hour
+
 // Purge deletes what has expired at now and gives the number of rows it took itself (rows that fall with them are not
 // counted). Each batch is a statement of its own, so that nobody waits long; stopped half-way it goes on next time.
 func (s *Store) Purge(ctx context.Context, now time.Time) (int64, error) {
@@ -34,6 +37,7 @@ func (s *Store) Purge(ctx context.Context, now time.Time) (int64, error) {
 		{"purge unfinished authenticators", "DELETE FROM totp_secrets WHERE id IN (SELECT id FROM totp_secrets WHERE expires > 0 AND expires <= $1 LIMIT $2)", now},
 		{"purge one-time codes", "DELETE FROM one_times WHERE (kind, hash) IN (SELECT kind, hash FROM one_times WHERE expires <= $1 LIMIT $2)", now},
 		{"purge ended mails", "DELETE FROM mails WHERE id IN (SELECT id FROM mails WHERE ended > 0 AND ended <= $1 LIMIT $2)", now.Add(-endedMailsStay)},
+		{"purge old decisions", "DELETE FROM decisions WHERE key IN (SELECT key FROM decisions WHERE last <= $1 LIMIT $2)", now.Add(-decisionsStay)},
 		{"purge unsent mails", "DELETE FROM mails WHERE id IN (SELECT id FROM mails WHERE ended = 0 AND due <= $1 LIMIT $2)", now.Add(-unsentMailsStay)},
 	} {
 		for {
@@ -47,5 +51,10 @@ func (s *Store) Purge(ctx context.Context, now time.Time) (int64, error) {
 			}
 		}
 	}
-	return total, nil
+	for {
+		n, err := s.trimDecisions(ctx, keptDecisions)
+		if total += n; err != nil || n < batch {
+			return total, err
+		}
+	}
 }

@@ -81,12 +81,12 @@ func parse(sources []Source, conditions Conditions) (*Document, error) {
 
 // loader gathers what the files say.
 type loader struct {
-	doc        *Document
-	problems   Problems
-	conditions Conditions
-	written    []policy.Role
-	inherited  []inherited
-	ids        map[string]policy.Position
+	doc         *Document
+	problems    Problems
+	conditions  Conditions
+	written     []policy.Role
+	inherited   []inherited
+	ids         map[string]policy.Position
 	permissions int // how many roles name
 	// Names to choose the nearest from, gathered when the first slip needs them.
 	names, networkNames []string

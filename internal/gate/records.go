@@ -1,0 +1,102 @@
+package gate
+
+import (
+	"hash/maphash"
+	"net/netip"
+	"sync/atomic"
+	"time"
+
+	"github.com/truxeio/caddy-truxe/internal/identity"
+	"github.com/truxeio/caddy-truxe/internal/policy"
+)
+
+// Record is a decision about a request of somebody who is signed in, kept so that a change of the policies can be tried on
+// what people really do.
+type Record struct {
+	Principal *identity.Principal
+	Site      string // Site.Name
+	Host      string
+	Method    string
+	Path      string
+	Addr      netip.Addr
+	Allowed   bool
+	At        time.Time
+}
+
+const (
+	recordSlots = 1 << 15
+	// recordQueue bounds what waits to be written; more is dropped, as it is seen again.
+	recordQueue = 2048
+	// recordPath is the longest path that is recorded.
+	recordPath = 512
+	// recordAge is after how long the same is recorded again.
+	recordAge = time.Hour
+)
+
+// Records takes decisions on the warm path, so each that is known costs one hash and one load and allocates nothing. Two
+// that share a slot push each other out, which costs a write and no more. The zero value is not ready: use NewRecords.
+type Records struct {
+	seed  maphash.Seed
+	slots [recordSlots]atomic.Uint64
+	queue chan Record
+}
+
+// NewRecords makes an empty set.
+func NewRecords() *Records {
+	return &Records{seed: maphash.MakeSeed(), queue: make(chan Record, recordQueue)}
+}
+
+// Waiting gives what is to be written.
+func (k *Records) Waiting() <-chan Record { return k.queue }
+
+// take notes a decision unless it was noted within the hour.
+func (k *Records) take(s *Site, r *policy.Request, p *identity.Principal, allowed bool, hour int64) bool {
+	var h maphash.Hash
+	h.SetSeed(k.seed)
+	_, _ = h.WriteString(p.UserID)
+	_ = h.WriteByte(0)
+	_, _ = h.WriteString(p.ACR)
+	_ = h.WriteByte(0)
+	_, _ = h.WriteString(s.name)
+	_ = h.WriteByte(0)
+	_, _ = h.WriteString(r.Host)
+	_ = h.WriteByte(0)
+	_, _ = h.WriteString(r.Method)
+	_ = h.WriteByte(0)
+	_, _ = h.WriteString(r.Path)
+	sum := h.Sum64()
+	mark := sum ^ uint64(hour)<<1
+	if allowed {
+		mark ^= 1
+	}
+	slot := &k.slots[sum%recordSlots]
+	if slot.Load() == mark {
+		return false
+	}
+	slot.Store(mark)
+	return true
+}
+
+// record notes what was decided about a request of somebody signed in.
+func (g *Gate) record(s *Site, v *verdict, c Client) {
+	p := v.principal()
+	if g.Records == nil || p == nil || v.set == nil || len(v.request.Path) > recordPath {
+		return
+	}
+	d := &v.decision
+	if d.Report != nil {
+		d = d.Report
+	}
+	if !d.Allow && !byRule(d.Code) {
+		return // not a matter of rules
+	}
+	hour := int64(time.Since(began) / recordAge)
+	if !g.Records.take(s, &v.request, p, d.Allow, hour) {
+		return
+	}
+	select {
+	case g.Records.queue <- Record{Principal: p, Site: s.name, Host: v.request.Host, Method: v.request.Method, Path: v.request.Path,
+		Addr: parseAddress(c.Addr), Allowed: d.Allow, At: g.Now()}:
+	default:
+	}
+}
