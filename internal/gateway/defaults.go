@@ -145,11 +145,11 @@ func Check(c Config) error {
 	}
 	if c.UsersFile != "" {
 		file, err := account.ReadUsersFile(c.UsersFile)
-		if err == nil {
-			err = file.CheckRoles(c.Roles)
-		}
 		if err != nil {
 			return err
+		}
+		if err := file.CheckRoles(c.Roles); err != nil {
+			return fmt.Errorf("%s: %w", c.UsersFile, err)
 		}
 	}
 	brand, err := c.viewBrand()
