@@ -144,7 +144,7 @@ func (f UsersFile) CheckRoles(m *policy.RoleModel) error {
 		}
 		var known *identity.Error
 		if errors.As(err, &known) {
-			return &identity.Error{Code: known.Code, Detail: fmt.Sprintf("user %d (%q): %s", i+1, row.Username, known.Detail)}
+			return fmt.Errorf("user %d (%q): %s", i+1, row.Username, known.Detail)
 		}
 	}
 	return nil

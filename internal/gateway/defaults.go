@@ -149,11 +149,11 @@ func Check(c Config) error {
 	}
 	if c.UsersFile != "" {
 		file, err := account.ReadUsersFile(c.UsersFile)
-		if err == nil {
-			err = file.CheckRoles(c.Rules.RoleModel())
-		}
 		if err != nil {
 			return err
+		}
+		if err := file.CheckRoles(c.Rules.RoleModel()); err != nil {
+			return fmt.Errorf("%s: %w", c.UsersFile, err)
 		}
 	}
 	brand, err := c.viewBrand()

@@ -1,0 +1,133 @@
+package gateway
+
+import (
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/truxeio/caddy-truxe/internal/authn"
+	"github.com/truxeio/caddy-truxe/internal/identity"
+	"github.com/truxeio/caddy-truxe/internal/policy"
+)
+
+func model(t testing.TB, roles ...policy.Role) *policy.RoleModel {
+	t.Helper()
+	m, err := policy.CompileRoles(roles)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return m
+}
+
+// AZ-08: a token that was signed before a change of roles stands for its person as they are now: in what the app is told, in
+// what the gate decides, in userinfo and in the assertion.
+func TestTokenHasTheRolesOfTheDatabase(t *testing.T) {
+	p := promote(t)
+	_, bearer := signIn(t, p.Gateway)
+	up, site := &upstream{}, withAssertion(t)
+	seen := func() (groups string, asserted any) {
+		t.Helper()
+		if w := serve(t, p.Gateway, site, newRequest("Authorization", bearer), up); w.Code != http.StatusOK {
+			t.Fatal(w.Code)
+		}
+		claims := verifyAssertion(t, p.Gateway, up.header.Get("X-Truxe-Jwt-Assertion"), time.Now())
+		return up.header.Get("Remote-Groups"), claims["roles"]
+	}
+	if groups, asserted := seen(); groups != "admin" || fmt.Sprint(asserted) != "[admin]" {
+		t.Fatalf("control: %s %v", groups, asserted)
+	}
+	p.roles(identity.AdminRole, "auditor")
+	if groups, asserted := seen(); groups != "admin,auditor" || fmt.Sprint(asserted) != "[admin auditor]" {
+		t.Errorf("granted: %s %v", groups, asserted)
+	}
+	p.roles(identity.AdminRole)
+	if groups, asserted := seen(); groups != "admin" || fmt.Sprint(asserted) != "[admin]" {
+		t.Errorf("revoked: %s %v", groups, asserted)
+	}
+	if n := testing.AllocsPerRun(1000, func() {
+		if _, cached, err := p.gate.Verifier.Tokens.Find(t.Context(), strings.TrimPrefix(bearer, "Bearer ")); err != nil || !cached {
+			t.Fatal(err)
+		}
+	}); n != 0 {
+		t.Errorf("a warm token costs %v allocations", n)
+	}
+}
+
+// What roles grant is read anew with the policies: in userinfo at once, and a cached assertion is not sent again.
+func TestRoleModelCountsForTheNextRequest(t *testing.T) {
+	g := start(t)
+	cookie, _ := signIn(t, g)
+	up, site := &upstream{}, withAssertion(t)
+	seen := func() string {
+		t.Helper()
+		serve(t, g, site, newRequest("Cookie", cookie), up)
+		claims := verifyAssertion(t, g, up.header.Get("X-Truxe-Jwt-Assertion"), time.Now())
+		r := newRequest("Cookie", cookie)
+		r.URL.Path = "/.truxe/api/v1/userinfo"
+		w := httptest.NewRecorder()
+		g.portal.Serve(w, r, authn.Client{Addr: "127.0.0.1"}, false)
+		var info struct {
+			Permissions []string `json:"permissions"`
+			Omitted     bool     `json:"permissions_omitted"`
+		}
+		if err := json.Unmarshal(w.Body.Bytes(), &info); err != nil {
+			t.Fatal(err, w.Body)
+		}
+		if a, b := fmt.Sprint(claims["permissions"], claims["permissions_omitted"] == true), fmt.Sprint(info.Permissions, info.Omitted); a != b && !info.Omitted {
+			t.Errorf("the assertion says %s, userinfo %s", a, b)
+		}
+		return fmt.Sprint(info.Permissions, info.Omitted)
+	}
+	if got := seen(); got != "[*] false" {
+		t.Errorf("no policy: %s", got)
+	}
+	g.setRoles(model(t, policy.Role{Name: identity.AdminRole, Permissions: []string{"orders:read"}}))
+	if got := seen(); got != "[* orders:read] false" {
+		t.Errorf("with a policy: %s", got)
+	}
+	first := up.header.Get("X-Truxe-Jwt-Assertion")
+	if seen(); up.header.Get("X-Truxe-Jwt-Assertion") != first {
+		t.Error("signed anew although nothing changed")
+	}
+	big := policy.Role{Name: identity.AdminRole}
+	for i := range policy.MaxClaim {
+		big.Permissions = append(big.Permissions, fmt.Sprintf("r%d:read", i))
+	}
+	g.setRoles(model(t, big))
+	if got := seen(); got != "[] true" {
+		t.Errorf("more than a token carries: %s", got)
+	}
+	g.setRoles(nil)
+	if got := seen(); got != "[*] false" || g.Roles() != nil {
+		t.Errorf("policies gone: %s", got)
+	}
+}
+
+// CONTRACT section 10: a users_file with a role that the policies do not define is found by `caddy validate`.
+func TestUsersFileWithAnUnknownRoleIsAConfigurationError(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "users.yaml")
+	if err := os.WriteFile(file, []byte("users:\n  - username: ada\n    roles: [edtor]\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	c := Config{DataDir: t.TempDir(), UsersFile: file}
+	if err := Check(c); err != nil {
+		t.Errorf("without defined roles any name is one: %v", err)
+	}
+	c.Policies = t.TempDir()
+	if err := os.WriteFile(filepath.Join(c.Policies, "roles.yaml"), []byte("roles:\n  editor: { permissions: [\"orders:write\"] }\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	var err error
+	if c.Rules, err = ReadPolicies(c.Policies); err != nil {
+		t.Fatal(err)
+	}
+	if err := Check(c); err == nil || !strings.Contains(err.Error(), `did you mean "editor"?`) {
+		t.Error(err)
+	}
+}
