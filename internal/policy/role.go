@@ -3,6 +3,7 @@ package policy
 import (
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 
@@ -76,17 +77,14 @@ func CompileRoles(roles []Role) (*RoleModel, error) {
 			}
 		}
 	}
-	for name := range byName {
-		granted, ok := closure(name, byName, nil)
-		if !ok {
-			fail(byName[name].At, "role %q inherits itself", name)
-			continue
+	in := inheritance{roles: byName, granted: m.roles, open: map[string]bool{}}
+	for _, name := range slices.Sorted(maps.Keys(byName)) {
+		if !in.resolve(name, 0) {
+			fail(byName[name].At, "role %q inherits itself, or through more than %d others", name, maxInheritance)
 		}
-		if name == identity.AdminRole { // CONTRACT section 9: it has "*" whatever a file says
-			granted = append(granted, "*")
-		}
-		slices.Sort(granted)
-		m.roles[name] = slices.Compact(granted)
+	}
+	if granted, ok := m.roles[identity.AdminRole]; ok && !slices.Contains(granted, "*") { // CONTRACT section 9: it has "*" whatever a file says
+		m.roles[identity.AdminRole] = slices.Insert(granted, 0, "*")
 	}
 	if len(errs) > 0 {
 		return nil, errors.Join(errs...)
@@ -94,21 +92,35 @@ func CompileRoles(roles []Role) (*RoleModel, error) {
 	return m, nil
 }
 
-// closure collects what a role grants; not ok: it is among its own ancestors.
-func closure(name string, byName map[string]Role, path []string) ([]string, bool) {
-	if slices.Contains(path, name) {
-		return nil, false
+// maxInheritance bounds how long a chain of roles may be: a longer one is a mistake, or made to exhaust the stack.
+const maxInheritance = 1000
+
+// inheritance collects what roles grant, each once.
+type inheritance struct {
+	roles   map[string]Role
+	granted map[string][]string // done
+	open    map[string]bool     // begun; still so when met again: a circle
+}
+
+// resolve tells whether all that a role inherits ends somewhere.
+func (in *inheritance) resolve(name string, depth int) bool {
+	if _, done := in.granted[name]; done {
+		return true
 	}
-	r := byName[name]
-	granted := slices.Clone(r.Permissions)
-	for _, parent := range r.Inherits {
-		more, ok := closure(parent, byName, append(path, name))
-		if !ok {
-			return nil, false
+	if in.open[name] || depth > maxInheritance {
+		return false
+	}
+	in.open[name] = true // and stays so after a failure: nobody who inherits from a circle ends
+	granted := slices.Clone(in.roles[name].Permissions)
+	for _, parent := range in.roles[name].Inherits {
+		if !in.resolve(parent, depth+1) {
+			return false
 		}
-		granted = append(granted, more...)
+		granted = append(granted, in.granted[parent]...)
 	}
-	return granted, true
+	slices.Sort(granted)
+	in.granted[name] = slices.Compact(granted)
+	return true
 }
 
 // Defined tells whether policies define roles; then no other name is a role.
