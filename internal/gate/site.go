@@ -67,11 +67,11 @@ func CompileSite(c SiteConfig) (*Site, error) {
 	for i, r := range c.Require {
 		rules = append(rules, policy.Rule{ID: "caddyfile:require#" + strconv.Itoa(i+1), Effect: policy.EffectRequire, Assurance: r.Assurance, Networks: r.Networks})
 	}
-	if s.rules, err = policy.Compile(rules); err != nil {
+	if s.rules, err = policy.Compile(rules, nil); err != nil {
 		return nil, err
 	}
 	if len(c.Passive) > 0 {
-		if s.passive, err = policy.Compile([]policy.Rule{{ID: "caddyfile:passive", Effect: policy.EffectPublic, Paths: c.Passive}}); err != nil {
+		if s.passive, err = policy.Compile([]policy.Rule{{ID: "caddyfile:passive", Effect: policy.EffectPublic, Paths: c.Passive}}, nil); err != nil {
 			return nil, fmt.Errorf("passive: %w", err)
 		}
 	}

@@ -3,8 +3,6 @@ package policy
 import (
 	"errors"
 	"fmt"
-	"net/http"
-	"net/netip"
 	"slices"
 	"strings"
 
@@ -13,114 +11,91 @@ import (
 
 // Set is a compiled set of rules. It is safe for concurrent use.
 type Set struct {
-	public, allow, require, deny []compiled
-	open                         bool // no match: everybody signed in is allowed
+	// rules stand in the order in which they are asked: deny, require, public, allow, each by id, so the order in which
+	// they were written cannot show.
+	rules                    []compiled
+	denies, requires, public int32 // where each of these ends
+	all                      []int32
+	index                    *index // nil: few rules, all are looked at
+	roles                    *RoleModel
+	open                     bool // no match: everybody signed in is allowed
+	openReported             bool // the same if rules in report mode decided
+	reports                  bool
+	looks                    bool
 }
+
+// few rules are compared one by one: that is faster than to look them up.
+const few = 16
 
 // Requires tells whether a rule looks at the address or the time of a request.
-func (s *Set) Requires() bool { return len(s.require) > 0 }
+func (s *Set) Requires() bool { return s.looks }
 
-type compiled struct {
-	id       string
-	hosts    []string
-	methods  []string
-	patterns []pattern // none: every path
-	roles    []string
-	users    []string
-	ask      identity.Assurance
-	networks []netip.Prefix
-}
-
-// Compile checks the rules.
-func Compile(rules []Rule) (*Set, error) {
-	s := &Set{open: true}
-	for _, r := range rules {
-		c, err := compile(r)
+// Compile checks the rules and indexes them. Errors are *Problem, joined, each with the place of its rule. A nil model
+// is that of policies which define no roles.
+//
+// A rule in report mode closes nothing: a set that has no other rules stays as open as without them.
+func Compile(rules []Rule, roles *RoleModel) (*Set, error) {
+	s := &Set{open: true, openReported: true, roles: roles}
+	var errs []error
+	ids := map[string]Position{}
+	for i := range rules {
+		r := &rules[i]
+		c, err := compile(r, roles)
+		if first, twice := ids[r.ID]; err == nil && twice && r.ID != "" {
+			err = errors.New("another rule has the same id")
+			if first != (Position{}) {
+				err = fmt.Errorf("another rule has the same id, at %s", first)
+			}
+		}
 		if err != nil {
-			return nil, fmt.Errorf("rule %s: %w", r.ID, err)
+			errs = append(errs, &Problem{At: r.At, Message: fmt.Sprintf("rule %s: %v", r.ID, err)})
+			continue
 		}
-		s.open = s.open && !r.FromFile && r.Effect != EffectAllow
-		switch r.Effect {
-		case EffectAllow:
-			s.allow = append(s.allow, c)
-		case EffectPublic:
-			s.public = append(s.public, c)
-		case EffectRequire:
-			s.require = append(s.require, c)
+		ids[r.ID] = r.At
+		closes := r.FromFile || r.Effect == EffectAllow
+		s.open = s.open && (!closes || r.Report)
+		s.openReported = s.openReported && !closes
+		s.reports = s.reports || r.Report
+		s.looks = s.looks || len(c.from)+len(c.networks) > 0 || c.ask != identity.Assurance{} || c.when != nil
+		s.rules = append(s.rules, c)
+	}
+	if len(errs) > 0 {
+		return nil, errors.Join(errs...)
+	}
+	slices.SortStableFunc(s.rules, func(a, b compiled) int {
+		if a.effect != b.effect {
+			return a.effect.turn() - b.effect.turn()
+		}
+		return strings.Compare(a.id, b.id)
+	})
+	for i := range s.rules {
+		s.all = append(s.all, int32(i))
+		switch end := int32(i + 1); s.rules[i].effect {
 		case EffectDeny:
-			s.deny = append(s.deny, c)
+			s.denies, s.requires, s.public = end, end, end
+		case EffectRequire:
+			s.requires, s.public = end, end
+		case EffectPublic:
+			s.public = end
 		}
+	}
+	if len(s.rules) > few {
+		s.index = newIndex(s.rules)
 	}
 	return s, nil
 }
 
-func compile(r Rule) (compiled, error) {
-	c := compiled{id: r.ID, methods: r.Methods, roles: r.Roles, users: r.Users, ask: r.Assurance}
-	switch {
-	case r.Effect < EffectAllow || r.Effect > EffectDeny:
-		return c, errors.New("it has no effect: public, allow, require or deny")
-	case r.Effect == EffectPublic && !c.unconditional():
-		return c, errors.New("a public rule is for everybody; it names no role or user")
-	case r.Effect == EffectRequire && c.unconditional() && r.Assurance == (identity.Assurance{}) && len(r.Networks) == 0:
-		return c, errors.New("it requires nothing")
-	case r.Effect != EffectRequire && (r.Assurance != (identity.Assurance{}) || len(r.Networks) > 0):
-		return c, errors.New("only a require rule asks for factors or networks")
-	case r.Assurance.MaxAge < 0:
-		return c, errors.New("max_age is negative")
-	case slices.Contains(r.Roles, "") || slices.Contains(r.Users, "") || slices.Contains(r.Methods, ""):
-		return c, errors.New("a role, user or method is empty")
+// turn is when rules of an effect are asked.
+func (e Effect) turn() int {
+	switch e {
+	case EffectDeny:
+		return 0
+	case EffectRequire:
+		return 1
+	case EffectPublic:
+		return 2
 	}
-	for _, n := range r.Networks {
-		if !n.IsValid() {
-			return c, errors.New("a network is not valid")
-		}
-		if n.Addr().Is4In6() { // "::ffff:10.0.0.0/104" is 10.0.0.0/8 to everybody who writes it
-			if n.Bits() < 96 {
-				return c, fmt.Errorf("network %s: write IPv4 networks as IPv4", n)
-			}
-			n = netip.PrefixFrom(n.Addr().Unmap(), n.Bits()-96)
-		}
-		c.networks = append(c.networks, n.Masked())
-	}
-	for _, h := range r.Hosts {
-		folded, err := FoldHost(h)
-		if err != nil {
-			return c, fmt.Errorf("host %q: %w", h, err)
-		}
-		c.hosts = append(c.hosts, folded)
-	}
-	for _, text := range r.Paths {
-		p, err := caddyfilePattern(text)
-		if err != nil {
-			return c, fmt.Errorf("path %q: %w", text, err)
-		}
-		c.patterns = append(c.patterns, p)
-	}
-	for _, text := range r.Globs {
-		p, err := globPattern(text)
-		if err != nil {
-			return c, fmt.Errorf("path %q: %w", text, err)
-		}
-		c.patterns = append(c.patterns, p)
-	}
-	return c, nil
-}
-
-// matches: strict is how rules that refuse compare (package comment).
-func (c *compiled) matches(r *Request, path string, strict bool) bool {
-	if len(c.hosts) > 0 && !slices.Contains(c.hosts, r.Host) || len(c.methods) > 0 && !c.names(r.Method) {
-		return false
-	}
-	for i := range c.patterns {
-		if c.patterns[i].matches(path, strict) {
-			return true
-		}
-	}
-	return len(c.patterns) == 0
-}
-
-func (c *compiled) names(method string) bool {
-	return slices.Contains(c.methods, method) || method == http.MethodHead && slices.Contains(c.methods, http.MethodGet)
+	return 3
 }
 
 // checkPattern refuses a pattern that no canonical path could ever match.

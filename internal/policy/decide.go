@@ -1,23 +1,42 @@
 package policy
 
 import (
-	"net/netip"
-	"slices"
-	"strings"
-
 	"github.com/truxeio/caddy-truxe/internal/identity"
 )
 
-// Decide judges a request under every reading of its path; the strictest decision holds. It allocates nothing.
+// Decide judges a request under every reading of its path; the strictest decision holds. It allocates nothing, unless a
+// condition does or rules in report mode would have decided otherwise.
 func (s *Set) Decide(r Request, p *identity.Principal) Decision {
-	d := s.decide(&r, r.Path, p)
+	j := judgement{set: s, person: p}
+	d := j.strictest(&r, false)
+	if s.reports && (j.passed || s.open != s.openReported) {
+		if would := j.strictest(&r, true); would.differs(&d) {
+			report := would // a copy, so that only a difference costs an allocation
+			d.Report = &report
+		}
+	}
+	return d
+}
+
+// judgement is one request while it is judged. The request itself is handed on beside it, so that it need not live on
+// the heap.
+type judgement struct {
+	set    *Set
+	person *identity.Principal
+	copied *Request // for conditions, made when the first of them is asked
+	passed bool     // a rule in report mode was about this request
+}
+
+// strictest: reported says whether rules in report mode decide too.
+func (j *judgement) strictest(r *Request, reported bool) Decision {
+	d := j.judge(r, r.Path, reported)
 	for _, path := range r.Readings {
-		other := s.decide(&r, path, p)
+		other := j.judge(r, path, reported)
 		if other.openness() < d.openness() {
 			d = other
 		} else if d.stepUp() && other.stepUp() {
 			d.Ask = union(d.Ask, other.Ask)
-			d.Code = d.Ask.Unmet(p, r.Now)
+			d.Code = d.Ask.Unmet(j.person, r.Now)
 		}
 	}
 	return d
@@ -38,63 +57,118 @@ func (d *Decision) openness() int {
 
 func (d *Decision) stepUp() bool { return d.Ask != (identity.Assurance{}) }
 
-func (s *Set) decide(r *Request, path string, p *identity.Principal) Decision {
-	for i := range s.deny {
-		if c := &s.deny[i]; c.matches(r, path, true) && (c.unconditional() || c.admits(p)) {
-			return Decision{Code: identity.CodeRuleDenied, Rule: c.id}
+// differs tells whether the visitor would notice.
+func (d *Decision) differs(other *Decision) bool {
+	return d.Allow != other.Allow || d.Code != other.Code || d.Ask != other.Ask
+}
+
+func (j *judgement) judge(r *Request, path string, reported bool) Decision {
+	if j.set.index == nil {
+		return j.among(r, j.set.all, path, reported)
+	}
+	var room [48]int32
+	return j.among(r, j.set.index.find(room[:0], r, path), path, reported)
+}
+
+// among decides by the rules listed, which stand in the order of Set.rules: of several alike the one with the least id
+// is told.
+func (j *judgement) among(r *Request, rules []int32, path string, reported bool) Decision {
+	s, next := j.set, 0
+	for ; next < len(rules) && rules[next] < s.denies; next++ {
+		c := &s.rules[rules[next]]
+		if j.about(r, c, path, reported) && (c.unconditional() || c.admits(j.person)) && j.mayHold(r, c, path) {
+			return Decision{Code: identity.CodeRuleDenied, Rule: c.id, Reason: c.reason}
 		}
 	}
 	unmet := Decision{}
-	for i := range s.require {
-		c := &s.require[i]
-		if !c.matches(r, path, true) {
+	for ; next < len(rules) && rules[next] < s.requires; next++ {
+		c := &s.rules[rules[next]]
+		if !j.about(r, c, path, reported) {
 			continue
 		}
-		if d := c.unmet(r, p); d.Code != "" {
-			unmet = heavier(unmet, d, p, r)
+		if d := c.unmet(r, j.person); d.Code != "" && j.mayHold(r, c, path) {
+			unmet = heavier(unmet, d, j.person, r)
 		}
 	}
 	if unmet.Code != "" && !unmet.stepUp() {
 		return unmet
 	}
-	d := s.admit(r, path, p)
+	d := j.admit(r, rules[next:], path, reported)
 	if unmet.stepUp() && d.Allow { // to ask somebody for a factor who may not enter anyway would be for nothing
 		return unmet
 	}
 	return d
 }
 
+// about tells whether a rule is about this request and has a say.
+func (j *judgement) about(r *Request, c *compiled, path string, reported bool) bool {
+	if !c.matches(r, path) {
+		return false
+	}
+	if c.report && !reported {
+		j.passed = true
+		return false
+	}
+	return true
+}
+
+// mayHold judges the condition of a rule that refuses: what cannot be told counts as true.
+func (j *judgement) mayHold(r *Request, c *compiled, path string) bool {
+	if j.person == nil {
+		return j.truth(r, c, path, Nobody) != False
+	}
+	return j.truth(r, c, path, j.person) != False
+}
+
+func (j *judgement) truth(r *Request, c *compiled, path string, p *identity.Principal) Truth {
+	if c.when == nil {
+		return True
+	}
+	if j.copied == nil {
+		copied := *r // conditions are behind an interface: what they see lives on the heap
+		j.copied = &copied
+	}
+	return c.when.Holds(j.copied, path, p)
+}
+
 // unmet tells what of a require rule does not hold; no code: all of it does.
 func (c *compiled) unmet(r *Request, p *identity.Principal) Decision {
 	person := !c.unconditional() || c.ask != identity.Assurance{}
+	d := Decision{Rule: c.id, Reason: c.reason}
 	switch {
-	case len(c.networks) > 0 && !c.from(r.Addr):
-		return Decision{Code: identity.CodeNetworkDenied, Rule: c.id}
+	case len(c.networks) > 0 && !within(c.networks, r.Addr):
+		d.Code = identity.CodeNetworkDenied
 	case person && p == nil:
-		return Decision{NeedLogin: true, Code: identity.CodeLoginRequired, Rule: c.id}
+		d.NeedLogin, d.Code = true, identity.CodeLoginRequired
 	case person && !c.admits(p):
-		return Decision{Code: identity.CodeRoleRequired, Rule: c.id}
+		d.Code = c.lacking()
+	default:
+		if d.Code = c.ask.Unmet(p, r.Now); d.Code != "" {
+			d.Ask = c.ask
+		}
 	}
-	if code := c.ask.Unmet(p, r.Now); code != "" {
-		return Decision{Code: code, Rule: c.id, Ask: c.ask}
+	return d
+}
+
+// lacking is what somebody signed in lacks whom the rule does not name.
+func (c *compiled) lacking() identity.Code {
+	if c.byPermission() {
+		return identity.CodePermissionRequired
 	}
-	return Decision{}
+	return identity.CodeRoleRequired
 }
 
 // heavier takes the unmet requirement that is told: from where, then who, then how it was proven. What several ask to be
-// proven is added up. Of two alike the one with the lesser id is named, so the order of rules does not show.
+// proven is added up, and of those alike the first is named.
 func heavier(a, b Decision, p *identity.Principal, r *Request) Decision {
-	switch wa, wb := a.weight(), b.weight(); {
-	case wa > wb || wa == wb && !a.stepUp() && a.Rule <= b.Rule:
-		return a
-	case wb > wa || !b.stepUp():
+	wa, wb := a.weight(), b.weight()
+	if wb > wa {
 		return b
 	}
-	if b.Rule < a.Rule {
-		a.Rule = b.Rule
+	if wa == wb && a.stepUp() {
+		a.Ask = union(a.Ask, b.Ask)
+		a.Code = a.Ask.Unmet(p, r.Now)
 	}
-	a.Ask = union(a.Ask, b.Ask)
-	a.Code = a.Ask.Unmet(p, r.Now)
 	return a
 }
 
@@ -106,10 +180,12 @@ func (d *Decision) weight() int {
 		return 1
 	case d.NeedLogin:
 		return 2
+	case d.Code == identity.CodePermissionRequired:
+		return 3
 	case d.Code == identity.CodeNetworkDenied:
-		return 4
+		return 5
 	}
-	return 3
+	return 4
 }
 
 // union asks for what both ask for.
@@ -121,56 +197,57 @@ func union(a, b identity.Assurance) identity.Assurance {
 	return out
 }
 
-// from tells whether an address is in one of the rule's networks.
-func (c *compiled) from(addr netip.Addr) bool {
-	addr = addr.Unmap().WithZone("")
-	return addr.IsValid() && slices.ContainsFunc(c.networks, func(n netip.Prefix) bool { return n.Contains(addr) })
-}
-
-// admit finds the rule that lets somebody in.
-func (s *Set) admit(r *Request, path string, p *identity.Principal) Decision {
-	for i := range s.public {
-		if c := &s.public[i]; c.matches(r, path, false) {
+// admit finds the rule that lets somebody in, among public and allow rules.
+func (j *judgement) admit(r *Request, rules []int32, path string, reported bool) Decision {
+	s, p, next := j.set, j.person, 0
+	could := false // an anonymous visitor could be let in once signed in
+	for ; next < len(rules) && rules[next] < s.public; next++ {
+		c := &s.rules[rules[next]]
+		if !j.about(r, c, path, reported) {
+			continue
+		}
+		who := p
+		if who == nil {
+			who = Nobody
+		}
+		if j.truth(r, c, path, who) == True {
 			return Decision{Allow: true, Public: true, Rule: c.id}
 		}
+		could = could || p == nil && j.couldHold(r, c, path)
 	}
-	if s.open {
+	if open := s.open && !reported || s.openReported && reported; open {
 		if p == nil {
 			return Decision{NeedLogin: true, Code: identity.CodeLoginRequired}
 		}
 		return Decision{Allow: true}
 	}
 	refused := Decision{Code: identity.CodeNoRule}
-	for i := range s.allow {
-		c := &s.allow[i]
-		if !c.matches(r, path, false) {
+	for ; next < len(rules); next++ {
+		c := &s.rules[rules[next]]
+		if !j.about(r, c, path, reported) {
 			continue
 		}
-		if p == nil {
-			return Decision{NeedLogin: true, Code: identity.CodeLoginRequired}
-		}
-		if c.admits(p) {
+		switch {
+		case p == nil:
+			could = could || j.couldHold(r, c, path)
+		case j.truth(r, c, path, p) != True:
+		case c.admits(p):
 			return Decision{Allow: true, Rule: c.id}
+		default: // who could be cured by a role is told so, and of those alike the first
+			d := Decision{Code: c.lacking(), Rule: c.id, Reason: c.reason}
+			if refused.Code == identity.CodeNoRule || d.weight() > refused.weight() {
+				refused = d
+			}
 		}
-		refused = Decision{Code: identity.CodeRoleRequired, Rule: c.id}
+	}
+	if could {
+		return Decision{NeedLogin: true, Code: identity.CodeLoginRequired}
 	}
 	return refused
 }
 
-// unconditional: the rule is about everybody, whoever they are.
-func (c *compiled) unconditional() bool { return len(c.roles)+len(c.users) == 0 }
-
-// admits tells whether somebody signed in is one of those the rule names.
-func (c *compiled) admits(p *identity.Principal) bool {
-	if p == nil {
-		return false
-	}
-	if c.unconditional() || slices.ContainsFunc(c.roles, p.HasRole) {
-		return true
-	}
-	name := p.Username
-	if strings.IndexByte(p.UserID, '|') >= 0 { // of a trusted issuer
-		name = p.UserID
-	}
-	return name != "" && slices.Contains(c.users, name)
+// couldHold tells whether a condition may hold for somebody who signs in.
+func (j *judgement) couldHold(r *Request, c *compiled, path string) bool {
+	t := j.truth(r, c, path, nil)
+	return t == True || t == Unknown
 }

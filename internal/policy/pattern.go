@@ -21,6 +21,7 @@ type pattern struct {
 	text     string
 	segments []string // after the first slash
 	rest     bool     // segments: more may follow
+	slash    bool     // segments: a slash at the end, which strict comparison ignores
 }
 
 var (
@@ -58,14 +59,15 @@ func globPattern(text string) (pattern, error) {
 		}
 		return p, nil
 	}
-	p := pattern{kind: segments, segments: strings.Split(strings.TrimPrefix(base, "/"), "/"), rest: rest}
+	p := pattern{kind: segments, text: text, segments: strings.Split(strings.TrimPrefix(base, "/"), "/"), rest: rest}
+	p.slash = p.segments[len(p.segments)-1] == ""
 	shape := slices.Clone(p.segments)
 	for i := range shape {
 		if shape[i] == "*" {
 			shape[i] = "x"
 		}
 	}
-	if !strings.HasPrefix(base, "/") || !checkPattern("/"+strings.Join(shape, "/")) {
+	if !strings.HasPrefix(base, "/") || rest && p.slash || !checkPattern("/"+strings.Join(shape, "/")) {
 		return p, errGlob
 	}
 	return p, nil
@@ -82,10 +84,38 @@ func (p *pattern) matches(path string, strict bool) bool {
 		if strings.HasPrefix(path, p.text) {
 			return true
 		}
-		base := p.text[:len(p.text)-1]
-		return strict && len(path) >= len(base) && strings.EqualFold(path[:len(base)], base) && (len(path) == len(base) || path[len(base)] == '/')
+		return strict && belowFolded(path, p.text[:len(p.text)-1])
 	}
 	return p.matchSegments(path, strict)
+}
+
+// belowFolded tells whether a path is base or below it, without regard to case. Letters that fold may differ in length
+// (k and the Kelvin sign), so bytes alone do not decide.
+func belowFolded(path, base string) bool {
+	if len(path) >= len(base) && strings.EqualFold(path[:len(base)], base) && (len(path) == len(base) || path[len(base)] == '/') {
+		return true
+	}
+	if isASCII(path) && isASCII(base) {
+		return false
+	}
+	for more := true; more; {
+		var want, got string
+		want, base, more = strings.Cut(base, "/")
+		var below bool
+		if got, path, below = strings.Cut(path, "/"); !strings.EqualFold(got, want) || more && !below {
+			return false
+		}
+	}
+	return true
+}
+
+func isASCII(s string) bool {
+	for i := range len(s) {
+		if s[i] >= 0x80 {
+			return false
+		}
+	}
+	return true
 }
 
 func (p *pattern) matchSegments(path string, strict bool) bool {
@@ -93,10 +123,14 @@ func (p *pattern) matchSegments(path string, strict bool) bool {
 	if !more {
 		return false
 	}
+	wanted := p.segments
 	if strict {
 		rest = strings.TrimSuffix(rest, "/")
+		if p.slash && !p.rest {
+			wanted = wanted[:len(wanted)-1]
+		}
 	}
-	for _, want := range p.segments {
+	for _, want := range wanted {
 		if !more {
 			return false
 		}
@@ -109,4 +143,19 @@ func (p *pattern) matchSegments(path string, strict bool) bool {
 		}
 	}
 	return p.rest && (more || strict) || !more && !p.rest
+}
+
+// parts are the segments of the path without a slash at the end: where the index files the pattern.
+func (p *pattern) parts() []string {
+	parts := p.segments
+	if p.kind != segments {
+		parts = strings.Split(strings.TrimPrefix(p.text, "/"), "/")
+	}
+	if p.kind == anything {
+		return nil
+	}
+	if n := len(parts); n > 0 && parts[n-1] == "" {
+		parts = parts[:n-1]
+	}
+	return parts
 }

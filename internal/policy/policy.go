@@ -77,21 +77,26 @@ type Rule struct {
 	Assurance identity.Assurance
 	Networks  []netip.Prefix
 	// FromFile: a policy file has rules, so what no rule allows is denied (AZ-01). Without one, and without an allow rule,
-	// everybody signed in is allowed.
+	// everybody signed in is allowed. Rules in report mode count for neither.
 	FromFile bool
 }
 
-// Condition is the compiled `when` of a rule. It does no I/O and its cost is bounded.
+// Condition is the compiled `when` of a rule. It does no I/O and its cost is bounded. It is safe for concurrent use.
 type Condition interface {
-	// Holds judges a request under one reading of its path. A nil principal is an anonymous visitor.
+	// Holds judges a request under one reading of its path. A nil principal is whoever an anonymous visitor turns out to be
+	// after signing in: what depends on that is Unknown. Nobody is the visitor as he is. It keeps neither pointer.
 	Holds(r *Request, path string, p *identity.Principal) Truth
 	String() string // as written
 }
 
+// Nobody stands for an anonymous visitor in conditions of rules that refuse, and of public ones: no name, no roles, not
+// signed in. It is known by its address.
+var Nobody = &identity.Principal{}
+
 // Truth is the outcome of a condition.
 type Truth uint8
 
-// The outcomes. For an anonymous visitor a condition on the person may be Unknown: it depends on who signs in.
+// The outcomes. For a nil principal a condition on the person may be Unknown: it depends on who signs in.
 const (
 	False Truth = iota
 	True

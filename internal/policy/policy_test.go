@@ -13,7 +13,7 @@ import (
 
 func set(t testing.TB, rules ...Rule) *Set {
 	t.Helper()
-	s, err := Compile(rules)
+	s, err := Compile(rules, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -161,7 +161,7 @@ func TestHostsFold(t *testing.T) {
 
 func TestBadPathsInRulesAreErrors(t *testing.T) {
 	for _, bad := range []string{"x", "/a*", "/a/../b", "/a?b", "/a//b", "", "/a%2fb/*"} {
-		if _, err := Compile([]Rule{{ID: "r", Effect: EffectPublic, Paths: []string{bad}}}); err == nil {
+		if _, err := Compile([]Rule{{ID: "r", Effect: EffectPublic, Paths: []string{bad}}}, nil); err == nil {
 			t.Errorf("%q is taken", bad)
 		}
 	}

@@ -107,14 +107,14 @@ func TestRequirementsThatMakeNoSenseAreRefused(t *testing.T) {
 		"no network":         {ID: "x", Effect: EffectRequire, Networks: []netip.Prefix{{}}},
 		"IPv4 wider than it": {ID: "x", Effect: EffectRequire, Networks: []netip.Prefix{netip.MustParsePrefix("::ffff:0.0.0.0/80")}},
 	} {
-		if _, err := Compile([]Rule{r}); err == nil {
+		if _, err := Compile([]Rule{r}, nil); err == nil {
 			t.Errorf("%s is taken", name)
 		}
 	}
 }
 
 func BenchmarkRequire(b *testing.B) {
-	s, err := Compile(requireRules())
+	s, err := Compile(requireRules(), nil)
 	if err != nil {
 		b.Fatal(err)
 	}

@@ -3,6 +3,7 @@ package policy
 import (
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 
@@ -76,18 +77,14 @@ func CompileRoles(roles []Role) (*RoleModel, error) {
 			}
 		}
 	}
-	c := closure{byName: byName, done: map[string][]string{}, state: map[string]closureState{}}
-	for name := range byName {
-		granted, ok := c.of(name)
-		if !ok {
-			fail(byName[name].At, "role %q inherits itself", name)
-			continue
+	in := inheritance{roles: byName, granted: m.roles, open: map[string]bool{}}
+	for _, name := range slices.Sorted(maps.Keys(byName)) {
+		if !in.resolve(name, 0) {
+			fail(byName[name].At, "role %q inherits itself, or through more than %d others", name, maxInheritance)
 		}
-		if name == identity.AdminRole { // CONTRACT section 9: it has "*" whatever a file says
-			granted = append(slices.Clone(granted), "*")
-			slices.Sort(granted)
-		}
-		m.roles[name] = slices.Compact(granted)
+	}
+	if granted, ok := m.roles[identity.AdminRole]; ok && !slices.Contains(granted, "*") { // CONTRACT section 9: it has "*" whatever a file says
+		m.roles[identity.AdminRole] = slices.Insert(granted, 0, "*")
 	}
 	if len(errs) > 0 {
 		return nil, errors.Join(errs...)
@@ -95,44 +92,35 @@ func CompileRoles(roles []Role) (*RoleModel, error) {
 	return m, nil
 }
 
-// closure collects what roles grant, each role once: of n levels of two roles that inherit both of the next, there are
-// 2^n ways to the last.
-type closure struct {
-	byName map[string]Role
-	done   map[string][]string
-	state  map[string]closureState
+// maxInheritance bounds how long a chain of roles may be: a longer one is a mistake, or made to exhaust the stack.
+const maxInheritance = 1000
+
+// inheritance collects what roles grant, each once.
+type inheritance struct {
+	roles   map[string]Role
+	granted map[string][]string // done
+	open    map[string]bool     // begun; still so when met again: a circle
 }
 
-type closureState uint8
-
-const (
-	begun closureState = iota + 1
-	circular
-	closed
-)
-
-// of gives what a role grants, sorted, each once; not ok: it, or one it inherits, is among its own ancestors.
-func (c *closure) of(name string) ([]string, bool) {
-	switch c.state[name] {
-	case begun, circular:
-		return nil, false
-	case closed:
-		return c.done[name], true
+// resolve tells whether all that a role inherits ends somewhere.
+func (in *inheritance) resolve(name string, depth int) bool {
+	if _, done := in.granted[name]; done {
+		return true
 	}
-	c.state[name] = begun
-	r := c.byName[name]
-	granted, ok := slices.Clone(r.Permissions), true
-	for _, parent := range r.Inherits {
-		more, sound := c.of(parent)
-		granted, ok = append(granted, more...), ok && sound
+	if in.open[name] || depth > maxInheritance {
+		return false
 	}
-	if !ok {
-		c.state[name] = circular
-		return nil, false
+	in.open[name] = true // and stays so after a failure: nobody who inherits from a circle ends
+	granted := slices.Clone(in.roles[name].Permissions)
+	for _, parent := range in.roles[name].Inherits {
+		if !in.resolve(parent, depth+1) {
+			return false
+		}
+		granted = append(granted, in.granted[parent]...)
 	}
 	slices.Sort(granted)
-	c.done[name], c.state[name] = slices.Compact(granted), closed
-	return c.done[name], true
+	in.granted[name] = slices.Compact(granted)
+	return true
 }
 
 // Defined tells whether policies define roles; then no other name is a role.

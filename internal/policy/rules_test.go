@@ -146,12 +146,12 @@ func TestRulesWithoutMeaningAreErrors(t *testing.T) {
 		"bad host": {Effect: EffectAllow, Hosts: []string{"a/b"}}, "star inside": {Effect: EffectAllow, Globs: []string{"/a*"}}, "stars inside": {Effect: EffectAllow, Globs: []string{"/a/**/b"}},
 		"relative": {Effect: EffectAllow, Globs: []string{"a/*"}}, "dots": {Effect: EffectAllow, Globs: []string{"/a/../*"}}, "encoded": {Effect: EffectAllow, Globs: []string{"/a%2f/*"}}, "query": {Effect: EffectAllow, Globs: []string{"/*?x"}},
 	} {
-		if _, err := Compile([]Rule{r}); err == nil {
+		if _, err := Compile([]Rule{r}, nil); err == nil {
 			t.Errorf("%s: no error", name)
 		}
 	}
 	for _, good := range []string{"/", "/**", "/a b/**", "/.well-known/*", "/café/*/x", "/a.b/"} {
-		if _, err := Compile([]Rule{{Effect: EffectAllow, Globs: []string{good}}}); err != nil {
+		if _, err := Compile([]Rule{{Effect: EffectAllow, Globs: []string{good}}}, nil); err != nil {
 			t.Errorf("%s: %v", good, err)
 		}
 	}
