@@ -24,7 +24,8 @@ type Document struct {
 	Files    []string // the stems of the policy files, sorted
 	Digest   string   // SHA-256 over names and texts of the policy files, in hex
 
-	networksAt map[string]policy.Position
+	networksAt   map[string]policy.Position
+	networksUsed map[string]bool // by rules, conditions apart
 }
 
 // Rule is a rule with the stem of the file it stands in.
@@ -40,7 +41,7 @@ type Conditions func(text string, networks map[string][]netip.Prefix) (policy.Co
 func Parse(sources []Source) (*Document, error) { return parse(sources, compileCondition) }
 
 func parse(sources []Source, conditions Conditions) (*Document, error) {
-	l := &loader{conditions: conditions, doc: &Document{Networks: map[string][]netip.Prefix{}, networksAt: map[string]policy.Position{}}}
+	l := &loader{conditions: conditions, doc: &Document{Networks: map[string][]netip.Prefix{}, networksAt: map[string]policy.Position{}, networksUsed: map[string]bool{}}}
 	sources = slices.SortedFunc(slices.Values(sources), func(a, b Source) int { return strings.Compare(a.Name, b.Name) })
 	sum := sha256.New()
 	var files []file

@@ -105,7 +105,7 @@ func FuzzPolicyFile(f *testing.F) {
 		if err != nil || len(rules) != len(doc.Rules) {
 			t.Fatal(err)
 		}
-		if _, err := policy.Compile(rules); err != nil {
+		if _, err := policy.Compile(rules, doc.Roles); err != nil {
 			t.Fatalf("%q is taken and does not compile: %v", text, err)
 		}
 	})

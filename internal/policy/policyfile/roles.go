@@ -168,6 +168,7 @@ func (l *loader) named(r *reader, n *yaml.Node, what string) []netip.Prefix {
 	for _, w := range r.texts(n, what) {
 		if known, ok := l.doc.Networks[w.text]; ok {
 			all = append(all, known...)
+			l.doc.networksUsed[w.text] = true
 			continue
 		}
 		if networkName.MatchString(w.text) {

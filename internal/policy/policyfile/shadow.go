@@ -1,0 +1,169 @@
+package policyfile
+
+import (
+	"fmt"
+	"net/http"
+	"net/netip"
+	"reflect"
+	"slices"
+	"strings"
+
+	"github.com/truxeio/caddy-truxe/internal/policy"
+)
+
+// shadows finds rules that can never change a decision because another one always has decided it. What it does not see
+// is not proven to matter: it compares fields and knows nothing of conditions.
+func (l *linter) shadows() {
+	byHost := map[string][]*Rule{} // rules that can shadow, by each of their hosts; "" are those for every host
+	for i := range l.doc.Rules {
+		r := &l.doc.Rules[i]
+		if len(r.Hosts) == 0 {
+			byHost[""] = append(byHost[""], r)
+		}
+		for _, h := range r.Hosts {
+			byHost[h] = append(byHost[h], r)
+		}
+	}
+	for i := range l.doc.Rules {
+		r := &l.doc.Rules[i]
+		candidates := byHost[""]
+		if len(r.Hosts) > 0 {
+			candidates = append(slices.Clip(candidates), byHost[r.Hosts[0]]...)
+		}
+		for _, s := range candidates {
+			if s != r && l.shadow(s, r) {
+				break
+			}
+		}
+	}
+}
+
+// shadow tells whether s makes r idle, and says so. Of two alike the later one is the idle one.
+func (l *linter) shadow(s, r *Rule) bool {
+	elsewhere := ""
+	if s.File != r.File {
+		elsewhere = " wherever a site takes both files"
+	}
+	switch {
+	case alike(s, r):
+		if comparePositions(s.At, r.At) > 0 {
+			return false
+		}
+		l.find(r.At, FindDuplicate, r.ID, fmt.Sprintf("rule %q says the same as %q at %s", r.ID, s.ID, s.At), "remove one of them")
+		return true
+	case r.Report || s.Report || s.When != nil || !coversRequests(s, r):
+		return false
+	case s.Effect == policy.EffectDeny && everybody(s) && r.Effect != policy.EffectDeny:
+		l.find(r.At, FindShadowed, r.ID, fmt.Sprintf("rule %q never decides%s: %q at %s denies everybody all of it", r.ID, elsewhere, s.ID, s.At), "remove it, or narrow the deny rule")
+		return true
+	case !idle(s, r) || idle(r, s) && r.When == nil && coversRequests(r, s) && comparePositions(s.At, r.At) > 0:
+		return false
+	}
+	l.find(r.At, FindShadowed, r.ID, fmt.Sprintf("rule %q never decides%s: %q at %s covers it wholly", r.ID, elsewhere, s.ID, s.At), "remove it, or narrow the other rule")
+	return true
+}
+
+// idle tells whether r adds nothing to s for requests that both are about.
+func idle(s, r *Rule) bool {
+	switch {
+	case r.Effect == policy.EffectPublic:
+		return s.Effect == policy.EffectPublic
+	case r.Effect == policy.EffectAllow:
+		return s.Effect == policy.EffectPublic || s.Effect == policy.EffectAllow && namesAll(s, r)
+	case r.Effect == policy.EffectDeny:
+		return s.Effect == policy.EffectDeny && namesAll(s, r)
+	}
+	a, b := s.Assurance, r.Assurance
+	return s.Effect == policy.EffectRequire && (a.MFA || !b.MFA) && (a.Passkey || !b.Passkey) && (b.MaxAge == 0 || a.MaxAge > 0 && a.MaxAge <= b.MaxAge && a.MFA == b.MFA && a.Passkey == b.Passkey) &&
+		(len(r.Networks) == 0 || len(s.Networks) > 0 && within(s.Networks, r.Networks)) &&
+		(everybody(r) || !everybody(s) && namesAll(r, s))
+}
+
+func everybody(r *Rule) bool {
+	return len(r.Roles)+len(r.Permissions)+len(r.Users)+len(r.Clients) == 0
+}
+
+// namesAll tells whether s names everybody whom r names.
+func namesAll(s, r *Rule) bool {
+	if everybody(s) || everybody(r) {
+		return everybody(s)
+	}
+	return subset(r.Roles, s.Roles) && subset(r.Users, s.Users) && subset(r.Clients, s.Clients) && !slices.ContainsFunc(r.Permissions, func(p string) bool {
+		return !slices.Contains(s.Permissions, p)
+	})
+}
+
+func subset(small, large []string) bool {
+	return !slices.ContainsFunc(small, func(x string) bool { return !slices.Contains(large, x) })
+}
+
+// coversRequests tells whether s is about every request that r is about.
+func coversRequests(s, r *Rule) bool {
+	if len(s.Hosts) > 0 && (len(r.Hosts) == 0 || !subset(r.Hosts, s.Hosts)) {
+		return false
+	}
+	if len(s.Methods) > 0 && (len(r.Methods) == 0 || slices.ContainsFunc(r.Methods, func(m string) bool {
+		return !slices.Contains(s.Methods, m) && (m != http.MethodHead || !slices.Contains(s.Methods, http.MethodGet)) // AZ-06
+	})) {
+		return false
+	}
+	if len(s.From) > 0 && (len(r.From) == 0 || !within(r.From, s.From)) {
+		return false
+	}
+	// A rule that refuses also matches an address that is not known; one that allows does not, and cannot stand in for it.
+	if len(s.From) > 0 && refuses(r) && !refuses(s) {
+		return false
+	}
+	return len(s.Globs) == 0 || len(r.Globs) > 0 && !slices.ContainsFunc(r.Globs, func(b string) bool {
+		return !slices.ContainsFunc(s.Globs, func(a string) bool { return globCovers(a, b) })
+	})
+}
+
+func refuses(r *Rule) bool {
+	return r.Effect == policy.EffectDeny || r.Effect == policy.EffectRequire
+}
+
+// within tells whether all of some networks lie in others.
+func within(small, large []netip.Prefix) bool {
+	return !slices.ContainsFunc(small, func(n netip.Prefix) bool {
+		return !slices.ContainsFunc(large, func(w netip.Prefix) bool { return w.Bits() <= n.Bits() && w.Contains(n.Addr()) })
+	})
+}
+
+// globCovers tells whether a matches every path that b matches.
+func globCovers(a, b string) bool {
+	as, aRest := globSegments(a)
+	bs, bRest := globSegments(b)
+	if aRest && len(bs) < len(as) || aRest && len(bs) == len(as) && !bRest || !aRest && (bRest || len(as) != len(bs)) {
+		return false
+	}
+	for i, want := range as {
+		if want != bs[i] && (want != "*" || bs[i] == "") {
+			return false
+		}
+	}
+	return true
+}
+
+func globSegments(glob string) (segments []string, rest bool) {
+	base, rest := strings.CutSuffix(glob, "/**")
+	if base == "" {
+		return nil, rest
+	}
+	return strings.Split(strings.TrimPrefix(base, "/"), "/"), rest
+}
+
+// alike tells whether two rules differ in name, place and words alone.
+func alike(a, b *Rule) bool {
+	x, y := a.Rule, b.Rule
+	if (x.When == nil) != (y.When == nil) || x.When != nil && x.When.String() != y.When.String() {
+		return false
+	}
+	for _, r := range []*policy.Rule{&x, &y} {
+		r.ID, r.At, r.Reason, r.When = "", policy.Position{}, "", nil
+		for _, list := range []*[]string{&r.Hosts, &r.Methods, &r.Globs, &r.Roles, &r.Permissions, &r.Users, &r.Clients} {
+			*list = slices.Sorted(slices.Values(*list))
+		}
+	}
+	return reflect.DeepEqual(x, y)
+}
