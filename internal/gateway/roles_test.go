@@ -11,6 +11,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/truxeio/caddy-truxe/internal/account"
 	"github.com/truxeio/caddy-truxe/internal/authn"
 	"github.com/truxeio/caddy-truxe/internal/identity"
 	"github.com/truxeio/caddy-truxe/internal/policy"
@@ -129,5 +130,76 @@ func TestUsersFileWithAnUnknownRoleIsAConfigurationError(t *testing.T) {
 	}
 	if err := Check(c); err == nil || !strings.Contains(err.Error(), `did you mean "editor"?`) {
 		t.Error(err)
+	}
+}
+
+// call sends one request to the API as somebody.
+func call(t testing.TB, g *Gateway, method, path, credential string) (int, string) {
+	t.Helper()
+	name := "Cookie"
+	if strings.HasPrefix(credential, "Bearer ") {
+		name = "Authorization"
+	}
+	r := newRequest(name, credential)
+	script(r)
+	r.Method, r.URL.Path, r.Header["Origin"] = method, "/.truxe/api/v1/"+path, []string{"https://app.test"}
+	w := httptest.NewRecorder()
+	g.portal.Serve(w, r, authn.Client{Addr: "127.0.0.1"}, false)
+	return w.Code, w.Body.String()
+}
+
+// SE-14 MF-13: roles are given with a factor proven in the last five minutes, by cookie and by token.
+func TestRolesAreGivenWithAFreshFactor(t *testing.T) {
+	p := promote(t)
+	cookie, bearer := signIn(t, p.Gateway)
+	path := "admin/users/" + p.user.String() + "/roles/auditor"
+	for _, credential := range []string{cookie, bearer} {
+		if code, body := call(t, p.Gateway, http.MethodPut, path, credential); code != http.StatusOK {
+			t.Fatalf("control: %d %s", code, body)
+		}
+	}
+	p.mu.Lock()
+	p.ahead = 6 * time.Minute
+	p.mu.Unlock()
+	for _, credential := range []string{cookie, bearer} {
+		for _, method := range []string{http.MethodPut, http.MethodDelete} {
+			if code, body := call(t, p.Gateway, method, path, credential); code != http.StatusUnauthorized || !strings.Contains(body, `"step_up_required"`) {
+				t.Errorf("%s after six minutes: %d %s", method, code, body)
+			}
+		}
+		if code, _ := call(t, p.Gateway, http.MethodGet, "admin/roles", credential); code != http.StatusOK {
+			t.Errorf("reading: %d", code)
+		}
+	}
+}
+
+// F16: who may hand out roles rises no higher by it: neither by making an administrator of himself, nor by unmaking one.
+func TestNobodyHandsOutMoreThanTheyHave(t *testing.T) {
+	p := promote(t)
+	p.SetRoles(model(t, policy.Role{Name: "keeper", Permissions: []string{"truxe:roles:*", "orders:read"}}, policy.Role{Name: "reader", Permissions: []string{"orders:read"}},
+		policy.Role{Name: "writer", Permissions: []string{"orders:write"}}, policy.Role{Name: "chief", Inherits: []string{"writer"}}, policy.Role{Name: "label"}))
+	p.roles(identity.AdminRole, "keeper")
+	other, err := p.accounts.CreateUser(t.Context(), byCommandLine, account.NewUser{Username: "other", Roles: []string{identity.AdminRole}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	cookie, bearer := signIn(t, p.Gateway)
+	p.roles("keeper")
+	for _, credential := range []string{cookie, bearer} {
+		for role, want := range map[string]int{"reader": 200, "label": 200, "keeper": 200, "writer": 403, "chief": 403, "admin": 403} {
+			for _, method := range []string{http.MethodPut, http.MethodDelete} {
+				for _, id := range []identity.ID{p.user, other.ID} {
+					if role == "keeper" && id == p.user {
+						continue // what he would lose himself
+					}
+					if code, body := call(t, p.Gateway, method, "admin/users/"+id.String()+"/roles/"+role, credential); code != want {
+						t.Errorf("%s %s: %d %s", method, role, code, body)
+					}
+				}
+			}
+		}
+		if code, body := call(t, p.Gateway, http.MethodPut, "admin/users/"+other.ID.String()+"/roles/raeder", credential); code != http.StatusBadRequest || !strings.Contains(body, `did you mean`) {
+			t.Errorf("an unknown role: %d %s", code, body)
+		}
 	}
 }

@@ -11,6 +11,9 @@ import (
 	"github.com/truxeio/caddy-truxe/internal/store"
 )
 
+// standingTime is how long a request with a token waits for the database.
+const standingTime = time.Second
+
 // maxStandings bounds the people whose standing a node remembers.
 const maxStandings = 50_000
 
@@ -41,7 +44,7 @@ func (s *standings) of(ctx context.Context, id identity.ID) (*standing, error) {
 		if known != nil {
 			return known, nil
 		}
-		within, cancel := context.WithTimeout(ctx, time.Second)
+		within, cancel := context.WithTimeout(ctx, standingTime)
 		u, err := s.read(within, id)
 		cancel()
 		switch {
