@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/sha256"
 	"fmt"
+	"strings"
 	"sync"
 	"time"
 
@@ -42,13 +43,26 @@ func ReadPolicies(dir string) (*gate.Rules, error) {
 	return gate.NewRules(files), nil
 }
 
-// checkPolicies parses policy files and runs the tests beside them.
+// checkPolicies parses policy files and runs the tests beside them. Policies whose own tests fail are not put in force.
 func checkPolicies(sources []policyfile.Source) (policyFiles, error) {
 	doc, err := policyfile.Parse(sources)
 	if err != nil {
 		return policyFiles{}, err
 	}
-	return policyFiles{doc}, policyfile.Check(doc, sources)
+	tests, err := policyfile.ParseTests(sources, doc)
+	if err != nil {
+		return policyFiles{}, err
+	}
+	report, err := policyfile.RunTests(doc, tests)
+	if err != nil {
+		return policyFiles{}, err
+	}
+	if report.Failed > 0 {
+		var text strings.Builder
+		_ = report.WriteText(&text)
+		return policyFiles{}, fmt.Errorf("policies: tests fail\n%s", text.String())
+	}
+	return policyFiles{doc}, nil
 }
 
 // PolicyState says which policy files are in force.

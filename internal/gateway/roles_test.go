@@ -176,7 +176,7 @@ func TestRolesAreGivenWithAFreshFactor(t *testing.T) {
 // F16: who may hand out roles rises no higher by it: neither by making an administrator of himself, nor by unmaking one.
 func TestNobodyHandsOutMoreThanTheyHave(t *testing.T) {
 	p := promote(t)
-	p.SetRoles(model(t, policy.Role{Name: "keeper", Permissions: []string{"truxe:roles:*", "orders:read"}}, policy.Role{Name: "reader", Permissions: []string{"orders:read"}},
+	p.setRoles(model(t, policy.Role{Name: "keeper", Permissions: []string{"truxe:roles:*", "orders:read"}}, policy.Role{Name: "reader", Permissions: []string{"orders:read"}},
 		policy.Role{Name: "writer", Permissions: []string{"orders:write"}}, policy.Role{Name: "chief", Inherits: []string{"writer"}}, policy.Role{Name: "label"}))
 	p.roles(identity.AdminRole, "keeper")
 	other, err := p.accounts.CreateUser(t.Context(), byCommandLine, account.NewUser{Username: "other", Roles: []string{identity.AdminRole}})
