@@ -90,7 +90,10 @@ func (a *App) Provision(ctx caddy.Context) error {
 	if err := collectors.register(ctx.GetMetricsRegistry()); err != nil {
 		return err
 	}
-	a.rules = cfg.Rules
+	if a.rules, err = gateway.ReadPolicies(cfg.Policies); err != nil {
+		return err
+	}
+	cfg.Rules = a.rules
 	a.config = cfg
 	return gateway.Check(cfg)
 }
@@ -111,6 +114,9 @@ func (a *App) scan(ctx caddy.Context) error {
 		}
 	}
 	if err := checkSites(a.sites, a.config.Portal); err != nil {
+		return err
+	}
+	if err := enter(a.rules, a.sites); err != nil {
 		return err
 	}
 	for _, s := range a.sites {
@@ -152,7 +158,7 @@ func (a *App) Cleanup() error {
 	return closeGateway(a.live.Load())
 }
 
-// resolve fills in secrets, reads the policy files and turns the JSON settings into the engine's.
+// resolve fills in secrets and turns the JSON settings into the engine's.
 func (a *App) resolve() (gateway.Config, error) {
 	var c gateway.Config
 	r := resolver{replacer: caddy.NewReplacer()}
@@ -205,12 +211,7 @@ func (a *App) resolve() (gateway.Config, error) {
 	if file := os.Getenv("TRUXE_ADMIN_PASSWORD_FILE"); file != "" {
 		c.Admin.Password = r.secret("TRUXE_ADMIN_PASSWORD_FILE", "{file."+file+"}")
 	}
-	if r.err != nil {
-		return c, r.err
-	}
-	var err error
-	c.Rules, err = gateway.ReadPolicies(c.Policies)
-	return c, err
+	return c, r.err
 }
 
 func (r *Rate) rate() gateway.Rate {

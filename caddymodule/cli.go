@@ -145,7 +145,7 @@ func remote(ctx context.Context, address, name string, body []byte) (json.RawMes
 // local opens the store without a running Caddy. A store that a running gateway holds for itself is refused: it would
 // not learn of the change.
 func local(ctx context.Context, config []byte, name string, body []byte) (json.RawMessage, error) {
-	cfg, err := offlineConfig(config)
+	cfg, err := offlineConfig(config, true)
 	if err != nil {
 		return nil, &coded{code: exitConfig, err: err}
 	}
@@ -163,8 +163,8 @@ func local(ctx context.Context, config []byte, name string, body []byte) (json.R
 	return json.Marshal(result)
 }
 
-// offlineConfig reads our app and the sites out of an adapted configuration.
-func offlineConfig(config []byte) (gateway.Config, error) {
+// offlineConfig reads our app and the sites out of an adapted configuration; policies: the files of rules too.
+func offlineConfig(config []byte, policies bool) (gateway.Config, error) {
 	var c struct {
 		Apps struct {
 			Truxe App `json:"truxe"`
@@ -181,6 +181,9 @@ func offlineConfig(config []byte) (gateway.Config, error) {
 		return gateway.Config{}, err
 	}
 	cfg, err := c.Apps.Truxe.resolve()
+	if err == nil && policies {
+		cfg.Rules, err = gateway.ReadPolicies(cfg.Policies)
+	}
 	if err != nil {
 		return cfg, err
 	}
@@ -202,6 +205,11 @@ func offlineConfig(config []byte) (gateway.Config, error) {
 		for _, s := range w.found {
 			s.port, s.tls = port, port != 80
 			cfg.Sites = append(cfg.Sites, s.info())
+		}
+		if policies {
+			if err := enter(cfg.Rules, w.found); err != nil {
+				return cfg, err
+			}
 		}
 	}
 	cfg.Metrics = collectors

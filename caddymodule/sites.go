@@ -11,6 +11,9 @@ import (
 
 	"github.com/caddyserver/caddy/v2"
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
+
+	"github.com/truxeio/caddy-truxe/internal/gate"
+	"github.com/truxeio/caddy-truxe/internal/policy"
 )
 
 // foundSite is a host of the HTTP app at which one of our handlers stands.
@@ -25,6 +28,13 @@ type foundSite struct {
 	allowUsers  []string
 	hosts       []string // of forward_auth
 	stepUp      bool     // it requires a factor
+	gates       []foundGate
+}
+
+// foundGate is what one of our gates says; forwards are the hosts of forward_auth.
+type foundGate struct {
+	site     Site
+	forwards []string
 }
 
 // origin is the URL of the site without a path.
@@ -122,7 +132,12 @@ func (w *siteWalk) handlers(raws []json.RawMessage, hosts []string) {
 			at = []string{""}
 		}
 		for _, host := range at {
-			w.add(foundSite{host: strings.ToLower(host), handlers: []string{h.Handler}, behindProxy: h.BehindProxy,
+			var gates []foundGate
+			var site Site
+			if h.Handler != "truxe_portal" && !h.StripOnly && json.Unmarshal(raw, &site) == nil {
+				gates = []foundGate{{site, h.Hosts}}
+			}
+			w.add(foundSite{gates: gates, host: strings.ToLower(host), handlers: []string{h.Handler}, behindProxy: h.BehindProxy,
 				app: h.App, allowRoles: h.AllowRoles, allowUsers: h.AllowUsers, hosts: h.Hosts,
 				stepUp: slices.ContainsFunc(h.Require, func(r Require) bool { return r.Kind != requireNetwork })})
 		}
@@ -143,6 +158,7 @@ func (w *siteWalk) add(s foundSite) {
 			continue
 		}
 		old.handlers = append(old.handlers, s.handlers...)
+		old.gates = append(old.gates, s.gates...)
 		old.behindProxy = old.behindProxy || s.behindProxy
 		old.hosts = append(old.hosts, s.hosts...)
 		old.stepUp = old.stepUp || s.stepUp
@@ -154,6 +170,33 @@ func (w *siteWalk) add(s foundSite) {
 		return
 	}
 	w.found = append(w.found, s)
+}
+
+// enter tells the rules at which hosts each site stands.
+func enter(rules *gate.Rules, sites []foundSite) error {
+	for _, s := range sites {
+		for _, g := range s.gates {
+			c, err := g.site.config()
+			if err != nil {
+				return err
+			}
+			hosts := []string{s.host}
+			if len(g.forwards) > 0 {
+				c.ForwardHosts, hosts = g.forwards, nil
+				for _, h := range g.forwards {
+					folded, err := policy.FoldHost(h)
+					if err != nil {
+						return fmt.Errorf("hosts: %q: %w", h, err)
+					}
+					hosts = append(hosts, folded)
+				}
+			}
+			if err := rules.Stands(c, hosts...); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
 }
 
 // checkSites finds the mistakes that would leave people without a login page or send their cookie over plain http.

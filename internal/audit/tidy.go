@@ -26,7 +26,9 @@ var secrets = regexp.MustCompile(`trx_[a-z]{1,8}_[A-Za-z0-9_-]+|whsec_[A-Za-z0-9
 var run = regexp.MustCompile(`[A-Za-z0-9_-]{43,}`)
 
 // tidy makes a text that is one line of bounded length, valid UTF-8, harmless on a terminal, and without secrets.
-func tidy(s string) string {
+func tidy(s string) string { return tidyTo(s, maxText) }
+
+func tidyTo(s string, most int) string {
 	if len(s) > maxRaw { // not within a word: the half of a secret would not be recognised
 		s = strings.TrimRightFunc(s[:maxRaw], inWord)
 	}
@@ -39,7 +41,7 @@ func tidy(s string) string {
 		}
 		return word
 	})
-	return cut(strings.Map(harmless, s))
+	return cut(strings.Map(harmless, s), most)
 }
 
 func inWord(r rune) bool {
@@ -60,10 +62,10 @@ func harmless(r rune) rune {
 	return r
 }
 
-func cut(s string) string {
+func cut(s string, most int) string {
 	n := 0
 	for i := range s {
-		if n == maxText-1 && len([]rune(s[i:])) > 1 {
+		if n == most-1 && len([]rune(s[i:])) > 1 {
 			return s[:i] + "…"
 		}
 		n++
@@ -80,7 +82,11 @@ func tidyDetails(event string, in map[string]string) map[string]string {
 			break
 		}
 		if event == KeyRotated && k == "kid" && len(v) == 43 {
-			out[k] = cut(strings.Map(harmless, strings.ToValidUTF8(v, "\uFFFD")))
+			out[k] = cut(strings.Map(harmless, strings.ToValidUTF8(v, "\uFFFD")), maxText)
+			continue
+		}
+		if k == PackedDetail {
+			out[k] = tidyTo(v, maxPacked)
 			continue
 		}
 		out[tidy(k)] = tidy(v)

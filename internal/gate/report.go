@@ -96,7 +96,7 @@ func denial(r *http.Request, c Client, v *verdict) audit.Event {
 		e.Session = p.SessionID
 	}
 	if v.set != nil {
-		e.Details["trace"] = v.set.Explain(v.request, p).Compact()
+		e.Details[audit.PackedDetail] = audit.Pack(v.set.Explain(v.request, p).Compact())
 	}
 	return e
 }

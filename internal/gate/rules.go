@@ -30,6 +30,7 @@ type Policies interface {
 type Rules struct {
 	mu      sync.Mutex // of changes
 	sites   []SiteConfig
+	hosts   map[string][]int // the sites at a folded host; "" for those without a host name
 	current atomic.Pointer[rulebook]
 }
 

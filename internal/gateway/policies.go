@@ -45,15 +45,7 @@ func ReadPolicies(dir string) (*gate.Rules, error) {
 
 // checkPolicies parses policy files and runs the tests beside them. Policies whose own tests fail are not put in force.
 func checkPolicies(sources []policyfile.Source) (policyFiles, error) {
-	doc, err := policyfile.Parse(sources)
-	if err != nil {
-		return policyFiles{}, err
-	}
-	tests, err := policyfile.ParseTests(sources, doc)
-	if err != nil {
-		return policyFiles{}, err
-	}
-	report, err := policyfile.RunTests(doc, tests)
+	doc, report, err := testPolicies(sources)
 	if err != nil {
 		return policyFiles{}, err
 	}
@@ -63,6 +55,28 @@ func checkPolicies(sources []policyfile.Source) (policyFiles, error) {
 		return policyFiles{}, fmt.Errorf("policies: tests fail\n%s", text.String())
 	}
 	return policyFiles{doc}, nil
+}
+
+// TestPolicies reads policy files and runs the tests beside them, whatever comes of them.
+func TestPolicies(dir string) (*policyfile.Document, *policyfile.Report, error) {
+	sources, err := policyfile.ReadDir(dir)
+	if err != nil {
+		return nil, nil, err
+	}
+	return testPolicies(sources)
+}
+
+func testPolicies(sources []policyfile.Source) (*policyfile.Document, *policyfile.Report, error) {
+	doc, err := policyfile.Parse(sources)
+	if err != nil {
+		return nil, nil, err
+	}
+	tests, err := policyfile.ParseTests(sources, doc)
+	if err != nil {
+		return nil, nil, err
+	}
+	report, err := policyfile.RunTests(doc, tests)
+	return doc, report, err
 }
 
 // PolicyState says which policy files are in force.

@@ -1,0 +1,156 @@
+package gate
+
+import (
+	"fmt"
+	"slices"
+
+	"github.com/truxeio/caddy-truxe/internal/identity"
+	"github.com/truxeio/caddy-truxe/internal/policy"
+)
+
+// Stands says that a site stands at hosts, for questions about what is not a request: they are folded, or "" for a site
+// without a host name.
+func (r *Rules) Stands(c SiteConfig, hosts ...string) error {
+	n, err := r.add(c)
+	if err != nil {
+		return err
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.hosts == nil {
+		r.hosts = map[string][]int{}
+	}
+	for _, h := range hosts {
+		if !slices.Contains(r.hosts[h], n) {
+			r.hosts[h] = append(r.hosts[h], n)
+		}
+	}
+	return nil
+}
+
+// With gives the same sites with other policy files.
+func (r *Rules) With(p Policies) (*Rules, error) {
+	other := NewRules(p)
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for _, c := range r.sites {
+		if _, err := other.add(c); err != nil {
+			return nil, err
+		}
+	}
+	other.hosts = r.hosts // never changed once a configuration runs
+	return other, nil
+}
+
+// Decide decides about a request at a site: the one of that name at the host, or the first one there. False: no site of
+// ours has the host.
+func (r *Rules) Decide(site string, request policy.Request, p *identity.Principal) (policy.Decision, bool) {
+	r.mu.Lock()
+	at := r.at(request.Host)
+	sites := r.sites
+	r.mu.Unlock()
+	if len(at) == 0 {
+		return policy.Decision{}, false
+	}
+	n := at[0]
+	for _, i := range at {
+		if sites[i].name() == site {
+			n = i
+		}
+	}
+	return r.current.Load().sets[n].Decide(request, p), true
+}
+
+// at gives the sites at a folded host.
+func (r *Rules) at(host string) []int {
+	if list := r.hosts[host]; len(list) > 0 {
+		return list
+	}
+	return r.hosts[""]
+}
+
+// Written lists the rules in force as they are written: those of the files, once, and those of each site; or what holds at
+// one host. A host at which no site of ours stands is an error.
+func (r *Rules) Written(host string) ([]policy.Rule, error) {
+	folded := ""
+	if host != "" {
+		var err error
+		if folded, err = policy.FoldHost(host); err != nil {
+			return nil, fmt.Errorf("%q is no host name", host)
+		}
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	l := &listing{policies: r.current.Load().policies, seen: map[string]bool{}, host: folded}
+	if host == "" {
+		return l.all(r)
+	}
+	at := r.at(folded)
+	if len(at) == 0 {
+		return nil, fmt.Errorf("no site of this gateway has the host %q", host)
+	}
+	for _, n := range at {
+		if err := l.site(r.sites[n]); err != nil {
+			return nil, err
+		}
+	}
+	return l.rules, nil
+}
+
+// listing gathers rules, each of the files once.
+type listing struct {
+	policies Policies
+	seen     map[string]bool
+	host     string
+	rules    []policy.Rule
+}
+
+func (l *listing) all(r *Rules) ([]policy.Rule, error) {
+	if err := l.files(nil); err != nil {
+		return nil, err
+	}
+	for i, c := range r.sites {
+		for _, rule := range c.rules() {
+			for host, at := range r.hosts {
+				if host != "" && slices.Contains(at, i) {
+					rule.Hosts = append(rule.Hosts, host)
+				}
+			}
+			slices.Sort(rule.Hosts)
+			l.rules = append(l.rules, rule)
+		}
+	}
+	return l.rules, nil
+}
+
+func (l *listing) site(c SiteConfig) error {
+	if err := l.files(c.Policies); err != nil {
+		return err
+	}
+	for _, rule := range c.rules() {
+		rule.Hosts = []string{l.host}
+		l.rules = append(l.rules, rule)
+	}
+	return nil
+}
+
+func (l *listing) files(names []string) error {
+	if l.policies == nil {
+		return nil
+	}
+	rules, err := l.policies.RulesFor(names)
+	if err != nil {
+		return err
+	}
+	for _, rule := range rules {
+		here := l.host == "" || len(rule.Hosts) == 0 || slices.ContainsFunc(rule.Hosts, func(h string) bool {
+			folded, err := policy.FoldHost(h)
+			return err == nil && folded == l.host
+		})
+		if here && !l.seen[rule.ID] {
+			l.seen[rule.ID] = true
+			l.rules = append(l.rules, rule)
+		}
+	}
+	return nil
+}
