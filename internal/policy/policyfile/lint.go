@@ -43,6 +43,7 @@ const (
 	FindUntested         = "untested-rule"
 	FindUnknownHost      = "unknown-host"
 	FindWidePublic       = "wide-public"
+	FindManyRules        = "many-rules"
 )
 
 // Context is what lint knows beyond the files. All of it is optional.
