@@ -169,12 +169,12 @@ func (c *compiled) admits(p *identity.Principal) bool {
 	if p.ClientID != "" && slices.Contains(c.clients, p.ClientID) {
 		return true
 	}
-	name := localName(p)
+	name := LocalName(p)
 	return name != "" && slices.Contains(c.users, name)
 }
 
-// localName is the name under which rules know somebody: names of a trusted issuer's users are not ours (OIDC Core 5.7).
-func localName(p *identity.Principal) string {
+// LocalName is the name under which rules know somebody: names of a trusted issuer's users are not ours (OIDC Core 5.7).
+func LocalName(p *identity.Principal) string {
 	if strings.IndexByte(p.UserID, '|') >= 0 {
 		return p.UserID
 	}
