@@ -98,6 +98,8 @@ type linter struct {
 	doc     *Document
 	context Context
 	found   []Finding
+
+	likeness map[*Rule]string
 }
 
 func (l *linter) find(at policy.Position, id, name, text, remedy string) *Finding {

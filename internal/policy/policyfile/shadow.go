@@ -1,10 +1,10 @@
 package policyfile
 
 import (
+	"encoding/json"
 	"fmt"
 	"net/http"
 	"net/netip"
-	"reflect"
 	"slices"
 	"strings"
 
@@ -30,6 +30,10 @@ func (l *linter) shadows() {
 				at[key] = append(at[key], r)
 			}
 		}
+	}
+	l.likeness = map[*Rule]string{}
+	for i := range l.doc.Rules {
+		l.likeness[&l.doc.Rules[i]] = likeness(&l.doc.Rules[i])
 	}
 	compared := 0
 	for i := range l.doc.Rules {
@@ -83,7 +87,7 @@ func (l *linter) shadow(s, r *Rule) bool {
 		elsewhere = " wherever a site takes both files"
 	}
 	switch {
-	case alike(s, r):
+	case l.likeness[s] == l.likeness[r]:
 		if comparePositions(s.At, r.At) > 0 {
 			return false
 		}
@@ -191,17 +195,17 @@ func globSegments(glob string) (segments []string, rest bool) {
 	return strings.Split(strings.TrimPrefix(base, "/"), "/"), rest
 }
 
-// alike tells whether two rules differ in name, place and words alone.
-func alike(a, b *Rule) bool {
-	x, y := a.Rule, b.Rule
-	if (x.When == nil) != (y.When == nil) || x.When != nil && x.When.String() != y.When.String() {
-		return false
+// likeness is the same for rules that differ in name, place and words alone.
+func likeness(r *Rule) string {
+	c := r.Rule
+	c.ID, c.At, c.Reason, c.When = "", policy.Position{}, "", nil
+	for _, list := range []*[]string{&c.Hosts, &c.Methods, &c.Globs, &c.Roles, &c.Permissions, &c.Users, &c.Clients} {
+		*list = slices.Sorted(slices.Values(*list))
 	}
-	for _, r := range []*policy.Rule{&x, &y} {
-		r.ID, r.At, r.Reason, r.When = "", policy.Position{}, "", nil
-		for _, list := range []*[]string{&r.Hosts, &r.Methods, &r.Globs, &r.Roles, &r.Permissions, &r.Users, &r.Clients} {
-			*list = slices.Sorted(slices.Values(*list))
-		}
+	when := ""
+	if r.When != nil {
+		when = r.When.String()
 	}
-	return reflect.DeepEqual(x, y)
+	text, _ := json.Marshal(c) // lists, texts and numbers: it cannot fail
+	return when + "\x00" + string(text)
 }
