@@ -14,6 +14,7 @@ import (
 	"gopkg.in/yaml.v3"
 
 	"github.com/truxeio/caddy-truxe/internal/policy"
+	"github.com/truxeio/caddy-truxe/internal/policy/condition"
 )
 
 // Document is what the policy files of a folder say together.
@@ -38,7 +39,7 @@ type Rule struct {
 type Conditions func(text string, networks map[string][]netip.Prefix) (policy.Condition, error)
 
 // Parse reads policy files; files of tests among the sources are passed over. Errors are Problems: all that were found.
-func Parse(sources []Source) (*Document, error) { return parse(sources, compileCondition) }
+func Parse(sources []Source) (*Document, error) { return parse(sources, condition.Compile) }
 
 func parse(sources []Source, conditions Conditions) (*Document, error) {
 	l := &loader{conditions: conditions, doc: &Document{Networks: map[string][]netip.Prefix{}, networksAt: map[string]policy.Position{}, networksUsed: map[string]bool{}}}

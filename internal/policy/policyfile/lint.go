@@ -43,6 +43,7 @@ const (
 	FindUntested         = "untested-rule"
 	FindUnknownHost      = "unknown-host"
 	FindWidePublic       = "wide-public"
+	FindManyRules        = "many-rules"
 )
 
 // Context is what lint knows beyond the files. All of it is optional.
@@ -97,6 +98,8 @@ type linter struct {
 	doc     *Document
 	context Context
 	found   []Finding
+
+	likeness map[*Rule]string
 }
 
 func (l *linter) find(at policy.Position, id, name, text, remedy string) *Finding {

@@ -26,6 +26,7 @@ const (
 // reader takes YAML apart node by node. It goes on after a mistake, so that all of them are told at once.
 type reader struct {
 	file     string
+	lines    []string // of the file
 	problems *Problems
 }
 
@@ -45,6 +46,7 @@ func (r *reader) document(text []byte) *yaml.Node {
 		r.problems.add(at(r.file), "it is not UTF-8 text")
 		return nil
 	}
+	r.lines = strings.Split(string(text), "\n")
 	dec := yaml.NewDecoder(bytes.NewReader(text))
 	var doc, more yaml.Node
 	if err := dec.Decode(&doc); err != nil {

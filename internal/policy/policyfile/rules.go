@@ -109,15 +109,10 @@ func (l *loader) when(r *reader, k pair, what string, rule *policy.Rule) {
 	}
 	c, err := l.conditions(w.text, l.doc.Networks)
 	if err != nil {
-		l.conditionProblem(r, k.value, what, err)
+		r.conditionProblem(k.value, what, err)
 		return
 	}
 	rule.When = c
-}
-
-// conditionProblem tells a mistake in a condition at its place in the file, where the condition is written in one line.
-func (l *loader) conditionProblem(r *reader, n *yaml.Node, what string, err error) {
-	r.fail(n, "when of %s: %v", what, err)
 }
 
 // who reads `to` and `require`.

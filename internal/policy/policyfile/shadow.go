@@ -1,57 +1,99 @@
 package policyfile
 
 import (
+	"encoding/json"
 	"fmt"
 	"net/http"
 	"net/netip"
-	"reflect"
 	"slices"
 	"strings"
 
 	"github.com/truxeio/caddy-truxe/internal/policy"
 )
 
+// maxCompared bounds how many pairs of rules are compared: thousands on one host with "*" in their paths could else keep
+// a reload waiting.
+const maxCompared = 3_000_000
+
 // shadows finds rules that can never change a decision because another one always has decided it. What it does not see
 // is not proven to matter: it compares fields and knows nothing of conditions.
 func (l *linter) shadows() {
-	byHost := map[string][]*Rule{} // rules that can shadow, by each of their hosts; "" are those for every host
+	at := map[string][]*Rule{}
 	for i := range l.doc.Rules {
 		r := &l.doc.Rules[i]
-		if len(r.Hosts) == 0 {
-			byHost[""] = append(byHost[""], r)
-		}
-		for _, h := range r.Hosts {
-			byHost[h] = append(byHost[h], r)
+		for _, host := range orEvery(r.Hosts) {
+			for _, glob := range orEvery(r.Globs) {
+				key := host + " " + glob
+				if strings.Contains(strings.TrimSuffix(glob, "/**"), "*") {
+					key = host + " *"
+				}
+				at[key] = append(at[key], r)
+			}
 		}
 	}
+	l.likeness = map[*Rule]string{}
+	for i := range l.doc.Rules {
+		l.likeness[&l.doc.Rules[i]] = likeness(&l.doc.Rules[i])
+	}
+	compared := 0
 	for i := range l.doc.Rules {
 		r := &l.doc.Rules[i]
-		candidates := byHost[""]
-		if len(r.Hosts) > 0 {
-			candidates = append(slices.Clip(candidates), byHost[r.Hosts[0]]...)
-		}
-		for _, s := range candidates {
-			if s != r && l.shadow(s, r) {
-				break
-			}
+		if !l.shadowed(r, at, &compared) {
+			l.find(r.At, FindManyRules, r.ID, fmt.Sprintf("rules from %q on were not compared with others: there are too many alike", r.ID), "divide them by host, or use roles").Note = true
+			return
 		}
 	}
 }
 
+func orEvery(list []string) []string {
+	if len(list) == 0 {
+		return []string{""}
+	}
+	return list
+}
+
+// shadowed looks among the rules that could shadow r; false: too many have been compared.
+func (l *linter) shadowed(r *Rule, at map[string][]*Rule, compared *int) bool {
+	globs := []string{""} // what can cover the first path of r: every path, itself, /** above it, and what has a "*"
+	if len(r.Globs) > 0 {
+		globs = append(globs, "*", r.Globs[0])
+		for base := strings.TrimSuffix(r.Globs[0], "/**"); base != ""; base = base[:strings.LastIndexByte(base, '/')] {
+			globs = append(globs, base+"/**")
+		}
+		globs = append(globs, "/**")
+	}
+	for _, host := range append([]string{""}, r.Hosts[:min(1, len(r.Hosts))]...) {
+		for _, glob := range globs {
+			for _, s := range at[host+" "+glob] {
+				if *compared++; *compared > maxCompared {
+					return false
+				}
+				if s != r && l.shadow(s, r) {
+					return true
+				}
+			}
+		}
+	}
+	return true
+}
+
 // shadow tells whether s makes r idle, and says so. Of two alike the later one is the idle one.
 func (l *linter) shadow(s, r *Rule) bool {
+	if !coversRequests(s, r) {
+		return false
+	}
 	elsewhere := ""
 	if s.File != r.File {
 		elsewhere = " wherever a site takes both files"
 	}
 	switch {
-	case alike(s, r):
+	case l.likeness[s] == l.likeness[r]:
 		if comparePositions(s.At, r.At) > 0 {
 			return false
 		}
 		l.find(r.At, FindDuplicate, r.ID, fmt.Sprintf("rule %q says the same as %q at %s", r.ID, s.ID, s.At), "remove one of them")
 		return true
-	case r.Report || s.Report || s.When != nil || !coversRequests(s, r):
+	case r.Report || s.Report || s.When != nil:
 		return false
 	case s.Effect == policy.EffectDeny && everybody(s) && r.Effect != policy.EffectDeny:
 		l.find(r.At, FindShadowed, r.ID, fmt.Sprintf("rule %q never decides%s: %q at %s denies everybody all of it", r.ID, elsewhere, s.ID, s.At), "remove it, or narrow the deny rule")
@@ -153,17 +195,17 @@ func globSegments(glob string) (segments []string, rest bool) {
 	return strings.Split(strings.TrimPrefix(base, "/"), "/"), rest
 }
 
-// alike tells whether two rules differ in name, place and words alone.
-func alike(a, b *Rule) bool {
-	x, y := a.Rule, b.Rule
-	if (x.When == nil) != (y.When == nil) || x.When != nil && x.When.String() != y.When.String() {
-		return false
+// likeness is the same for rules that differ in name, place and words alone.
+func likeness(r *Rule) string {
+	c := r.Rule
+	c.ID, c.At, c.Reason, c.When = "", policy.Position{}, "", nil
+	for _, list := range []*[]string{&c.Hosts, &c.Methods, &c.Globs, &c.Roles, &c.Permissions, &c.Users, &c.Clients} {
+		*list = slices.Sorted(slices.Values(*list))
 	}
-	for _, r := range []*policy.Rule{&x, &y} {
-		r.ID, r.At, r.Reason, r.When = "", policy.Position{}, "", nil
-		for _, list := range []*[]string{&r.Hosts, &r.Methods, &r.Globs, &r.Roles, &r.Permissions, &r.Users, &r.Clients} {
-			*list = slices.Sorted(slices.Values(*list))
-		}
+	when := ""
+	if r.When != nil {
+		when = r.When.String()
 	}
-	return reflect.DeepEqual(x, y)
+	text, _ := json.Marshal(c) // lists, texts and numbers: it cannot fail
+	return when + "\x00" + string(text)
 }
