@@ -42,11 +42,12 @@ func (adminAPI) serve(w http.ResponseWriter, r *http.Request) error {
 	if g == nil {
 		return caddy.APIError{HTTPStatus: http.StatusServiceUnavailable, Err: errors.New("the running configuration has no truxe gateway, or it is still starting")}
 	}
-	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, 1<<20))
+	call := strings.TrimPrefix(r.URL.Path, adminPath)
+	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxBody(call)))
 	if err != nil {
 		return caddy.APIError{HTTPStatus: http.StatusRequestEntityTooLarge, Err: errors.New("request too large")}
 	}
-	result, err := g.Admin(r.Context(), strings.TrimPrefix(r.URL.Path, adminPath), body)
+	result, err := g.Admin(r.Context(), call, body)
 	if err != nil {
 		var known *identity.Error
 		if errors.As(err, &known) {
@@ -57,6 +58,14 @@ func (adminAPI) serve(w http.ResponseWriter, r *http.Request) error {
 	w.Header().Set("Content-Type", "application/json")
 	w.Header().Set("Cache-Control", "no-store")
 	return json.NewEncoder(w).Encode(result)
+}
+
+// maxBody bounds a call: two folders of policy files (policyfile.ReadDir) are the largest that is ever sent.
+func maxBody(call string) int64 {
+	if call == "policy.diff" {
+		return 96 << 20
+	}
+	return 1 << 20
 }
 
 // wording is what the command line shows: the words for people, or the cause where there are none.

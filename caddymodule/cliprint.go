@@ -26,13 +26,15 @@ var columns = map[string][]string{
 	"keys.list":     {"kid", "state", "source", "created", "activates", "retires", "expires"},
 	"keys.rotate":   {"kid", "state", "activates"},
 	"audit.list":    {"seq", "time", "event", "outcome", "actor", "subject", "ip", "reason", "reference"},
+	"policy.show":   {"id", "effect", "hosts", "methods", "paths", "networks", "to", "require", "when", "mode", "place"},
+	"policy.diff":   {"change", "user", "method", "host", "path", "old", "new", "code", "rule"},
 	"setup.link":    {"url", "expires"},
 	"setup.create":  {"id", "username", "roles"},
 	"users.add":     {"id", "username", "email", "roles"},
 }
 
 // idColumn is what -q prints.
-var idColumn = map[string]string{"roles.list": "role", "roles.show": "role", "keys.list": "kid", "keys.rotate": "kid", "audit.list": "seq", "setup.link": "url"}
+var idColumn = map[string]string{"roles.list": "role", "roles.show": "role", "keys.list": "kid", "keys.rotate": "kid", "audit.list": "seq", "policy.diff": "user", "setup.link": "url"}
 
 // show runs a call and prints its answer.
 func (c *cli) show(name string, args any) error {

@@ -20,7 +20,8 @@ Manages the authentication gateway. --config says which one: the command talks t
 Caddy, and opens the database itself when Caddy is stopped.
 
 Data goes to stdout, everything else to stderr: a table on a terminal, tab-separated in a pipe, or what -o says.
-Exit codes: 0 ok, 1 failed, 2 usage, 3 invalid configuration, 5 cannot reach server or store.`,
+Exit codes: 0 ok, 1 failed, 2 usage, 3 invalid configuration or policy, 4 tests failed or
+explain says no, 5 cannot reach server or store.`,
 		CobraFunc: buildCommands,
 	})
 }
@@ -34,7 +35,7 @@ func buildCommands(root *cobra.Command) {
 	flags.StringVarP(&cli.format, "output", "o", "", "table, tsv, json, jsonl or yaml")
 	flags.BoolVarP(&cli.quiet, "quiet", "q", false, "print ids only")
 
-	root.AddCommand(cli.setup(), cli.users(), cli.roles(), cli.sessions(), cli.keys(), cli.audit())
+	root.AddCommand(cli.setup(), cli.users(), cli.roles(), cli.sessions(), cli.policy(), cli.explain(), cli.keys(), cli.audit())
 	root.SilenceErrors, root.SilenceUsage = true, true
 	root.SetFlagErrorFunc(usageError)
 	root.RunE = groupRun

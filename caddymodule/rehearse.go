@@ -89,8 +89,8 @@ type rehearsal struct {
 	principal *identity.Principal
 	client    gate.Client
 
-	met      bool // one of our gates stands on the way
-	decision policy.Decision
+	met       bool // one of our gates stands on the way
+	judgement gate.Judgement
 }
 
 type rehearsalKey struct{}
@@ -103,7 +103,7 @@ func rehearsalOf(r *http.Request) *rehearsal {
 // judge asks one gate, and goes on to the next one if that lets the request through, as the real request would.
 func (re *rehearsal) judge(w http.ResponseWriter, r *http.Request, s *gate.Site, next caddyhttp.Handler) error {
 	re.met = true
-	if re.decision = re.gate.Check(r, s, re.principal, re.client); !re.decision.Allow {
+	if re.judgement = re.gate.Check(r, s, re.principal, re.client); !re.judgement.Decision.Allow {
 		return nil
 	}
 	return next.ServeHTTP(w, r)
@@ -112,23 +112,32 @@ func (re *rehearsal) judge(w http.ResponseWriter, r *http.Request, s *gate.Site,
 // passed notes a request outside the directive's matcher: it is not judged.
 func (re *rehearsal) passed() {
 	if !re.met {
-		re.met, re.decision = true, policy.Decision{Allow: true, Public: true}
+		re.met, re.judgement.Decision = true, policy.Decision{Allow: true, Public: true}
 	}
 }
 
-// Check implements portal.Checker. What none of our gates would judge is refused: nobody here can tell (R1, AZ-05).
-func (a *App) Check(q portal.Question) policy.Decision {
+// Check implements portal.Checker.
+func (a *App) Check(q portal.Question) policy.Decision { return a.rehearse(q).Decision }
+
+// Explain implements portal.Checker.
+func (a *App) Explain(q portal.Question) (policy.Trace, bool) {
+	j := a.rehearse(q)
+	return j.Trace()
+}
+
+// rehearse asks the gates on a request's way. What none of them would judge is refused: nobody here can tell (R1, AZ-05).
+func (a *App) rehearse(q portal.Question) gate.Judgement {
 	gw := a.gateway()
 	if gw == nil {
-		return policy.Decision{Code: identity.CodeStateUnavailable}
+		return gate.Judgement{Decision: policy.Decision{Code: identity.CodeStateUnavailable}}
 	}
 	if gate.IsOwnPath(a.config.Base(), q.Request.URL.Path) {
-		return policy.Decision{Code: identity.CodeNoRule, Reason: "The gateway's own pages are not judged by rules."}
+		return gate.Judgement{Decision: policy.Decision{Code: identity.CodeNoRule, Reason: "The gateway's own pages are not judged by rules."}}
 	}
 	for _, st := range a.stages {
 		re := &rehearsal{gate: gw.Gate(), principal: q.Principal, client: q.Client}
 		if st.run(re, q.Request); re.met {
-			return re.decision
+			return re.judgement
 		}
 	}
 	for _, f := range a.forwards {
@@ -136,7 +145,7 @@ func (a *App) Check(q portal.Question) policy.Decision {
 			return gw.Gate().Check(q.Request, f.site, q.Principal, q.Client)
 		}
 	}
-	return policy.Decision{Code: identity.CodeNoRule}
+	return gate.Judgement{Decision: policy.Decision{Code: identity.CodeNoRule, Reason: "No site of this gateway would judge this request."}}
 }
 
 // run sends a copy of the request over the stage. A matcher that fails leaves the question unanswered.

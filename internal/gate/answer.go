@@ -66,8 +66,8 @@ func (g *Gate) remembered(r *http.Request, c Client, v *verdict) string {
 	if v.set == nil {
 		path = r.URL.Path
 	}
-	g.Refusals.keep(Refusal{Reference: v.reference, At: g.Now(), Method: r.Method, Host: r.Host, Path: path, Address: c.Addr,
-		Principal: v.principal(), Decision: v.decision, set: v.set, request: v.request})
+	g.Refusals.keep(Refusal{Judgement: Judgement{Decision: v.decision, set: v.set, request: v.request, principal: v.principal()},
+		Reference: v.reference, At: g.Now(), Method: r.Method, Host: r.Host, Path: path, Address: c.Addr})
 	return v.reference
 }
 

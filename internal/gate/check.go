@@ -7,20 +7,38 @@ import (
 	"github.com/truxeio/caddy-truxe/internal/policy"
 )
 
+// Judgement is a decision with what it was made of.
+type Judgement struct {
+	Decision policy.Decision
+
+	set       *policy.Set // nil: no rule was asked
+	request   policy.Request
+	principal *identity.Principal
+}
+
+// Trace shows the decision rule by rule; false when no rule was asked.
+func (j *Judgement) Trace() (policy.Trace, bool) {
+	if j.set == nil {
+		return policy.Trace{Method: j.request.Method, Decision: j.Decision}, false
+	}
+	return j.set.Explain(j.request, j.principal), true
+}
+
 // Check tells what Serve would decide about a request that somebody might send. It reads the request as Serve does, every
 // way its path can be read included, and changes nothing.
-func (g *Gate) Check(r *http.Request, s *Site, p *identity.Principal, c Client) policy.Decision {
+func (g *Gate) Check(r *http.Request, s *Site, p *identity.Principal, c Client) Judgement {
 	canonical, err := policy.Canonical(r)
 	if err != nil {
-		return policy.Decision{Code: identity.CodeAmbiguousPath}
+		return Judgement{Decision: policy.Decision{Code: identity.CodeAmbiguousPath}}
 	}
 	host, err := policy.FoldHost(r.Host)
 	if err != nil {
-		return policy.Decision{Code: identity.CodeInvalidRequest}
+		return Judgement{Decision: policy.Decision{Code: identity.CodeInvalidRequest}}
 	}
-	request := policy.RequestOf(r, host, canonical)
-	request.Addr, request.Now = s.visitorAddress(r, c), g.Now()
-	return s.letPass(s.set().Decide(request, p), p)
+	j := Judgement{set: s.set(), request: policy.RequestOf(r, host, canonical), principal: p}
+	j.request.Addr, j.request.Now = s.visitorAddress(r, c), g.Now()
+	j.Decision = s.letPass(j.set.Decide(j.request, p), p)
+	return j
 }
 
 // Forwards tells whether another proxy protects a folded host with this site's rules.

@@ -18,25 +18,16 @@ const (
 
 // Refusal is what was answered to one request, under the reference that the answer carried.
 type Refusal struct {
+	Judgement
 	Reference    string
 	At           time.Time
 	Method, Host string
 	Path         string // as rules saw it
 	Address      string
-	Principal    *identity.Principal // nil: an anonymous visitor
-	Decision     policy.Decision
-
-	set     *policy.Set // the rules that decided; nil: none was asked
-	request policy.Request
 }
 
-// Trace shows the decision rule by rule, by the rules that were in force; false when no rule was asked.
-func (r *Refusal) Trace() (policy.Trace, bool) {
-	if r.set == nil {
-		return policy.Trace{}, false
-	}
-	return r.set.Explain(r.request, r.Principal), true
-}
+// Principal is who sent the request; nil: an anonymous visitor.
+func (r *Refusal) Principal() *identity.Principal { return r.principal }
 
 // Refusals remembers the last refusals of this node. It outlives configurations; the zero value is ready.
 type Refusals struct {

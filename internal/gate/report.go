@@ -2,6 +2,7 @@ package gate
 
 import (
 	"net/http"
+	"strings"
 	"sync"
 	"time"
 
@@ -94,6 +95,7 @@ func denial(r *http.Request, c Client, v *verdict) audit.Event {
 	if p != nil {
 		e.Actor = audit.Actor{ID: p.UserID, Name: p.Username}
 		e.Session = p.SessionID
+		e.Details["roles"], e.Details["amr"] = strings.Join(p.Roles, ","), strings.Join(p.AMR, ",")
 	}
 	if v.set != nil {
 		e.Details[audit.PackedDetail] = audit.Pack(v.set.Explain(v.request, p).Compact())

@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"slices"
 
-	"github.com/truxeio/caddy-truxe/internal/identity"
 	"github.com/truxeio/caddy-truxe/internal/policy"
 )
 
@@ -42,23 +41,22 @@ func (r *Rules) With(p Policies) (*Rules, error) {
 	return other, nil
 }
 
-// Decide decides about a request at a site: the one of that name at the host, or the first one there. False: no site of
-// ours has the host.
-func (r *Rules) Decide(site string, request policy.Request, p *identity.Principal) (policy.Decision, bool) {
+// At gives the rules of a site: the one of that name at the host, or the first one there. False: no site of ours has the
+// host.
+func (r *Rules) At(host, site string) (*policy.Set, bool) {
 	r.mu.Lock()
-	at := r.at(request.Host)
-	sites := r.sites
-	r.mu.Unlock()
+	defer r.mu.Unlock()
+	at := r.at(host)
 	if len(at) == 0 {
-		return policy.Decision{}, false
+		return nil, false
 	}
 	n := at[0]
 	for _, i := range at {
-		if sites[i].name() == site {
+		if r.sites[i].name() == site {
 			n = i
 		}
 	}
-	return r.current.Load().sets[n].Decide(request, p), true
+	return r.current.Load().sets[n], true
 }
 
 // at gives the sites at a folded host.

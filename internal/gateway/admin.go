@@ -42,6 +42,10 @@ var adminCalls = map[string]adminCall{
 	"roles.revoke": func(ctx context.Context, g *Gateway, raw json.RawMessage) (any, error) {
 		return changeRoles(ctx, g, raw, g.accounts.RevokeRoles)
 	},
+	"policy.show":     adminPolicyShow,
+	"policy.explain":  adminPolicyExplain,
+	"policy.diff":     adminPolicyDiff,
+	"explain":         adminExplain,
 	"sessions.list":   adminSessionsList,
 	"sessions.revoke": adminSessionsRevoke,
 	"keys.list":       adminKeysList,

@@ -13,6 +13,8 @@ import (
 // Checker tells what the site of a host would decide about a request, without sending it anywhere.
 type Checker interface {
 	Check(q Question) policy.Decision
+	// Explain tells how that decision comes about; false when no rule would be asked, with the decision alone.
+	Explain(q Question) (policy.Trace, bool)
 }
 
 // Question is a request that somebody might send.
