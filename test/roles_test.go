@@ -108,7 +108,8 @@ func TestRolesOnTheCommandLine(t *testing.T) {
 // adminAPI is a gateway whose API administrators use.
 var adminAPI = share(plot{sites: site("api.test", "\ttruxe {\n\t\tallow role staff\n\t}\n\treverse_proxy UPSTREAM")})
 
-// The roles' part of the API: who may, what it answers, and that what it changes counts at once. SE-14 CS-01
+// SE-14 CS-01 AU-01: the roles' part of the API: who may, what it answers, that what it changes counts at once, and that a
+// refusal is in the log.
 func TestRolesOverTheAPI(t *testing.T) {
 	s := adminAPI.open(t)
 	root := s.withBearer("api.test", s.login("api.test", "root", adminPassword).Access)
@@ -119,6 +120,8 @@ func TestRolesOverTheAPI(t *testing.T) {
 		s.bare("api.test").api(c.method, c.call, nil).problem(http.StatusUnauthorized, "login_required")
 		if p := pia.api(c.method, c.call, nil).problem(http.StatusForbidden, "permission_required"); !strings.Contains(p.Detail, "truxe:roles:") {
 			t.Errorf("%s: %s", c.call, p.Detail)
+		} else if line := s.cli("audit", "list", "--reference", p.Reference, "-o", "jsonl"); !strings.Contains(line, `"authz_fail"`) || !strings.Contains(line, p.Detail[len("This needs the permission "):len(p.Detail)-1]) {
+			t.Errorf("%s %s is not in the log under %s: %s", c.method, c.call, p.Reference, line)
 		}
 	}
 	pia.get("/x", program).want(http.StatusForbidden)

@@ -73,7 +73,7 @@ func (c *call) mayHandOut(role string) error {
 	m := c.Accounts.Model()
 	for _, permission := range m.Permissions([]string{role}) {
 		if _, ok := m.Allows(c.entry.Principal.Roles, permission); !ok {
-			return &identity.Error{Code: identity.CodePermissionRequired, Detail: "This role grants more than you have."}
+			return c.denied("This role grants more than you have.", permission)
 		}
 	}
 	return nil

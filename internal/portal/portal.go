@@ -73,6 +73,7 @@ type call struct {
 	api        bool
 	credential authn.Credential
 	entry      *authn.Entry
+	reference  string // of the audit record of a refusal
 }
 
 type handler func(c *call) error
@@ -316,7 +317,10 @@ func (c *call) ctx() context.Context { return c.r.Context() }
 // fail writes an error as a page or as problem+json.
 func (c *call) fail(err error) {
 	known, ok := asError(err)
-	reference := identity.NewReference()
+	reference := c.reference
+	if reference == "" {
+		reference = identity.NewReference()
+	}
 	if !ok {
 		c.Accounts.Logger.Error("request failed", "path", c.path, "reference", reference, "error", err)
 		known = &identity.Error{Code: identity.CodeInternal}
