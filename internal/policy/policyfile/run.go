@@ -78,9 +78,12 @@ func (c Case) run(set *policy.Set, reached map[string]bool) *CaseResult {
 	if c.ambiguous {
 		failed.Got, failed.Code, failed.Why = Deny, string(identity.CodeAmbiguousPath), []string{"the path can be read in more than one way; the gateway answers 400"}
 	} else {
-		d := set.Decide(c.request, c.principal)
-		failed.Got, failed.Code = OutcomeOf(d), string(d.Code)
-		c.explain(set, failed, reached)
+		t := set.Explain(c.request, c.principal)
+		reach(t, reached)
+		if failed.Got = OutcomeOf(t.Decision); failed.Got == c.Want {
+			return nil
+		}
+		failed.Code, failed.Why = string(t.Decision.Code), why(t)
 	}
 	if failed.Got == c.Want {
 		return nil
@@ -89,17 +92,7 @@ func (c Case) run(set *policy.Set, reached map[string]bool) *CaseResult {
 }
 
 // OutcomeOf is the word of tests for a decision.
-func OutcomeOf(d policy.Decision) Outcome {
-	switch {
-	case d.Allow:
-		return Allow
-	case d.Ask != identity.Assurance{}:
-		return StepUp
-	case d.NeedLogin:
-		return Login
-	}
-	return Deny
-}
+func OutcomeOf(d policy.Decision) Outcome { return Outcome(d.Verdict()) }
 
 // place is the file and line of a case.
 func (c Case) place() string { return fmt.Sprintf("%s:%d", c.At.File, c.At.Line) }
