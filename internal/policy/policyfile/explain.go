@@ -7,7 +7,7 @@ import (
 )
 
 // maxWhy is how many rules are told of a case that failed: those about the request, then what nearly was.
-const maxWhy = 12
+const maxWhy = 6
 
 // why tells, a rule a line, how a decision came about (AZ-11).
 func why(t policy.Trace) []string {
