@@ -45,6 +45,8 @@ type App struct {
 	RateLimits *RateLimits `json:"rate_limits,omitempty"`
 	// A YAML file of users, applied at start, at reload and when it changes.
 	UsersFile string `json:"users_file,omitempty"`
+	// The mail server that takes security notices. Default: none, and no notices.
+	SMTP *SMTP `json:"smtp,omitempty"`
 	// Where the audit log goes beside the database.
 	Audit *Audit `json:"audit,omitempty"`
 	// Origins of other sites whose pages may call the API with the user's cookie.
@@ -176,6 +178,9 @@ func (a *App) resolve() (gateway.Config, error) {
 		c.RateLimits = gateway.RateLimits{Login: l.Login.rate(), Address: l.Address.rate()}
 	}
 	c.UsersFile = a.UsersFile
+	if a.SMTP != nil {
+		c.SMTP = gateway.SMTP{URL: r.secret("smtp", a.SMTP.URL), From: a.SMTP.From}
+	}
 	if a.Audit != nil {
 		c.Audit = gateway.Audit{File: a.Audit.File, Continue: a.Audit.OnFailure == "continue"}
 	}

@@ -46,34 +46,48 @@ func TestDirectiveBecomesItsHandlersBeforeTheProxy(t *testing.T) {
 // Mistakes are errors with file, line and the nearest word; what this version does not have is refused, not ignored.
 func TestMistakesNameTheLineAndTheNearestWord(t *testing.T) {
 	for text, want := range map[string]string{
-		"{\n\ttruxe {\n\t\tportall auth.test\n\t}\n}":                         `unknown option "portall"; did you mean "portal"?, at Caddyfile:3`,
-		"app.test {\n\ttruxe {\n\t\tpubilc /x\n\t}\n}":                        `did you mean "public"`,
-		"app.test {\n\ttruxe protal\n}":                                       `did you mean "portal"`,
-		"{\n\ttruxe {\n\t\tmfa\n\t}\n}":                                       `wrong argument count`,
-		"{\n\ttruxe {\n\t\tmfa requird\n\t}\n}":                               `mfa cannot be "requird"; did you mean "required"?`,
-		"{\n\ttruxe {\n\t\tmfa required for admin\n\t}\n}":                    "mfa is `optional` or `required [for role <role...>]`, at Caddyfile:3",
-		"{\n\ttruxe {\n\t\tmfa optional for role staff\n\t}\n}":               "mfa is `optional` or",
-		"{\n\ttruxe {\n\t\tmfa required for role\n\t}\n}":                     "mfa is `optional` or",
-		"{\n\ttruxe {\n\t\tmfa optional\n\t\tmfa required\n\t}\n}":            "both `optional` and `required`",
-		"{\n\ttruxe {\n\t\tmfa required for role a\n\t\tmfa required\n\t}\n}": "required for everybody already",
-		"{\n\ttruxe {\n\t\tpolicies ./policies\n\t}\n}":                       `"policies" is not available in this version`,
-		"{\n\ttruxe {\n\t\tsession {\n\t\t\tidle soon\n\t\t}\n\t}\n}":         `not a duration`,
-		"{\n\ttruxe {\n\t\tstorage mysql x\n\t}\n}":                           `unknown storage "mysql"`,
-		"app.test {\n\ttruxe forward_auth\n}":                                 "needs `hosts`",
-		"app.test {\n\ttruxe {\n\t\tallow rol staff\n\t}\n}":                  `did you mean "role"`,
-		"{\n\ttruxe {\n\t\tpassword {\n\t\t\thash bcrypt 31\n\t\t}\n\t}\n}":   `from 10 to 15`,
-		"app.test {\n\ttruxe {\n\t\tmode report\n\t}\n}":                      `"mode" is not available in this version`,
-		"app.test {\n\ttruxe {\n\t\trequire mfaa\n\t}\n}":                     `"mfaa" is unknown; did you mean "mfa"`,
-		"app.test {\n\ttruxe {\n\t\trequire mfa 10m\n\t}\n}":                  "require mfa [max_age <duration>]",
-		"app.test {\n\ttruxe {\n\t\trequire passkey max_age soon\n\t}\n}":     `max_age: "soon" is not a duration`,
-		"app.test {\n\ttruxe {\n\t\trequire mfa max_age 200ms\n\t}\n}":        `max_age is a second or more, at Caddyfile:3`,
-		"app.test {\n\ttruxe {\n\t\trequire network 10.1.0.0/8\n\t}\n}":       "did you mean 10.0.0.0/8?, at Caddyfile:3",
-		"app.test {\n\ttruxe {\n\t\trequire network office\n\t}\n}":           `"office" is no network`,
-		"app.test {\n\ttruxe {\n\t\tassertion yes\n\t}\n}":                    `assertion cannot be "yes"`,
-		"{\n\ttruxe {\n\t\tsmtp smtp://x\n\t}\n}":                             `"smtp" is not available in this version`,
+		"{\n\ttruxe {\n\t\tportall auth.test\n\t}\n}":                              `unknown option "portall"; did you mean "portal"?, at Caddyfile:3`,
+		"app.test {\n\ttruxe {\n\t\tpubilc /x\n\t}\n}":                             `did you mean "public"`,
+		"app.test {\n\ttruxe protal\n}":                                            `did you mean "portal"`,
+		"{\n\ttruxe {\n\t\tmfa\n\t}\n}":                                            `wrong argument count`,
+		"{\n\ttruxe {\n\t\tmfa requird\n\t}\n}":                                    `mfa cannot be "requird"; did you mean "required"?`,
+		"{\n\ttruxe {\n\t\tmfa required for admin\n\t}\n}":                         "mfa is `optional` or `required [for role <role...>]`, at Caddyfile:3",
+		"{\n\ttruxe {\n\t\tmfa optional for role staff\n\t}\n}":                    "mfa is `optional` or",
+		"{\n\ttruxe {\n\t\tmfa required for role\n\t}\n}":                          "mfa is `optional` or",
+		"{\n\ttruxe {\n\t\tmfa optional\n\t\tmfa required\n\t}\n}":                 "both `optional` and `required`",
+		"{\n\ttruxe {\n\t\tmfa required for role a\n\t\tmfa required\n\t}\n}":      "required for everybody already",
+		"{\n\ttruxe {\n\t\tpolicies ./policies\n\t}\n}":                            `"policies" is not available in this version`,
+		"{\n\ttruxe {\n\t\tsession {\n\t\t\tidle soon\n\t\t}\n\t}\n}":              `not a duration`,
+		"{\n\ttruxe {\n\t\tstorage mysql x\n\t}\n}":                                `unknown storage "mysql"`,
+		"app.test {\n\ttruxe forward_auth\n}":                                      "needs `hosts`",
+		"app.test {\n\ttruxe {\n\t\tallow rol staff\n\t}\n}":                       `did you mean "role"`,
+		"{\n\ttruxe {\n\t\tpassword {\n\t\t\thash bcrypt 31\n\t\t}\n\t}\n}":        `from 10 to 15`,
+		"app.test {\n\ttruxe {\n\t\tmode report\n\t}\n}":                           `"mode" is not available in this version`,
+		"app.test {\n\ttruxe {\n\t\trequire mfaa\n\t}\n}":                          `"mfaa" is unknown; did you mean "mfa"`,
+		"app.test {\n\ttruxe {\n\t\trequire mfa 10m\n\t}\n}":                       "require mfa [max_age <duration>]",
+		"app.test {\n\ttruxe {\n\t\trequire passkey max_age soon\n\t}\n}":          `max_age: "soon" is not a duration`,
+		"app.test {\n\ttruxe {\n\t\trequire network 10.1.0.0/8\n\t}\n}":            "did you mean 10.0.0.0/8?, at Caddyfile:3",
+		"app.test {\n\ttruxe {\n\t\trequire network office\n\t}\n}":                `"office" is no network`,
+		"app.test {\n\ttruxe {\n\t\tassertion yes\n\t}\n}":                         `assertion cannot be "yes"`,
+		"{\n\ttruxe {\n\t\twebhook https://x\n\t}\n}":                              `"webhook" is not available in this version`,
+		"{\n\ttruxe {\n\t\tsmtp smtp://x\n\t}\n}":                                  "smtp needs whom its mails are from",
+		"{\n\ttruxe {\n\t\tsmtp smtp://x {\n\t\t\tform a@b\n\t\t}\n\t}\n}":         `unknown option of smtp "form"; did you mean "from"?, at Caddyfile:4`,
+		"{\n\ttruxe {\n\t\tsmtp smtp://u:pa%ss@x {\n\t\t\tfrom a@b\n\t\t}\n\t}\n}": "the password of smtp stands in the configuration",
 	} {
 		if _, err := adaptText(text); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%s: %v, want %q", text, err, want)
+		}
+	}
+}
+
+// AU-07 a password in an address is seen although the address is no URL, and a placeholder is none.
+func TestPasswordsInAddresses(t *testing.T) {
+	for address, plain := range map[string]bool{
+		"smtp://u:pass@h": true, "smtp://u:pa%ss@h": true, "smtp://u:p@{env.X}@h": true, "redis://:pa ss@h": true,
+		"smtp://u:{env.X}@h:587": false, "smtp://{env.U}:{env.P}@h": false, "{env.SMTP}": false, "smtp://h:25": false, "redis://:{file./x/y}@h": false,
+	} {
+		if err := refusePasswordInText("smtp", address); (err != nil) != plain {
+			t.Errorf("%s: %v", address, err)
 		}
 	}
 }

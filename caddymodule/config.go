@@ -106,6 +106,14 @@ type RateLimits struct {
 	Address *Rate `json:"address,omitempty"`
 }
 
+// SMTP says which mail server takes the notices about people's accounts.
+type SMTP struct {
+	// The server: `smtp://` (STARTTLS) or `smtps://`, with user and password. Accepts `{env.*}` and `{file.*}`.
+	URL string `json:"url,omitempty"`
+	// Whom the notices are from: `Example <no-reply@example.com>`.
+	From string `json:"from,omitempty"`
+}
+
 // Audit says where the audit log is copied to, beside the database.
 type Audit struct {
 	// A file that gets every event as a JSON line.

@@ -44,6 +44,7 @@ func parseGlobalOption(d *caddyfile.Dispenser, existing any) (any, error) {
 //		mfa            optional | required [for role <role...>]
 //		rate_limit     login|address <events> <window>
 //		users_file     <file>
+//		smtp           <url> { from <address> }
 //		audit          { file <path> ; on_failure deny|continue }
 //		cors           <origin...>
 //		brand          { name ; logo ; accent ; support }
@@ -67,11 +68,12 @@ func (a *App) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
 			"mfa":        func() error { return a.readMFA(d) },
 			"rate_limit": func() error { return a.readRateLimit(d) },
 			"users_file": func() error { return oneArg(d, &a.UsersFile) },
+			"smtp":       func() error { return a.readSMTP(d) },
 			"audit":      func() error { return a.readAudit(d) },
 			"cors":       func() error { return someArgs(d, &a.CORS) },
 			"brand":      func() error { return a.readBrand(d) },
 		}
-		maps.Copy(w, later(d, "policies", "provider", "smtp", "webhook"))
+		maps.Copy(w, later(d, "policies", "provider", "webhook"))
 		if err := readBlock(d, "option", w); err != nil {
 			return err
 		}
@@ -264,6 +266,24 @@ func (a *App) readRateLimit(d *caddyfile.Dispenser) error {
 		a.RateLimits.Address = rate
 	default:
 		return d.Errf("unknown rate_limit %q%s", which, nearest.Hint(which, []string{"login", "address"}))
+	}
+	return nil
+}
+
+func (a *App) readSMTP(d *caddyfile.Dispenser) error {
+	s := new(SMTP)
+	if err := oneArg(d, &s.URL); err != nil {
+		return err
+	}
+	if err := refusePasswordInText("smtp", s.URL); err != nil {
+		return d.Err(err.Error())
+	}
+	a.SMTP = s
+	if err := readBlock(d, "option of smtp", words{"from": func() error { return oneArg(d, &s.From) }}); err != nil {
+		return err
+	}
+	if s.From == "" {
+		return d.Err(`smtp needs whom its mails are from, for example: from "Example <no-reply@example.com>"`)
 	}
 	return nil
 }

@@ -30,6 +30,9 @@ func refusePasswordInText(what, address string) error {
 	password := ""
 	if u, err := url.Parse(address); err == nil && u.User != nil {
 		password, _ = u.User.Password()
+	} else if err != nil { // as with a placeholder, or a character that should have been encoded
+		_, rest, _ := strings.Cut(address, "://")
+		_, password, _ = strings.Cut(rest[:max(strings.LastIndexByte(rest, '@'), 0)], ":")
 		if strings.HasPrefix(password, "{") {
 			return nil
 		}
@@ -53,6 +56,9 @@ func (a *App) plainSecrets() error {
 	}
 	if a.Redis != nil {
 		errs = append(errs, refusePasswordInText("redis", a.Redis.URL))
+	}
+	if a.SMTP != nil {
+		errs = append(errs, refusePasswordInText("smtp", a.SMTP.URL))
 	}
 	if a.JWT != nil {
 		errs = append(errs, refuseKeyInText("private_key", a.JWT.PrivateKey))

@@ -73,6 +73,7 @@ func TestSecretInTheConfigurationItselfIsRefused(t *testing.T) {
 		"storage":        "storage postgres postgres://truxe:" + secret + "@127.0.0.1/truxe",
 		"storage, DSN":   `storage postgres "host=127.0.0.1 user=truxe password=` + secret + `"`,
 		"redis":          "redis redis://:" + secret + "@127.0.0.1:6379/0",
+		"smtp":           "smtp smtp://truxe:" + secret + "@mail.example.com {\n\t\t\tfrom a@example.com\n\t\t}",
 		"from {$NAME}":   "encryption_key {$SECRET_IN_ENVIRONMENT}",
 	} {
 		t.Run(name, func(t *testing.T) {

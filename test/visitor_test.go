@@ -74,7 +74,6 @@ func (v *visitor) try(method, path, body string, headers ...[]string) (answer, e
 	if err != nil {
 		return answer{}, err
 	}
-	req.Header.Set("User-Agent", "story")
 	for _, list := range headers {
 		for i := 0; i+1 < len(list); i += 2 {
 			if list[i] == "Host" {
@@ -83,6 +82,9 @@ func (v *visitor) try(method, path, body string, headers ...[]string) (answer, e
 				req.Header[http.CanonicalHeaderKey(list[i])] = append(req.Header[http.CanonicalHeaderKey(list[i])], list[i+1])
 			}
 		}
+	}
+	if req.Header.Get("User-Agent") == "" {
+		req.Header.Set("User-Agent", "story")
 	}
 	if v.bearer != "" {
 		req.Header.Set("Authorization", "Bearer "+v.bearer)

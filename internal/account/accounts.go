@@ -39,6 +39,9 @@ type Accounts struct {
 	Logger    *slog.Logger
 	Now       func() time.Time
 
+	// MailWaits is called when notices by mail wait to be sent. nil: there is no mail server, and none are written.
+	MailWaits func()
+
 	// MFA says who must have a second factor.
 	MFA MFARule
 	// Box seals authenticator secrets and codes that are being shown; Keyed keys the hashes of recovery codes, at least 32
@@ -100,6 +103,9 @@ func (a *Accounts) change(ctx context.Context, do func(tx *store.Tx, out *effect
 				return err
 			}
 		}
+		if err := a.queueNotices(ctx, tx, &out); err != nil {
+			return err
+		}
 		for _, e := range out.events {
 			if _, err := a.Audit.Within(ctx, tx, e); err != nil {
 				return err
@@ -129,6 +135,7 @@ type effects struct {
 	revoked []store.Revocation
 	changed []identity.ID // users whose row or roles changed
 	events  []audit.Event
+	left    []identity.User // as they were, of those who have another e-mail address now
 }
 
 func (o *effects) audit(e audit.Event) { o.events = append(o.events, e) }

@@ -39,15 +39,19 @@ func (a *Accounts) open(ctx context.Context, tx *store.Tx, eff *effects, o openi
 			return out, err
 		}
 	}
+	details := map[string]string{"kind": o.kind, "method": o.method}
 	if o.kind == session.Browser {
 		if out.Device, err = a.rememberDevice(ctx, tx, eff, o, s.ID); err != nil {
 			return out, err
+		}
+		if out.Device != o.cookie {
+			details[newDevice] = "yes"
 		}
 	}
 	e := o.by.event(audit.AuthnLoginSuccess, "success")
 	e.Actor = audit.Actor{ID: o.user.ID.String(), Name: o.user.Username}
 	e.Session = s.ID.String()
-	e.Details = map[string]string{"kind": o.kind, "method": o.method}
+	e.Details = details
 	eff.audit(e)
 	return out, nil
 }

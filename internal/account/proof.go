@@ -103,14 +103,15 @@ func (a *Accounts) noteWrongCode(ctx context.Context, by By, user identity.User,
 		e.Details[k] = v
 	}
 	return a.change(ctx, func(tx *store.Tx, out *effects) error {
-		out.audit(e)
 		if errors.Is(cause, errUsedCode) {
+			out.audit(e)
 			return nil
 		}
-		_, err := tx.AddFactorFailure(ctx, user.ID)
+		failures, err := tx.AddFactorFailure(ctx, user.ID)
 		if errors.Is(err, store.ErrNotFound) { // deleted meanwhile
 			err = nil
 		}
+		out.audit(reachingCeiling(e, failures))
 		return err
 	})
 }

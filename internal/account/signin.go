@@ -237,11 +237,11 @@ func (a *Accounts) failed(ctx context.Context, by By, user store.UserRecord, pas
 		e.Reason = "user_disabled"
 	}
 	err := a.change(ctx, func(tx *store.Tx, out *effects) error {
-		out.audit(e)
-		_, err := tx.AddFailure(ctx, user.ID)
+		failures, err := tx.AddFailure(ctx, user.ID)
 		if errors.Is(err, store.ErrNotFound) {
 			err = nil
 		}
+		out.audit(reachingCeiling(e, failures))
 		return err
 	})
 	if err != nil {

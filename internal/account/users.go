@@ -161,6 +161,7 @@ func (a *Accounts) auditUpdate(ctx context.Context, tx *store.Tx, out *effects, 
 	}
 	if before.Email != after.Email || before.Name != after.Name || before.Managed != after.Managed {
 		out.audit(userEvent(by, audit.UserUpdated, after))
+		out.leaves(before, after)
 	}
 	return nil
 }

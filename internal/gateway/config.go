@@ -27,6 +27,7 @@ type Config struct {
 	MFA            MFA
 	RateLimits     RateLimits
 	UsersFile      string
+	SMTP           SMTP
 	Audit          Audit
 	// CORS lists the origins that may call pages and API with credentials, exactly.
 	CORS  []string
@@ -130,6 +131,12 @@ type RateLimits struct {
 type Rate struct {
 	Events int
 	Window time.Duration
+}
+
+// SMTP says who takes security notices. An empty URL: nobody, and none are written.
+type SMTP struct {
+	URL  string // smtp:// or smtps://, see mail.Parse
+	From string // "Example <no-reply@example.com>"
 }
 
 // Audit says where the log is copied and what happens when it cannot be written.

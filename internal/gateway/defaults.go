@@ -17,6 +17,7 @@ import (
 	"github.com/truxeio/caddy-truxe/internal/cluster"
 	"github.com/truxeio/caddy-truxe/internal/cors"
 	"github.com/truxeio/caddy-truxe/internal/credential"
+	"github.com/truxeio/caddy-truxe/internal/mail"
 	"github.com/truxeio/caddy-truxe/internal/portal/view"
 	"github.com/truxeio/caddy-truxe/internal/secret"
 	"github.com/truxeio/caddy-truxe/internal/token"
@@ -126,6 +127,11 @@ func Check(c Config) error {
 	}
 	if c.Password.MinLengthWithMFA > c.Password.MinLength {
 		return errors.New("password min_length_with_mfa is greater than min_length")
+	}
+	if c.SMTP.URL != "" {
+		if _, err := mail.Parse(c.SMTP.URL, c.SMTP.From); err != nil {
+			return err
+		}
 	}
 	if _, err := cors.New(c.CORS); err != nil {
 		return err

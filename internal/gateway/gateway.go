@@ -29,8 +29,9 @@ type Gateway struct {
 	accounts *account.Accounts
 	gate     *gate.Gate
 	portal   *portal.Portal
+	mailer   *mailer // nil without a mail server
 
-	stop func()
+	stop context.CancelFunc // ends what runs for this configuration
 	done sync.WaitGroup
 }
 
@@ -45,7 +46,15 @@ func New(ctx context.Context, e *Engine, cfg Config) (*Gateway, error) {
 	if err := g.firstStart(ctx); err != nil {
 		return nil, err
 	}
-	return g, g.watchUsersFile(ctx)
+	if !cfg.Offline {
+		run, stop := context.WithCancel(context.WithoutCancel(ctx))
+		g.stop = stop
+		g.watchUsersFile(run)
+		if g.mailer != nil {
+			g.done.Go(func() { g.mailer.run(run) })
+		}
+	}
+	return g, nil
 }
 
 func (g *Gateway) build() error {
@@ -76,6 +85,12 @@ func (g *Gateway) build() error {
 		Metrics: cfg.Metrics, Logger: cfg.Logger, Now: cfg.Now,
 		MFA: account.MFARule(cfg.MFA), Box: e.box, Keyed: e.codeKey, Brand: cfg.Brand.Name, Origin: cfg.originOf,
 		AccessLifetime: cfg.JWT.Access, RefreshLifetime: cfg.JWT.Refresh, LongestSession: max(cfg.Session.Max, cfg.Session.Remember),
+	}
+	if g.mailer, err = newMailer(e, cfg); err != nil {
+		return err
+	}
+	if g.mailer != nil {
+		g.accounts.MailWaits = g.mailer.waits
 	}
 	origins, err := cors.New(cfg.CORS)
 	if err != nil {
@@ -291,12 +306,10 @@ func (g *Gateway) applyUsersFile(ctx context.Context) error {
 
 // watchUsersFile applies the file again when its content changes: Caddy does not reload a configuration that is equal
 // to the byte (CADDY-FACTS section 1). A file that cannot be read keeps what was applied before.
-func (g *Gateway) watchUsersFile(ctx context.Context) error {
-	if g.cfg.UsersFile == "" || g.cfg.Offline {
-		return nil
+func (g *Gateway) watchUsersFile(run context.Context) {
+	if g.cfg.UsersFile == "" {
+		return
 	}
-	run, cancel := context.WithCancel(context.WithoutCancel(ctx))
-	g.stop = cancel
 	last := fileSum(g.cfg.UsersFile)
 	g.done.Add(1)
 	go func() {
@@ -319,7 +332,6 @@ func (g *Gateway) watchUsersFile(ctx context.Context) error {
 			}
 		}
 	}()
-	return nil
 }
 
 func fileSum(path string) [32]byte {

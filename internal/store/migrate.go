@@ -131,6 +131,7 @@ var tables = map[string]string{
 	"pending_signins": pendingColumns,
 	"factor_settings": "user_id, preferred, failures",
 	"one_times":       "kind, hash, subject, created, expires",
+	"mails":           mailColumns + ", ended, outcome",
 	"meta":            "key, value",
 	"locks":           "name",
 	"audit":           auditColumns,

@@ -8,6 +8,13 @@ import (
 // endedSessionsStay is how long a session that has ended can still be looked at.
 const endedSessionsStay = 7 * 24 * time.Hour
 
+// endedMailsStay is how long a mail is kept for the limits that count it, and unsentMailsStay how long one waits when no
+// node has a mail server: nobody is told of last month when one is configured.
+const (
+	endedMailsStay  = 24 * time.Hour
+	unsentMailsStay = 7 * 24 * time.Hour
+)
+
 // Purge deletes what has expired at now and gives the number of rows it took itself (rows that fall with them are not
 // counted). Each batch is a statement of its own, so that nobody waits long; stopped half-way it goes on next time.
 func (s *Store) Purge(ctx context.Context, now time.Time) (int64, error) {
@@ -26,6 +33,8 @@ func (s *Store) Purge(ctx context.Context, now time.Time) (int64, error) {
 		{"purge half sign-ins", "DELETE FROM pending_signins WHERE key IN (SELECT key FROM pending_signins WHERE expires <= $1 LIMIT $2)", now},
 		{"purge unfinished authenticators", "DELETE FROM totp_secrets WHERE id IN (SELECT id FROM totp_secrets WHERE expires > 0 AND expires <= $1 LIMIT $2)", now},
 		{"purge one-time codes", "DELETE FROM one_times WHERE (kind, hash) IN (SELECT kind, hash FROM one_times WHERE expires <= $1 LIMIT $2)", now},
+		{"purge ended mails", "DELETE FROM mails WHERE id IN (SELECT id FROM mails WHERE ended > 0 AND ended <= $1 LIMIT $2)", now.Add(-endedMailsStay)},
+		{"purge unsent mails", "DELETE FROM mails WHERE id IN (SELECT id FROM mails WHERE ended = 0 AND due <= $1 LIMIT $2)", now.Add(-unsentMailsStay)},
 	} {
 		for {
 			n, err := s.exec(ctx, p.action, p.query, ms(p.at), batch)
