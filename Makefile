@@ -3,8 +3,9 @@ SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
 FUZZTIME ?= 20s
+ORACLE ?= 10000000
 
-.PHONY: help build run test check race race-factors fuzz kill bench fmt lint arrows requirements
+.PHONY: help build run test check race race-factors oracle fuzz kill bench fmt lint arrows requirements
 
 help: ## show the targets
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## */\t/' | expand -t 15
@@ -37,6 +38,9 @@ race: ## the inner packages under the race detector
 
 race-factors: ## 1,000 rounds of 50 racing uses of one code, on SQLite and on two nodes with PostgreSQL and Redis
 	TRUXE_RACE_ROUNDS=1000 go test -count=1 -timeout 2h -v -run Racing ./internal/account
+
+oracle: ## ORACLE (10,000,000) random decisions against a slow evaluator of the policy text
+	TRUXE_ORACLE_TRIPLES=$(ORACLE) go test -count=1 -timeout 3h -v -run TestTheEngineAgreesWithTheOracle ./internal/policy
 
 fuzz: ## every fuzz target for FUZZTIME (20s)
 	@FUZZTIME=$(FUZZTIME) scripts/fuzz

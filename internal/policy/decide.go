@@ -67,7 +67,7 @@ func (j *judgement) judge(r *Request, path string, reported bool) Decision {
 		return j.among(r, j.set.all, path, reported)
 	}
 	var room [48]int32
-	return j.among(r, j.set.index.find(room[:0], r, path), path, reported)
+	return j.among(r, j.set.index.find(room[:0], r.Host, path, methodBit(r.Method)), path, reported)
 }
 
 // among decides by the rules listed, which stand in the order of Set.rules: of several alike the one with the least id

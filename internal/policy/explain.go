@@ -154,7 +154,7 @@ func (s *Set) remedy(r Request, p *identity.Principal, d Decision) string {
 	case d.NeedLogin:
 		return s.firstOf(r, &identity.Principal{}, "After signing in", try)
 	case d.Code == identity.CodeNetworkDenied:
-		for i := range s.rules {
+		for _, i := range s.near(&r, r.Path) {
 			if c := &s.rules[i]; c.id == d.Rule && len(c.networks) > 0 {
 				inside := r
 				inside.Addr = c.networks[0].Addr()
@@ -176,7 +176,7 @@ func (s *Set) firstOf(r Request, p *identity.Principal, before string, try func(
 		before += " "
 	}
 	tried := 0
-	for i := range s.rules {
+	for _, i := range s.near(&r, r.Path) {
 		c := &s.rules[i]
 		if c.effect == EffectDeny || c.report || c.unconditional() || !c.matches(&r, r.Path) {
 			continue

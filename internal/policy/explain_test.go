@@ -193,5 +193,11 @@ func BenchmarkExplainWith10000Rules(b *testing.B) {
 				s.Explain(Request{Host: "app0.test", Method: "GET", Path: "/nowhere/at/all", Now: noon}, member).Compact()
 			}
 		})
+		b.Run(name+" brief", func(b *testing.B) {
+			b.ReportAllocs()
+			for b.Loop() {
+				s.Brief(Request{Host: "app0.test", Method: "GET", Path: "/nowhere/at/all", Now: noon}, member).Compact()
+			}
+		})
 	}
 }

@@ -102,13 +102,12 @@ func (n *node) child(seg string, wild bool) *node {
 }
 
 // find appends the rules that may match, in order and each once.
-func (x *index) find(found []int32, r *Request, path string) []int32 {
+func (x *index) find(found []int32, host, path string, method uint16) []int32 {
 	var buf [maxDepth]uint64
 	hashes := x.hash(buf[:0], path)
-	method := methodBit(r.Method)
 	found = append(found, x.rest...)
 	found = x.any.collect(found, hashes, method)
-	if n := x.hosts[r.Host]; n != nil {
+	if n := x.hosts[host]; n != nil {
 		found = n.collect(found, hashes, method)
 	}
 	slices.Sort(found)
@@ -152,6 +151,8 @@ func pick(found []int32, entries []entry, method uint16) []int32 {
 	return found
 }
 
+const anyMethod uint16 = 1<<16 - 1
+
 var methodNames = []string{http.MethodGet, http.MethodHead, http.MethodPost, http.MethodPut, http.MethodPatch, http.MethodDelete, http.MethodOptions, http.MethodConnect, http.MethodTrace}
 
 // methodBit gives a known method a bit of its own and all others one together.
@@ -166,7 +167,7 @@ func methodBit(method string) uint16 {
 
 func methodsOf(c *compiled) uint16 {
 	if len(c.methods) == 0 {
-		return 1<<16 - 1
+		return anyMethod
 	}
 	bits := uint16(0)
 	for _, m := range append(slices.Clone(methodNames), c.methods...) {

@@ -153,9 +153,9 @@ func (c *compiled) unconditional() bool {
 	return len(c.source.Roles)+len(c.source.Permissions)+len(c.users)+len(c.clients) == 0
 }
 
-// byPermission: nothing but a permission puts somebody among those whom the rule names.
+// byPermission: nothing but a permission puts somebody among those whom the rule names, and it names somebody.
 func (c *compiled) byPermission() bool {
-	return len(c.source.Permissions) > 0 && len(c.roles)+len(c.users)+len(c.clients) == 0
+	return len(c.roles)+len(c.users)+len(c.clients) == 0
 }
 
 // admits tells whether somebody signed in is one of those the rule names.
