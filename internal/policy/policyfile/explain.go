@@ -1,12 +1,43 @@
 package policyfile
 
-import "github.com/truxeio/caddy-truxe/internal/policy"
+import (
+	"fmt"
 
-// explain says which rules were looked at and marks those that were reached.
-func (c Case) explain(set *policy.Set, failed *CaseResult, reached map[string]bool) {
-	d := set.Decide(c.request, c.principal)
-	reached[d.Rule] = true
-	if d.Rule != "" {
-		failed.Why = append(failed.Why, "decided by "+d.Rule)
+	"github.com/truxeio/caddy-truxe/internal/policy"
+)
+
+// maxWhy is how many rules are told of a case that failed: those about the request, then what nearly was.
+const maxWhy = 6
+
+// why tells, a rule a line, how a decision came about (AZ-11).
+func why(t policy.Trace) []string {
+	width := 0
+	steps := t.Steps[:min(len(t.Steps), maxWhy)]
+	for _, s := range steps {
+		width = max(width, len(s.Rule))
+	}
+	var lines []string
+	for _, s := range steps {
+		mode := ""
+		if s.Report {
+			mode = " (report)"
+		}
+		lines = append(lines, fmt.Sprintf("%-8s %-*s  %-5s  %s%s", s.Effect, width, s.Rule, s.Outcome, s.Why, mode))
+	}
+	if more := len(t.Steps) - len(steps) + t.Omitted; more > 0 {
+		lines = append(lines, fmt.Sprintf("and %d more", more))
+	}
+	if t.Remedy != "" {
+		lines = append(lines, t.Remedy)
+	}
+	return lines
+}
+
+// reach marks the rules that had a say: they let in, refuse, or were met.
+func reach(t policy.Trace, reached map[string]bool) {
+	for _, s := range t.Steps {
+		if s.Outcome != policy.No {
+			reached[s.Rule] = true
+		}
 	}
 }

@@ -39,7 +39,7 @@ type CaseResult struct {
 func RunTests(doc *Document, tests []TestFile) (*Report, error) {
 	report := &Report{Files: []FileResult{}, Untested: []string{}}
 	reached := map[string]bool{}
-	sets := map[string]*policy.Set{}
+	sets := map[string]*tested{}
 	for _, f := range tests {
 		key := strings.Join(f.Policies, "\x00")
 		set := sets[key]
@@ -48,7 +48,8 @@ func RunTests(doc *Document, tests []TestFile) (*Report, error) {
 			if err != nil {
 				return nil, err
 			}
-			if set, err = policy.Compile(rules, doc.Roles); err != nil {
+			set = &tested{rules: rules, roles: doc.Roles, byHost: map[string]*policy.Set{}}
+			if set.all, err = policy.Compile(rules, doc.Roles); err != nil {
 				return nil, err
 			}
 			sets[key] = set
@@ -72,34 +73,54 @@ func RunTests(doc *Document, tests []TestFile) (*Report, error) {
 	return report, nil
 }
 
+// tested are the rules of some files.
+type tested struct {
+	rules  []policy.Rule
+	roles  *policy.RoleModel
+	all    *policy.Set
+	byHost map[string]*policy.Set
+}
+
+// about gives the rules for one host. An explanation looks at every rule of its set, and of 10,000 few are for the host.
+func (s *tested) about(host string) *policy.Set {
+	if set := s.byHost[host]; set != nil {
+		return set
+	}
+	var some []policy.Rule
+	for _, r := range s.rules {
+		if len(r.Hosts) == 0 || slices.Contains(r.Hosts, host) {
+			some = append(some, r)
+		}
+	}
+	set, err := policy.Compile(some, s.roles)
+	if err != nil { // not so: all of them compile
+		set = s.all
+	}
+	s.byHost[host] = set
+	return set
+}
+
 // run gives nil when the outcome is the expected one.
-func (c Case) run(set *policy.Set, reached map[string]bool) *CaseResult {
+func (c Case) run(set *tested, reached map[string]bool) *CaseResult {
 	failed := &CaseResult{Case: c, Place: c.place()}
 	if c.ambiguous {
 		failed.Got, failed.Code, failed.Why = Deny, string(identity.CodeAmbiguousPath), []string{"the path can be read in more than one way; the gateway answers 400"}
 	} else {
-		d := set.Decide(c.request, c.principal)
+		d := set.all.Decide(c.request, c.principal)
+		reach(set.about(c.request.Host).Explain(c.request, c.principal), reached)
 		failed.Got, failed.Code = OutcomeOf(d), string(d.Code)
-		c.explain(set, failed, reached)
 	}
 	if failed.Got == c.Want {
 		return nil
+	}
+	if !c.ambiguous {
+		failed.Why = why(set.all.Explain(c.request, c.principal))
 	}
 	return failed
 }
 
 // OutcomeOf is the word of tests for a decision.
-func OutcomeOf(d policy.Decision) Outcome {
-	switch {
-	case d.Allow:
-		return Allow
-	case d.Ask != identity.Assurance{}:
-		return StepUp
-	case d.NeedLogin:
-		return Login
-	}
-	return Deny
-}
+func OutcomeOf(d policy.Decision) Outcome { return Outcome(d.Verdict()) }
 
 // place is the file and line of a case.
 func (c Case) place() string { return fmt.Sprintf("%s:%d", c.At.File, c.At.Line) }

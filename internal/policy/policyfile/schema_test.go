@@ -2,7 +2,7 @@ package policyfile
 
 import (
 	"bytes"
-	"io/fs"
+	"encoding/json"
 	"slices"
 	"strconv"
 	"strings"
@@ -137,6 +137,16 @@ func TestSchemaAndLoaderAgree(t *testing.T) {
 	if seen[true] < 3 || seen[false] < 20 {
 		t.Errorf("only %v test fixtures were compared", seen)
 	}
+	text, err := policies.Files.ReadFile("policy.schema.json")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var listed struct {
+		Defs struct{ Method struct{ Enum []string } } `json:"$defs"`
+	}
+	if err := json.Unmarshal(text, &listed); err != nil || !slices.Equal(listed.Defs.Method.Enum, methods) {
+		t.Errorf("the schema's methods are not the loader's: %v, %v", listed.Defs.Method.Enum, err)
+	}
 	shipped, err := ReadFS(policies.Files, "policies")
 	if err != nil {
 		t.Fatal(err)
@@ -151,9 +161,6 @@ func TestSchemaAndLoaderAgree(t *testing.T) {
 			t.Errorf("%s: %v", s.Name, invalid)
 		}
 	}
-	if _, err := fs.Stat(policies.Files, "policy.schema.json"); err != nil {
-		t.Error(err)
-	}
 }
 
 // policyFixtures are policies of other tests, the shipped ones and those of the documents.
@@ -167,6 +174,11 @@ func policyFixtures(t *testing.T) map[string]string {
 		"public":  "rules: [{id: a.b_c-d, effect: public, paths: [/healthz], mode: report, reason: x}]\n", "max_age": "rules: [{id: a, effect: require, require: {max_age: 1.5h}}]\n"}
 	for name, c := range mistakes {
 		all[name] = c.text
+	}
+	for i, m := range fenced.FindAllStringSubmatch(readGuide(t), -1) {
+		if m[2] == "yaml" && strings.Contains(m[3], "effect:") {
+			all["guide "+strconv.Itoa(i)] = m[3]
+		}
 	}
 	return all
 }

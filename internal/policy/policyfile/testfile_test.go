@@ -187,7 +187,7 @@ tests:
 	if err := report.WriteText(&text); err != nil {
 		t.Fatal(err)
 	}
-	for _, want := range []string{"FAIL  policies/orders_test.yaml:8       GET /admin/%3Ckeys%3E as vic: want step_up, got allow\n", "orders-read", "FAIL  policies/orders_test.yaml:10", "got deny (ambiguous_path)",
+	for _, want := range []string{"FAIL  policies/orders_test.yaml:8       GET /admin/%3Ckeys%3E as vic: want step_up, got allow\n", "        allow    orders-read   yes    orders:read through role viewer\n", "        require  admin-mfa ", "FAIL  policies/orders_test.yaml:10", "got deny (ambiguous_path)",
 		"rules without a test: keys, office-only, orders-health, orders-write, robots\n", "3 cases, 2 failed\n"} {
 		if !strings.Contains(text.String(), want) {
 			t.Errorf("%q is missing in\n%s", want, text.String())
