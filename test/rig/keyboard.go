@@ -38,8 +38,17 @@ const stopScript = `(back => {
 	return { What: e.outerHTML.replace(/\s+/g, " ").slice(0, 160), Faults: faults };
 })`
 
-// focusables are what the keyboard has to reach on a page, in the order of the document.
-const focusables = `[...document.querySelectorAll("a[href],button,input:not([type=hidden]),select,textarea,summary,[tabindex='0']")].filter(e => e.tabIndex >= 0 && e.checkVisibility({ visibilityProperty: true }))`
+// focusables are what the keyboard has to reach on a page, in the order of the document; where a flex box says that it is
+// read as it is seen, in that.
+const focusables = `(() => {
+	const place = e => { const up = e.parentElement; if (!up) return [];
+		const order = getComputedStyle(up).readingFlow === "flex-visual" ? Number(getComputedStyle(e).order) : 0;
+		return [...place(up), order, [...up.children].indexOf(e)]; };
+	const before = (a, b) => { const i = a.findIndex((n, i) => n !== b[i]); return i < 0 ? -1 : a[i] - (b[i] ?? -1); };
+	return [...document.querySelectorAll("a[href],button,input:not([type=hidden]),select,textarea,summary,[tabindex='0']")]
+		.filter(e => e.tabIndex >= 0 && e.checkVisibility({ visibilityProperty: true }))
+		.map(e => [e, place(e)]).sort((a, b) => before(a[1], b[1])).map(p => p[0]);
+})()`
 
 // Type presses the keys of a text, one after the other, on whatever has the focus.
 func (b *Chromium) Type(text string) {
