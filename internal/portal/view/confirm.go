@@ -16,7 +16,7 @@ type Confirm struct {
 	Method  string
 	Methods []string
 	// Missing is a factor that the rule asks for and this person does not have (MethodPasskey or MethodTOTP): the page
-	// leads to its set-up and has no form.
+	// leads to its set-up and has no form. "elsewhere": what they have works on other hosts only.
 	Missing string
 	// Minutes is how long it will not be asked again; 0 says nothing.
 	Minutes   int
