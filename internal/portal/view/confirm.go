@@ -54,9 +54,6 @@ func (p Confirm) Shown() string {
 // Others are further ways.
 func (p Confirm) Others() []string { return others(p.Shown(), p.Methods) }
 
-// PauseMinutes is the pause in whole minutes, rounded up.
-func (p Confirm) PauseMinutes() int { return Login{Pause: p.Pause}.PauseMinutes() }
-
 // StepUp answers the POST of an app that asks for a factor again, in place, so that a reload sends the same body again
 // (UX section 1.2). Status 401.
 type StepUp struct {
