@@ -285,8 +285,14 @@ func TestStepUpInTheBrowser(t *testing.T) {
 // download presses what sends a file and gives what is in it.
 func (v *viewer) download(t *testing.T, selector string) string {
 	t.Helper()
+	return v.saves(t, func() { v.Click(selector) })
+}
+
+// saves gives what is in the file that the browser gets for it.
+func (v *viewer) saves(t *testing.T, ask func()) string {
+	t.Helper()
 	dir := v.Downloads()
-	v.Click(selector)
+	ask()
 	var files []string
 	rig.WaitFor(t, 8*time.Second, "a file", func() bool {
 		files, _ = filepath.Glob(filepath.Join(dir, "*.txt"))

@@ -194,3 +194,44 @@ func TestRequiredPasskeyIsSetUpInTheBrowser(t *testing.T) {
 		t.Errorf("the last factor is gone: %s", list)
 	}
 }
+
+// MF-11, MF-13: whose only passkey is another host's adds one here, long after the sign-in by recovery code: the page asks
+// for a further code, says how many are left, and leads back.
+func TestPasskeyOfAnotherHostIsNoDeadEndInTheBrowser(t *testing.T) {
+	v, f, device := withPasskeys(t, "pilar")
+	v.Open(v.at("app", "/.truxe/account/passkeys"))
+	v.signIn(f.name, f.password)
+	v.WaitText("h1", "Passkeys")
+	device.Present(true)
+	v.Click(passkeyButton)
+	v.WaitText("main .note", "Your passkey is ready.")
+	v.Open(v.at("app", "/.truxe/account/recovery-codes"))
+	v.WaitText("h1", "Save your recovery codes") // made with the first factor
+	f.recovery = v.codes()
+
+	v.Open(v.at("vault", "/.truxe/account/passkeys"))
+	v.signIn(f.name, f.password)
+	v.WaitText("h1", "Enter a recovery code")
+	v.Fill("#code", f.rescue())
+	v.submit()
+	v.WaitText("h1", "9 recovery codes left")
+	f.s.stale(f.name)
+	v.Forget()
+	v.Open(v.at("vault", "/.truxe/account/passkeys"))
+	v.WaitVisible(passkeyButton)
+	v.Click(passkeyButton)
+	v.WaitText("h1", "Confirm it's you to add a passkey")
+	v.Fill("#code", "not a code")
+	v.submit()
+	v.WaitText(".summary", "That recovery code didn't match.")
+	v.check("confirm-by-recovery-code")
+	v.Fill("#code", f.rescue())
+	v.submit()
+	v.WaitText("h1", "8 recovery codes left")
+	v.quiet("used")
+	v.Click("main a.button")
+	v.WaitText("h1", "Passkeys")
+	v.Click(passkeyButton)
+	v.WaitText("main .note", "Your passkey is ready.")
+	v.quiet("two hosts, two passkeys")
+}

@@ -12,7 +12,7 @@ import (
 
 // ConfirmStep proves one factor again within a session.
 type ConfirmStep struct {
-	Method   string // MethodPassword, MethodTOTP or MethodPasskey
+	Method   string // MethodPassword, MethodTOTP, MethodPasskey or, where none of them can, MethodRecovery
 	Password string
 	Code     string
 	Passkey  json.RawMessage
@@ -36,8 +36,8 @@ func (a *Accounts) ConfirmWith(ctx context.Context, in ConfirmStep) (cookie stri
 			return "", err
 		}
 		return a.confirmed(ctx, in.By, user, session, renewed(session, a.Now()), shown{method: identity.MethodPassword})
-	case identity.MethodTOTP:
-		return a.confirmTOTP(ctx, in, user, session)
+	case identity.MethodTOTP, identity.MethodRecovery:
+		return a.confirmCode(ctx, in, user, session)
 	case identity.MethodPasskey:
 		err = a.tryPasskey(ctx, passkeyTry{want: challenge{For: PasskeyConfirm, Host: in.By.Host, Bound: bound(session.ID.String()), User: user.ID.String()},
 			answer: in.Passkey, owner: user.ID, address: in.Address, by: in.By, event: audit.AuthnMFAFail}, func(_ store.Passkey, factor shown) (err error) {
@@ -46,22 +46,34 @@ func (a *Accounts) ConfirmWith(ctx context.Context, in ConfirmStep) (cookie stri
 		})
 		return cookie, err
 	}
-	return "", &identity.Error{Code: identity.CodeInvalidRequest, Detail: "There is no such way to confirm."}
+	return "", errNoSuchWay
 }
 
-// confirmTOTP counts like the second step of a sign-in (LK-03).
-func (a *Accounts) confirmTOTP(ctx context.Context, in ConfirmStep, user store.UserRecord, session store.Session) (cookie string, err error) {
+var errNoSuchWay = &identity.Error{Code: identity.CodeInvalidRequest, Detail: "There is no such way to confirm."}
+
+// confirmCode counts like the second step of a sign-in (LK-03).
+func (a *Accounts) confirmCode(ctx context.Context, in ConfirmStep, user store.UserRecord, session store.Session) (cookie string, err error) {
 	f, err := a.Factors(ctx, user.ID, in.By.Host)
 	if err != nil {
 		return "", err
+	}
+	if in.Method == identity.MethodRecovery && !recoveryConfirms(f) {
+		return "", errNoSuchWay
 	}
 	try, err := a.Guard.Begin(ctx, attempt(user.ID, in.Address, nil))
 	if err != nil {
 		a.noteLimited(in.By, user, err)
 		return "", err
 	}
-	factor, details, err := a.checkTOTP(ctx, user.ID, in.Code)
-	locked := f.Failures >= ceiling
+	var factor shown
+	var details map[string]string
+	locked := false
+	if in.Method == identity.MethodTOTP {
+		locked = f.Failures >= ceiling
+		factor, details, err = a.checkTOTP(ctx, user.ID, in.Code)
+	} else {
+		factor, err = a.checkRecovery(user.ID, in.Code)
+	}
 	if err == nil && locked {
 		err = errWrongCode
 	}
@@ -74,7 +86,7 @@ func (a *Accounts) confirmTOTP(ctx context.Context, in ConfirmStep, user store.U
 		return cookie, nil
 	case wrongCode(err):
 		try.Fail()
-		if noted := a.noteWrongCode(ctx, in.By, user.User, identity.MethodTOTP, err, locked, details); noted != nil {
+		if noted := a.noteWrongCode(ctx, in.By, user.User, in.Method, err, locked, details); noted != nil {
 			return "", noted
 		}
 		return "", try.Refuse(err)
@@ -105,6 +117,9 @@ func (a *Accounts) confirmed(ctx context.Context, by By, user store.UserRecord, 
 			e.Details = map[string]string{"method": factor.method}
 		}
 		out.audit(e)
+		if factor.method == identity.MethodRecovery { // MF-11
+			out.audit(userEvent(by, audit.RecoveryUsed, now.User))
+		}
 		out.changed = append(out.changed, now.ID)
 		cookie, err = a.rotate(ctx, tx, by, session, p)
 		return err

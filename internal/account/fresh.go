@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/truxeio/caddy-truxe/internal/identity"
+	"github.com/truxeio/caddy-truxe/internal/store"
 )
 
 // FreshFor is how recently a factor must have been proven to change factors or end sessions (MF-13, SE-14).
@@ -31,8 +32,12 @@ func (a *Accounts) CheckFresh(ctx context.Context, p *identity.Principal) error 
 	return &identity.Error{Code: identity.CodeStepUpRequired, Detail: "Confirm it's you first.", Ask: ask}
 }
 
-// ConfirmMethods gives the methods with which the caller can meet ask on this host, best first; or the factor that is
-// missing (MethodTOTP for any second factor, MethodPasskey).
+// Elsewhere is missing to somebody whose only factors are passkeys of other hosts, with no recovery code left.
+const Elsewhere = "elsewhere"
+
+// ConfirmMethods gives the methods with which the caller can meet ask on this host, best first; or what is missing
+// (MethodTOTP for any second factor, MethodPasskey, Elsewhere). A recovery code is the way of those who have a second
+// factor but none that works here: it signed them in, too, and is as strong (MF-13).
 func (a *Accounts) ConfirmMethods(ctx context.Context, by By, ask identity.Assurance, host string) (methods []string, missing string, err error) {
 	user, _, err := a.self(ctx, by.Principal)
 	if err != nil {
@@ -54,6 +59,12 @@ func (a *Accounts) ConfirmMethods(ctx context.Context, by By, ask identity.Assur
 		methods = append(methods, identity.MethodTOTP)
 	}
 	if ask.MFA && len(methods) == 0 {
+		switch {
+		case recoveryConfirms(f):
+			return []string{identity.MethodRecovery}, "", nil
+		case f.Any():
+			return nil, Elsewhere, nil
+		}
 		return nil, identity.MethodTOTP, nil
 	}
 	methods = preferred(methods, f.Preferred)
@@ -61,4 +72,10 @@ func (a *Accounts) ConfirmMethods(ctx context.Context, by By, ask identity.Assur
 		methods = append(methods, identity.MethodPassword)
 	}
 	return methods, "", nil
+}
+
+// recoveryConfirms tells whether a recovery code may confirm: only where no other second factor can. Each code is there
+// for one emergency.
+func recoveryConfirms(f store.Factors) bool {
+	return f.Any() && f.PasskeysHere == 0 && f.TOTP.IsZero() && f.RecoveryLeft > 0
 }

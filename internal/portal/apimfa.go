@@ -230,7 +230,7 @@ func apiConfirm(c *call) error {
 	}
 	step := account.ConfirmStep{Method: in.Method, Password: in.Password, Code: in.Code, Address: c.address(), By: c.by()}
 	switch in.Method {
-	case view.MethodPassword, view.MethodTOTP:
+	case view.MethodPassword, view.MethodTOTP, view.MethodRecovery:
 		if err := apiCode(in.Method, in.Code); err != nil {
 			return err
 		}
@@ -240,7 +240,7 @@ func apiConfirm(c *call) error {
 			return err
 		}
 	default:
-		return bad("method can be password, totp or passkey.")
+		return bad("method can be password, totp, passkey or recovery_code.")
 	}
 	cookie, err := c.Accounts.ConfirmWith(c.ctx(), step)
 	if err != nil {

@@ -151,7 +151,11 @@ func submitConfirm(c *call) error {
 		return c.confirmFailed(err, a, step.Method)
 	}
 	c.setSession(cookie, c.entry.Principal.Expires)
-	c.redirect(http.StatusSeeOther, c.after(a))
+	to := c.after(a)
+	if step.Method == view.MethodRecovery { // how many are left comes first (MF-11)
+		to = c.Base + "/continue?recovery=1&r=" + url.QueryEscape(a.name)
+	}
+	c.redirect(http.StatusSeeOther, to)
 	return nil
 }
 

@@ -43,6 +43,9 @@ func (c *call) recoveryUsed(id string) error {
 	}
 	page := view.RecoveryUsed{Viewer: c.viewer(), Left: factors.RecoveryLeft, Continue: c.Base + "/continue?r=" + url.QueryEscape(id)}
 	page.Host, page.App = c.target(id)
+	if action, ok := confirmActions[id]; ok {
+		page.Continue = c.Base + action.back
+	}
 	c.View.Render(c.w, c.r, http.StatusOK, page)
 	return nil
 }

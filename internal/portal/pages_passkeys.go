@@ -45,6 +45,9 @@ func (c *call) passkeys(status int, page view.Passkeys) error {
 			page.Added, page.Rename = added, added
 		}
 	}
+	if !page.Renamed && !page.Removed { // a list read while a passkey is being added would have its device forget it
+		page.Signal = view.PasskeySignal{}
+	}
 	c.View.Render(c.w, c.r, status, page)
 	return nil
 }

@@ -17,6 +17,8 @@ var (
 	ErrConflict    = errors.New("already exists")       // a *ConflictError
 	ErrInvalid     = errors.New("not storable")         // text with NUL or broken UTF-8 in a field that must stay as it is
 	ErrUnavailable = errors.New("database unavailable") // wraps the driver's or network's error
+	// ErrNoTurn is an ErrUnavailable of which it is known that nothing was begun: others had every connection for too long.
+	ErrNoTurn = errors.New("no connection was free in time")
 )
 
 // ConflictError says which field is taken: "username", "email", "first_user", or the name of a key.

@@ -69,10 +69,16 @@ func wrap(action string, err error) error {
 	return fmt.Errorf("%s: %w", action, err)
 }
 
+// acquire waits for a connection. Who gets none in time is refused before anything of theirs has begun: SQLite has one
+// writer, PostgreSQL MaxConns of all kinds, and a queue longer than they work off in waitLimit is an overload: ErrNoTurn.
 func acquire(ctx context.Context, pool *sql.DB) (*sql.Conn, error) {
-	ctx, cancel := context.WithTimeout(ctx, waitLimit)
+	within, cancel := context.WithTimeout(ctx, waitLimit)
 	defer cancel()
-	return pool.Conn(ctx)
+	conn, err := pool.Conn(within)
+	if err != nil && within.Err() != nil && ctx.Err() == nil {
+		err = fmt.Errorf("%w: %w", ErrNoTurn, err)
+	}
+	return conn, err
 }
 
 // again repeats do with growing, jittered pauses while others are in the way, for waitLimit at most.

@@ -26,6 +26,7 @@ type BrowserOptions struct {
 	NoJavaScript bool
 	Look
 	Language string
+	Zoom     float64 // the browser's own, of every page: 4 is 400 %; the look's size is then the window's. Browser only
 }
 
 // Look is what a page is shown in.
@@ -60,7 +61,11 @@ func Browser(t testing.TB, o BrowserOptions) *Chromium {
 	if g := o.Gateway; g != nil {
 		rules = fmt.Sprintf("MAP *:443 127.0.0.1:%d,MAP *:80 127.0.0.1:%d,MAP * 127.0.0.1", g.Port("https"), g.Port("http"))
 	}
-	flags := chromiumFlags(t, rules, filepath.Join(tempDir(t), "profile"), o.Width, o.Height)
+	profile := filepath.Join(tempDir(t), "profile")
+	if o.Zoom != 0 {
+		zoom(t, profile, o.Zoom)
+	}
+	flags := chromiumFlags(t, rules, profile, o.Width, o.Height)
 	if o.Language != "" {
 		flags = append(flags, chromedp.Flag("accept-lang", o.Language))
 	}

@@ -1,8 +1,10 @@
 package rig_test
 
 import (
+	"encoding/base64"
 	"fmt"
 	"net"
+	"strings"
 	"testing"
 	"time"
 
@@ -135,4 +137,25 @@ func TestWindowsOfOneBrowserHaveCookiesAndLooksOfTheirOwn(t *testing.T) {
 	}
 	one.Open(g.URL("/?load=%2Fassets%2Fgone.js"))
 	rig.WaitFor(t, 5*time.Second, "the missing script is told", func() bool { return len(one.Complaints()) == 1 })
+}
+
+// What Walk looks for is found where it is: a stop without a ring, one that is covered, one in the wrong place, one out of
+// turn, and one that the keyboard does not reach. A page without faults has none.
+func TestKeyboardFaultsAreSeen(t *testing.T) {
+	b := rig.Window(t, rig.BrowserOptions{})
+	const well = `<style>:focus-visible{outline:2px solid red}</style><a href="/one">One</a><p><input id=two></p><p><button>Three</button></p>`
+	for fault, page := range map[string]string{
+		"":                      well,
+		"nothing shows":         well + `<style>button:focus-visible{outline:0}</style>`,
+		"it is covered by":      well + `<div style="position:fixed;inset:0 0 auto;height:40%"></div>`,
+		"on the wrong side":     well + `<p style="position:absolute;top:0;margin:0"><button>First</button></p>`,
+		"it jumps the queue":    well + `<p><button tabindex=1>First</button></p>`,
+		"the keyboard stops at": well + `<script>document.querySelector("button").onfocus = e => e.target.blur()</script>`,
+	} {
+		b.Open("data:text/html;base64," + base64.StdEncoding.EncodeToString([]byte("<!doctype html><body style='margin:30px'>"+page)))
+		found := strings.Join(b.Walk(), "\n")
+		if !strings.Contains(found, fault) || (fault == "") != (found == "") {
+			t.Errorf("a page with %q has %q", fault, found)
+		}
+	}
 }

@@ -41,9 +41,12 @@ func (b *Chromium) Show(l Look) {
 
 func (b *Chromium) show() error {
 	l := b.options.Look
-	_, size := chromedp.Call(b.Ctx, emulation.SetDeviceMetricsOverride, emulation.SetDeviceMetricsOverrideParams{
-		Width: l.Width, Height: l.Height, DeviceScaleFactor: 1,
-	})
+	var size error
+	if b.options.Zoom == 0 { // an emulated screen is not zoomed
+		_, size = chromedp.Call(b.Ctx, emulation.SetDeviceMetricsOverride, emulation.SetDeviceMetricsOverrideParams{
+			Width: l.Width, Height: l.Height, DeviceScaleFactor: 1,
+		})
+	}
 	scheme, forced := "light", "none"
 	if l.Dark {
 		scheme = "dark"

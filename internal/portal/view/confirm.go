@@ -16,7 +16,7 @@ type Confirm struct {
 	Method  string
 	Methods []string
 	// Missing is a factor that the rule asks for and this person does not have (MethodPasskey or MethodTOTP): the page
-	// leads to its set-up and has no form.
+	// leads to its set-up and has no form. "elsewhere": what they have works on other hosts only.
 	Missing string
 	// Minutes is how long it will not be asked again; 0 says nothing.
 	Minutes   int
@@ -53,9 +53,6 @@ func (p Confirm) Shown() string {
 
 // Others are further ways.
 func (p Confirm) Others() []string { return others(p.Shown(), p.Methods) }
-
-// PauseMinutes is the pause in whole minutes, rounded up.
-func (p Confirm) PauseMinutes() int { return Login{Pause: p.Pause}.PauseMinutes() }
 
 // StepUp answers the POST of an app that asks for a factor again, in place, so that a reload sends the same body again
 // (UX section 1.2). Status 401.

@@ -30,11 +30,13 @@ func (l *locale) funcs() template.FuncMap {
 		"handheld": handheld,
 		"icon":     icon,
 		"wait":     l.wait,
-		"letter":   letter,
-		"tone":     tone,
-		"device":   l.device,
-		"methods":  l.methods,
-		"qr":       l.qr,
+
+		"triesleft": l.triesLeft,
+		"letter":    letter,
+		"tone":      tone,
+		"device":    l.device,
+		"methods":   l.methods,
+		"qr":        l.qr,
 	}
 }
 
@@ -95,6 +97,15 @@ func (l *locale) wait(d time.Duration) (template.HTML, error) {
 	}
 	return template.HTML(fmt.Sprintf(`<span data-countdown="%d" data-minutes="%s" data-seconds="%s" aria-live="off">%s</span>`, n,
 		template.HTMLEscapeString(l.texts["wait.minutes"].other), template.HTMLEscapeString(l.texts["wait.seconds"].other), words)), nil
+}
+
+// triesLeft says how many tries remain before a pause, and how long that is: whole minutes, rounded up, or seconds. It is
+// the wait until the next try, not the window of the limit: `5 5m` gives one try back each minute.
+func (l *locale) triesLeft(tries int, pause time.Duration) (template.HTML, error) {
+	if pause < time.Minute {
+		return l.html("login.tries_left_seconds", "n", tries, "s", seconds(pause))
+	}
+	return l.html("login.tries_left", "n", tries, "m", int((pause+time.Minute-1)/time.Minute))
 }
 
 // letter is the first character of a name, for its tile.

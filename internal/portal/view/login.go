@@ -71,9 +71,6 @@ func (p Login) CookiesText() string {
 	return p.Host
 }
 
-// PauseMinutes is the pause in whole minutes, rounded up.
-func (p Login) PauseMinutes() int { return int((p.Pause + time.Minute - 1) / time.Minute) }
-
 // KeptFragment is the fragment, bounded.
 func (p Login) KeptFragment() string {
 	if len(p.Fragment) > maxFragmentSize {

@@ -58,9 +58,6 @@ func (p MFA) Recovery() bool {
 // Target is the app's name or host.
 func (p MFA) Target() string { return Login{Host: p.Host, App: p.App}.Target() }
 
-// PauseMinutes is the pause in whole minutes, rounded up.
-func (p MFA) PauseMinutes() int { return Login{Pause: p.Pause}.PauseMinutes() }
-
 // KeptFragment is the fragment, bounded.
 func (p MFA) KeptFragment() string { return Login{Fragment: p.Fragment}.KeptFragment() }
 

@@ -105,6 +105,7 @@ func factorStories() []story {
 		{"confirm-passkey", 200, view.Confirm{Viewer: alice, Action: "confirm.open", Host: "vault.example.com", Methods: []string{view.MethodPasskey, view.MethodTOTP, view.MethodPassword}, Minutes: 10, Return: "r1"}},
 		{"confirm-totp-wrong", 422, view.Confirm{Viewer: alice, Action: "confirm.recovery_codes", Method: view.MethodTOTP, Methods: []string{view.MethodPasskey, view.MethodTOTP}, Problems: wrong, TriesLeft: 2, Pause: 5 * time.Minute}},
 		{"confirm-missing", 200, view.Confirm{Viewer: alice, Action: "confirm.open", Host: "vault.example.com", Missing: view.MethodPasskey}},
+		{"confirm-elsewhere", 200, view.Confirm{Viewer: alice, Action: "confirm.add_passkey", Missing: "elsewhere"}},
 		{"confirm-missing-factor", 200, view.Confirm{Viewer: alice, Action: "confirm.open", Host: "vault.example.com", Missing: view.MethodTOTP}},
 		{"step-up", 401, view.StepUp{Viewer: alice, Host: "vault.example.com", ConfirmURL: "/.truxe/confirm?r=back", Resubmit: true, Reference: "R-7KQ2-X9FD"}},
 		{"step-up-cross", 401, view.StepUp{Viewer: alice, Host: "vault.example.com", ConfirmURL: "/.truxe/confirm", Reference: "R-7KQ2-X9FD"}},

@@ -76,11 +76,21 @@ if (printer) {
   printer.addEventListener('click', () => print());
 }
 
-// A pressed button says that it was heard. It stays enabled: a second press is harmless.
-for (const form of $$('form')) {
-  form.addEventListener('submit', (event) => event.submitter?.classList.add('busy'));
-}
-addEventListener('pageshow', () => $$('.busy').forEach((b) => b.classList.remove('busy')));
+// A pressed button says that it was heard, and a form is sent once: a double click, or Enter after the sixth digit has sent
+// a code by itself, would cut off the answer to the first, and with it the session's new cookie. After ten seconds
+// without an answer, or when the page is shown again, it may be sent again. A form whose answer is a file stays as it is.
+const sentAt = new Map();
+document.addEventListener('submit', (event) => {
+  const form = event.target;
+  if (event.defaultPrevented || 'stays' in form.dataset) return;
+  if (performance.now() - sentAt.get(form) < 10000) return event.preventDefault();
+  sentAt.set(form, performance.now());
+  event.submitter?.classList.add('busy');
+});
+addEventListener('pageshow', () => {
+  sentAt.clear();
+  $$('.busy').forEach((b) => b.classList.remove('busy'));
+});
 
 // The setup code comes behind #, which no server logs; it goes into the form and out of the address bar.
 const token = $('[data-setup-token]');

@@ -13,9 +13,11 @@ if (passkey) {
     said.replaceChildren(element('div', 'note bad', words));
   };
 
+  // The answer to a new passkey brings the session's new cookie; keepalive has the browser wait for it when somebody
+  // reloads or leaves the page meanwhile.
   const post = async (url, content) => {
     const answer = await fetch(url, {
-      method: 'POST', cache: 'no-store', body: JSON.stringify(content),
+      method: 'POST', cache: 'no-store', keepalive: true, body: JSON.stringify(content),
       headers: { 'Content-Type': 'application/json', Accept: 'application/json' },
     });
     const told = await answer.json().catch(() => ({}));
