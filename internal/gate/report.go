@@ -98,7 +98,7 @@ func denial(r *http.Request, c Client, v *verdict) audit.Event {
 		e.Details["roles"], e.Details["amr"] = strings.Join(p.Roles, ","), strings.Join(p.AMR, ",")
 	}
 	if v.set != nil {
-		e.Details[audit.PackedDetail] = audit.Pack(v.set.Explain(v.request, p).Compact())
+		e.Details[audit.PackedDetail] = audit.Pack(v.set.Brief(v.request, p).Compact())
 	}
 	return e
 }
