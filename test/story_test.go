@@ -52,12 +52,17 @@ type plot struct {
 	global  string // other global options
 	sites   string
 	env     []string
+	// policies are policy files, name and text by turns; in options, POLICIES stands for their folder.
+	policies []string
 }
 
 // tell starts a gateway for a story.
 func tell(t testing.TB, p plot) *story {
 	t.Helper()
 	s := &story{t: t, up: rig.Echo(t)}
+	if len(p.policies) > 0 {
+		p.options = strings.ReplaceAll(p.options, "POLICIES", policyFolder(t, p.policies...))
+	}
 	s.g = rig.Gateway(t, rig.Options{Caddyfile: s.caddyfile(p),
 		Env: append([]string{"TRUXE_ADMIN_USERNAME=root", "TRUXE_ADMIN_EMAIL=root@example.com",
 			"TRUXE_ADMIN_PASSWORD=" + adminPassword, ownKeyEnv()}, p.env...),
@@ -171,6 +176,16 @@ type lasting struct {
 
 func (l *lasting) Cleanup(f func()) { l.ends = append(l.ends, f) }
 
+// TempDir outlives the first test, too.
+func (l *lasting) TempDir() string {
+	dir, err := os.MkdirTemp("", "story-")
+	if err != nil {
+		l.Fatal(err)
+	}
+	l.Cleanup(func() { _ = os.RemoveAll(dir) })
+	return dir
+}
+
 func (l *lasting) Failed() bool { return !l.over && l.TB.Failed() }
 
 func (l *lasting) end() {
@@ -184,11 +199,16 @@ func (l *lasting) end() {
 func ownMatrix(t *testing.T, name string, into any) {
 	t.Helper()
 	raw, err := os.ReadFile(filepath.Join(rig.Root(), "test", "testdata", name))
-	if err == nil {
-		err = json.Unmarshal(raw, into)
-	}
 	if err != nil {
-		t.Fatalf("read the matrix %s: %v", name, err)
+		t.Fatal(err)
+	}
+	readJSON(t, raw, into)
+}
+
+func readJSON(t *testing.T, raw []byte, into any) {
+	t.Helper()
+	if err := json.Unmarshal(raw, into); err != nil {
+		t.Fatalf("read the matrix: %v", err)
 	}
 }
 
