@@ -126,7 +126,7 @@ func (a *App) scan(ctx caddy.Context) error {
 }
 
 func (s foundSite) info() gateway.SiteInfo {
-	info := gateway.SiteInfo{Host: s.host, Origin: s.origin(), ForwardHosts: s.hosts, Roles: s.allowRoles, Users: s.allowUsers, Handlers: s.handlers, StepUp: s.stepUp}
+	info := gateway.SiteInfo{Host: s.host, Origin: s.origin(), ForwardHosts: s.hosts, Roles: s.allowRoles, Handlers: s.handlers}
 	if s.app != nil {
 		info.App = gateway.AppLabel(*s.app)
 	}

@@ -12,7 +12,7 @@ import (
 	"github.com/spf13/cobra"
 	"gopkg.in/yaml.v3"
 
-	"github.com/truxeio/caddy-truxe/internal/gateway"
+	"github.com/truxeio/caddy-truxe/internal/policy"
 )
 
 // explain tells what happened under a reference.
@@ -50,7 +50,7 @@ func (c *cli) explained(call string, args any) error {
 	if err != nil {
 		return err
 	}
-	var e gateway.Explanation
+	var e policy.Explanation
 	if err := json.Unmarshal(raw, &e); err != nil {
 		return err
 	}
@@ -76,7 +76,7 @@ func (c *cli) explained(call string, args any) error {
 	return nil
 }
 
-func printExplanation(e gateway.Explanation) error {
+func printExplanation(e policy.Explanation) error {
 	who := "an anonymous visitor"
 	if e.User != "" {
 		who = e.User

@@ -2,6 +2,7 @@ package caddymodule
 
 import (
 	"encoding/json"
+	"strings"
 
 	"github.com/caddyserver/caddy/v2"
 	"github.com/caddyserver/caddy/v2/caddyconfig"
@@ -152,6 +153,15 @@ func (s *Site) words(d *caddyfile.Dispenser) words {
 			return readBlock(d, "option of app", words{
 				"icon":        func() error { return oneArg(d, &s.App.Icon) },
 				"description": func() error { return oneArg(d, &s.App.Description) },
+				"start": func() error {
+					if err := oneArg(d, &s.App.Start); err != nil {
+						return err
+					}
+					if !strings.HasPrefix(s.App.Start, "/") || strings.HasPrefix(s.App.Start, "//") {
+						return d.Errf("start is a path of the app, such as /home, not %q", s.App.Start)
+					}
+					return nil
+				},
 			})
 		},
 	}

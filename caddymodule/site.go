@@ -67,4 +67,6 @@ type AppLabel struct {
 	Name        string `json:"name"`
 	Icon        string `json:"icon,omitempty"`
 	Description string `json:"description,omitempty"`
+	// The path that opens the app. Default: /
+	Start string `json:"start,omitempty"`
 }

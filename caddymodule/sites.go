@@ -25,9 +25,7 @@ type foundSite struct {
 	behindProxy bool
 	app         *AppLabel
 	allowRoles  []string
-	allowUsers  []string
 	hosts       []string // of forward_auth
-	stepUp      bool     // it requires a factor
 	gates       []foundGate
 }
 
@@ -107,8 +105,6 @@ func (w *siteWalk) handlers(raws []json.RawMessage, hosts []string) {
 			BehindProxy bool        `json:"behind_proxy"`
 			App         *AppLabel   `json:"app"`
 			AllowRoles  []string    `json:"allow_roles"`
-			AllowUsers  []string    `json:"allow_users"`
-			Require     []Require   `json:"require"`
 		}
 		if json.Unmarshal(raw, &h) != nil {
 			continue
@@ -138,8 +134,7 @@ func (w *siteWalk) handlers(raws []json.RawMessage, hosts []string) {
 				gates = []foundGate{{site, h.Hosts}}
 			}
 			w.add(foundSite{gates: gates, host: strings.ToLower(host), handlers: []string{h.Handler}, behindProxy: h.BehindProxy,
-				app: h.App, allowRoles: h.AllowRoles, allowUsers: h.AllowUsers, hosts: h.Hosts,
-				stepUp: slices.ContainsFunc(h.Require, func(r Require) bool { return r.Kind != requireNetwork })})
+				app: h.App, allowRoles: h.AllowRoles, hosts: h.Hosts})
 		}
 	}
 }
@@ -161,12 +156,10 @@ func (w *siteWalk) add(s foundSite) {
 		old.gates = append(old.gates, s.gates...)
 		old.behindProxy = old.behindProxy || s.behindProxy
 		old.hosts = append(old.hosts, s.hosts...)
-		old.stepUp = old.stepUp || s.stepUp
 		if s.app != nil {
 			old.app = s.app
 		}
 		old.allowRoles = append(old.allowRoles, s.allowRoles...)
-		old.allowUsers = append(old.allowUsers, s.allowUsers...)
 		return
 	}
 	w.found = append(w.found, s)

@@ -35,43 +35,6 @@ func (c Config) RolesNamed() []string {
 	return slices.Compact(list)
 }
 
-// ruleRow is a rule as `policy show` prints it.
-type ruleRow struct {
-	ID      string   `json:"id"`
-	Effect  string   `json:"effect"`
-	Hosts   []string `json:"hosts"`
-	Methods []string `json:"methods"`
-	Paths   []string `json:"paths"`
-	From    []string `json:"networks"`
-	To      []string `json:"to"`
-	Require []string `json:"require"`
-	When    string   `json:"when"`
-	Reason  string   `json:"reason"`
-	Mode    string   `json:"mode"`
-	Place   string   `json:"place"`
-}
-
-func rowOf(r policy.Rule) ruleRow {
-	row := ruleRow{ID: r.ID, Effect: r.Effect.String(), Hosts: r.Hosts, Methods: r.Methods, Paths: append(slices.Clone(r.Paths), r.Globs...),
-		To: r.Whom(), Require: []string{}, Reason: r.Reason, Mode: "enforce", Place: r.At.String()}
-	for _, n := range r.From {
-		row.From = append(row.From, n.String())
-	}
-	if r.Effect == policy.EffectRequire {
-		row.To, row.Require = []string{}, r.Requires()
-	}
-	if r.When != nil {
-		row.When = r.When.String()
-	}
-	if r.Report {
-		row.Mode = "report"
-	}
-	if row.Place == "" {
-		row.Place = "Caddyfile"
-	}
-	return row
-}
-
 // adminPolicyShow lists the rules in force.
 func adminPolicyShow(_ context.Context, g *Gateway, raw json.RawMessage) (any, error) {
 	var in struct {
@@ -80,16 +43,18 @@ func adminPolicyShow(_ context.Context, g *Gateway, raw json.RawMessage) (any, e
 	if err := read(raw, &in); err != nil {
 		return nil, err
 	}
-	rules, err := g.cfg.Rules.Written(in.Site)
+	return policyBook{g}.Show(in.Site)
+}
+
+// Show lists the rules in force, or those that hold at a host.
+func (b policyBook) Show(host string) (policy.Listing, error) {
+	rules, err := b.g.cfg.Rules.Written(host)
 	if err != nil {
-		return nil, &identity.Error{Code: identity.CodeNotFound, Detail: err.Error()}
+		return policy.Listing{}, &identity.Error{Code: identity.CodeNotFound, Detail: err.Error()}
 	}
-	out := struct {
-		Items []ruleRow   `json:"items"`
-		State PolicyState `json:"state"`
-	}{Items: []ruleRow{}, State: g.policies.state()}
+	out := policy.Listing{Items: []policy.Row{}, State: b.g.policies.state()}
 	for _, r := range rules {
-		out.Items = append(out.Items, rowOf(r))
+		out.Items = append(out.Items, policy.RowOf(r))
 	}
 	return out, nil
 }

@@ -60,9 +60,8 @@ type SiteInfo struct {
 	Origin       string // "https://app.example.com", with a port when it is not the scheme's own
 	ForwardHosts []string
 	App          AppLabel
-	Roles, Users []string // of `allow`, to list the apps a person may open
+	Roles        []string // of `allow`
 	Handlers     []string
-	StepUp       bool // it requires a factor, which the page of apps marks
 }
 
 // AppLabel is how an app is listed.
@@ -70,6 +69,7 @@ type AppLabel struct {
 	Name        string
 	Icon        string
 	Description string
+	Start       string // the path that opens it; "" is "/"
 }
 
 // Storage says where durable truth lives. Driver "sqlite" (default) or "postgres".

@@ -17,63 +17,6 @@ import (
 	"github.com/truxeio/caddy-truxe/internal/store"
 )
 
-// Explanation tells how a decision came about: of a request that was answered, or of one that might be sent.
-type Explanation struct {
-	Reference string            `json:"reference,omitempty"`
-	Time      string            `json:"time,omitempty"`
-	Event     string            `json:"event,omitempty"` // of the audit log, when the reference is not of a decision
-	Method    string            `json:"method"`
-	URL       string            `json:"url"`
-	Path      string            `json:"path"` // the reading of the path that decided
-	User      string            `json:"user"` // "" is an anonymous visitor
-	Roles     []string          `json:"roles"`
-	AMR       []string          `json:"amr"`
-	IP        string            `json:"ip"`
-	Decision  string            `json:"decision"` // allow, deny, login, step_up; "" when nothing was decided
-	Code      identity.Code     `json:"code"`
-	Rule      string            `json:"rule"`
-	Reason    string            `json:"reason"`
-	Steps     []ExplainedRule   `json:"steps"`
-	Omitted   int               `json:"omitted"` // rules beyond those
-	Remedy    string            `json:"remedy"`
-	Details   map[string]string `json:"details,omitempty"`
-}
-
-// ExplainedRule is one rule that was looked at.
-type ExplainedRule struct {
-	Effect  string `json:"effect"`
-	Rule    string `json:"rule"`
-	Mode    string `json:"mode"`
-	Outcome string `json:"outcome"` // yes, no, UNMET
-	Why     string `json:"why"`
-	Place   string `json:"place"`
-}
-
-// take fills in what a trace knows.
-func (e *Explanation) take(t policy.Trace) {
-	e.Path, e.Decision, e.Code, e.Rule, e.Reason = t.Path, t.Decision.Verdict(), t.Decision.Code, t.Decision.Rule, t.Decision.Reason
-	e.Omitted, e.Remedy, e.Steps = t.Omitted, t.Remedy, []ExplainedRule{}
-	for _, s := range t.Steps {
-		mode := "enforce"
-		if s.Report {
-			mode = "report"
-		}
-		place := s.At.String()
-		if strings.HasPrefix(s.Rule, "caddyfile:") {
-			place = "Caddyfile"
-		}
-		e.Steps = append(e.Steps, ExplainedRule{s.Effect.String(), s.Rule, mode, s.Outcome.String(), s.Why, place})
-	}
-}
-
-func (e *Explanation) about(p *identity.Principal) {
-	e.Roles, e.AMR = []string{}, []string{}
-	if p == nil {
-		return
-	}
-	e.User, e.Roles, e.AMR = policy.LocalName(p), append(e.Roles, p.Roles...), append(e.AMR, p.AMR...)
-}
-
 // adminExplain tells what happened under a reference: an answer of this node that is still remembered, or a line of the
 // audit log.
 func adminExplain(ctx context.Context, g *Gateway, raw json.RawMessage) (any, error) {
@@ -85,11 +28,11 @@ func adminExplain(ctx context.Context, g *Gateway, raw json.RawMessage) (any, er
 	}
 	reference := strings.ToUpper(strings.TrimSpace(in.Reference))
 	if r, ok := g.engine.refusals.Find(reference); ok {
-		e := Explanation{Reference: reference, Time: stamp(r.At), Method: r.Method, URL: "https://" + r.Host + r.Path, IP: r.Address}
-		e.about(r.Principal())
+		e := policy.Explanation{Reference: reference, Time: stamp(r.At), Method: r.Method, URL: "https://" + r.Host + r.Path, IP: r.Address}
+		e.About(r.Principal())
 		t, _ := r.Trace()
 		t.Decision, t.Path = r.Decision, r.Path
-		e.take(t)
+		e.Take(t)
 		return e, nil
 	}
 	rows, err := g.engine.store.ListAudit(ctx, store.AuditFilter{Reference: reference, Limit: 1})
@@ -104,19 +47,19 @@ func adminExplain(ctx context.Context, g *Gateway, raw json.RawMessage) (any, er
 }
 
 // explainLine reads an event of the audit log.
-func explainLine(raw []byte) (Explanation, error) {
+func explainLine(raw []byte) (policy.Explanation, error) {
 	var line struct {
 		Time, Event, Outcome, IP, Host, Method, Path, Reason, Reference string
 		Actor                                                           audit.Actor
 		Details                                                         map[string]string
 	}
 	if err := json.Unmarshal(raw, &line); err != nil {
-		return Explanation{}, err
+		return policy.Explanation{}, err
 	}
-	e := Explanation{Reference: line.Reference, Time: line.Time, Method: line.Method, URL: "https://" + line.Host + line.Path, Path: line.Path, User: line.Actor.Name,
-		Roles: []string{}, AMR: []string{}, IP: line.IP, Code: identity.Code(line.Reason), Steps: []ExplainedRule{}}
+	e := policy.Explanation{Reference: line.Reference, Time: line.Time, Method: line.Method, URL: "https://" + line.Host + line.Path, Path: line.Path, User: line.Actor.Name,
+		Roles: []string{}, AMR: []string{}, IP: line.IP, Code: identity.Code(line.Reason), Steps: []policy.ExplainedRule{}}
 	if t, err := policy.ParseTrace(audit.Unpack(line.Details[audit.PackedDetail])); err == nil {
-		e.take(t)
+		e.Take(t)
 		e.Roles, e.AMR = words(line.Details["roles"]), words(line.Details["amr"])
 		if line.Outcome == "report" {
 			e.Remedy = strings.TrimSpace("Nothing was refused: the mode is report. " + e.Remedy)
@@ -137,39 +80,39 @@ func words(list string) []string {
 	return strings.Split(list, ",")
 }
 
-// adminPolicyExplain tells what would be decided about a request.
 func adminPolicyExplain(ctx context.Context, g *Gateway, raw json.RawMessage) (any, error) {
-	var in struct {
-		User    string `json:"user"` // "": an anonymous visitor
-		Method  string `json:"method"`
-		URL     string `json:"url"`
-		IP      string `json:"ip"`
-		MFA     bool   `json:"mfa"`
-		Passkey bool   `json:"passkey"`
-	}
-	if err := read(raw, &in); err != nil {
+	var q policy.Inquiry
+	if err := read(raw, &q); err != nil {
 		return nil, err
 	}
-	r, host, err := requestFor(ctx, in.Method, in.URL)
+	return policyBook{g}.Explain(ctx, q)
+}
+
+// policyBook is the rules in force for command line and API; it implements portal.Policies.
+type policyBook struct{ g *Gateway }
+
+// Explain tells what would be decided about a request.
+func (b policyBook) Explain(ctx context.Context, q policy.Inquiry) (policy.Explanation, error) {
+	r, host, err := requestFor(ctx, q.Method, q.URL)
 	if err != nil {
-		return nil, err
+		return policy.Explanation{}, err
 	}
-	if in.IP != "" {
-		if _, err := netip.ParseAddr(in.IP); err != nil {
-			return nil, &identity.Error{Code: identity.CodeInvalidRequest, Detail: in.IP + " is not an address"}
+	if q.IP != "" {
+		if _, err := netip.ParseAddr(q.IP); err != nil {
+			return policy.Explanation{}, &identity.Error{Code: identity.CodeInvalidRequest, Detail: q.IP + " is not an address"}
 		}
 	}
 	var p *identity.Principal
-	if in.User != "" {
-		u, err := named(ctx, g, in.User)
+	if q.User != "" {
+		u, err := named(ctx, b.g, q.User)
 		if err != nil {
-			return nil, err
+			return policy.Explanation{}, err
 		}
-		p = principalOf(u, g.now(), in.MFA, in.Passkey)
+		p = principalOf(u, b.g.now(), q.MFA, q.Passkey)
 	}
-	e := Explanation{Method: r.Method, URL: in.URL, IP: in.IP}
-	e.about(p)
-	e.take(g.explain(r, host, p, in.IP))
+	e := policy.Explanation{Method: r.Method, URL: q.URL, IP: q.IP}
+	e.About(p)
+	e.Take(b.g.explain(r, host, p, q.IP))
 	return e, nil
 }
 

@@ -115,7 +115,7 @@ func (g *Gateway) build() error {
 	g.gate = &gate.Gate{Verifier: auth, Pages: portal.GatePages{View: pages, Base: cfg.Path}, WayBack: flows, Audit: e.audit, Metrics: cfg.Metrics,
 		CORS: origins, Signer: &token.Asserter{Ring: e.ring, Issuer: g.issuerOf, Permissions: g.roles.claim, Roles: g.roles.number, Now: cfg.Now}, Streams: e.revoked, Refusals: &e.refusals, Records: e.records, Now: cfg.Now, Logger: cfg.Logger}
 	g.portal, err = portal.New(&portal.Portal{Base: cfg.Path, PortalHost: cfg.Portal, PortalOrigin: cfg.portalOrigin(), Sites: cfg.portalSites(),
-		Accounts: g.accounts, Verifier: auth, CORS: origins, View: pages, Flows: flows, Checker: cfg.Checker, Remember: cfg.Session.Remember, JWKS: e.ring.JWKS,
+		Accounts: g.accounts, Verifier: auth, CORS: origins, View: pages, Flows: flows, Checker: cfg.Checker, Policies: policyBook{g}, Remember: cfg.Session.Remember, JWKS: e.ring.JWKS,
 		Health: func() portal.Health { return e.health() }, Now: cfg.Now})
 	return err
 }
@@ -188,11 +188,24 @@ func (c Config) originOf(host string) string {
 	return ""
 }
 
+// portalSites are the hosts with their names. Of a host that other proxies ask for, all that is known is its name.
 func (c Config) portalSites() []portal.Site {
 	var list []portal.Site
 	for _, s := range c.Sites {
-		list = append(list, portal.Site{Host: s.Host, Origin: s.Origin, Name: s.App.Name, Icon: s.App.Icon, Description: s.App.Description,
-			Roles: s.Roles, Users: s.Users, StepUp: s.StepUp, PortalOnly: !slices.Contains(s.Handlers, "truxe_gate")})
+		site := portal.Site{Host: s.Host, Origin: s.Origin, Name: s.App.Name, Icon: s.App.Icon, Description: s.App.Description, Start: s.App.Start,
+			PortalOnly: !slices.Contains(s.Handlers, "truxe_gate")}
+		forwarded := site
+		if site.PortalOnly && len(s.ForwardHosts) > 0 {
+			site.Name = "" // it is the app's
+		}
+		list = append(list, site)
+		for _, host := range s.ForwardHosts {
+			forwarded.Host, forwarded.Origin, forwarded.PortalOnly = host, "https://"+host, false
+			if len(s.ForwardHosts) > 1 {
+				forwarded.Name = ""
+			}
+			list = append(list, forwarded)
+		}
 	}
 	return list
 }

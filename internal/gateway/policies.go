@@ -79,20 +79,11 @@ func testPolicies(sources []policyfile.Source) (*policyfile.Document, *policyfil
 	return doc, report, err
 }
 
-// PolicyState says which policy files are in force.
-type PolicyState struct {
-	Dir    string    `json:"dir"`
-	Digest string    `json:"digest"`
-	Since  time.Time `json:"since"`
-	// Problem is why newer files are not in force; "" when those in force are the newest.
-	Problem string `json:"problem,omitempty"`
-}
-
 // policyWatch keeps the rules at what the files say.
 type policyWatch struct {
 	g    *Gateway
 	mu   sync.Mutex
-	now  PolicyState
+	now  policy.FilesState
 	seen [sha256.Size]byte // what was applied or refused last
 	last [sha256.Size]byte // what the look before this one found
 }
@@ -102,7 +93,7 @@ func (g *Gateway) watchPolicies(run context.Context) {
 		return
 	}
 	w := &g.policies
-	w.g, w.now = g, PolicyState{Dir: g.cfg.Policies, Digest: g.cfg.Rules.Version(), Since: g.now()}
+	w.g, w.now = g, policy.FilesState{Dir: g.cfg.Policies, Digest: g.cfg.Rules.Version(), Since: stamp(g.now())}
 	g.cfg.Metrics.Ready("policies", true)
 	g.done.Go(func() {
 		tick := time.NewTicker(policyPoll)
@@ -162,12 +153,12 @@ func (w *policyWatch) done(digest string, err error) {
 	case err != nil:
 		w.now.Problem = err.Error()
 	case digest != w.now.Digest:
-		w.now.Digest, w.now.Since = digest, w.g.now()
+		w.now.Digest, w.now.Since = digest, stamp(w.g.now())
 	}
 }
 
-// state is for the command line.
-func (w *policyWatch) state() PolicyState {
+// state is for command line and API.
+func (w *policyWatch) state() policy.FilesState {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	return w.now

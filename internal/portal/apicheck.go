@@ -30,8 +30,8 @@ type Question struct {
 const (
 	maxChecks = 100 // items of a batch
 	maxAsked  = 8 << 10
-	checkRate = 600                   // calls a minute, for each person and node
-	rulesSeen = "truxe:policies:read" // who may read which rule decides
+	maxMethod = 32
+	checkRate = 600 // calls a minute, for each person and node
 )
 
 // checkItem asks for a request or for a permission.
@@ -55,23 +55,32 @@ func apiCheck(c *call) error {
 	if err := c.mayCheck(); err != nil {
 		return err
 	}
-	query, err := url.ParseQuery(c.r.URL.RawQuery)
-	if err != nil {
-		return bad("The query cannot be read.")
-	}
 	var item checkItem
-	for name, values := range query {
-		into, ok := map[string]*string{"method": &item.Method, "path": &item.Path, "host": &item.Host, "permission": &item.Permission}[name]
-		if !ok || len(values) != 1 {
-			return bad("The query takes method, path, host and permission, each once.")
-		}
-		*into = values[0]
+	if err := c.readQuery(map[string]*string{"method": &item.Method, "path": &item.Path, "host": &item.Host, "permission": &item.Permission},
+		"The query takes method, path, host and permission, each once."); err != nil {
+		return err
 	}
 	answer, err := c.check(item)
 	if err != nil {
 		return err
 	}
 	return c.json(http.StatusOK, answer)
+}
+
+// readQuery takes these parameters, each once at most; takes says so.
+func (c *call) readQuery(into map[string]*string, takes string) error {
+	query, err := url.ParseQuery(c.r.URL.RawQuery)
+	if err != nil {
+		return bad("The query cannot be read.")
+	}
+	for name, values := range query {
+		value, ok := into[name]
+		if !ok || len(values) != 1 {
+			return bad(takes)
+		}
+		*value = values[0]
+	}
+	return nil
 }
 
 // apiCheckAll answers a batch, in its order.
@@ -130,7 +139,7 @@ func (c *call) check(item checkItem) (checkAnswer, error) {
 	if answer.Code == "" && !d.Allow {
 		answer.Code = identity.CodeNoRule
 	}
-	if c.permitted(rulesSeen) {
+	if c.permitted(policiesRead) {
 		answer.Rule = d.Rule
 	}
 	return answer, nil
@@ -165,7 +174,7 @@ func (c *call) checkedHost(asked string) (string, error) {
 // askedRequest reads method and path as a server reads a request line: what no server would take is refused, and how the
 // path can be read is the judge's business.
 func askedRequest(asker *http.Request, item checkItem, host string) (*http.Request, error) {
-	if item.Method == "" || len(item.Method) > 32 || strings.ContainsFunc(item.Method, func(r rune) bool { return r <= ' ' || r >= 0x7f || strings.ContainsRune(`"(),/:;<=>?@[\]{}`, r) }) {
+	if item.Method == "" || len(item.Method) > maxMethod || strings.ContainsFunc(item.Method, func(r rune) bool { return r <= ' ' || r >= 0x7f || strings.ContainsRune(`"(),/:;<=>?@[\]{}`, r) }) {
 		return nil, bad("method is an HTTP method, such as GET.")
 	}
 	if !strings.HasPrefix(item.Path, "/") || len(item.Path) > maxAsked || strings.ContainsFunc(item.Path, func(r rune) bool { return r <= ' ' || r == 0x7f }) {

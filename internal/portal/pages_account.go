@@ -3,7 +3,6 @@ package portal
 import (
 	"net/http"
 	"net/url"
-	"slices"
 
 	"github.com/truxeio/caddy-truxe/internal/identity"
 	"github.com/truxeio/caddy-truxe/internal/portal/view"
@@ -38,23 +37,11 @@ func pageLauncher(c *call) error {
 		return nil
 	}
 	page := view.Launcher{Viewer: c.viewer(), FlowGone: query.Get("gone") != ""}
-	for _, s := range c.Sites {
-		if s.Host == "" || s.PortalOnly || !s.open(c.entry.Principal) {
-			continue
-		}
-		page.Apps = append(page.Apps, view.App{Name: s.Name, Host: s.Host, URL: s.Origin + "/", Description: s.Description, Icon: s.Icon,
-			StepUp: s.StepUp && c.entry.Principal.MFATime.IsZero()})
+	for _, app := range c.apps() {
+		page.Apps = append(page.Apps, view.App{Name: app.site.Name, Host: app.site.Host, URL: app.url, Description: app.site.Description, Icon: app.site.Icon, StepUp: app.stepUp})
 	}
 	c.View.Render(c.w, c.r, http.StatusOK, page)
 	return nil
-}
-
-// open tells whether the site's `allow` lets somebody in.
-func (s Site) open(p *identity.Principal) bool {
-	if len(s.Roles)+len(s.Users) == 0 || slices.Contains(s.Users, p.Username) {
-		return true
-	}
-	return slices.ContainsFunc(s.Roles, p.HasRole)
 }
 
 // recentEvents is how many events the account page shows.

@@ -28,9 +28,8 @@ type Health map[string]bool
 type Site struct {
 	Host, Origin            string
 	Name, Icon, Description string
-	Roles, Users            []string
-	ForwardAuth, PortalOnly bool
-	StepUp                  bool // it asks for more than a password
+	Start                   string // the path that opens the app
+	PortalOnly              bool
 }
 
 // Portal serves the gateway's own URLs for one configuration.
@@ -49,8 +48,9 @@ type Portal struct {
 	JWKS         func() (body []byte, etag string)
 	Health       func() Health
 	// Checker tells what a site would decide; nil: no site is known.
-	Checker Checker
-	Now     func() time.Time
+	Checker  Checker
+	Policies Policies
+	Now      func() time.Time
 
 	checks     *ratelimit.Site
 	routes     map[string]route

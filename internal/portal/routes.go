@@ -61,6 +61,9 @@ func routes() map[string]route {
 		"api/v1/password/change":       signed(methods{post: apiPasswordChange}),
 		"api/v1/check":                 signed(methods{get: apiCheck, post: apiCheckAll}),
 
+		"api/v1/apps":                          signed(methods{get: apiApps}),
+		"api/v1/admin/policies":                signed(methods{get: apiPolicies}),
+		"api/v1/admin/policies/explain":        signed(methods{post: apiExplain}),
 		"api/v1/admin/roles":                   signed(methods{get: apiRoles}),
 		"api/v1/admin/roles/{role}":            signed(methods{get: apiRole}),
 		"api/v1/admin/users/{id}/roles/{role}": signed(methods{put: apiGrantRole, del: apiRevokeRole}),
