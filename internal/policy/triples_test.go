@@ -342,3 +342,23 @@ func listed(rules []policy.Rule) string {
 	}
 	return b.String()
 }
+
+// A decision that asks a condition costs an allocation for the request and what CEL needs.
+func BenchmarkDecideWithCondition(b *testing.B) {
+	c, err := condition.Compile(`in_network(request.ip, "office") && request.method != "HEAD"`, networks)
+	if err != nil {
+		b.Fatal(err)
+	}
+	s, err := policy.Compile([]policy.Rule{{ID: "a", Effect: policy.EffectAllow, When: c}}, nil)
+	if err != nil {
+		b.Fatal(err)
+	}
+	r := policy.Request{Host: "app.test", Method: "GET", Path: "/orders/7", Addr: netip.MustParseAddr("10.1.2.3"), Now: noon}
+	p := &identity.Principal{Username: "al"}
+	b.ReportAllocs()
+	for b.Loop() {
+		if !s.Decide(r, p).Allow {
+			b.Fatal("refused")
+		}
+	}
+}
