@@ -22,11 +22,19 @@ func pageProfile(c *call) error {
 	return nil
 }
 
-// submitProfile changes one's own name and address. A new address asks for a fresh factor: it is where help is sent.
+// submitProfile changes one's own name and address, or gives one's data. A new address asks for a fresh factor: it is where
+// help is sent.
 func submitProfile(c *call) error {
 	form, err := c.pageForm()
 	if err != nil {
 		return err
+	}
+	if form.Get(view.FieldAction) == view.ActionExport {
+		data, err := c.Accounts.Export(c.ctx(), c.by())
+		if err != nil {
+			return c.askFirst(err, forExport)
+		}
+		return c.exported(data)
 	}
 	page := view.Profile{Viewer: c.viewer(), Name: form.Get(view.FieldName), Email: form.Get(view.FieldEmail)}
 	err = c.Accounts.UpdateProfile(c.ctx(), c.by(), page.Name, page.Email)

@@ -52,6 +52,7 @@ const (
 	ActionNew       = "new"        // RecoveryCodes: a new set
 	ActionDownload  = "download"   // RecoveryCodes: as a text file
 	ActionFinish    = "finish"     // RecoveryCodes: they are saved
+	ActionExport    = "export"     // Profile: one's own data as a file
 	ActionDefault   = "default"    // Account: FieldMethod is asked for first
 )
 

@@ -1,6 +1,7 @@
 package view
 
-// Profile is one's own name and address. It posts FieldName and FieldEmail to {base}/account/profile.
+// Profile is one's own name and address. It posts FieldName and FieldEmail to {base}/account/profile, and FieldAction =
+// ActionExport for one's own data as a file.
 type Profile struct {
 	Viewer      Viewer // as it is stored
 	Name, Email string // as typed
@@ -12,8 +13,6 @@ type Profile struct {
 	Managed  bool
 	Problems []Problem
 	Saved    bool
-	// ExportURL is where one's own data is downloaded; empty: not offered.
-	ExportURL string
 }
 
 func (p Profile) meta() meta {
