@@ -31,3 +31,15 @@ func TestTimeZoneIsOneThatExists(t *testing.T) {
 		t.Errorf("zone %q, %v, %d changes in the log, before %d", got, err, n.audited(audit.UserUpdated), before)
 	}
 }
+
+// A zone comes from a form: whatever it is, it is refused or a plain name.
+func FuzzTimeZone(f *testing.F) {
+	for _, seed := range []string{"Europe/Berlin", "Etc/GMT+5", "../x", "Local", "", "\x00", "a//b", "-", "+/"} {
+		f.Add(seed)
+	}
+	f.Fuzz(func(t *testing.T, name string) {
+		if zoneExists(name) && (len(name) > 64 || strings.ContainsAny(name, "\\.<>&\"' \x00") || strings.HasPrefix(name, "/")) {
+			t.Errorf("%q is a time zone", name)
+		}
+	})
+}
