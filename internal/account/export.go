@@ -10,6 +10,7 @@ import (
 // Export is what is kept about a person, without secrets.
 type Export struct {
 	User     store.UserRecord
+	TimeZone string
 	Factors  store.Factors
 	Passkeys []store.Passkey
 	Sessions []store.Session
@@ -39,6 +40,9 @@ func (a *Accounts) Export(ctx context.Context, by By) (out Export, err error) {
 		return out, err
 	}
 	out.User = user
+	if out.TimeZone, err = a.TimeZone(ctx, user.ID); err != nil {
+		return out, err
+	}
 	if out.Factors, err = a.Factors(ctx, user.ID, by.Host); err != nil {
 		return out, err
 	}

@@ -27,6 +27,7 @@ type profileJSON struct {
 	Created         string   `json:"created"`
 	LastSeen        string   `json:"last_seen"`
 	PasswordChanged string   `json:"password_changed"`
+	TimeZone        string   `json:"time_zone"`
 	Managed         bool     `json:"managed"` // by a file of whoever runs the gateway
 }
 
@@ -71,7 +72,7 @@ func (c *call) exported(data account.Export) error {
 	u, f := data.User, data.Factors
 	out := exportJSON{More: data.More, Sessions: []sessionJSON{}, Devices: []deviceJSON{}, Activity: []eventJSON{},
 		Profile: profileJSON{ID: u.ID.String(), Username: u.Username, Email: u.Email, Name: u.Name, Roles: notNil(u.Roles), Created: stamp(u.Created),
-			LastSeen: stamp(u.LastSeen), PasswordChanged: stamp(u.PasswordChanged), Managed: u.Managed != ""},
+			LastSeen: stamp(u.LastSeen), PasswordChanged: stamp(u.PasswordChanged), TimeZone: data.TimeZone, Managed: u.Managed != ""},
 		Factors: factorsJSON{TOTP: stamp(f.TOTP), TOTPUsed: stamp(f.TOTPUsed), Passkeys: []passkeyJSON{}, RecoveryMade: stamp(f.RecoveryMade), RecoveryLeft: f.RecoveryLeft,
 			Preferred: f.Preferred, ShortPassword: f.ShortPassword}}
 	for _, p := range data.Passkeys {
