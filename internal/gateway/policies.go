@@ -18,7 +18,10 @@ import (
 const policyPoll = time.Second
 
 // policyFiles are checked policy files as the sites' rules take them.
-type policyFiles struct{ *policyfile.Document }
+type policyFiles struct {
+	*policyfile.Document
+	tests *policyfile.Report
+}
 
 // RoleModel is what the files say of roles.
 func (p policyFiles) RoleModel() *policy.RoleModel { return p.Roles }
@@ -54,7 +57,7 @@ func checkPolicies(sources []policyfile.Source) (policyFiles, error) {
 		_ = report.WriteText(&text)
 		return policyFiles{}, fmt.Errorf("policies: tests fail\n%s", text.String())
 	}
-	return policyFiles{doc}, nil
+	return policyFiles{doc, report}, nil
 }
 
 // TestPolicies reads policy files and runs the tests beside them, whatever comes of them.
@@ -104,6 +107,9 @@ func (g *Gateway) watchPolicies(run context.Context) {
 	w := &g.policies
 	w.g, w.now = g, PolicyState{Dir: g.cfg.Policies, Digest: g.cfg.Rules.Version(), Since: g.now()}
 	g.cfg.Metrics.Ready("policies", true)
+	if files, ok := g.cfg.Rules.Policies().(policyFiles); ok {
+		w.warn(files)
+	}
 	g.done.Go(func() {
 		tick := time.NewTicker(policyPoll)
 		defer tick.Stop()
@@ -137,6 +143,7 @@ func (w *policyWatch) look() {
 		if err == nil {
 			if err = w.g.cfg.Rules.Replace(files); err == nil {
 				w.g.setRoles(files.Roles)
+				w.warn(files)
 				w.done(files.Digest, nil)
 				w.g.cfg.Logger.Info("new policy files are in force", "digest", files.Digest[:12], "rules", len(files.Rules))
 				return
@@ -145,6 +152,24 @@ func (w *policyWatch) look() {
 	}
 	w.done("", err)
 	w.g.cfg.Logger.Error("the changed policy files are not in force; those before them stay", "error", err)
+}
+
+// maxWarnings bounds what one set of files may say in the log.
+const maxWarnings = 20
+
+// warn logs what is valid in policy files and looks wrong, such as a rule that can never decide anything.
+func (w *policyWatch) warn(files policyFiles) {
+	n := 0
+	for _, f := range policyfile.Lint(files.Document, policyfile.Context{Hosts: w.g.cfg.Hosts(), Roles: w.g.cfg.RolesNamed(), Report: files.tests}) {
+		if f.Note || f.ID == policyfile.FindUntested {
+			continue
+		}
+		if n++; n > maxWarnings {
+			w.g.cfg.Logger.Warn("more in these policy files looks wrong; see: caddy truxe policy lint")
+			return
+		}
+		w.g.cfg.Logger.Warn("policy: "+f.Text, "place", f.Place, "remedy", f.Remedy, "finding", f.ID)
+	}
 }
 
 func (w *policyWatch) digest() string {
