@@ -4,6 +4,8 @@ import (
 	"context"
 	"crypto/sha256"
 	"fmt"
+	"os"
+	"path/filepath"
 	"strings"
 	"sync"
 	"time"
@@ -35,7 +37,7 @@ func ReadPolicies(dir string) (*gate.Rules, error) {
 	if dir == "" {
 		return gate.NewRules(nil), nil
 	}
-	sources, err := policyfile.ReadDir(dir)
+	sources, err := ReadPolicyDir(dir)
 	if err != nil {
 		return nil, fmt.Errorf("policies: %w", err)
 	}
@@ -44,6 +46,11 @@ func ReadPolicies(dir string) (*gate.Rules, error) {
 		return nil, err
 	}
 	return gate.NewRules(files), nil
+}
+
+// ReadPolicyDir reads the policy files of a directory and the tests beside them, unparsed.
+func ReadPolicyDir(dir string) ([]policyfile.Source, error) {
+	return policyfile.ReadFS(os.DirFS(dir), filepath.ToSlash(dir))
 }
 
 // checkPolicies parses policy files and runs the tests beside them. Policies whose own tests fail are not put in force.
@@ -62,7 +69,7 @@ func checkPolicies(sources []policyfile.Source) (policyFiles, error) {
 
 // TestPolicies reads policy files and runs the tests beside them, whatever comes of them.
 func TestPolicies(dir string) (*policyfile.Document, *policyfile.Report, error) {
-	sources, err := policyfile.ReadDir(dir)
+	sources, err := ReadPolicyDir(dir)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -127,7 +134,7 @@ func (g *Gateway) watchPolicies(run context.Context) {
 // look reads the files once. What is new and has settled is applied at once at all sites, or refused as a whole with the
 // reason, and then the rules before it stay (AZ-01, AZ-10).
 func (w *policyWatch) look() {
-	sources, err := policyfile.ReadDir(w.g.cfg.Policies)
+	sources, err := ReadPolicyDir(w.g.cfg.Policies)
 	sum := sumOf(sources, err)
 	settled := sum == w.last
 	if w.last = sum; !settled || sum == w.seen {
