@@ -5,10 +5,13 @@ import (
 	"net/http"
 	"strings"
 	"testing"
+	"time"
+
+	"github.com/truxeio/caddy-truxe/test/rig"
 )
 
 // UX section 3, profile; MF-13, SE-19, AU-03: one's own data as a file: for a fresh factor, at the API and on the page,
-// with nothing in it that signs in, and nothing of where others were. The download is in the log.
+// with nothing in it that signs in, and nothing of where others were. The download is in the log. Requests of late are in it.
 func TestOwnDataIsDownloaded(t *testing.T) {
 	s := mfaSite.open(t)
 	f := s.withTOTP("app.test", "edda", "member")
@@ -20,6 +23,10 @@ func TestOwnDataIsDownloaded(t *testing.T) {
 		t.Fatalf("the page leads to %s", to)
 	}
 	v.api("POST", "confirm", map[string]string{"method": "totp", "code": f.code()}, v.sameOrigin()).want(http.StatusOK)
+	v.get("/read/of/late", program).want(http.StatusOK)
+	rig.WaitFor(t, 10*time.Second, "the request in the export", func() bool {
+		return strings.Contains(v.api("GET", "account/export", nil).body, "/read/of/late")
+	})
 	fromPage := v.form("account/profile", "action", "export").want(http.StatusOK)
 	fromAPI := v.api("GET", "account/export", nil).want(http.StatusOK)
 	type file struct {
@@ -40,6 +47,10 @@ func TestOwnDataIsDownloaded(t *testing.T) {
 			Event, IP string
 			ByOther   bool `json:"by_somebody_else"`
 		}
+		Requests []struct {
+			Path, Host string
+			Allowed    bool
+		}
 		More *bool `json:"older_activity"`
 	}
 	for _, a := range []answer{fromPage, fromAPI} {
@@ -53,6 +64,9 @@ func TestOwnDataIsDownloaded(t *testing.T) {
 		if got.Profile.Username != f.name || got.Profile.Email != f.name+"@example.com" || got.Profile.Name != "Edda" || got.Factors.TOTP == "" || got.Factors.Left != 10 ||
 			len(got.Sessions) == 0 || len(got.Devices) != 1 || got.Devices[0].Trusted == "" || !got.Devices[0].Current || got.More == nil || *got.More {
 			t.Errorf("%+v\n%s", got, a.body)
+		}
+		if len(got.Requests) != 1 || got.Requests[0].Path != "/read/of/late" || got.Requests[0].Host != "app.test" || !got.Requests[0].Allowed {
+			t.Errorf("requests %+v", got.Requests)
 		}
 		seen := map[string]bool{}
 		for _, e := range got.Activity {

@@ -14,7 +14,8 @@ type Export struct {
 	Factors  store.Factors
 	Passkeys []store.Passkey
 	Sessions []store.Session
-	Devices  []store.Device // known browsers, trusted or not
+	Devices  []store.Device   // known browsers, trusted or not
+	Requests []store.Decision // of late, what `policy diff` replays
 	Activity []store.AuditRow
 	// More: there is older activity than exportedEvents.
 	More bool
@@ -53,6 +54,9 @@ func (a *Accounts) Export(ctx context.Context, by By) (out Export, err error) {
 		return out, err
 	}
 	if out.Devices, err = a.Store.UserDevices(ctx, user.ID, a.Now()); err != nil {
+		return out, unavailable(err)
+	}
+	if out.Requests, err = a.Store.DecisionsOf(ctx, user.ID.String(), exportedEvents); err != nil {
 		return out, unavailable(err)
 	}
 	for before := int64(0); ; {

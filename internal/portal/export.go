@@ -14,6 +14,7 @@ type exportJSON struct {
 	Factors  factorsJSON   `json:"factors"`
 	Sessions []sessionJSON `json:"sessions"`
 	Devices  []deviceJSON  `json:"devices"`
+	Requests []requestJSON `json:"requests"`
 	Activity []eventJSON   `json:"activity"`
 	More     bool          `json:"older_activity"` // there is more than fits into a file
 }
@@ -54,6 +55,16 @@ type eventJSON struct {
 	Reference string `json:"reference"`
 }
 
+// requestJSON is a request to an app, as it was last seen.
+type requestJSON struct {
+	Last    string `json:"last"`
+	Host    string `json:"host"`
+	Method  string `json:"method"`
+	Path    string `json:"path"`
+	IP      string `json:"ip"`
+	Allowed bool   `json:"allowed"`
+}
+
 // apiExport gives the caller's own data.
 func apiExport(c *call) error {
 	data, err := c.Accounts.Export(c.ctx(), c.by())
@@ -70,7 +81,7 @@ func (c *call) exported(data account.Export) error {
 		return err
 	}
 	u, f := data.User, data.Factors
-	out := exportJSON{More: data.More, Sessions: []sessionJSON{}, Devices: []deviceJSON{}, Activity: []eventJSON{},
+	out := exportJSON{More: data.More, Sessions: []sessionJSON{}, Devices: []deviceJSON{}, Requests: []requestJSON{}, Activity: []eventJSON{},
 		Profile: profileJSON{ID: u.ID.String(), Username: u.Username, Email: u.Email, Name: u.Name, Roles: notNil(u.Roles), Created: stamp(u.Created),
 			LastSeen: stamp(u.LastSeen), PasswordChanged: stamp(u.PasswordChanged), TimeZone: data.TimeZone, Managed: u.Managed != ""},
 		Factors: factorsJSON{TOTP: stamp(f.TOTP), TOTPUsed: stamp(f.TOTPUsed), Passkeys: []passkeyJSON{}, RecoveryMade: stamp(f.RecoveryMade), RecoveryLeft: f.RecoveryLeft,
@@ -84,6 +95,9 @@ func (c *call) exported(data account.Export) error {
 	here := c.thisDevice(u.ID)
 	for _, d := range data.Devices {
 		out.Devices = append(out.Devices, deviceOut(d, here))
+	}
+	for _, r := range data.Requests {
+		out.Requests = append(out.Requests, requestJSON{stamp(r.Last), r.Host, r.Method, r.Path, r.Address, r.Allowed})
 	}
 	for _, r := range data.Activity {
 		out.Activity = append(out.Activity, eventOut(r, u.ID.String()))
