@@ -8,7 +8,7 @@ ORACLE ?= 10000000
 .PHONY: help build run test check race race-factors oracle fuzz kill bench fmt lint arrows requirements
 
 help: ## show the targets
-	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## */\t/' | expand -t 15
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## */\t/' | expand -t 15
 
 build: ## build bin/caddy: Caddy's standard modules and this plugin
 	@scripts/build-caddy bin/caddy

@@ -142,7 +142,7 @@ func (c *cli) policyDiff() *cobra.Command {
 		func(_ *cobra.Command, args []string) error {
 			in := map[string]any{"since": since}
 			for i, name := range []string{"old", "new"} {
-				sources, err := policyfile.ReadDir(args[i])
+				sources, err := gateway.ReadPolicyDir(args[i])
 				if err == nil {
 					_, err = policyfile.Parse(sources)
 				}

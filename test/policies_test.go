@@ -117,8 +117,9 @@ func TestChangedPolicyFilesHoldAndBrokenOnesDoNot(t *testing.T) {
 		t.Helper()
 		rig.WaitFor(t, 10*time.Second, what, func() bool { return vic.get("/orders/7", program).status == status })
 	}
-	writePolicy(t, dir, "freeze.yaml", "rules:\n  - id: freeze\n    effect: deny\n    hosts: [orders.test]\n    paths: [\"/orders/**\"]\n")
+	writePolicy(t, dir, "freeze.yaml", "rules:\n  - id: freeze\n    effect: deny\n    hosts: [orders.test, gone.test]\n    paths: [\"/orders/**\"]\n")
 	becomes("the new rule holds", 403)
+	s.g.WaitLog(`gone\.test, which no site has`)
 	if got := vic.get("/orders/7", program).problem(403, "rule_denied"); got.Code == "" {
 		t.Error("no code")
 	}

@@ -203,3 +203,46 @@ func TestAnswersForSomebodyAreNotCached(t *testing.T) {
 		}
 	}
 }
+
+// AZ-08 SE-17: who loses a role loses the WebSockets that were opened with it, of cookie and token, within a second; who is
+// given one keeps them, and so does everybody else.
+func TestLostRoleEndsOpenStreams(t *testing.T) {
+	s := tell(t, plot{sites: site("app.test", "\ttruxe {\n\t\tallow role editor member\n\t}\n"+keptOpen)})
+	s.user("eva", "an eager editor of orders", "editor")
+	eva, pia := s.browser("app.test"), s.browser("app.test")
+	eva.signIn("eva", "an eager editor of orders").want(200)
+	pia.signIn("pia", piaPassword)
+	bearer := s.withBearer("app.test", s.login("app.test", "eva", "an eager editor of orders").Access)
+	open := func(v *visitor) chan struct{} {
+		t.Helper()
+		ws, _, err := v.socket("/ws", siteOrigin)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return s.reads(ws)
+	}
+	of := map[string]chan struct{}{"cookie": open(eva), "token": open(bearer)}
+	other := open(pia)
+	s.cli("roles", "grant", "eva", "member")
+	time.Sleep(time.Second)
+	for name, ended := range of {
+		select {
+		case <-ended:
+			t.Errorf("%s: a role more ended the stream", name)
+		default:
+		}
+	}
+	s.cli("roles", "revoke", "eva", "editor")
+	for name, ended := range of {
+		select {
+		case <-ended:
+		case <-time.After(2 * time.Second):
+			t.Errorf("%s: the stream goes on without the role", name)
+		}
+	}
+	select {
+	case <-other:
+		t.Error("somebody else's stream ended")
+	default:
+	}
+}

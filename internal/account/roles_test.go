@@ -76,7 +76,7 @@ func TestRolesAreGrantedAndRevokedOnce(t *testing.T) {
 	})
 }
 
-// AZ-07 of two who take the last administrators' role from each other one is refused, on every way to lose it.
+// Of two who take the last administrators' role from each other one is refused, on every way to lose it.
 func TestLastAdministratorKeepsTheRole(t *testing.T) {
 	everywhere(t, func(t *testing.T, n *node) {
 		ctx, ada, bob := context.Background(), n.make("ada", identity.AdminRole), n.make("bob", identity.AdminRole)

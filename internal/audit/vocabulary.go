@@ -29,6 +29,7 @@ const (
 	UserDisabled        = "user_disabled"
 	UserEnabled         = "user_enabled"
 	UserDeleted         = "user_deleted"
+	UserExported        = "user_exported"
 	SessionCreated      = "session_created"
 	SessionRenewed      = "session_renewed"
 	SessionExpired      = "session_expired"
@@ -67,6 +68,7 @@ var Vocabulary = map[string]string{
 	// OWASP has no name for these. user_archived would say that a disabled account is put away; it may come back.
 	UserDisabled:      "",
 	UserEnabled:       "",
+	UserExported:      "", // somebody has downloaded their own data
 	SessionRevoked:    "", // ended by somebody or something else than its holder's logout
 	SetupLinkCreated:  "",
 	KeyRotated:        "",

@@ -58,6 +58,14 @@ func (r *Rules) RoleModel() *policy.RoleModel {
 	return nil
 }
 
+// Policies are the policy files in force; nil: there are none.
+func (r *Rules) Policies() Policies {
+	if b := r.current.Load(); b != nil {
+		return b.policies
+	}
+	return nil
+}
+
 // Version is that of the policy files in force; "" when there are none.
 func (r *Rules) Version() string {
 	if b := r.current.Load(); b != nil && b.policies != nil {

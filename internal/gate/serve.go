@@ -195,7 +195,8 @@ func (g *Gate) underLimit(w http.ResponseWriter, r *http.Request, s *Site, c Cli
 		return true
 	}
 	g.Metrics.RateLimited("site")
-	g.answer(w, r, s, identity.CodeRateLimited, state.RetryAfter, identity.NewReference())
+	v.decision = policy.Decision{Code: identity.CodeRateLimited}
+	g.answer(w, r, s, identity.CodeRateLimited, state.RetryAfter, g.remembered(r, c, &v))
 	return false
 }
 

@@ -221,6 +221,8 @@ func (e *Engine) heard(ev cluster.Event) {
 		if id, ok := identity.ParseID(ev.Name); ok {
 			e.sessions.DropUser(id)
 			e.standing.drop(id)
+			go e.endStreams(id)
+			time.AfterFunc(streamsAgain, func() { e.endStreams(id) })
 		}
 	case cluster.KindKeys:
 		e.reloadKeys()
@@ -231,6 +233,7 @@ func (e *Engine) heard(ev cluster.Event) {
 func (e *Engine) missed(string) {
 	e.sessions.DropAll()
 	e.standing.dropAll()
+	go e.endAllStreams()
 	e.reloadKeys()
 }
 

@@ -4,6 +4,8 @@ import (
 	"context"
 	"crypto/sha256"
 	"fmt"
+	"os"
+	"path/filepath"
 	"strings"
 	"sync"
 	"time"
@@ -18,7 +20,10 @@ import (
 const policyPoll = time.Second
 
 // policyFiles are checked policy files as the sites' rules take them.
-type policyFiles struct{ *policyfile.Document }
+type policyFiles struct {
+	*policyfile.Document
+	tests *policyfile.Report
+}
 
 // RoleModel is what the files say of roles.
 func (p policyFiles) RoleModel() *policy.RoleModel { return p.Roles }
@@ -32,7 +37,7 @@ func ReadPolicies(dir string) (*gate.Rules, error) {
 	if dir == "" {
 		return gate.NewRules(nil), nil
 	}
-	sources, err := policyfile.ReadDir(dir)
+	sources, err := ReadPolicyDir(dir)
 	if err != nil {
 		return nil, fmt.Errorf("policies: %w", err)
 	}
@@ -41,6 +46,11 @@ func ReadPolicies(dir string) (*gate.Rules, error) {
 		return nil, err
 	}
 	return gate.NewRules(files), nil
+}
+
+// ReadPolicyDir reads the policy files of a directory and the tests beside them, unparsed.
+func ReadPolicyDir(dir string) ([]policyfile.Source, error) {
+	return policyfile.ReadFS(os.DirFS(dir), filepath.ToSlash(dir))
 }
 
 // checkPolicies parses policy files and runs the tests beside them. Policies whose own tests fail are not put in force.
@@ -54,12 +64,12 @@ func checkPolicies(sources []policyfile.Source) (policyFiles, error) {
 		_ = report.WriteText(&text)
 		return policyFiles{}, fmt.Errorf("policies: tests fail\n%s", text.String())
 	}
-	return policyFiles{doc}, nil
+	return policyFiles{doc, report}, nil
 }
 
 // TestPolicies reads policy files and runs the tests beside them, whatever comes of them.
 func TestPolicies(dir string) (*policyfile.Document, *policyfile.Report, error) {
-	sources, err := policyfile.ReadDir(dir)
+	sources, err := ReadPolicyDir(dir)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -95,6 +105,9 @@ func (g *Gateway) watchPolicies(run context.Context) {
 	w := &g.policies
 	w.g, w.now = g, policy.FilesState{Dir: g.cfg.Policies, Digest: g.cfg.Rules.Version(), Since: stamp(g.now())}
 	g.cfg.Metrics.Ready("policies", true)
+	if files, ok := g.cfg.Rules.Policies().(policyFiles); ok {
+		w.warn(files)
+	}
 	g.done.Go(func() {
 		tick := time.NewTicker(policyPoll)
 		defer tick.Stop()
@@ -112,7 +125,7 @@ func (g *Gateway) watchPolicies(run context.Context) {
 // look reads the files once. What is new and has settled is applied at once at all sites, or refused as a whole with the
 // reason, and then the rules before it stay (AZ-01, AZ-10).
 func (w *policyWatch) look() {
-	sources, err := policyfile.ReadDir(w.g.cfg.Policies)
+	sources, err := ReadPolicyDir(w.g.cfg.Policies)
 	sum := sumOf(sources, err)
 	settled := sum == w.last
 	if w.last = sum; !settled || sum == w.seen {
@@ -128,6 +141,7 @@ func (w *policyWatch) look() {
 		if err == nil {
 			if err = w.g.cfg.Rules.Replace(files); err == nil {
 				w.g.setRoles(files.Roles)
+				w.warn(files)
 				w.done(files.Digest, nil)
 				w.g.cfg.Logger.Info("new policy files are in force", "digest", files.Digest[:12], "rules", len(files.Rules))
 				return
@@ -136,6 +150,24 @@ func (w *policyWatch) look() {
 	}
 	w.done("", err)
 	w.g.cfg.Logger.Error("the changed policy files are not in force; those before them stay", "error", err)
+}
+
+// maxWarnings bounds what one set of files may say in the log.
+const maxWarnings = 20
+
+// warn logs what is valid in policy files and looks wrong, such as a rule that can never decide anything.
+func (w *policyWatch) warn(files policyFiles) {
+	n := 0
+	for _, f := range policyfile.Lint(files.Document, policyfile.Context{Hosts: w.g.cfg.Hosts(), Roles: w.g.cfg.RolesNamed(), Report: files.tests}) {
+		if f.Note || f.ID == policyfile.FindUntested {
+			continue
+		}
+		if n++; n > maxWarnings {
+			w.g.cfg.Logger.Warn("more in these policy files looks wrong; see: caddy truxe policy lint")
+			return
+		}
+		w.g.cfg.Logger.Warn("policy: "+f.Text, "place", f.Place, "remedy", f.Remedy, "finding", f.ID)
+	}
 }
 
 func (w *policyWatch) digest() string {

@@ -42,7 +42,10 @@ func (a Assurance) Unmet(p *Principal, now time.Time) Code {
 			return CodePasskeyRequired
 		}
 	}
-	if age := now.Sub(proven); a.MaxAge > 0 && (proven.IsZero() || age > a.MaxAge || age < -skew) {
+	if a.MaxAge <= 0 {
+		return ""
+	}
+	if age := now.Sub(proven); proven.IsZero() || age > a.MaxAge || age < -skew {
 		return CodeReauthRequired
 	}
 	return ""

@@ -38,6 +38,7 @@ func Compile(rules []Rule, roles *RoleModel) (*Set, error) {
 	s := &Set{open: true, openReported: true, roles: roles}
 	var errs []error
 	ids := map[string]Position{}
+	rules = slices.Clone(rules) // they are kept, for explanations
 	for i := range rules {
 		r := &rules[i]
 		c, err := compile(r, roles)

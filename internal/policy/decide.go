@@ -8,9 +8,11 @@ import (
 // condition does or rules in report mode would have decided otherwise.
 func (s *Set) Decide(r Request, p *identity.Principal) Decision {
 	j := judgement{set: s, person: p}
-	d := j.strictest(&r, false)
+	var d Decision
+	j.strictest(&r, false, &d)
 	if s.reports && (j.passed || s.open != s.openReported) {
-		if would := j.strictest(&r, true); would.differs(&d) {
+		var would Decision
+		if j.strictest(&r, true, &would); would.differs(&d) {
 			report := would // a copy, so that only a difference costs an allocation
 			d.Report = &report
 		}
@@ -25,21 +27,22 @@ type judgement struct {
 	person *identity.Principal
 	copied *Request // for conditions, made when the first of them is asked
 	passed bool     // a rule in report mode was about this request
+	wide   bool     // the path that is judged has letters beyond ASCII
 }
 
 // strictest: reported says whether rules in report mode decide too.
-func (j *judgement) strictest(r *Request, reported bool) Decision {
-	d := j.judge(r, r.Path, reported)
+func (j *judgement) strictest(r *Request, reported bool, d *Decision) {
+	j.judge(r, r.Path, reported, d)
 	for _, path := range r.Readings {
-		other := j.judge(r, path, reported)
+		var other Decision
+		j.judge(r, path, reported, &other)
 		if other.openness() < d.openness() {
-			d = other
+			*d = other
 		} else if d.stepUp() && other.stepUp() {
 			d.Ask = union(d.Ask, other.Ask)
 			d.Code = d.Ask.Unmet(j.person, r.Now)
 		}
 	}
-	return d
 }
 
 // openness orders decisions, the strictest first.
@@ -62,47 +65,50 @@ func (d *Decision) differs(other *Decision) bool {
 	return d.Allow != other.Allow || d.Code != other.Code || d.Ask != other.Ask
 }
 
-func (j *judgement) judge(r *Request, path string, reported bool) Decision {
+func (j *judgement) judge(r *Request, path string, reported bool, d *Decision) {
 	if j.set.index == nil {
-		return j.among(r, j.set.all, path, reported)
+		j.among(r, j.set.all, path, reported, d)
+		return
 	}
 	var room [48]int32
-	return j.among(r, j.set.index.find(room[:0], r.Host, path, methodBit(r.Method)), path, reported)
+	j.among(r, j.set.index.find(room[:0], r.Host, path, methodBit(r.Method)), path, reported, d)
 }
 
 // among decides by the rules listed, which stand in the order of Set.rules: of several alike the one with the least id
-// is told.
-func (j *judgement) among(r *Request, rules []int32, path string, reported bool) Decision {
+// is told. d is empty before.
+func (j *judgement) among(r *Request, rules []int32, path string, reported bool, d *Decision) {
 	s, next := j.set, 0
+	j.wide = s.requires > 0 && !isASCII(path)
 	for ; next < len(rules) && rules[next] < s.denies; next++ {
 		c := &s.rules[rules[next]]
-		if j.about(r, c, path, reported) && (c.unconditional() || c.admits(j.person)) && j.mayHold(r, c, path) {
-			return Decision{Code: identity.CodeRuleDenied, Rule: c.id, Reason: c.reason}
+		if j.about(r, c, path, reported) && (c.anybody || c.admits(j.person)) && j.mayHold(r, c, path) {
+			d.Code, d.Rule, d.Reason = identity.CodeRuleDenied, c.id, c.reason
+			return
 		}
 	}
-	unmet := Decision{}
 	for ; next < len(rules) && rules[next] < s.requires; next++ {
 		c := &s.rules[rules[next]]
 		if !j.about(r, c, path, reported) {
 			continue
 		}
-		if d := c.unmet(r, j.person); d.Code != "" && j.mayHold(r, c, path) {
-			unmet = heavier(unmet, d, j.person, r)
+		if code := c.unmet(r, j.person); code != "" && j.mayHold(r, c, path) {
+			d.addUnmet(c, code, j.person, r)
 		}
 	}
-	if unmet.Code != "" && !unmet.stepUp() {
-		return unmet
+	switch {
+	case d.Code == "":
+		j.admit(r, rules[next:], path, reported, d)
+	case d.stepUp(): // to ask somebody for a factor who may not enter anyway would be for nothing
+		var entry Decision
+		if j.admit(r, rules[next:], path, reported, &entry); !entry.Allow {
+			*d = entry
+		}
 	}
-	d := j.admit(r, rules[next:], path, reported)
-	if unmet.stepUp() && d.Allow { // to ask somebody for a factor who may not enter anyway would be for nothing
-		return unmet
-	}
-	return d
 }
 
 // about tells whether a rule is about this request and has a say.
 func (j *judgement) about(r *Request, c *compiled, path string, reported bool) bool {
-	if !c.matches(r, path) {
+	if !c.matches(r, path, j.wide) {
 		return false
 	}
 	if c.report && !reported {
@@ -131,21 +137,26 @@ func (j *judgement) truth(r *Request, c *compiled, path string, p *identity.Prin
 	return c.when.Holds(j.copied, path, p)
 }
 
-// unmet tells what of a require rule does not hold; no code: all of it does.
-func (c *compiled) unmet(r *Request, p *identity.Principal) Decision {
-	person := !c.unconditional() || c.ask != identity.Assurance{}
-	d := Decision{Rule: c.id, Reason: c.reason}
+// unmet tells what of a require rule does not hold; "": all of it does.
+func (c *compiled) unmet(r *Request, p *identity.Principal) identity.Code {
 	switch {
 	case len(c.networks) > 0 && !within(c.networks, r.Addr):
-		d.Code = identity.CodeNetworkDenied
-	case person && p == nil:
-		d.NeedLogin, d.Code = true, identity.CodeLoginRequired
-	case person && !c.admits(p):
-		d.Code = c.lacking()
-	default:
-		if d.Code = c.ask.Unmet(p, r.Now); d.Code != "" {
-			d.Ask = c.ask
-		}
+		return identity.CodeNetworkDenied
+	case !c.person:
+		return ""
+	case p == nil:
+		return identity.CodeLoginRequired
+	case !c.admits(p):
+		return c.lacking()
+	}
+	return c.ask.Unmet(p, r.Now)
+}
+
+func (c *compiled) unmetDecision(code identity.Code) Decision {
+	d := Decision{Code: code, Rule: c.id, Reason: c.reason, NeedLogin: code == identity.CodeLoginRequired}
+	switch code {
+	case identity.CodeMFARequired, identity.CodePasskeyRequired, identity.CodeReauthRequired:
+		d.Ask = c.ask
 	}
 	return d
 }
@@ -158,18 +169,17 @@ func (c *compiled) lacking() identity.Code {
 	return identity.CodeRoleRequired
 }
 
-// heavier takes the unmet requirement that is told: from where, then who, then how it was proven. What several ask to be
-// proven is added up, and of those alike the first is named.
-func heavier(a, b Decision, p *identity.Principal, r *Request) Decision {
-	wa, wb := a.weight(), b.weight()
-	if wb > wa {
-		return b
+// addUnmet keeps the unmet requirement that is told: from where, then who, then how it was proven. What several ask to
+// be proven is added up, and of those alike the first is named.
+func (d *Decision) addUnmet(c *compiled, code identity.Code, p *identity.Principal, r *Request) {
+	b := c.unmetDecision(code)
+	switch before, now := d.weight(), b.weight(); {
+	case now > before:
+		*d = b
+	case now == before && d.stepUp():
+		d.Ask = union(d.Ask, b.Ask)
+		d.Code = d.Ask.Unmet(p, r.Now)
 	}
-	if wa == wb && a.stepUp() {
-		a.Ask = union(a.Ask, b.Ask)
-		a.Code = a.Ask.Unmet(p, r.Now)
-	}
-	return a
 }
 
 func (d *Decision) weight() int {
@@ -198,7 +208,7 @@ func union(a, b identity.Assurance) identity.Assurance {
 }
 
 // admit finds the rule that lets somebody in, among public and allow rules.
-func (j *judgement) admit(r *Request, rules []int32, path string, reported bool) Decision {
+func (j *judgement) admit(r *Request, rules []int32, path string, reported bool, d *Decision) {
 	s, p, next := j.set, j.person, 0
 	could := false // an anonymous visitor could be let in once signed in
 	for ; next < len(rules) && rules[next] < s.public; next++ {
@@ -211,17 +221,15 @@ func (j *judgement) admit(r *Request, rules []int32, path string, reported bool)
 			who = Nobody
 		}
 		if j.truth(r, c, path, who) == True {
-			return Decision{Allow: true, Public: true, Rule: c.id}
+			d.Allow, d.Public, d.Rule = true, true, c.id
+			return
 		}
 		could = could || p == nil && j.couldHold(r, c, path)
 	}
 	if open := s.open && !reported || s.openReported && reported; open {
-		if p == nil {
-			return Decision{NeedLogin: true, Code: identity.CodeLoginRequired}
-		}
-		return Decision{Allow: true}
+		could, d.Allow = p == nil, p != nil
+		rules = nil
 	}
-	refused := Decision{Code: identity.CodeNoRule}
 	for ; next < len(rules); next++ {
 		c := &s.rules[rules[next]]
 		if !j.about(r, c, path, reported) {
@@ -232,18 +240,18 @@ func (j *judgement) admit(r *Request, rules []int32, path string, reported bool)
 			could = could || j.couldHold(r, c, path)
 		case j.truth(r, c, path, p) != True:
 		case c.admits(p):
-			return Decision{Allow: true, Rule: c.id}
-		default: // who could be cured by a role is told so, and of those alike the first
-			d := Decision{Code: c.lacking(), Rule: c.id, Reason: c.reason}
-			if refused.Code == identity.CodeNoRule || d.weight() > refused.weight() {
-				refused = d
-			}
+			*d = Decision{Allow: true, Rule: c.id}
+			return
+		case d.Code == "" || d.Code == identity.CodePermissionRequired && !c.byPermission(): // who could be cured by a role is told so; of those alike the first
+			d.Code, d.Rule, d.Reason = c.lacking(), c.id, c.reason
 		}
 	}
-	if could {
-		return Decision{NeedLogin: true, Code: identity.CodeLoginRequired}
+	switch {
+	case could:
+		d.NeedLogin, d.Code = true, identity.CodeLoginRequired
+	case d.Code == "" && !d.Allow:
+		d.Code = identity.CodeNoRule
 	}
-	return refused
 }
 
 // couldHold tells whether a condition may hold for somebody who signs in.

@@ -122,6 +122,10 @@ func TestPermissionsComeWithRoles(t *testing.T) {
 	if d := judge(write, "GET", "/", someone("viewer")); d != (Decision{Code: identity.CodePermissionRequired, Rule: "w", Reason: "Ask the shop."}) {
 		t.Errorf("%+v", d)
 	}
+	two := compileWith(Rule{ID: "y", Effect: EffectAllow, Permissions: []string{"orders:write"}}, Rule{ID: "x", Effect: EffectAllow, Permissions: []string{"orders:delete"}})
+	if d := judge(two, "GET", "/", someone("viewer")); d.Code != identity.CodePermissionRequired || d.Rule != "x" {
+		t.Errorf("of two alike the first is told, by id: %+v", d)
+	}
 	both := compileWith(Rule{ID: "a", Effect: EffectAllow, Permissions: []string{"orders:write"}}, Rule{ID: "b", Effect: EffectAllow, Roles: []string{"auditor"}, Reason: "b"})
 	if d := judge(both, "GET", "/", someone("viewer")); d != (Decision{Code: identity.CodeRoleRequired, Rule: "b", Reason: "b"}) {
 		t.Errorf("a role would help as well: %+v", d)

@@ -30,7 +30,7 @@ func (j *judgement) outcome(r *Request, c *compiled, path string) (Outcome, stri
 			return Yes, "everybody"
 		}
 		return No, condition
-	case !c.admits(p) && (c.effect == EffectAllow || !c.unconditional()):
+	case !c.admits(p) && (c.effect == EffectAllow || !c.anybody):
 		return No, c.lacks(p)
 	case truth != True:
 		return Yes, condition // counts as true
@@ -40,7 +40,7 @@ func (j *judgement) outcome(r *Request, c *compiled, path string) (Outcome, stri
 
 // required tells whether a require rule holds, and why or why not.
 func (c *compiled) required(r *Request, p *identity.Principal) (Outcome, string) {
-	switch d := c.unmet(r, p); d.Code {
+	switch c.unmet(r, p) {
 	case "":
 		if len(c.networks) > 0 {
 			return Yes, "from " + address(r.Addr)
@@ -107,7 +107,7 @@ func (c *compiled) lacks(p *identity.Principal) string {
 // through tells what puts somebody among those whom a rule names.
 func (j *judgement) through(c *compiled) string {
 	p := j.person
-	if c.unconditional() {
+	if c.anybody {
 		if c.strict() {
 			return "everybody"
 		}
@@ -178,7 +178,7 @@ func (s *Set) firstOf(r Request, p *identity.Principal, before string, try func(
 	tried := 0
 	for _, i := range s.near(&r, r.Path) {
 		c := &s.rules[i]
-		if c.effect == EffectDeny || c.report || c.unconditional() || !c.matches(&r, r.Path) {
+		if c.effect == EffectDeny || c.report || c.anybody || !c.matches(&r, r.Path, true) {
 			continue
 		}
 		if tried++; tried > 20 {

@@ -104,7 +104,7 @@ func TestExplainTellsHowADecisionCameAbout(t *testing.T) {
 // The reading of the path that decided is the one that is explained.
 func TestExplainNamesTheReadingThatDecided(t *testing.T) {
 	s := set(t, Rule{ID: "all", Effect: EffectAllow}, Rule{ID: "d", Effect: EffectDeny, Globs: []string{"/admin/**"}})
-	tr := s.Explain(Request{Host: "a", Method: "GET", Path: "/x", Readings: []string{"/y", "/admin/x"}}, member)
+	tr := s.Explain(Request{Host: "a", Method: "GET", Path: "/x", Readings: []string{"/y", "/admin/x", "/z"}}, member)
 	if tr.Path != "/admin/x" || tr.Decision.Rule != "d" || tr.Steps[0].Rule != "d" || tr.Steps[0].Outcome != Yes {
 		t.Errorf("%+v", tr)
 	}

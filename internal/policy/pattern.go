@@ -73,8 +73,8 @@ func globPattern(text string) (pattern, error) {
 	return p, nil
 }
 
-// matches compares with a whole path (AZ-03).
-func (p *pattern) matches(path string, strict bool) bool {
+// matches compares with a whole path (AZ-03). wide: the path has letters beyond ASCII, or may have.
+func (p *pattern) matches(path string, strict, wide bool) bool {
 	switch p.kind {
 	case anything:
 		return true
@@ -84,18 +84,18 @@ func (p *pattern) matches(path string, strict bool) bool {
 		if strings.HasPrefix(path, p.text) {
 			return true
 		}
-		return strict && belowFolded(path, p.text[:len(p.text)-1])
+		return strict && belowFolded(path, p.text[:len(p.text)-1], wide)
 	}
 	return p.matchSegments(path, strict)
 }
 
 // belowFolded tells whether a path is base or below it, without regard to case. Letters that fold may differ in length
 // (k and the Kelvin sign), so bytes alone do not decide.
-func belowFolded(path, base string) bool {
+func belowFolded(path, base string, wide bool) bool {
 	if len(path) >= len(base) && strings.EqualFold(path[:len(base)], base) && (len(path) == len(base) || path[len(base)] == '/') {
 		return true
 	}
-	if isASCII(path) && isASCII(base) {
+	if !wide && isASCII(base) {
 		return false
 	}
 	for more := true; more; {
@@ -110,6 +110,12 @@ func belowFolded(path, base string) bool {
 }
 
 func isASCII(s string) bool {
+	for len(s) >= 8 {
+		if (s[0]|s[1]|s[2]|s[3]|s[4]|s[5]|s[6]|s[7])&0x80 != 0 {
+			return false
+		}
+		s = s[8:]
+	}
 	for i := range len(s) {
 		if s[i] >= 0x80 {
 			return false

@@ -13,14 +13,16 @@ import (
 )
 
 // compiled is a checked rule. Its permissions have become the roles that grant them.
-type compiled struct {
-	id       string
-	effect   Effect
-	report   bool
+type compiled struct { // what every decision looks at stands first
 	hosts    []string
 	methods  []string
 	patterns []pattern // none: every path
 	from     []netip.Prefix
+	effect   Effect
+	report   bool
+	anybody  bool // it names nobody, so it is about everybody, whoever they are
+	person   bool // require: it wants somebody, or something of somebody
+	id       string
 	when     Condition
 	roles    []string
 	granting []string // roles that grant one of the permissions
@@ -36,6 +38,7 @@ func compile(r *Rule, roles *RoleModel) (compiled, error) {
 	c := compiled{id: r.ID, effect: r.Effect, report: r.Report, methods: r.Methods, when: r.When, roles: r.Roles, users: r.Users, clients: r.Clients,
 		ask: r.Assurance, reason: r.Reason, source: r}
 	named := len(r.Roles)+len(r.Permissions)+len(r.Users)+len(r.Clients) > 0
+	c.anybody, c.person = !named, named || r.Assurance != identity.Assurance{}
 	switch {
 	case r.Effect < EffectAllow || r.Effect > EffectDeny:
 		return c, errors.New("it has no effect: public, allow, require or deny")
@@ -115,18 +118,18 @@ func networks(written []netip.Prefix) ([]netip.Prefix, error) {
 func (c *compiled) strict() bool { return c.effect >= EffectRequire }
 
 // matches tells whether a request under one reading of its path is what the rule is about; its people and its condition
-// are not looked at.
-func (c *compiled) matches(r *Request, path string) bool {
+// are not looked at. wide: the path has letters beyond ASCII, or may have.
+func (c *compiled) matches(r *Request, path string, wide bool) bool {
 	if len(c.hosts) > 0 && !slices.Contains(c.hosts, r.Host) || len(c.methods) > 0 && !c.names(r.Method) {
 		return false
 	}
-	return c.covers(path) && (len(c.from) == 0 || c.comes(r.Addr))
+	return c.covers(path, wide) && (len(c.from) == 0 || c.comes(r.Addr))
 }
 
-func (c *compiled) covers(path string) bool {
+func (c *compiled) covers(path string, wide bool) bool {
 	strict := c.strict()
 	for i := range c.patterns {
-		if c.patterns[i].matches(path, strict) {
+		if c.patterns[i].matches(path, strict, wide) {
 			return true
 		}
 	}
@@ -148,11 +151,6 @@ func within(networks []netip.Prefix, addr netip.Addr) bool {
 	return addr.IsValid() && slices.ContainsFunc(networks, func(n netip.Prefix) bool { return n.Contains(addr) })
 }
 
-// unconditional: the rule is about everybody, whoever they are.
-func (c *compiled) unconditional() bool {
-	return len(c.source.Roles)+len(c.source.Permissions)+len(c.users)+len(c.clients) == 0
-}
-
 // byPermission: nothing but a permission puts somebody among those whom the rule names, and it names somebody.
 func (c *compiled) byPermission() bool {
 	return len(c.roles)+len(c.users)+len(c.clients) == 0
@@ -163,7 +161,7 @@ func (c *compiled) admits(p *identity.Principal) bool {
 	if p == nil {
 		return false
 	}
-	if c.unconditional() || slices.ContainsFunc(c.roles, p.HasRole) || slices.ContainsFunc(c.granting, p.HasRole) {
+	if c.anybody || slices.ContainsFunc(c.roles, p.HasRole) || slices.ContainsFunc(c.granting, p.HasRole) {
 		return true
 	}
 	if p.ClientID != "" && slices.Contains(c.clients, p.ClientID) {

@@ -95,9 +95,11 @@ func (s *Set) trace(r Request, p *identity.Principal, everything bool) Trace {
 	d := s.Decide(r, p)
 	t := Trace{Host: r.Host, Method: r.Method, Path: r.Path, Decision: d}
 	j := judgement{set: s, person: p}
-	strictest := j.judge(&r, r.Path, false)
+	var strictest Decision
+	j.judge(&r, r.Path, false, &strictest)
 	for _, path := range r.Readings {
-		if other := j.judge(&r, path, false); other.openness() < strictest.openness() {
+		var other Decision
+		if j.judge(&r, path, false, &other); other.openness() < strictest.openness() {
 			strictest, t.Path = other, path
 		}
 	}
@@ -184,7 +186,7 @@ func (c *compiled) miss(r *Request, path string) (what lack, near int32) {
 	if len(c.from) > 0 && !c.comes(r.Addr) {
 		note(theAddress, 3000)
 	}
-	if what < several && !c.covers(path) {
+	if what < several && !c.covers(path, true) {
 		note(thePath, min(900, max(alike(path, c.source.Paths), alike(path, c.source.Globs))))
 	}
 	return what, near

@@ -168,6 +168,11 @@ type deviceJSON struct {
 	Current   bool   `json:"current"`
 }
 
+func deviceOut(d store.Device, here identity.ID) deviceJSON {
+	return deviceJSON{ID: d.ID.String(), UserAgent: d.UserAgent, Created: stamp(d.Created), LastUsed: stamp(d.LastUsed), Trusted: stamp(d.Trusted),
+		Current: d.ID == here && !here.IsZero()}
+}
+
 func apiDevices(c *call) error {
 	user, _, err := c.own()
 	if err != nil {
@@ -180,8 +185,7 @@ func apiDevices(c *call) error {
 	here := c.thisDevice(user)
 	items := make([]deviceJSON, 0, len(list))
 	for _, d := range list {
-		items = append(items, deviceJSON{ID: d.ID.String(), UserAgent: d.UserAgent, Created: stamp(d.Created), LastUsed: stamp(d.LastUsed), Trusted: stamp(d.Trusted),
-			Current: d.ID == here && !here.IsZero()})
+		items = append(items, deviceOut(d, here))
 	}
 	return c.json(http.StatusOK, map[string]any{"items": items, "next_cursor": ""})
 }

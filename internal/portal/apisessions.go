@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/truxeio/caddy-truxe/internal/identity"
+	"github.com/truxeio/caddy-truxe/internal/store"
 )
 
 // sessionJSON is one of the caller's sessions.
@@ -44,10 +45,14 @@ func apiSessions(c *call) error {
 	}
 	items := make([]sessionJSON, 0, len(list))
 	for _, s := range list {
-		items = append(items, sessionJSON{ID: s.ID.String(), Host: s.Host, Created: stamp(s.Created), LastSeen: stamp(s.LastSeen),
-			Expires: stamp(s.Expires), IP: s.IP, UserAgent: s.UserAgent, AMR: notNil(s.AMR), Current: s.ID == current})
+		items = append(items, sessionOut(s, current))
 	}
 	return c.json(http.StatusOK, map[string]any{"items": items, "next_cursor": ""})
+}
+
+func sessionOut(s store.Session, current identity.ID) sessionJSON {
+	return sessionJSON{ID: s.ID.String(), Host: s.Host, Created: stamp(s.Created), LastSeen: stamp(s.LastSeen),
+		Expires: stamp(s.Expires), IP: s.IP, UserAgent: s.UserAgent, AMR: notNil(s.AMR), Current: s.ID == current}
 }
 
 func apiEndSession(c *call) error {

@@ -24,6 +24,7 @@ const (
 	forDevices       = "trusted"
 	forProfile       = "profile"
 	forMethod        = "default_method"
+	forExport        = "export"
 )
 
 var confirmActions = map[string]confirmAction{
@@ -39,6 +40,7 @@ var confirmActions = map[string]confirmAction{
 	forDevices:       {"confirm.trusted", "/account/devices", ""},
 	forProfile:       {"confirm.profile", "/account/profile", ""},
 	forMethod:        {"confirm.continue", "/account", ""},
+	forExport:        {"confirm.export", "/account/profile", ""},
 	"":               {"confirm.continue", "/account", ""},
 }
 

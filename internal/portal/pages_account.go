@@ -13,7 +13,17 @@ func (c *call) viewer() view.Viewer {
 	if c.entry == nil {
 		return view.Viewer{}
 	}
-	return view.Viewer{Username: c.entry.Principal.Username, Name: c.entry.Principal.Name}
+	return c.viewerNamed(c.entry.Principal.Username, c.entry.Principal.Name)
+}
+
+// viewerNamed is the caller with names that may be newer than the session's. A zone that cannot be read is none: the page
+// then shows the device's own time.
+func (c *call) viewerNamed(username, name string) view.Viewer {
+	v := view.Viewer{Username: username, Name: name}
+	if user, ok := identity.ParseID(c.entry.Principal.UserID); ok {
+		v.Zone, _ = c.Accounts.TimeZone(c.ctx(), user)
+	}
+	return v
 }
 
 // pageForm reads a page's form; browsers send nothing else.
@@ -65,7 +75,7 @@ func pageAccount(c *call) error {
 		return err
 	}
 	u := profile.User
-	c.View.Render(c.w, c.r, http.StatusOK, view.Account{Viewer: view.Viewer{Username: u.Username, Name: u.Name}, Email: u.Email, Roles: u.Roles,
+	c.View.Render(c.w, c.r, http.StatusOK, view.Account{Viewer: c.viewerNamed(u.Username, u.Name), Email: u.Email, Roles: u.Roles,
 		PasswordChanged: u.PasswordChanged, LastSignIn: c.entry.Principal.AuthTime, Sessions: profile.Sessions, Managed: u.Managed != "",
 		Factors: &view.Factors{TOTP: factors.TOTP, Passkeys: factors.Passkeys, RecoveryLeft: factors.RecoveryLeft, RecoveryMade: factors.RecoveryMade,
 			TrustedDevices: factors.TrustedDevices, Required: c.Accounts.MFA.For(u.User), Default: factors.Preferred},

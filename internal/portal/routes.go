@@ -59,6 +59,7 @@ func routes() map[string]route {
 		"api/v1/mfa/devices":           signed(methods{get: apiDevices, del: apiForgetDevices}),
 		"api/v1/mfa/devices/{id}":      signed(methods{del: apiForgetDevice}),
 		"api/v1/password/change":       signed(methods{post: apiPasswordChange}),
+		"api/v1/account/export":        signed(methods{get: apiExport}),
 		"api/v1/check":                 signed(methods{get: apiCheck, post: apiCheckAll}),
 
 		"api/v1/apps":                          signed(methods{get: apiApps}),

@@ -14,6 +14,7 @@ import (
 var (
 	ErrRevoked = errors.New("the credential was revoked")
 	ErrExpired = errors.New("the credential expired")
+	ErrChanged = errors.New("the person has lost a role")
 	ErrCutOff  = errors.New("nobody can tell whether the credential was revoked")
 )
 

@@ -102,6 +102,11 @@ func (r *Streams) walk(now time.Time) {
 // cutAll cuts every stream: nobody knows any more whose credential is good.
 func (r *Streams) cutAll(why error) { r.cutWhere(func(*Stream) error { return why }) }
 
+// CutWhere ends the streams of principals against whom there is a reason.
+func (r *Streams) CutWhere(reason func(p *identity.Principal) error) {
+	r.cutWhere(func(s *Stream) error { return reason(s.principal) })
+}
+
 // cutWhere asks each stream why it must end; nil lets it go on.
 func (r *Streams) cutWhere(verdict func(*Stream) error) {
 	type end struct {

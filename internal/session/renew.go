@@ -11,7 +11,9 @@ import (
 )
 
 // Grace is how long a secret stays good after it was renewed at a navigation: for the requests that the page before it
-// had under way.
+// had under way. It is for changes of roles alone, where the holder has proven nothing. A confirmation or a change of
+// factors lifts the session, and whoever knows the secret from before must not be lifted with it (SE-02): there the old
+// one is dead at once, and an answer that is lost costs a sign-in. Pages see to it that it is not lost (app.js, passkey.js).
 const Grace = 10 * time.Second
 
 // RenewalSource is the durable truth about secrets that are to be renewed. A *store.Store is one.

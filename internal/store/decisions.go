@@ -54,12 +54,30 @@ func (q *Queries) RecordDecisions(ctx context.Context, list []Decision) error {
 func (q *Queries) Decisions(ctx context.Context, since time.Time, fn func(Decision) error) error {
 	return q.rows(ctx, reading, "read decisions", "SELECT "+decisionColumns+" FROM decisions WHERE last >= $1 ORDER BY last DESC, key LIMIT $2", []any{ms(since), keptDecisions},
 		func(scan scanner) error {
-			var d Decision
-			if err := scan(&d.UserID, &d.Site, &d.Host, &d.Method, &d.Path, &d.Address, &d.ACR, &d.Client, scanFlag{&d.Allowed}, scanTime{&d.Last}); err != nil {
+			d, err := scanDecision(scan)
+			if err != nil {
 				return err
 			}
 			return fn(d)
 		})
+}
+
+// DecisionsOf reads what was decided about one person's requests, latest first.
+func (q *Queries) DecisionsOf(ctx context.Context, userID string, most int) ([]Decision, error) {
+	var out []Decision
+	err := q.rows(ctx, reading, "read decisions", "SELECT "+decisionColumns+" FROM decisions WHERE user_id = $1 ORDER BY last DESC, key LIMIT $2", []any{userID, most},
+		func(scan scanner) error {
+			d, err := scanDecision(scan)
+			out = append(out, d)
+			return err
+		})
+	return out, err
+}
+
+func scanDecision(scan scanner) (Decision, error) {
+	var d Decision
+	err := scan(&d.UserID, &d.Site, &d.Host, &d.Method, &d.Path, &d.Address, &d.ACR, &d.Client, scanFlag{&d.Allowed}, scanTime{&d.Last})
+	return d, err
 }
 
 // trimDecisions deletes the oldest beyond the bound.

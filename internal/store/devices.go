@@ -30,9 +30,18 @@ func deviceDest(d *Device) []any {
 
 // TrustedDevices gives the browsers of a person that are not asked for a second factor, latest use first.
 func (q *Queries) TrustedDevices(ctx context.Context, user identity.ID, now time.Time) ([]Device, error) {
+	return q.devices(ctx, user, now, now)
+}
+
+// UserDevices gives the known browsers of a person, trusted or not, latest use first.
+func (q *Queries) UserDevices(ctx context.Context, user identity.ID, now time.Time) ([]Device, error) {
+	return q.devices(ctx, user, now, time.UnixMilli(-1))
+}
+
+func (q *Queries) devices(ctx context.Context, user identity.ID, now, trustedAfter time.Time) ([]Device, error) {
 	var out []Device
-	err := q.rows(ctx, reading, "read devices", "SELECT "+deviceColumns+` FROM devices WHERE user_id = $1 AND trusted > $2 AND expires > $2
-		ORDER BY last_used DESC, id LIMIT 200`, []any{user.String(), ms(now)}, func(scan scanner) error {
+	err := q.rows(ctx, reading, "read devices", "SELECT "+deviceColumns+` FROM devices WHERE user_id = $1 AND trusted > $2 AND expires > $3
+		ORDER BY last_used DESC, id LIMIT 200`, []any{user.String(), ms(trustedAfter), ms(now)}, func(scan scanner) error {
 		var d Device
 		err := scan(deviceDest(&d)...)
 		out = append(out, d)

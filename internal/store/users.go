@@ -275,7 +275,11 @@ func (q *Queries) lockUser(ctx context.Context, id identity.ID) error {
 
 // DeleteUser removes a user with login names, sessions, refresh families and devices. Revocations and audit stay.
 func (q *Queries) DeleteUser(ctx context.Context, id identity.ID) error {
-	return q.mustExec(ctx, "delete user", "DELETE FROM users WHERE id = $1", id.String())
+	if err := q.mustExec(ctx, "delete user", "DELETE FROM users WHERE id = $1", id.String()); err != nil {
+		return err
+	}
+	_, err := q.exec(ctx, "delete decisions", "DELETE FROM decisions WHERE user_id = $1", id.String())
+	return err
 }
 
 // SetNotBefore refuses everything of a user made before t. It never moves back.

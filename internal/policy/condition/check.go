@@ -152,7 +152,7 @@ func (r *reader) name(e ast.Expr) {
 func (r *reader) call(e ast.Expr) {
 	c := e.AsCall()
 	name, args := c.FunctionName(), c.Args()
-	if !r.env.HasFunction(name) && name != "@not_strictly_false" && name != "__not_strictly_false__" {
+	if !r.env.HasFunction(name) {
 		r.fail(e.ID(), 0, "unknown function %q%s", name, oneOf(name, append(callable(), "all", "exists", "exists_one")))
 		return
 	}

@@ -35,7 +35,7 @@ const (
 	maxPattern = 200    // bytes of a regular expression
 	maxProgram = 150    // its steps when compiled: (a{50}){50} is short and has thousands
 	costLimit  = 20_000 // CEL's units, up to some hundred nanoseconds each
-	maxPath    = 8192   // bytes; a longer path is Failed
+	maxPath    = 4096   // bytes; a longer path is Failed
 	maxList    = 256    // roles or methods of a person; more is Failed
 	maxValue   = 1024   // bytes of any other text of a request; more is Failed
 )

@@ -30,7 +30,7 @@ const inNetwork = "in_network"
 
 // functions are all that an expression may call. Those of time are added with zones that are resolved beforehand.
 var functions = []string{
-	operators.LogicalAnd, operators.LogicalOr, operators.LogicalNot, operators.Conditional, operators.NotStrictlyFalse, operators.OldNotStrictlyFalse,
+	operators.LogicalAnd, operators.LogicalOr, operators.LogicalNot, operators.Conditional, operators.NotStrictlyFalse,
 	operators.Equals, operators.NotEquals, operators.Less, operators.LessEquals, operators.Greater, operators.GreaterEquals,
 	operators.In, operators.Add, operators.Subtract, operators.Negate,
 	"startsWith", "endsWith", "contains", "matches", "size", "timestamp", "duration",

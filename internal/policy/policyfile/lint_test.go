@@ -170,7 +170,7 @@ func TestShadowedRulesChangeNoDecision(t *testing.T) {
 			}
 		}
 	})
-	if shadowed < 20 {
+	if shadowed < 5 {
 		t.Errorf("only %d rules were found shadowed", shadowed)
 	}
 }

@@ -280,11 +280,11 @@ func TestOnlyPolicyFilesOfAFolderAreRead(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	if _, err := ReadDir(dir); err == nil || !strings.Contains(err.Error(), "has no policy file") {
+	if _, err := readDir(dir); err == nil || !strings.Contains(err.Error(), "has no policy file") {
 		t.Errorf("an empty folder: %v", err)
 	}
 	write("a_test.yaml", "tests: []\n")
-	if _, err := ReadDir(dir); err == nil {
+	if _, err := readDir(dir); err == nil {
 		t.Error("a folder with tests alone is a policy")
 	}
 	write("..data/b.yaml", "rules: [{id: b, effect: deny}]\n")
@@ -298,7 +298,7 @@ func TestOnlyPolicyFilesOfAFolderAreRead(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	sources, err := ReadDir(dir)
+	sources, err := readDir(dir)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -313,7 +313,7 @@ func TestOnlyPolicyFilesOfAFolderAreRead(t *testing.T) {
 	if err := os.Symlink(dir, through); err != nil {
 		t.Fatal(err)
 	}
-	if more, err := ReadDir(through); err != nil || len(more) != len(sources) {
+	if more, err := readDir(through); err != nil || len(more) != len(sources) {
 		t.Errorf("a link to the folder: %v", err)
 	}
 	for name, c := range map[string]struct {
@@ -330,20 +330,23 @@ func TestOnlyPolicyFilesOfAFolderAreRead(t *testing.T) {
 		if err := c.make(); err != nil {
 			t.Fatal(err)
 		}
-		if _, err := ReadDir(dir); err == nil || !strings.Contains(err.Error(), c.want) {
+		if _, err := readDir(dir); err == nil || !strings.Contains(err.Error(), c.want) {
 			t.Errorf("%s: %v, want %s", name, err, c.want)
 		}
 		if err := os.RemoveAll(filepath.Join(dir, name)); err != nil {
 			t.Fatal(err)
 		}
 	}
-	if _, err := ReadDir(filepath.Join(dir, "none")); err == nil || !strings.Contains(err.Error(), "none") {
+	if _, err := readDir(filepath.Join(dir, "none")); err == nil || !strings.Contains(err.Error(), "none") {
 		t.Errorf("a folder that is not there: %v", err)
 	}
 	for i := range maxFiles {
 		write("many"+strings.Repeat("x", i%200)+string(rune('a'+i/200))+".yaml", "")
 	}
-	if _, err := ReadDir(dir); err == nil || !strings.Contains(err.Error(), "more than 1000 files") {
+	if _, err := readDir(dir); err == nil || !strings.Contains(err.Error(), "more than 1000 files") {
 		t.Errorf("a thousand files more: %v", err)
 	}
 }
+
+// readDir reads a folder as the gateway does.
+func readDir(dir string) ([]Source, error) { return ReadFS(os.DirFS(dir), filepath.ToSlash(dir)) }

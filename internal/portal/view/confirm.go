@@ -9,7 +9,7 @@ type Confirm struct {
 	Viewer Viewer
 	// Action is a key of the catalogue that ends "Confirm it's you to …": "confirm.open" (with Host), "confirm.end_sessions",
 	// "confirm.add_totp", "confirm.remove_totp", "confirm.add_passkey", "confirm.change_passkey", "confirm.remove_passkey",
-	// "confirm.recovery_codes", "confirm.trusted", "confirm.profile", "confirm.password". Empty or unknown: "confirm.continue".
+	// "confirm.recovery_codes", "confirm.trusted", "confirm.profile", "confirm.password", "confirm.export". Empty or unknown: "confirm.continue".
 	Action string
 	Host   string
 	// Method is the one that is shown, Methods all that meet the rule, best first. Both empty: the password.

@@ -36,6 +36,7 @@ const (
 	FieldMethod     = "method"  // MethodTOTP …
 	FieldPasskey    = "passkey" // JSON of the browser's answer
 	FieldTrust      = "trust"   // "on" when ticked
+	FieldZone       = "zone"    // name of a time zone
 	FieldSaved      = "saved"   // "on" when ticked: recovery codes are kept
 	FieldID         = "id"      // of a passkey
 	FieldAction     = "action"  // ActionRemove …
@@ -52,6 +53,8 @@ const (
 	ActionNew       = "new"        // RecoveryCodes: a new set
 	ActionDownload  = "download"   // RecoveryCodes: as a text file
 	ActionFinish    = "finish"     // RecoveryCodes: they are saved
+	ActionExport    = "export"     // Profile: one's own data as a file
+	ActionZone      = "zone"       // Profile: FieldZone is what times are shown in
 	ActionDefault   = "default"    // Account: FieldMethod is asked for first
 )
 

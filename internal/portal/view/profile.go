@@ -1,6 +1,7 @@
 package view
 
-// Profile is one's own name and address. It posts FieldName and FieldEmail to {base}/account/profile.
+// Profile is one's own name and address. It posts FieldName and FieldEmail to {base}/account/profile, and FieldAction =
+// ActionExport for one's own data as a file or ActionZone with FieldZone.
 type Profile struct {
 	Viewer      Viewer // as it is stored
 	Name, Email string // as typed
@@ -11,11 +12,18 @@ type Profile struct {
 	// Managed: a users_file owns the account; nothing can be changed here.
 	Managed  bool
 	Problems []Problem
+	Zone     *string // as typed, when that was refused
 	Saved    bool
-	// ExportURL is where one's own data is downloaded; empty: not offered.
-	ExportURL string
 }
 
 func (p Profile) meta() meta {
 	return meta{name: "profile", title: "profile.title", failed: len(p.Problems) > 0, wide: true, viewer: p.Viewer, tab: "account"}
+}
+
+// ShownZone is what the field of the time zone holds.
+func (p Profile) ShownZone() string {
+	if p.Zone != nil {
+		return *p.Zone
+	}
+	return p.Viewer.Zone
 }

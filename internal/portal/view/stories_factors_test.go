@@ -91,7 +91,7 @@ func factorStories() []story {
 		{"account-few-codes", 200, with(few)},
 		{"account-no-factor", 200, with(none)},
 		{"account-must", 200, with(must)},
-		{"profile", 200, view.Profile{Viewer: alice, Name: "Alice Archer", Email: "alice@example.com", ExportURL: "/.truxe/account/export"}},
+		{"profile", 200, view.Profile{Viewer: alice, Name: "Alice Archer", Email: "alice@example.com"}},
 		{"profile-wrong", 422, view.Profile{Viewer: alice, Email: "nope", Problems: []view.Problem{{Field: view.FieldEmail, Key: "problem.email"}}}},
 		{"profile-pending", 200, view.Profile{Viewer: alice, Email: "alice@example.com", Pending: "alice@example.org", Saved: true}},
 		{"profile-managed", 200, view.Profile{Viewer: alice, Name: "Alice Archer", Email: "alice@example.com", Managed: true}},

@@ -72,6 +72,7 @@ func (m meta) Tab() string    { return m.tab }
 type Viewer struct {
 	Username string
 	Name     string // display name, may be empty
+	Zone     string // in which the module shows times, "Europe/Berlin"; empty: the device's
 }
 
 // Label is the display name, or the user name.

@@ -33,6 +33,17 @@ func decisions(t *testing.T, b *bench) {
 	if got := read(now); len(got) != 1 {
 		t.Errorf("%d since now", len(got))
 	}
+	u := b.user("ada")
+	own := d
+	own.UserID, own.Last = u.ID.String(), now.Add(-2*time.Hour)
+	b.must(b.RecordDecisions(b.ctx, []store.Decision{own}))
+	if got, err := b.DecisionsOf(b.ctx, own.UserID, 10); err != nil || cmp.Diff([]store.Decision{own}, got, sameTime) != "" {
+		t.Errorf("%v %v", got, err)
+	}
+	b.must(b.DeleteUser(b.ctx, u.ID))
+	if got, err := b.DecisionsOf(b.ctx, own.UserID, 10); err != nil || len(got) != 0 {
+		t.Errorf("after the person is deleted: %v %v", got, err)
+	}
 	var many []store.Decision
 	for i := range 5 {
 		m := d

@@ -240,6 +240,14 @@ func factorSettings(t *testing.T, b *bench) {
 	if list, _ = b.TrustedDevices(b.ctx, u.ID, now.Add(time.Hour)); len(list) != 0 {
 		t.Error("trust does not end")
 	}
+	known := store.Device{ID: identity.NewID(), Hash: hash("not trusted"), UserID: u.ID, Created: now, LastUsed: now.Add(time.Minute), Expires: now.Add(time.Hour)}
+	b.must(b.CreateDevice(b.ctx, known))
+	if list, err = b.UserDevices(b.ctx, u.ID, now); err != nil || len(list) != 2 || list[0].ID != known.ID || list[1].ID != d.ID {
+		t.Errorf("known browsers: %+v %v", list, err)
+	}
+	if list, _ = b.UserDevices(b.ctx, u.ID, now.Add(365*24*time.Hour)); len(list) != 0 {
+		t.Error("a browser is known for ever")
+	}
 	b.must(b.ClearFactorFailures(b.ctx, u.ID))
 	b.wants(b.DeleteDevice(b.ctx, identity.NewID(), d.ID), store.ErrNotFound)
 	b.must(b.DeleteDevice(b.ctx, u.ID, d.ID))

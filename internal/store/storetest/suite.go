@@ -23,7 +23,7 @@ func Run(t *testing.T, open func(t *testing.T) *store.Store) {
 		{"Users", users}, {"Roles", roles}, {"Hostile", hostile}, {"Passwords", passwords}, {"Sessions", sessions}, {"SessionLimit", sessionLimit}, {"Renewals", renewals},
 		{"Refresh", refresh}, {"Revocations", revocations}, {"Keys", keys}, {"Devices", devices}, {"OneTimes", oneTimes}, {"Meta", meta},
 		{"Audit", auditRows}, {"TOTP", totp}, {"RecoveryCodes", recoveryCodes},
-		{"Passkeys", passkeys}, {"PendingSignIns", pendingSignIns}, {"FactorSettings", factorSettings}, {"Mails", mails}, {"Decisions", decisions}, {"Transactions", transactions}, {"Purge", purge},
+		{"Passkeys", passkeys}, {"PendingSignIns", pendingSignIns}, {"FactorSettings", factorSettings}, {"ProfileSettings", profileSettings}, {"Mails", mails}, {"Decisions", decisions}, {"Transactions", transactions}, {"Purge", purge},
 	} {
 		t.Run(part.name, func(t *testing.T) { part.run(t, &bench{T: t, Store: open(t), ctx: context.Background()}) })
 	}

@@ -13,13 +13,18 @@ const element = (tag, className, ...children) => {
   return e;
 };
 
-// Moments in the reader's own zone and language.
+// Moments in the reader's language and zone: the one of their profile, or this device's.
+const zone = { timeZone: body.dataset.zone };
+try { new Intl.DateTimeFormat(lang, zone); } catch { delete zone.timeZone; } // a newer name than this browser knows
+for (const zones of $$('[data-zones]')) {
+  zones.append(...(Intl.supportedValuesOf?.('timeZone') ?? []).map((name) => Object.assign(document.createElement('option'), { value: name })));
+}
 for (const time of $$('time[data-local]')) {
   const at = new Date(time.dateTime), how = time.dataset.local;
   if (isNaN(at)) continue;
-  const full = new Intl.DateTimeFormat(lang, { dateStyle: 'medium', timeStyle: 'short' }).format(at);
-  if (how === 'time') time.textContent = new Intl.DateTimeFormat(lang, { timeStyle: 'short' }).format(at);
-  else if (how === 'date') time.textContent = new Intl.DateTimeFormat(lang, { dateStyle: 'medium' }).format(at);
+  const full = new Intl.DateTimeFormat(lang, { dateStyle: 'medium', timeStyle: 'short', ...zone }).format(at);
+  if (how === 'time') time.textContent = new Intl.DateTimeFormat(lang, { timeStyle: 'short', ...zone }).format(at);
+  else if (how === 'date') time.textContent = new Intl.DateTimeFormat(lang, { dateStyle: 'medium', ...zone }).format(at);
   else if (how === 'ago') time.textContent = ago(at) ?? full;
   else time.textContent = full;
   time.title = full;

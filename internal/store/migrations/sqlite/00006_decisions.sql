@@ -15,3 +15,4 @@ CREATE TABLE decisions (
 	last     INTEGER NOT NULL
 ) STRICT;
 CREATE INDEX decisions_last ON decisions (last);
+CREATE INDEX decisions_user ON decisions (user_id, last);
