@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"net/http"
 	"slices"
+	"strings"
 
 	"github.com/caddyserver/caddy/v2"
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
@@ -21,6 +22,40 @@ import (
 type stage struct {
 	server *caddyhttp.Server
 	routes caddyhttp.RouteList
+	hosts  []map[string]bool // by route: the host names it is for; nil: it may be for any
+}
+
+// add keeps a route. That of a plain host name is left out of questions about others, so that one question costs the same
+// at a gateway of a thousand sites.
+func (st *stage) add(r caddyhttp.Route) {
+	st.routes = append(st.routes, r)
+	var names map[string]bool
+	if len(r.MatcherSets) == 1 {
+		for _, m := range r.MatcherSets[0] {
+			if hosts, ok := m.(*caddyhttp.MatchHost); ok {
+				names = map[string]bool{}
+				for _, h := range *hosts {
+					if strings.ContainsAny(h, "*{") {
+						names = nil
+						break
+					}
+					names[strings.ToLower(h)] = true
+				}
+			}
+		}
+	}
+	st.hosts = append(st.hosts, names)
+}
+
+// at are the routes that may be for a folded host, in their order.
+func (st *stage) at(host string) caddyhttp.RouteList {
+	var routes caddyhttp.RouteList
+	for i, names := range st.hosts {
+		if names == nil || names[host] {
+			routes = append(routes, st.routes[i])
+		}
+	}
+	return routes
 }
 
 // routing are the handlers that decide where a request goes and touch nothing else.
@@ -41,7 +76,7 @@ func stages(ctx caddy.Context, app *caddyhttp.App) ([]stage, error) {
 			if err := copied.ProvisionHandlers(ctx, nil); err != nil {
 				return nil, err
 			}
-			st.routes = append(st.routes, copied)
+			st.add(copied)
 		}
 		if len(st.routes) > 0 {
 			all = append(all, st)
@@ -136,7 +171,7 @@ func (a *App) rehearse(q portal.Question) gate.Judgement {
 	}
 	for _, st := range a.stages {
 		re := &rehearsal{gate: gw.Gate(), principal: q.Principal, client: q.Client}
-		if st.run(re, q.Request); re.met {
+		if st.run(re, q.Host, q.Request); re.met {
 			return re.judgement
 		}
 	}
@@ -148,15 +183,15 @@ func (a *App) rehearse(q portal.Question) gate.Judgement {
 	return gate.Judgement{Decision: policy.Decision{Code: identity.CodeNoRule, Reason: "No site of this gateway would judge this request."}}
 }
 
-// run sends a copy of the request over the stage. A matcher that fails leaves the question unanswered.
-func (st stage) run(re *rehearsal, r *http.Request) {
+// run sends a copy of a request for a folded host over the stage. A matcher that fails leaves the question unanswered.
+func (st stage) run(re *rehearsal, host string, r *http.Request) {
 	r = r.Clone(context.WithValue(r.Context(), rehearsalKey{}, re))
 	w := nowhere{http.Header{}}
 	r = caddyhttp.PrepareRequest(r, caddy.NewReplacer(), w, st.server)
 	caddyhttp.SetVar(r.Context(), caddyhttp.ClientIPVarKey, re.client.Addr)
 	caddyhttp.SetVar(r.Context(), caddyhttp.TrustedProxyVarKey, re.client.TrustedPeer)
 	end := caddyhttp.HandlerFunc(func(http.ResponseWriter, *http.Request) error { return nil })
-	if st.routes.Compile(end).ServeHTTP(w, r) != nil {
+	if st.at(host).Compile(end).ServeHTTP(w, r) != nil {
 		re.met = false
 	}
 }
