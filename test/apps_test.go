@@ -119,6 +119,13 @@ func TestPageOfAppsListsWhatAPersonMayOpen(t *testing.T) {
 			t.Errorf("%s answers %d", host, a.status)
 		}
 	}
+	// A gate inside a block, with the gateway's pages beside it (docs/explanation/paths.md).
+	nested := s.browser("nested.test")
+	if to := nested.get("/app/", navigate).want(http.StatusFound).header.Get("Location"); !strings.HasPrefix(to, "/.truxe/login") {
+		t.Errorf("a block leads to %q", to)
+	}
+	nested.signIn("vic", "a quiet viewer of orders").want(http.StatusOK)
+	nested.get("/app/", program).want(http.StatusOK)
 	s.cli("roles", "grant", "pia", "viewer")
 	if got := pia.hosts(); !slices.Equal(got, more) {
 		t.Errorf("with the role: %v", got)
