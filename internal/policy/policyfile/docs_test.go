@@ -7,6 +7,8 @@ import (
 	"testing"
 
 	"gopkg.in/yaml.v3"
+
+	"github.com/truxeio/caddy-truxe/internal/identity"
 )
 
 const guide = "../../../docs/how-to/policies.md"
@@ -190,11 +192,34 @@ func TestAutheliasConfigurationsTakeNoMoreLines(t *testing.T) {
 
 // The guide's tables name every key and every finding.
 func TestTheGuideIsComplete(t *testing.T) {
-	text := readGuide(t)
-	for _, word := range []string{"id", "effect", "hosts", "methods", "paths", "networks", "to", "require", "when", "reason", "mode", "mfa", "passkey", "max_age", "role", "permission", "user", "client", anyoneSignedIn,
-		"mfa_age", "login_age", "email", "ip", "network", "url", "expect", "at", FindUnusedRole, FindEmptyRole, FindUnusedNetwork, FindUnusedPermission, FindUngranted, FindUnknownArea, FindShadowed, FindDuplicate, FindUntested, FindUnknownHost, FindWidePublic, FindManyRules} {
-		if !strings.Contains(text, "`"+word+"`") {
-			t.Errorf("%s is not in the guide", word)
+	names(t, guide, ruleWords...)
+	names(t, guide, "mfa", "mfa_age", "login_age", "email", "ip", "network", "url", "expect", "at", FindUnusedRole, FindEmptyRole, FindUnusedNetwork, FindUnusedPermission, FindUngranted, FindUnknownArea, FindShadowed, FindDuplicate, FindUntested, FindUnknownHost, FindWidePublic, FindManyRules)
+}
+
+const reference = "../../../docs/reference/policy.md"
+
+// The reference names every key and every reason code, and what it shows is read.
+func TestTheReferenceIsComplete(t *testing.T) {
+	names(t, reference, ruleWords...)
+	names(t, reference, "roles", "rules", "permissions", "inherits", "description", "admin", "enforce", "report")
+	for _, code := range []identity.Code{identity.CodeLoginRequired, identity.CodeRoleRequired, identity.CodePermissionRequired, identity.CodeMFARequired, identity.CodeReauthRequired, identity.CodePasskeyRequired,
+		identity.CodeNetworkDenied, identity.CodeRuleDenied, identity.CodeNoRule, identity.CodeUserDisabled, identity.CodeSessionRevoked, identity.CodeStateUnavailable} {
+		names(t, reference, string(code))
+	}
+}
+
+var ruleWords = []string{"id", "effect", "hosts", "methods", "paths", "networks", "to", "require", "when", "reason", "mode", "passkey", "max_age", "role", "permission", "user", "client", anyoneSignedIn}
+
+// names fails for each word that a document does not name as code, alone or with a value.
+func names(t *testing.T, file string, words ...string) {
+	t.Helper()
+	text, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, word := range words {
+		if !regexp.MustCompile("`" + regexp.QuoteMeta(word) + "[`:]").Match(text) {
+			t.Errorf("%s is not in %s", word, file)
 		}
 	}
 }
