@@ -122,6 +122,7 @@ func (g *Caddy) write(text string) {
 	})
 	full := withGlobals(text, []string{
 		fmt.Sprintf("http_port %d", g.Port("http")), fmt.Sprintf("https_port %d", g.Port("https")), "local_certs", "skip_install_trust",
+		"storage_clean_interval off", // cleaning at the start takes away folders of certificates that are being made; Caddy tries again a minute later
 	})
 	if err := os.WriteFile(g.file, []byte(full), 0o600); err != nil {
 		g.t.Fatalf("write the Caddyfile: %v", err)
