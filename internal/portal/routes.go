@@ -33,6 +33,7 @@ func routes() map[string]route {
 		"account/sessions":       own(methods{get: pageSessions, post: submitSessions}),
 		"account/devices":        own(methods{get: pageDevices, post: submitDevices}),
 		"account/activity":       own(methods{get: pageActivity}),
+		"admin/policies":         own(methods{get: pagePolicies, post: submitPolicies}),
 
 		"api/v1/login":                 {methods: methods{post: apiLogin}},
 		"api/v1/login/mfa":             {methods: methods{post: apiLoginMFA}},

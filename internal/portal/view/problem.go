@@ -36,6 +36,8 @@ const (
 	FieldMethod     = "method"  // MethodTOTP …
 	FieldPasskey    = "passkey" // JSON of the browser's answer
 	FieldTrust      = "trust"   // "on" when ticked
+	FieldURL        = "url"     // Policies: the address that is asked about
+	FieldUser       = "user"    // Policies: on whose behalf
 	FieldZone       = "zone"    // name of a time zone
 	FieldSaved      = "saved"   // "on" when ticked: recovery codes are kept
 	FieldID         = "id"      // of a passkey

@@ -95,6 +95,16 @@ func factorStories() []story {
 		{"profile-wrong", 422, view.Profile{Viewer: alice, Email: "nope", Problems: []view.Problem{{Field: view.FieldEmail, Key: "problem.email"}}}},
 		{"profile-pending", 200, view.Profile{Viewer: alice, Email: "alice@example.com", Pending: "alice@example.org", Saved: true}},
 		{"profile-managed", 200, view.Profile{Viewer: alice, Name: "Alice Archer", Email: "alice@example.com", Managed: true}},
+		{"policies", 200, view.Policies{Viewer: alice, Dir: "./policies", Digest: "3f9a0c1b2d3e", Since: now.Add(-time.Hour), More: 3, Rules: []view.Rule{
+			{ID: "orders-read", Effect: "allow", About: []string{"orders.example.com", "GET", "/orders/**"}, Asks: []string{"permission orders:read"}, Place: "policies/orders.yaml:7:5"},
+			{ID: "admin-mfa", Effect: "require", About: []string{"/admin/**"}, Asks: []string{"mfa", "max_age 10m0s"}, Reason: "Admin pages need a second factor.", Report: true, Place: "policies/orders.yaml:18:5"},
+			{ID: "night", Effect: "deny", When: `request.time.getHours("Europe/Berlin") < 6`, Place: "policies/hours.yaml:3:5"}, {ID: "caddyfile:public#1", Effect: "public", About: []string{"/healthz"}, Place: "Caddyfile"}},
+			User: "vic", Method: "GET", URL: "https://orders.example.com/admin/keys", Answer: &view.Answer{Decision: "step_up", Code: "mfa_required", Remedy: "After a second factor: allow.", More: 1,
+				Steps: []view.RuleStep{{Effect: "require", Rule: "admin-mfa", Outcome: "UNMET", Why: "this session has only a password", Place: "policies/orders.yaml:18:5"},
+					{Effect: "allow", Rule: "orders-read", Outcome: "yes", Why: "orders:read through role viewer", Place: "policies/orders.yaml:7:5"}}}}},
+		{"policies-stale", 200, view.Policies{Viewer: alice, Dir: "/etc/truxe/policies", Digest: "3f9a0c1b2d3e", Since: now.Add(-time.Hour),
+			Problem: `policies/orders.yaml:14:7: unknown role "edtors" in rule "orders-write"; did you mean "editor"?`, Problems: []view.Problem{{Field: view.FieldURL, Text: "The URL is not a whole one."}}}},
+		{"policies-none", 200, view.Policies{Viewer: alice, Answer: &view.Answer{Decision: "allow"}}},
 		{"activity", 200, view.Activity{Viewer: alice, Events: events, Older: "/.truxe/account/activity?cursor=7"}},
 		{"activity-none", 200, view.Activity{Viewer: alice, Newer: "/.truxe/account/activity"}},
 		{"trusted", 200, view.TrustedDevices{Viewer: alice, Days: 30, Ended: 1, Devices: []view.TrustedDevice{
