@@ -64,7 +64,7 @@ func pictureOf(effect string) string {
 	case "require":
 		return "shield"
 	case "public":
-		return "eye"
+		return "door"
 	}
 	return "check"
 }
