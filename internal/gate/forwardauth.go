@@ -37,7 +37,7 @@ func (g *Gate) ServeForwardAuth(w http.ResponseWriter, r *http.Request, s *Site,
 	if v.twice {
 		clearCookie(w.Header(), authn.SessionCookie)
 	}
-	g.record(s, &v, c)
+	g.record(f.request, s, &v, c)
 	if v.decision.Report != nil {
 		g.report(f.request, c, &v)
 	}

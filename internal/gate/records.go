@@ -2,6 +2,7 @@ package gate
 
 import (
 	"hash/maphash"
+	"net/http"
 	"net/netip"
 	"sync/atomic"
 	"time"
@@ -29,6 +30,8 @@ const (
 	recordQueue = 2048
 	// recordPath is the longest path that is recorded.
 	recordPath = 512
+	// recordMethod is the longest method that is: those of HTTP and WebDAV have fewer letters.
+	recordMethod = 32
 	// recordAge is after how long the same is recorded again.
 	recordAge = time.Hour
 )
@@ -78,9 +81,9 @@ func (k *Records) take(s *Site, r *policy.Request, p *identity.Principal, allowe
 }
 
 // record notes what was decided about a request of somebody signed in.
-func (g *Gate) record(s *Site, v *verdict, c Client) {
+func (g *Gate) record(r *http.Request, s *Site, v *verdict, c Client) {
 	p := v.principal()
-	if g.Records == nil || p == nil || v.set == nil || len(v.request.Path) > recordPath {
+	if g.Records == nil || p == nil || v.set == nil || len(v.request.Path) > recordPath || len(v.request.Method) > recordMethod {
 		return
 	}
 	d := &v.decision
@@ -96,7 +99,7 @@ func (g *Gate) record(s *Site, v *verdict, c Client) {
 	}
 	select {
 	case g.Records.queue <- Record{Principal: p, Site: s.name, Host: v.request.Host, Method: v.request.Method, Path: v.request.Path,
-		Addr: parseAddress(c.Addr), Allowed: d.Allow, At: g.Now()}:
+		Addr: s.visitorAddress(r, c), Allowed: d.Allow, At: g.Now()}:
 	default:
 	}
 }

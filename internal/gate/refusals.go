@@ -1,6 +1,7 @@
 package gate
 
 import (
+	"strings"
 	"sync"
 	"time"
 
@@ -12,8 +13,10 @@ const (
 	// keptRefusals bounds what is remembered of refusals that no audit line tells of: anonymous visitors, step-ups, and
 	// requests that were never judged. A stranger can fill it at will, so it is memory only.
 	keptRefusals = 2048
-	// keptPath is the longest path that is remembered whole.
+	// keptPath is the longest path that is remembered whole; keptText what the other readings of it, host and method may have
+	// together, in bytes. Beyond either the rules cannot be asked again, so there is no trace.
 	keptPath = 1024
+	keptText = 2048
 )
 
 // Refusal is what was answered to one request, under the reference that the answer carried.
@@ -37,8 +40,13 @@ type Refusals struct {
 }
 
 func (k *Refusals) keep(r Refusal) {
-	if len(r.Path) > keptPath {
-		r.Path, r.set, r.request = r.Path[:keptPath], nil, policy.Request{}
+	text := len(r.Host) + len(r.Method)
+	for _, reading := range r.request.Readings {
+		text += len(reading)
+	}
+	if len(r.Path) > keptPath || text > keptText { // cloned: a part would hold on to the whole
+		r.Path, r.Host, r.Method = start(r.Path), start(r.Host), start(r.Method)
+		r.set, r.request = nil, policy.Request{}
 	}
 	k.mu.Lock()
 	defer k.mu.Unlock()
@@ -49,6 +57,9 @@ func (k *Refusals) keep(r Refusal) {
 	k.ring[k.next] = r
 	k.next = (k.next + 1) % keptRefusals
 }
+
+// start is what is kept of a long text.
+func start(s string) string { return strings.Clone(s[:min(len(s), keptPath)]) }
 
 // Find looks a reference up.
 func (k *Refusals) Find(reference string) (Refusal, bool) {

@@ -70,11 +70,7 @@ func (g *Gate) report(r *http.Request, c Client, v *verdict) {
 	if p := v.principal(); p != nil {
 		who = p.UserID
 	}
-	path := v.request.Path
-	if len(path) > keptPath {
-		path = path[:keptPath]
-	}
-	if !g.reports.isNew(reported{who, v.request.Host, v.request.Method, path, would.Rule}, g.Now()) {
+	if !g.reports.isNew(reported{who, v.request.Host, start(v.request.Method), start(v.request.Path), would.Rule}, g.Now()) {
 		return
 	}
 	shown := *v

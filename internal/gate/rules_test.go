@@ -2,6 +2,7 @@ package gate
 
 import (
 	"errors"
+	"net/http"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -147,6 +148,22 @@ func TestRememberedRefusalsAreBounded(t *testing.T) {
 	for range keptRefusals + 10 {
 		k.keep(Refusal{Reference: identity.NewReference(), Path: strings.Repeat("x", 5000), Judgement: Judgement{request: at("/" + strings.Repeat("x", 5000))}})
 	}
+	// A short path may have long readings, and a request line a long method.
+	for range keptRefusals {
+		q := at("/x")
+		for range 32 {
+			q.Readings = append(q.Readings, strings.Repeat("%2541", 1000))
+		}
+		k.keep(Refusal{Reference: identity.NewReference(), Path: "/x", Host: strings.Repeat("h", 5000), Method: strings.Repeat("M", 5000), Judgement: Judgement{set: &policy.Set{}, request: q}})
+	}
+	size := 0
+	for i := range k.ring {
+		r := &k.ring[i]
+		size += len(r.Path) + len(r.Host) + len(r.Method) + len(r.request.Path) + len(strings.Join(r.request.Readings, ""))
+	}
+	if size > keptRefusals*(3*keptPath+keptText) {
+		t.Errorf("%d bytes are kept", size)
+	}
 	last := Refusal{Reference: "R-LAST-LAST", Path: "/x", Judgement: Judgement{set: &policy.Set{}, request: at("/x")}}
 	k.keep(last)
 	if len(k.ring) != keptRefusals {
@@ -186,7 +203,7 @@ func TestDecisionsAreRecordedOnceAnHour(t *testing.T) {
 	g := &Gate{Records: k, Now: time.Now}
 	for i := range recordQueue + 100 {
 		q := at("/" + strings.Repeat("y", i%recordPath/2) + "/" + identity.NewReference())
-		g.record(s, &verdict{entry: &authn.Entry{Principal: p}, set: s.set(), request: q, decision: policy.Decision{Allow: true}}, Client{})
+		g.record(&http.Request{RemoteAddr: "192.0.2.1:1"}, s, &verdict{entry: &authn.Entry{Principal: p}, set: s.set(), request: q, decision: policy.Decision{Allow: true}}, Client{})
 	}
 	if n := len(k.queue); n != recordQueue {
 		t.Errorf("%d wait", n)

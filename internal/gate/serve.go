@@ -52,7 +52,7 @@ func (g *Gate) Serve(w http.ResponseWriter, r *http.Request, s *Site, c Client, 
 	if announce != nil {
 		announce(r, v.principal(), v.decision)
 	}
-	g.record(s, &v, c)
+	g.record(r, s, &v, c)
 	if v.decision.Report != nil {
 		g.report(r, c, &v)
 	}
