@@ -27,15 +27,11 @@ func (j *Judgement) Trace() (policy.Trace, bool) {
 // Check tells what Serve would decide about a request that somebody might send. It reads the request as Serve does, every
 // way its path can be read included, and changes nothing.
 func (g *Gate) Check(r *http.Request, s *Site, p *identity.Principal, c Client) Judgement {
-	canonical, err := policy.Canonical(r)
-	if err != nil {
-		return Judgement{Decision: policy.Decision{Code: identity.CodeAmbiguousPath}}
+	request, code, _ := requestOf(r)
+	if code != "" {
+		return Judgement{Decision: policy.Decision{Code: code}}
 	}
-	host, err := policy.FoldHost(r.Host)
-	if err != nil {
-		return Judgement{Decision: policy.Decision{Code: identity.CodeInvalidRequest}}
-	}
-	j := Judgement{set: s.set(), request: policy.RequestOf(r, host, canonical), principal: p}
+	j := Judgement{set: s.set(), request: request, principal: p}
 	j.request.Addr, j.request.Now = s.visitorAddress(r, c), g.Now()
 	j.Decision = s.letPass(j.set.Decide(j.request, p), p)
 	return j
@@ -43,3 +39,16 @@ func (g *Gate) Check(r *http.Request, s *Site, p *identity.Principal, c Client) 
 
 // Forwards tells whether another proxy protects a folded host with this site's rules.
 func (s *Site) Forwards(host string) bool { return s.forwards[host] }
+
+// requestOf reads a request as rules see it; a code says why it cannot be judged. Address and time are not in it.
+func requestOf(r *http.Request) (policy.Request, identity.Code, error) {
+	canonical, err := policy.Canonical(r)
+	if err != nil {
+		return policy.Request{}, identity.CodeAmbiguousPath, err
+	}
+	host, err := policy.FoldHost(r.Host)
+	if err != nil {
+		return policy.Request{}, identity.CodeInvalidRequest, err
+	}
+	return policy.RequestOf(r, host, canonical), "", nil
+}

@@ -30,6 +30,7 @@ type Policies interface {
 type Rules struct {
 	mu      sync.Mutex // of changes
 	sites   []SiteConfig
+	names   []string         // of them
 	hosts   map[string][]int // the sites at a folded host; "" for those without a host name
 	current atomic.Pointer[rulebook]
 }
@@ -111,7 +112,7 @@ func (r *Rules) add(c SiteConfig) (int, error) {
 	if err != nil {
 		return 0, err
 	}
-	r.sites = append(r.sites, c)
+	r.sites, r.names = append(r.sites, c), append(r.names, c.name())
 	r.current.Store(&rulebook{policies: old.policies, sets: append(old.sets[:len(old.sets):len(old.sets)], set)})
 	return len(r.sites) - 1, nil
 }

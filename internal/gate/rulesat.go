@@ -52,7 +52,7 @@ func (r *Rules) At(host, site string) (*policy.Set, bool) {
 	}
 	n := at[0]
 	for _, i := range at {
-		if r.sites[i].name() == site {
+		if r.names[i] == site {
 			n = i
 		}
 	}

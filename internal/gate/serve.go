@@ -1,7 +1,6 @@
 package gate
 
 import (
-	"errors"
 	"net/http"
 	"net/url"
 	"runtime/debug"
@@ -100,28 +99,21 @@ func (v *verdict) principal() *identity.Principal {
 func (g *Gate) judge(r *http.Request, s *Site, sent authn.Credential, known *authn.Entry, c Client) (v verdict) {
 	defer g.caught(&v)
 	v.path = "public"
-	canonical, err := policy.Canonical(r)
-	if err != nil {
-		v.err = err
-		v.decision.Code = identity.CodeAmbiguousPath
-		return v
-	}
-	host, err := policy.FoldHost(r.Host)
-	if err != nil {
-		v.err = err
-		v.decision.Code = identity.CodeInvalidRequest
+	request, code, err := requestOf(r)
+	if code != "" {
+		v.err, v.decision.Code = err, code
 		return v
 	}
 	ready := g.Verifier.Revocations.Ready()
 	v.entry = known
 	if v.entry == nil && ready {
 		var found authn.Found
-		found, v.err = g.Verifier.Verify(r.Context(), sent, host)
+		found, v.err = g.Verifier.Verify(r.Context(), sent, request.Host)
 		v.entry, v.path = found.Entry, found.Path
 	}
 	v.credential = sent
 	v.twice = sent.Cookies > 1
-	v.set, v.request = s.set(), policy.RequestOf(r, host, canonical)
+	v.set, v.request = s.set(), request
 	if v.set.Requires() {
 		v.request.Addr, v.request.Now = s.visitorAddress(r, c), g.Now()
 	}
@@ -204,11 +196,9 @@ func (g *Gate) underLimit(w http.ResponseWriter, r *http.Request, s *Site, c Cli
 // everything else is 503 (R1). stripOnly: the request is outside the directive's matcher, so it is not judged.
 func ServeUnavailable(w http.ResponseWriter, r *http.Request, s *Site, c Client, stripOnly bool, next Next) error {
 	s.clean(r)
-	host, errHost := policy.FoldHost(r.Host)
-	canonical, err := policy.Canonical(r)
-	request := policy.RequestOf(r, host, canonical)
+	request, code, _ := requestOf(r)
 	request.Addr, request.Now = s.visitorAddress(r, c), time.Now()
-	if errors.Join(errHost, err) == nil && len(r.Header["Authorization"]) == 0 && (stripOnly || s.set().Decide(request, nil).Public) {
+	if code == "" && len(r.Header["Authorization"]) == 0 && (stripOnly || s.set().Decide(request, nil).Public) {
 		stripCookies(r.Header)
 		return next.ServeHTTP(w, r)
 	}

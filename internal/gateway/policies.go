@@ -55,7 +55,7 @@ func ReadPolicyDir(dir string) ([]policyfile.Source, error) {
 
 // checkPolicies parses policy files and runs the tests beside them. Policies whose own tests fail are not put in force.
 func checkPolicies(sources []policyfile.Source) (policyFiles, error) {
-	doc, report, err := testPolicies(sources)
+	doc, report, err := policyfile.Test(sources)
 	if err != nil {
 		return policyFiles{}, err
 	}
@@ -73,20 +73,7 @@ func TestPolicies(dir string) (*policyfile.Document, *policyfile.Report, error) 
 	if err != nil {
 		return nil, nil, err
 	}
-	return testPolicies(sources)
-}
-
-func testPolicies(sources []policyfile.Source) (*policyfile.Document, *policyfile.Report, error) {
-	doc, err := policyfile.Parse(sources)
-	if err != nil {
-		return nil, nil, err
-	}
-	tests, err := policyfile.ParseTests(sources, doc)
-	if err != nil {
-		return nil, nil, err
-	}
-	report, err := policyfile.RunTests(doc, tests)
-	return doc, report, err
+	return policyfile.Test(sources)
 }
 
 // policyWatch keeps the rules at what the files say.

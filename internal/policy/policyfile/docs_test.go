@@ -41,15 +41,7 @@ func TestTheGuidesPolicyWorksAsItSays(t *testing.T) {
 		t.Fatalf("%d files", len(sources))
 	}
 	run := func() *Report {
-		doc, err := Parse(sources)
-		if err != nil {
-			t.Fatal(err)
-		}
-		tests, err := ParseTests(sources, doc)
-		if err != nil {
-			t.Fatal(err)
-		}
-		report, err := RunTests(doc, tests)
+		doc, report, err := Test(sources)
 		if err != nil {
 			t.Fatal(err)
 		}

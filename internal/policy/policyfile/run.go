@@ -35,6 +35,20 @@ type CaseResult struct {
 	Why   []string `json:"why"` // the rules that were looked at, one a line
 }
 
+// Test reads policy files and judges the cases of the tests beside them. An error is a mistake in either, not a failed case.
+func Test(sources []Source) (*Document, *Report, error) {
+	doc, err := Parse(sources)
+	if err != nil {
+		return nil, nil, err
+	}
+	tests, err := ParseTests(sources, doc)
+	if err != nil {
+		return nil, nil, err
+	}
+	report, err := RunTests(doc, tests)
+	return doc, report, err
+}
+
 // RunTests judges every case by the rules of the document. An error is a mistake in the rules.
 func RunTests(doc *Document, tests []TestFile) (*Report, error) {
 	report := &Report{Files: []FileResult{}, Untested: []string{}}

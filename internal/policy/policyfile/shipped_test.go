@@ -13,15 +13,7 @@ func TestTheShippedPoliciesPassTheirTestsAndLint(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	doc, err := Parse(sources)
-	if err != nil {
-		t.Fatal(err)
-	}
-	tests, err := ParseTests(sources, doc)
-	if err != nil {
-		t.Fatal(err)
-	}
-	report, err := RunTests(doc, tests)
+	doc, report, err := Test(sources)
 	if err != nil {
 		t.Fatal(err)
 	}

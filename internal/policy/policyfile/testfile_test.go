@@ -89,15 +89,7 @@ func TestMistakesInTestFilesAreToldWithPlaceAndRemedy(t *testing.T) {
 func runText(t *testing.T, policyText, testText string) (*Document, *Report) {
 	t.Helper()
 	sources := []Source{{Name: "policies/orders.yaml", Text: []byte(policyText)}, {Name: "policies/orders_test.yaml", Text: []byte(testText)}}
-	doc, err := Parse(sources)
-	if err != nil {
-		t.Fatal(err)
-	}
-	tests, err := ParseTests(sources, doc)
-	if err != nil {
-		t.Fatal(err)
-	}
-	report, err := RunTests(doc, tests)
+	doc, report, err := Test(sources)
 	if err != nil {
 		t.Fatal(err)
 	}
