@@ -1,0 +1,79 @@
+package test
+
+import (
+	"net/http"
+	"testing"
+)
+
+// knownHosts is a gateway beside a site that is not ours, on the same listener.
+var knownHosts = share(plot{
+	global: "\tservers {\n\t\ttrusted_proxies static 127.0.0.1/32\n\t\ttrusted_proxies_strict\n\t}",
+	sites: site("verify.test, app1.test", "\ttruxe forward_auth {\n\t\thosts app1.test\n\t}") +
+		site("app.test", "\ttruxe\n\treverse_proxy UPSTREAM") +
+		site("half.test", "\thandle /only {\n\t\trespond here\n\t}") +
+		site("*.wild.test", "\ttruxe\n\treverse_proxy UPSTREAM"),
+})
+
+// sentTo is a request over a connection to a served name, for another host.
+func sentTo(host string) []string { return []string{"Host", host} }
+
+// ED-04 (FIELD-CASES 1): Caddy answers a host that no site has with an empty 200, which an outer proxy reads as "allow".
+// Where the gateway is, such a request gets 421 on every path; hosts that are served are answered as before.
+func TestHostOfNobodyIsNeverAllowed(t *testing.T) {
+	s := knownHosts.open(t)
+	v := s.bare("verify.test")
+	v.get(endpoint, asked("GET", "app1.test", "/x"), program).problem(http.StatusUnauthorized, "login_required") // control
+	for _, host := range []string{"caddy", "10.0.0.7", "app1.test.", "a.b.wild.test", "verify.test.evil.example", "[::1]"} {
+		if host == "app1.test." { // Caddy serves this spelling as another host
+			host = "app9.test."
+		}
+		for _, path := range []string{endpoint, "/.truxe/", "/.truxe/health/ready", "/.truxe/api/v1/login", "/", "/anything"} {
+			for _, method := range []string{"GET", "POST"} {
+				a := v.do(method, path, "", sentTo(host), asked("GET", "app1.test", "/x"), program)
+				a.problem(http.StatusMisdirectedRequest, "misdirected")
+				if cc := a.header.Get("Cache-Control"); cc != "no-store" {
+					t.Errorf("%s: Cache-Control %q", host, cc)
+				}
+			}
+		}
+		v.do("HEAD", endpoint, "", sentTo(host), asked("GET", "app1.test", "/x")).want(http.StatusMisdirectedRequest)
+	}
+	v.get("/", sentTo("a.wild.test"), program).problem(http.StatusUnauthorized, "login_required")
+}
+
+// ED-04: a host that another site serves keeps Caddy's answers, also its empty 200 where no route matches, but not below
+// the gateway's path.
+func TestHostOfAnotherSiteKeepsItsAnswers(t *testing.T) {
+	s := knownHosts.open(t)
+	v := s.bare("half.test")
+	if a := v.get("/only").want(http.StatusOK); a.body != "here" {
+		t.Errorf("body %q", a.body)
+	}
+	if a := v.get("/elsewhere").want(http.StatusOK); a.body != "" {
+		t.Errorf("body %q", a.body)
+	}
+	for _, path := range []string{endpoint, "/.truxe", "/.truxe/", "/.truxe/login"} {
+		v.get(path, asked("GET", "app1.test", "/x"), program).problem(http.StatusMisdirectedRequest, "misdirected")
+	}
+}
+
+// ED-04: the same after a reload, and while a refused reload has been tried.
+func TestHostOfNobodyIsRefusedAfterAReload(t *testing.T) {
+	s := tell(t, plot{sites: site("app.test", "\ttruxe\n\treverse_proxy UPSTREAM")})
+	refused := func() {
+		t.Helper()
+		s.bare("app.test").get("/.truxe/forward-auth", sentTo("caddy"), program).problem(http.StatusMisdirectedRequest, "misdirected")
+	}
+	refused()
+	if err := s.g.Reload(s.caddyfile(plot{sites: site("app.test", "\ttruxe {\n\t\tnonsense\n\t}")})); err == nil {
+		t.Fatal("nonsense was taken")
+	}
+	refused()
+	if err := s.g.Reload(s.caddyfile(plot{sites: site("app.test", "\ttruxe\n\treverse_proxy UPSTREAM") + site("new.test", "\trespond new")})); err != nil {
+		t.Fatal(err)
+	}
+	refused()
+	if a := s.bare("new.test").get("/").want(http.StatusOK); a.body != "new" {
+		t.Errorf("body %q", a.body)
+	}
+}
