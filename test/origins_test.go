@@ -82,7 +82,7 @@ func TestSetupLinkIsThePublicOne(t *testing.T) {
 				t.Errorf("the link is %s, want %s", link, want)
 			}
 			g.Stop()
-			out, errs, code := g.CLI("setup")
+			out, errs, code := g.CLI("setup", "--link")
 			if code != 0 || !strings.Contains(out+errs, want+"#t=") {
 				t.Errorf("caddy truxe setup, with Caddy stopped: exit %d: %s%s, want %s", code, out, errs, want)
 			}

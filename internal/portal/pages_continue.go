@@ -93,12 +93,8 @@ func (c *call) goOn(id string, status int) error {
 
 // protects tells whether this configuration stands in front of a host; no ticket is ever made for another.
 func (c *call) protects(host string) bool {
-	for _, s := range c.Sites {
-		if s.Host == host || s.Host == "" {
-			return true
-		}
-	}
-	return false
+	_, named := c.Origins.Main(host)
+	return named
 }
 
 // pageCallback turns a one-time ticket into a session of this host (SE-05), or brings what was proven at the single

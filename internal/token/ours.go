@@ -51,7 +51,7 @@ func (v *Verifier) namesIssuer(body []byte) bool {
 			list = []string{s}
 		}
 		for _, iss := range list {
-			if v.own[iss] || v.trust[iss] != nil {
+			if v.owns(iss) || v.trust[iss] != nil {
 				return true
 			}
 		}
@@ -66,6 +66,11 @@ func (v *Verifier) mentionsIssuer(s string) bool {
 	}
 	for iss := range v.own {
 		if strings.Contains(s, iss) {
+			return true
+		}
+	}
+	for _, p := range v.wild {
+		if strings.Contains(s, p.end()) {
 			return true
 		}
 	}

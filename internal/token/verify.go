@@ -16,7 +16,7 @@ import (
 // VerifierConfig of a Verifier.
 type VerifierConfig struct {
 	Ring     *Ring
-	Issuers  []string // every `iss` that our own tokens may have
+	Issuers  []string // every `iss` that our own tokens may have; a star in it is one label of a host name
 	Audience []string // our own
 	Trust    []*Trust
 	Now      func() time.Time
@@ -27,6 +27,7 @@ type Verifier struct {
 	cfg    VerifierConfig
 	number uint64
 	own    map[string]bool
+	wild   []issuerPattern
 	trust  map[string]*Trust
 	times  *jwt.Validator
 }
@@ -41,12 +42,14 @@ func NewVerifier(cfg VerifierConfig) (*Verifier, error) {
 	}
 	v := &Verifier{cfg: cfg, number: verifiers.Add(1), own: map[string]bool{}, trust: map[string]*Trust{}}
 	for _, iss := range cfg.Issuers {
-		if iss != "" {
+		if strings.Contains(iss, "*") {
+			v.wild = append(v.wild, issuerPattern(iss))
+		} else if iss != "" {
 			v.own[iss] = true
 		}
 	}
 	for _, t := range cfg.Trust {
-		if v.own[t.cfg.Issuer] || v.trust[t.cfg.Issuer] != nil {
+		if v.owns(t.cfg.Issuer) || v.trust[t.cfg.Issuer] != nil {
 			return nil, errors.New("trust " + t.cfg.Issuer + ": this issuer is our own or stands twice")
 		}
 		v.trust[t.cfg.Issuer] = t
@@ -96,7 +99,7 @@ func (v *Verifier) Verify(ctx context.Context, raw string) (*identity.Principal,
 	}
 	iss := text(claims, "iss") // not verified yet: it only chooses whose keys may verify (JW-09)
 	trust := v.trust[iss]
-	if !v.own[iss] && trust == nil {
+	if !v.owns(iss) && trust == nil {
 		return nil, bad("iss")
 	}
 	if err := v.checkClaims(claims, trust); err != nil {
