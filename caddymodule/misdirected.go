@@ -81,7 +81,7 @@ func (*entrance) CaddyModule() caddy.ModuleInfo {
 
 // ServeHTTP runs the server's routes. What it looks at afterwards costs a request that is answered nothing.
 func (e *entrance) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyhttp.Handler) error {
-	e.compile.Do(func() { e.chain = e.routes.Compile(next) }) // what comes after a server's routes is always the same
+	e.compile.Do(func() { e.chain = e.routes.Compile(next) })            // what comes after a server's routes is always the same
 	host, own := r.Host, gate.IsOwnPath(e.app.config.Base(), r.URL.Path) // handlers may change both
 	noted := &notedWriter{ResponseWriterWrapper: &caddyhttp.ResponseWriterWrapper{ResponseWriter: w}}
 	if own {

@@ -2,6 +2,7 @@ package test
 
 import (
 	"net/http"
+	"strings"
 	"testing"
 )
 
@@ -73,4 +74,53 @@ func TestHostOfNobodyIsRefusedAfterAReload(t *testing.T) {
 	if a := s.bare("new.test").get("/").want(http.StatusOK); a.body != "new" {
 		t.Errorf("body %q", a.body)
 	}
+}
+
+// ED-04 ED-26: the same for configurations in JSON, whose routes need not be terminal; with strict_sni_host Caddy refuses
+// before us. A gate without the gateway's pages is an error of the configuration.
+func TestConfigurationsInJSON(t *testing.T) {
+	s := tell(t, plot{sites: site("app.test", "\ttruxe\n\treverse_proxy UPSTREAM") + site("half.test", "\thandle /only {\n\t\trespond here\n\t}")})
+	_, raw := s.g.Admin("GET", "/config/", nil)
+	edited := func(edit func(server map[string]any)) map[string]any {
+		var config map[string]any
+		readJSON(t, raw, &config)
+		for _, server := range config["apps"].(map[string]any)["http"].(map[string]any)["servers"].(map[string]any) {
+			edit(server.(map[string]any))
+		}
+		return config
+	}
+	flat := func(server map[string]any) {
+		for _, r := range server["routes"].([]any) {
+			delete(r.(map[string]any), "terminal")
+		}
+	}
+	if status, body := s.g.Admin("POST", "/load", edited(flat)); status != http.StatusOK {
+		t.Fatalf("%d %s", status, body)
+	}
+	s.g.WaitListening()
+	v := s.bare("app.test")
+	v.get("/", program).problem(http.StatusUnauthorized, "login_required")
+	v.get("/x", sentTo("caddy"), program).problem(http.StatusMisdirectedRequest, "misdirected")
+	v.get(endpoint, sentTo("half.test"), program).problem(http.StatusMisdirectedRequest, "misdirected")
+	if a := v.get("/elsewhere", sentTo("half.test")).want(http.StatusOK); a.body != "" {
+		t.Errorf("body %q", a.body)
+	}
+
+	if status, body := s.g.Admin("POST", "/load", edited(func(server map[string]any) { server["strict_sni_host"] = true })); status != http.StatusOK {
+		t.Fatalf("%d %s", status, body)
+	}
+	s.g.WaitListening()
+	s.bare("app.test").get(endpoint, sentTo("caddy"), program).want(http.StatusMisdirectedRequest)
+	s.bare("app.test").get("/", program).problem(http.StatusUnauthorized, "login_required")
+
+	text := strings.ReplaceAll(string(raw), `{"handler":"truxe_portal"},`, "")
+	if text == string(raw) {
+		t.Fatalf("no portal handler in %s", raw)
+	}
+	var without map[string]any
+	readJSON(t, []byte(text), &without)
+	if status, body := s.g.Admin("POST", "/load", without); status == http.StatusOK || !strings.Contains(string(body), "truxe_portal") {
+		t.Errorf("a gate without pages: %d %s", status, body)
+	}
+	s.bare("app.test").get("/", program).problem(http.StatusUnauthorized, "login_required") // the old one goes on
 }

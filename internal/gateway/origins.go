@@ -17,15 +17,13 @@ func (c Config) origins() *origin.Book {
 	if c.Portal != "" && c.PortalOrigin != (origin.Origin{}) {
 		sites = append(sites, origin.Site{Host: c.Portal, Public: c.PortalOrigin})
 	}
+	for _, o := range c.forwardOrigins() { // first: browsers reach such a host at the other proxy, not at its own site here
+		sites = append(sites, origin.Site{Host: o.Host, Public: o})
+	}
 	for _, s := range c.Sites {
 		for _, o := range s.Origins {
 			if s.Host != c.Portal || c.PortalOrigin == (origin.Origin{}) {
 				sites = append(sites, origin.Site{Host: s.Host, Public: o})
-			}
-		}
-		for _, host := range s.ForwardHosts {
-			if o, ok := s.forwardOrigin(host); ok {
-				sites = append(sites, origin.Site{Host: o.Host, Public: o})
 			}
 		}
 	}
@@ -33,6 +31,19 @@ func (c Config) origins() *origin.Book {
 		sites = append(sites, origin.Site{Host: c.Portal, Public: origin.Origin{Scheme: "https", Host: c.Portal}})
 	}
 	return origin.NewBook(sites)
+}
+
+// forwardOrigins are the origins of all hosts that other proxies ask for.
+func (c Config) forwardOrigins() []origin.Origin {
+	var list []origin.Origin
+	for _, s := range c.Sites {
+		for _, host := range s.ForwardHosts {
+			if o, ok := s.forwardOrigin(host); ok && !slices.Contains(list, o) {
+				list = append(list, o)
+			}
+		}
+	}
+	return list
 }
 
 // forwardOrigin returns what browsers call a host that another proxy protects: https on port 443 unless the site says more.
@@ -108,11 +119,13 @@ func (c Config) issuers() []string {
 	if c.Portal != "" {
 		list = append(list, c.portalOrigin())
 	}
+	all := c.forwardOrigins()
 	for _, s := range c.Sites {
-		for _, o := range s.Origins {
-			if text := o.String(); !slices.Contains(list, text) {
-				list = append(list, text)
-			}
+		all = append(all, s.Origins...)
+	}
+	for _, o := range all {
+		if text := o.String(); !slices.Contains(list, text) {
+			list = append(list, text)
 		}
 	}
 	if c.mainOrigin() == "" {

@@ -127,8 +127,10 @@ func (c *call) check(item checkItem) (checkAnswer, error) {
 	if err != nil {
 		return checkAnswer{}, err
 	}
-	authority := item.Host // with the port: two ports of a name are two sites
-	if authority == "" {
+	authority := host
+	if o, named := c.Origins.Named(item.Host); named { // with its port: two ports of a name are two sites
+		authority = o.Authority()
+	} else if item.Host == "" {
 		authority = c.r.Host
 	}
 	r, err := askedRequest(c.r, item, authority)
