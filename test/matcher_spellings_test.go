@@ -25,6 +25,9 @@ var passesMatchers = []string{
 	"/open/..;/admin/secret", "/open/%2e%2e/admin/secret", "/open/..%5cadmin/secret", "/admin%3b/secret", "/%41DMIN;a=b/secret", "/admin%09/secret",
 }
 
+// onlyAdmin are spellings of /admin.
+var onlyAdmin = map[string]bool{"/admin%3bsecret": true, "/admin%3f/public/": true, "/admin%23/public/x": true}
+
 // outsideMatchers are paths of real applications that are not below /admin (FIELD-CASES 37).
 var outsideMatchers = []string{
 	"/open/x", "/group%2Fproject/-/blob", "/group/api/v4/projects/a%2Fb/repository/files/x%2Ey", "/x/api/queues/%2F/name", "/x/job/a%20b/1", "/x/_matrix/client/rooms/!a:b.c/send/m.room.message/%24x",
@@ -46,6 +49,9 @@ func TestNoSpellingPassesAMatcher(t *testing.T) {
 			}
 		}
 		for _, target := range targets {
+			if below := host == "prefix.test" || host == "route.test"; below && onlyAdmin[target] {
+				continue // /admin itself is not below /admin/
+			}
 			answer, seen := s.ask(host, m, spelling{Method: "GET", Target: target}, "")
 			if len(seen) > 0 || strings.HasPrefix(answer, "HTTP/1.1 2") || strings.HasPrefix(answer, "HTTP/1.1 5") || answer == "" {
 				t.Errorf("%s: %s: the app sees %q: %.60q", host, target, seen, answer)
