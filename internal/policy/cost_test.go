@@ -66,7 +66,7 @@ func bytesFor(r *http.Request) uint64 {
 func TestNoPathCostsMoreThan16KiB(t *testing.T) {
 	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(1)) // other goroutines would be measured too
 	for _, r := range worstPaths(t) {
-		_, _ = Canonical(r) // room that is used again is made once
+		_, _ = Canonical(r)                                       // room that is used again is made once
 		if n := bytesFor(r); n > 16<<10 && bytesFor(r) > 16<<10 { // a garbage collection between may have taken that room
 			t.Fatalf("%d bytes of memory for %d bytes of path: %.80s", n, len(r.RequestURI), r.RequestURI)
 		}

@@ -1,67 +1,183 @@
 package policy
 
 import (
-	"path"
+	"bytes"
 	"strings"
+	"sync"
 	"unicode/utf8"
 )
 
-// maxReadings bounds how many ways to read one path are judged. Paths of real applications have fewer than ten.
-const maxReadings = 32
+const (
+	// maxReadings bounds how many ways to read one path are judged. Paths of real applications have fewer than ten.
+	maxReadings = 32
+	// maxReadingText bounds the text of all of them, in bytes: reading a path costs time and room in proportion to it.
+	maxReadingText = 10 << 10
+)
 
 // steps are what servers do to a path before they look at it, each alone. Readings are closed under them, so the order
-// in which a server takes them does not matter.
-var steps = []func(string) string{
-	decodeLeniently,
-	func(s string) string { return strings.ReplaceAll(s, `\`, "/") },
-	parameters, // servlet containers
-	func(s string) string { return before(s, ";") },
-	func(s string) string { return before(s, "?") }, // decoded first, split afterwards
-	func(s string) string { return before(s, "#") },
-	authority, // Node: new URL(req.url, base)
-	tidy,
-	trimSegments, // Windows
+// in which a server takes them does not matter. A step is skipped for a path that has none of its bytes.
+var steps = []struct {
+	of   byteClass
+	step func(dst, s []byte) []byte
+}{
+	{hasPercent, appendDecoded},
+	{hasBackslash, appendSlashes},
+	{hasSemicolon, appendWithoutParameters}, // servlet containers
+	{hasSemicolon, func(dst, s []byte) []byte { return appendBefore(dst, s, ';') }},
+	{hasQuestion, func(dst, s []byte) []byte { return appendBefore(dst, s, '?') }}, // decoded first, split afterwards
+	{hasHash, func(dst, s []byte) []byte { return appendBefore(dst, s, '#') }},
+	{hasSlashes, appendWithoutAuthority}, // Node: new URL(req.url, base)
+	{hasSlashes | hasDotSegment, appendTidy},
+	{hasDotOrSpace, appendTrimmed}, // Windows
 }
 
-// readings lists every way in which servers are known to read a path, and those of other encodings of the same path.
+// byteClass says which unusual things a path has.
+type byteClass uint8
+
+const (
+	hasPercent byteClass = 1 << iota
+	hasBackslash
+	hasSemicolon
+	hasQuestion
+	hasHash
+	hasSlashes    // "//"
+	hasDotSegment // a segment that begins with a dot
+	hasDotOrSpace
+)
+
+const (
+	isControl = 1 << 15
+	isHigh    = 1 << 14
+	isSlash   = 1 << 13
+	isDot     = 1 << 12
+)
+
+var classes = func() (t [256]uint16) {
+	for c := range t {
+		switch {
+		case c < ' ' || c == 0x7f:
+			t[c] = isControl
+		case c >= 0x80:
+			t[c] = isHigh
+		}
+	}
+	t['%'], t['\\'], t[';'], t['?'], t['#'] = uint16(hasPercent), uint16(hasBackslash), uint16(hasSemicolon), uint16(hasQuestion), uint16(hasHash)
+	t['/'], t['.'], t[' '] = isSlash, isDot|uint16(hasDotOrSpace), uint16(hasDotOrSpace)
+	return t
+}()
+
+// look reads a path once: what it has, and whether rules can be asked about it. Control bytes and text that is not UTF-8 are
+// what no rule should have to think about; nor is ".." beside them.
+func look(s []byte, dotsAllowed bool) (byteClass, bool) {
+	var all, last uint16
+	var has byteClass
+	for _, c := range s {
+		class := classes[c]
+		all |= class
+		if last&isSlash != 0 && class&(isSlash|isDot) != 0 {
+			if class&isSlash != 0 {
+				has |= hasSlashes
+			} else {
+				has |= hasDotSegment
+			}
+		}
+		last = class
+	}
+	if all&isControl != 0 || all&isHigh != 0 && !utf8.Valid(s) {
+		return 0, false
+	}
+	if has&hasDotSegment != 0 && !dotsAllowed && (bytes.Contains(s, []byte("/../")) || bytes.HasSuffix(s, []byte("/.."))) {
+		return 0, false
+	}
+	return has | byteClass(all), true
+}
+
+// sheet is the room in which one path is read. All readings lie in text, one behind the other.
+type sheet struct {
+	text  []byte
+	ends  []int
+	draft []byte
+	tidy  []byte
+}
+
+var sheets = sync.Pool{New: func() any {
+	return &sheet{text: make([]byte, 0, maxReadingText), ends: make([]int, 0, maxReadings+1), draft: make([]byte, 0, maxPath+1), tidy: make([]byte, 0, maxPath+1)}
+}}
+
+func (s *sheet) reading(i int) []byte {
+	start := 0
+	if i > 0 {
+		start = s.ends[i-1]
+	}
+	return s.text[start:s.ends[i]]
+}
+
+// add appends a reading unless it is there already; false when there are too many.
+func (s *sheet) add(reading []byte) bool {
+	for i := range s.ends {
+		if bytes.Equal(s.reading(i), reading) {
+			return true
+		}
+	}
+	if len(s.ends) > maxReadings || len(s.text)+len(reading) > maxReadingText {
+		return false
+	}
+	s.text = append(s.text, reading...)
+	s.ends = append(s.ends, len(s.text))
+	return true
+}
+
+// readings lists every way in which servers are known to read a path, and those of another encoding of the same path.
 func readings(raw string, others ...string) (Path, error) {
-	once, ok := decode(raw)
-	if !ok {
+	if !wellEncoded(raw) {
 		return Path{}, errAmbiguous
 	}
-	literal := dotsAreAll(raw)
-	seen := map[string]bool{raw: true}
-	all := append(append(make([]string, 0, 8), raw), others...)
-	for _, o := range others {
-		seen[o] = true
+	s := sheets.Get().(*sheet)
+	defer sheets.Put(s)
+	s.text, s.ends = s.text[:0], s.ends[:0]
+	for _, seed := range append([]string{raw}, others...) {
+		s.draft = append(s.draft[:0], seed...)
+		if !s.add(s.draft) {
+			return Path{}, errAmbiguous
+		}
 	}
-	for i := 0; i < len(all); i++ {
-		s := all[i]
-		if !isText(s) || !literal && hasDotDot(s) {
+	literal := dotsAreAll(raw)
+	for i := 0; i < len(s.ends); i++ {
+		reading := s.reading(i)
+		has, ok := look(reading, literal)
+		if !ok {
 			return Path{}, errAmbiguous
 		}
 		for _, step := range steps {
-			next := step(s)
-			if next == "" {
-				next = "/"
-			}
-			if seen[next] {
+			if has&step.of == 0 {
 				continue
 			}
-			if len(all) > maxReadings {
+			if s.draft = step.step(s.draft[:0], reading); len(s.draft) == 0 {
+				s.draft = append(s.draft, '/')
+			}
+			if !s.add(s.draft) {
 				return Path{}, errAmbiguous
 			}
-			seen[next] = true
-			all = append(all, next)
 		}
 	}
-	p := Path{Canonical: tidy(once), Readings: all[:0]}
-	for _, s := range all {
-		if s != p.Canonical {
-			p.Readings = append(p.Readings, s)
+	s.draft = appendDecoded(s.draft[:0], s.reading(0))
+	s.tidy = appendTidy(s.tidy[:0], s.draft)
+	return s.path(s.tidy), nil
+}
+
+// path copies the readings out of the sheet, all in one string. The canonical path is one of them.
+func (s *sheet) path(canonical []byte) Path {
+	p := Path{Readings: make([]string, 0, len(s.ends)-1)}
+	text, start := string(s.text), 0
+	for _, end := range s.ends {
+		if reading := text[start:end]; reading != string(canonical) {
+			p.Readings = append(p.Readings, reading)
+		} else {
+			p.Canonical = reading
 		}
+		start = end
 	}
-	return p, nil
+	return p
 }
 
 // dotsAreAll tells whether plain, literal dot segments are the only unusual thing about a path.
@@ -74,50 +190,37 @@ func dotsAreAll(raw string) bool {
 	return true
 }
 
-func hasDotDot(s string) bool {
-	return strings.Contains(s, "/../") || strings.HasSuffix(s, "/..")
-}
-
-// isText refuses what no rule should have to think about: control bytes and text that is not UTF-8.
-func isText(s string) bool {
-	for i := range len(s) {
-		if s[i] < ' ' || s[i] == 0x7f {
-			return false
-		}
-	}
-	return utf8.ValidString(s)
-}
-
-// decode resolves percent-encoding once; false when it is broken.
-func decode(s string) (string, bool) {
+// wellEncoded reports whether every percent sign begins an encoded byte.
+func wellEncoded(s string) bool {
 	for i := 0; i < len(s); i++ {
 		if s[i] == '%' {
 			if i+2 >= len(s) || unhex(s[i+1]) > 15 || unhex(s[i+2]) > 15 {
-				return "", false
+				return false
 			}
 			i += 2
 		}
 	}
-	return decodeLeniently(s), true
+	return true
 }
 
-// decodeLeniently resolves percent-encoding once and keeps what is broken.
-func decodeLeniently(s string) string {
-	if strings.IndexByte(s, '%') < 0 {
-		return s
-	}
-	b := make([]byte, 0, len(s))
-	for i := 0; i < len(s); i++ {
-		if s[i] == '%' && i+2 < len(s) {
-			if hi, lo := unhex(s[i+1]), unhex(s[i+2]); hi <= 15 && lo <= 15 {
-				b = append(b, hi<<4|lo)
-				i += 2
-				continue
-			}
+// appendDecoded resolves percent-encoding once and keeps what is broken.
+func appendDecoded(dst, s []byte) []byte {
+	for {
+		at := bytes.IndexByte(s, '%')
+		if at < 0 {
+			return append(dst, s...)
 		}
-		b = append(b, s[i])
+		dst, s = append(dst, s[:at]...), s[at:]
+		for len(s) > 0 && s[0] == '%' { // encoded bytes come in runs
+			if len(s) > 2 {
+				if hi, lo := unhex(s[1]), unhex(s[2]); hi <= 15 && lo <= 15 {
+					dst, s = append(dst, hi<<4|lo), s[3:]
+					continue
+				}
+			}
+			dst, s = append(dst, '%'), s[1:]
+		}
 	}
-	return string(b)
 }
 
 func unhex(c byte) byte {
@@ -132,58 +235,100 @@ func unhex(c byte) byte {
 	return 255
 }
 
-// tidy resolves dot segments and runs of slashes (RFC 3986 5.2.4 and what every server adds); a slash at the end stays.
-func tidy(s string) string {
-	t := path.Clean("/" + s)
-	if t != "/" && (strings.HasSuffix(s, "/") || strings.HasSuffix(s, "/.") || strings.HasSuffix(s, "/..")) {
-		t += "/"
-	}
-	return t
-}
-
-func before(s, mark string) string {
-	s, _, _ = strings.Cut(s, mark)
-	return s
-}
-
-// authority reads "//host/path" as a URL with a host.
-func authority(s string) string {
-	if !strings.HasPrefix(s, "//") {
-		return s
-	}
-	if at := strings.IndexByte(s[2:], '/'); at >= 0 {
-		return s[2+at:]
-	}
-	return "/"
-}
-
-// parameters cuts ";…" from every segment.
-func parameters(s string) string {
-	if strings.IndexByte(s, ';') < 0 {
-		return s
-	}
-	return eachSegment(s, func(seg string) string { return before(seg, ";") })
-}
-
-// trimSegments cuts spaces and dots from the end of every segment, "." and ".." excepted.
-func trimSegments(s string) string {
-	if strings.IndexByte(s, '.') < 0 && strings.IndexByte(s, ' ') < 0 {
-		return s
-	}
-	return eachSegment(s, func(seg string) string {
-		if seg = strings.TrimRight(seg, " "); seg == "." || seg == ".." {
-			return seg
+func appendSlashes(dst, s []byte) []byte {
+	from := len(dst)
+	dst = append(dst, s...)
+	for i, c := range dst[from:] {
+		if c == '\\' {
+			dst[from+i] = '/'
 		}
-		return strings.TrimRight(seg, " .")
-	})
+	}
+	return dst
 }
 
-func eachSegment(s string, change func(string) string) string {
-	parts := strings.Split(s, "/")
-	for i := range parts {
-		parts[i] = change(parts[i])
+func appendBefore(dst, s []byte, mark byte) []byte {
+	if at := bytes.IndexByte(s, mark); at >= 0 {
+		s = s[:at]
 	}
-	return strings.Join(parts, "/")
+	return append(dst, s...)
+}
+
+// appendWithoutAuthority reads "//host/path" as a URL with a host.
+func appendWithoutAuthority(dst, s []byte) []byte {
+	if !bytes.HasPrefix(s, []byte("//")) {
+		return append(dst, s...)
+	}
+	if at := bytes.IndexByte(s[2:], '/'); at >= 0 {
+		return append(dst, s[2+at:]...)
+	}
+	return append(dst, '/')
+}
+
+// appendTidy resolves dot segments and runs of slashes (RFC 3986 5.2.4 and what every server adds); a slash at the end stays.
+func appendTidy(dst, s []byte) []byte {
+	from := len(dst)
+	slash := bytes.HasSuffix(s, []byte("/")) || bytes.HasSuffix(s, []byte("/.")) || bytes.HasSuffix(s, []byte("/.."))
+	for len(s) > 0 {
+		segment := s
+		if at := bytes.IndexByte(s, '/'); at >= 0 {
+			segment, s = s[:at], s[at+1:]
+		} else {
+			s = nil
+		}
+		switch {
+		case len(segment) == 0, len(segment) == 1 && segment[0] == '.':
+		case len(segment) == 2 && segment[0] == '.' && segment[1] == '.':
+			if at := bytes.LastIndexByte(dst[from:], '/'); at >= 0 {
+				dst = dst[:from+at]
+			}
+		default:
+			dst = append(append(dst, '/'), segment...)
+		}
+	}
+	if slash || len(dst) == from {
+		dst = append(dst, '/')
+	}
+	return dst
+}
+
+// appendWithoutParameters cuts ";…" from every segment.
+func appendWithoutParameters(dst, s []byte) []byte {
+	for {
+		at := bytes.IndexByte(s, ';')
+		if at < 0 {
+			return append(dst, s...)
+		}
+		dst = append(dst, s[:at]...)
+		if s = s[at:]; bytes.IndexByte(s, '/') < 0 {
+			return dst
+		}
+		s = s[bytes.IndexByte(s, '/'):]
+	}
+}
+
+// appendTrimmed cuts spaces and dots from the end of every segment, "." and ".." excepted.
+func appendTrimmed(dst, s []byte) []byte {
+	for {
+		at := bytes.IndexByte(s, '/')
+		segment := s
+		if at >= 0 {
+			segment = s[:at]
+		}
+		end := len(segment)
+		for end > 0 && segment[end-1] == ' ' {
+			end--
+		}
+		if kept := segment[:end]; string(kept) != "." && string(kept) != ".." {
+			for end > 0 && (segment[end-1] == ' ' || segment[end-1] == '.') {
+				end--
+			}
+		}
+		dst = append(dst, segment[:end]...)
+		if at < 0 {
+			return dst
+		}
+		dst, s = append(dst, '/'), s[at+1:]
+	}
 }
 
 // lookalike turns letters into the ASCII that some servers take them for: the fullwidth forms, and what Windows' best fit takes for a slash.
@@ -217,7 +362,7 @@ func (p Path) Spellings() []string {
 		}
 		if folded := strings.Map(lookalike, s); folded != s {
 			slashes := strings.ReplaceAll(folded, `\`, "/")
-			all = append(all, folded, slashes, tidy(slashes))
+			all = append(all, folded, slashes, string(appendTidy(nil, []byte(slashes))))
 		}
 	}
 	return all
