@@ -27,7 +27,8 @@ func init() {
 //	truxe forward_auth { hosts <host...> ; <site options> }
 //
 // The gateway's own pages and the removal of forged identity headers hold for the whole site, whatever the matcher:
-// a request outside it is not judged, yet it must not smuggle an identity to the app either (CADDY-FACTS section 2).
+// a request outside it is not judged, yet it must not smuggle an identity to the app either (CADDY-FACTS section 2). So the
+// handler has the matcher, and not the route that it is in.
 func parseDirective(h httpcaddyfile.Helper) ([]httpcaddyfile.ConfigValue, error) {
 	if !h.Next() {
 		return nil, h.ArgErr()
@@ -53,14 +54,11 @@ func parseDirective(h httpcaddyfile.Helper) ([]httpcaddyfile.ConfigValue, error)
 		if err := readBlock(h.Dispenser, "option", site.words(h.Dispenser)); err != nil {
 			return nil, err
 		}
-		if matcher == nil {
-			return route(&Portal{}, &Gate{Site: site}), nil
+		judge := &Gate{Site: site}
+		if matcher != nil {
+			judge.MatcherSetsRaw = caddyhttp.RawMatcherSets{matcher}
 		}
-		inner := caddyhttp.Route{
-			MatcherSetsRaw: caddyhttp.RawMatcherSets{matcher},
-			HandlersRaw:    []json.RawMessage{handlerJSON(&Gate{Site: site})},
-		}
-		return route(&Portal{}, &Gate{StripOnly: true, Site: site}, &caddyhttp.Subroute{Routes: caddyhttp.RouteList{inner}}), nil
+		return route(&Portal{}, judge), nil
 	case "portal":
 		if err := readBlock(h.Dispenser, "option of truxe portal", words{}); err != nil {
 			return nil, err

@@ -117,10 +117,9 @@ type siteWalk struct {
 }
 
 func (w *siteWalk) route(sets []matcherSet, handlers []json.RawMessage, at place) {
-	hosts, anyHost, open, within := []string(nil), len(sets) == 0, len(sets) == 0, ""
+	hosts, anyHost := hostsIn(sets)
+	open, within := len(sets) == 0, ""
 	for _, set := range sets {
-		anyHost = anyHost || len(set.Host) == 0
-		hosts = append(hosts, set.Host...)
 		if len(set.Path) == 0 || pathMatches(set.Path, w.login) {
 			open = true
 		} else {
@@ -136,6 +135,15 @@ func (w *siteWalk) route(sets []matcherSet, handlers []json.RawMessage, at place
 		at.open, at.within = false, within
 	}
 	w.handlers(handlers, at)
+}
+
+// hostsIn lists the hosts of matcher sets; all is true when requests for any host pass.
+func hostsIn(sets []matcherSet) (hosts []string, all bool) {
+	for _, set := range sets {
+		all = all || len(set.Host) == 0
+		hosts = append(hosts, set.Host...)
+	}
+	return hosts, all || len(sets) == 0
 }
 
 // narrow returns the hosts that pass both of two host matchers, one inside the other. nil outside is every host.
@@ -159,13 +167,13 @@ func narrow(outer, inner []string) []string {
 func (w *siteWalk) handlers(raws []json.RawMessage, at place) {
 	for _, raw := range raws {
 		var h struct {
-			Handler    string      `json:"handler"`
-			Routes     []jsonRoute `json:"routes"`
-			StripOnly  bool        `json:"strip_only"`
-			Hosts      []string    `json:"hosts"`
-			Origins    []string    `json:"origin"`
-			App        *AppLabel   `json:"app"`
-			AllowRoles []string    `json:"allow_roles"`
+			Handler    string       `json:"handler"`
+			Routes     []jsonRoute  `json:"routes"`
+			Match      []matcherSet `json:"match"`
+			Hosts      []string     `json:"hosts"`
+			Origins    []string     `json:"origin"`
+			App        *AppLabel    `json:"app"`
+			AllowRoles []string     `json:"allow_roles"`
 		}
 		if json.Unmarshal(raw, &h) != nil {
 			continue
@@ -177,6 +185,11 @@ func (w *siteWalk) handlers(raws []json.RawMessage, at place) {
 			continue
 		}
 		hosts := at.hosts
+		if named, all := hostsIn(h.Match); !all { // the directive's own matcher
+			if hosts = narrow(hosts, named); len(hosts) == 0 {
+				continue
+			}
+		}
 		if len(hosts) == 0 {
 			hosts = []string{""}
 		}
@@ -188,7 +201,7 @@ func (w *siteWalk) handlers(raws []json.RawMessage, at place) {
 			s := foundSite{listener: w.listener, host: host, public: public, handlers: []string{h.Handler}, app: h.App, allowRoles: h.AllowRoles, hosts: h.Hosts,
 				pages: at.open && h.Handler == "truxe_portal", within: at.within}
 			var site Site
-			if h.Handler != "truxe_portal" && !h.StripOnly && json.Unmarshal(raw, &site) == nil {
+			if h.Handler != "truxe_portal" && json.Unmarshal(raw, &site) == nil {
 				s.gates = []foundGate{{site, h.Hosts}}
 			}
 			w.add(s)
