@@ -140,10 +140,7 @@ func appOf(ctx caddy.Context) (*App, error) {
 		return nil, err
 	}
 	app := mod.(*App)
-	if err := app.scan(ctx); err != nil {
-		return nil, err
-	}
-	return app, app.enclose(ctx)
+	return app, app.scan(ctx)
 }
 
 func (s *Site) config() (gate.SiteConfig, error) {
