@@ -90,20 +90,20 @@ func TestGitGetsInWithATokenAsPassword(t *testing.T) {
 	repo := func(password string) string {
 		return "https://pia:" + password + "@" + strings.TrimPrefix(s.g.URL("/notes.git"), "https://")
 	}
-	trust := []string{"-c", "http.sslCAInfo=" + s.g.RootFile()}
+	t.Setenv("GIT_SSL_CAINFO", s.g.RootFile())
 	work := filepath.Join(root, "work")
-	must(root, append(trust, "clone", "-q", repo(token), work)...)
+	must(root, "clone", "-q", repo(token), work)
 	if err := os.WriteFile(filepath.Join(work, "a.txt"), []byte("a"), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	must(work, "add", "a.txt")
 	must(work, "commit", "-q", "-m", "a")
-	must(work, append(trust, "push", "-q", "origin", "HEAD:main")...)
+	must(work, "push", "-q", "origin", "HEAD:main")
 	if out, err := git(bare, "log", "--format=%s", "main"); err != nil || strings.TrimSpace(out) != "a" {
 		t.Errorf("what was pushed is %q, %v", out, err)
 	}
 	for name, password := range map[string]string{"a wrong token": token[:len(token)-4] + "AAAA", "the password": "harbour%20lamps%20at%20low%20tide"} {
-		out, err := git(root, append(trust, "clone", "-q", repo(password), filepath.Join(root, "no"))...)
+		out, err := git(root, "clone", "-q", repo(password), filepath.Join(root, "no"))
 		if err == nil || !strings.Contains(out, "Authentication failed") {
 			t.Errorf("git with %s: %v %s", name, err, out)
 		}
