@@ -93,6 +93,9 @@ func (g *Gate) Serve(w http.ResponseWriter, r *http.Request, s *Site, c Client, 
 		defer t.End()
 	}
 	err = next.ServeHTTP(w, r.WithContext(t))
+	if g.answerDown(w, r, c, &v, t.answer, err) {
+		return nil
+	}
 	if before == nil {
 		t.answer.settle()
 	}
