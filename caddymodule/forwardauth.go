@@ -51,6 +51,7 @@ func (f *ForwardAuth) ServeHTTP(w http.ResponseWriter, r *http.Request, next cad
 	if r.URL.Path != f.app.config.Base()+"/forward-auth" {
 		return next.ServeHTTP(w, r)
 	}
+	gate.OwnAnswer(r)
 	gw := f.app.gateway()
 	if gw == nil {
 		gate.WriteUnavailable(w)
