@@ -126,7 +126,7 @@ func TestRolesOfATrustedIssuerGiveNothingUnlessMapped(t *testing.T) {
 		"another spelling of their own": {mapped, jsonOf{"groups": []string{"OPS", "staff "}}, false, false, ""},
 	} {
 		raw := c.issuer.token(t, "RS256", c.claims, nil)
-		for _, call := range []string{"admin/sessions", "admin/roles"} {
+		for _, call := range []string{"admin/policies", "admin/roles"} {
 			if got := s.withBearer("any.test", raw).api(http.MethodGet, call, nil).status; (got == http.StatusOK) != c.admin {
 				t.Errorf("%s: %s answers %d", name, call, got)
 			}
@@ -140,7 +140,7 @@ func TestRolesOfATrustedIssuerGiveNothingUnlessMapped(t *testing.T) {
 		}
 	}
 	root := s.login("any.test", "root", adminPassword) // control: our own administrator
-	s.withBearer("any.test", root.Access).api(http.MethodGet, "admin/sessions", nil).want(http.StatusOK)
+	s.withBearer("any.test", root.Access).api(http.MethodGet, "admin/roles", nil).want(http.StatusOK)
 }
 
 // ED-11: a trusted issuer can name its people and clients as it likes; none of them is a person, a client or an assurance of
@@ -208,7 +208,7 @@ func TestTokensOfCommonIssuersAsTheyCome(t *testing.T) {
 		if c.reason == "" {
 			continue
 		}
-		if out := s.cli("explain", p.Reference); !strings.Contains(out, c.reason) || strings.Contains(out, raw) {
+		if out, _, _ := s.g.CLI("explain", p.Reference); !strings.Contains(out, c.reason) || strings.Contains(out, raw) {
 			t.Errorf("%s: explain does not name %s: %s", name, c.reason, out)
 		}
 		if !strings.Contains(s.g.Log(), c.reason) {
