@@ -111,28 +111,49 @@ func (g *Gateway) build() error {
 	}
 	book := cfg.origins()
 	flows := &portal.Flows{Base: cfg.Path, Origins: book, PortalHost: cfg.Portal, PortalOrigin: cfg.portalOrigin(), Cluster: e.cluster}
-	auth := &authn.Verifier{Sessions: &cookieSessions{table: e.sessions, renewals: e.renewals}, Tokens: &bearerTokens{verifier: verifier, cache: e.cache, standings: e.standing, now: cfg.Now}, Revocations: e.revoked,
-		Renewer: &renewer{accounts: g.accounts, now: cfg.Now}}
-	g.gate = &gate.Gate{Verifier: auth, Origins: book, Pages: portal.GatePages{View: pages, Base: cfg.Path}, WayBack: flows, Audit: e.audit, Metrics: cfg.Metrics,
-		CORS: origins, Signer: &token.Asserter{Ring: e.ring, Issuer: g.issuerOf, Permissions: g.roles.claim, Roles: g.roles.number, Now: cfg.Now}, Streams: e.revoked, Refusals: &e.refusals, Records: e.records, AppDown: cfg.AppDown, Now: cfg.Now, Logger: cfg.Logger}
-	g.portal, err = portal.New(&portal.Portal{Base: cfg.Path, Origins: book, PortalHost: cfg.Portal, PortalOrigin: cfg.portalOrigin(), Sites: cfg.portalSites(),
-		Accounts: g.accounts, Verifier: auth, CORS: origins, View: pages, Flows: flows, Checker: cfg.Checker, Policies: policyBook{g}, Remember: cfg.Session.Remember, JWKS: e.ring.JWKS,
-		Health: func() portal.Health { return e.health() }, Now: cfg.Now})
-	return err
-}
-
-// trusted reads the issuers whose tokens are accepted beside our own.
-func trusted(cfg Config) ([]*token.Trust, error) {
-	var list []*token.Trust
-	for _, t := range cfg.JWT.Trust {
-		trust, err := token.NewTrust(token.TrustConfig{Issuer: t.Issuer, JWKS: t.JWKS, Audience: t.Audience, SubjectClaim: t.SubjectClaim,
-			RolesClaim: t.RolesClaim, Logger: cfg.Logger, Now: cfg.Now})
-		if err != nil {
-			return nil, fmt.Errorf("trust %s: %w", t.Issuer, err)
-		}
-		list = append(list, trust)
+	auth := &authn.Verifier{
+		Sessions:    &cookieSessions{table: e.sessions, renewals: e.renewals},
+		Tokens:      &bearerTokens{verifier: verifier, cache: e.cache, standings: e.standing, now: cfg.Now},
+		Revocations: e.revoked,
+		Renewer:     &renewer{accounts: g.accounts, now: cfg.Now},
+		OnRefused:   (&refusedTokens{log: cfg.Logger, now: cfg.Now}).note,
 	}
-	return list, nil
+	g.gate = &gate.Gate{
+		Verifier: auth,
+		Origins:  book,
+		Pages:    portal.GatePages{View: pages, Base: cfg.Path},
+		WayBack:  flows,
+		Audit:    e.audit,
+		Metrics:  cfg.Metrics,
+		CORS:     origins,
+		Signer: &token.Asserter{Ring: e.ring, Issuer: g.issuerOf, Permissions: g.roles.claim, Roles: g.roles.number,
+			Now: cfg.Now},
+		Streams:  e.revoked,
+		Refusals: &e.refusals,
+		Records:  e.records,
+		AppDown:  cfg.AppDown,
+		Now:      cfg.Now,
+		Logger:   cfg.Logger,
+	}
+	g.portal, err = portal.New(&portal.Portal{
+		Base:         cfg.Path,
+		Origins:      book,
+		PortalHost:   cfg.Portal,
+		PortalOrigin: cfg.portalOrigin(),
+		Sites:        cfg.portalSites(),
+		Accounts:     g.accounts,
+		Verifier:     auth,
+		CORS:         origins,
+		View:         pages,
+		Flows:        flows,
+		Checker:      cfg.Checker,
+		Policies:     policyBook{g},
+		Remember:     cfg.Session.Remember,
+		JWKS:         e.ring.JWKS,
+		Health:       func() portal.Health { return e.health() },
+		Now:          cfg.Now,
+	})
+	return err
 }
 
 func openBreached(cfg Config) (*credential.BreachedFile, error) {
