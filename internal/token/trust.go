@@ -9,13 +9,13 @@ import (
 	"log/slog"
 	"net/http"
 	"net/url"
-	"os"
 	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
 
 	"github.com/truxeio/caddy-truxe/internal/identity"
+	"github.com/truxeio/caddy-truxe/internal/regular"
 )
 
 // TrustConfig is another issuer whose access tokens (typ at+jwt as RFC 9068 has it, RS256) are accepted.
@@ -86,12 +86,7 @@ func NewTrust(cfg TrustConfig) (*Trust, error) {
 }
 
 func readKeyFile(path string) (map[string]*rsa.PublicKey, error) {
-	f, err := os.Open(path)
-	if err != nil {
-		return nil, err
-	}
-	defer f.Close()
-	raw, err := readLimited(f)
+	raw, err := regular.Read(path, maxJWKS)
 	if err != nil {
 		return nil, err
 	}
