@@ -58,7 +58,7 @@ func TestRollingUpdateWaitsForTheProcessBefore(t *testing.T) {
 	ended.signIn("pia", piaPassword).want(http.StatusOK)
 	second := s.sameStore(heldPlot)
 	second.g.WaitLog(`waiting for .*process ` + strconv.Itoa(s.g.PID()))
-	ended.do(http.MethodPost, "/.truxe/api/v1/logout", "", fetch).want(http.StatusOK)
+	ended.do(http.MethodPost, "/.truxe/api/v1/logout", "", fetch).want(http.StatusNoContent)
 	pia.get("/x", program).want(http.StatusOK)
 	s.g.Stop()
 	second.g.WaitListening()
