@@ -52,6 +52,8 @@ type Config struct {
 
 	// Offline: the command line opened the store while Caddy is stopped.
 	Offline bool
+	// Existing: the store and its key must be there already; otherwise they are made.
+	Existing bool
 
 	Logger  *slog.Logger
 	Metrics Metrics

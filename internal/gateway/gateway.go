@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
-	"os"
 	"slices"
 	"sync"
 	"time"
@@ -19,6 +18,7 @@ import (
 	"github.com/truxeio/caddy-truxe/internal/portal"
 	"github.com/truxeio/caddy-truxe/internal/portal/view"
 	"github.com/truxeio/caddy-truxe/internal/ratelimit"
+	"github.com/truxeio/caddy-truxe/internal/regular"
 	"github.com/truxeio/caddy-truxe/internal/token"
 )
 
@@ -50,6 +50,9 @@ func New(ctx context.Context, e *Engine, cfg Config) (*Gateway, error) {
 		return nil, err
 	}
 	if !cfg.Offline {
+		for _, w := range cfg.looseFiles() {
+			cfg.Logger.Warn(w)
+		}
 		run, stop := context.WithCancel(context.WithoutCancel(ctx))
 		g.stop = stop
 		g.watchUsersFile(run)
@@ -179,13 +182,16 @@ func (c Config) viewBrand() (view.Brand, error) {
 	if c.Brand.Logo == "" {
 		return b, nil
 	}
-	raw, err := os.ReadFile(c.Brand.Logo)
+	raw, err := regular.Read(c.Brand.Logo, maxLogo)
 	if err != nil {
 		return b, fmt.Errorf("brand logo: %w", err)
 	}
 	b.Logo = raw
 	return b, nil
 }
+
+// maxLogo bounds the logo's file in bytes; it is part of the login page.
+const maxLogo = 32 << 10
 
 // portalOrigin is the URL of the single sign-on host, from the configuration only (CS-08).
 func (c Config) portalOrigin() string {
@@ -279,7 +285,7 @@ func (g *Gateway) firstStart(ctx context.Context) error {
 	if err != nil || !needed {
 		return err
 	}
-	if a := g.cfg.Admin; a.Username != "" && a.Password != "" {
+	if a := g.cfg.Admin; a.Username != "" && a.Password != "" && !g.cfg.Offline {
 		_, err := g.accounts.CreateFirstAdmin(ctx, account.By{Via: "environment"}, account.NewUser{Username: a.Username, Email: a.Email, Password: a.Password})
 		if errors.Is(err, account.ErrSetUp) {
 			return nil // another node was faster
@@ -374,10 +380,11 @@ func (g *Gateway) watchUsersFile(run context.Context) {
 	}()
 }
 
+// fileSum identifies what a look has found, failures included.
 func fileSum(path string) [32]byte {
-	raw, err := os.ReadFile(path)
+	raw, err := regular.Read(path, account.MaxUsersFile)
 	if err != nil {
-		return [32]byte{}
+		raw = []byte("error " + err.Error())
 	}
 	return sha256.Sum256(raw)
 }
