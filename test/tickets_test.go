@@ -130,7 +130,8 @@ func TestEveryCallbackUsesItsTicketUp(t *testing.T) {
 		},
 		"another browser that is signed in": func(_ *testing.T, callback string) {
 			v := s.browser("app.test")
-			v.follow(v.at("auth.test").tryForm(v.begin("app.test", "/").login, "pia", piaPassword).want(http.StatusSeeOther))
+			portal := v.at("auth.test")
+			portal.follow(portal.tryForm(v.begin("app.test", "/").login, "pia", piaPassword).want(http.StatusSeeOther))
 			v.get(callback, navigate)
 		},
 		"another host": func(_ *testing.T, callback string) {
