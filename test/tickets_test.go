@@ -117,45 +117,48 @@ func TestSiteWithoutAHostNameIsItsOwnPortal(t *testing.T) {
 // another host, signed in or not, in a frame, with a bad token beside it. The right browser cannot use it afterwards.
 func TestEveryCallbackUsesItsTicketUp(t *testing.T) {
 	s := ssoSites.open(t)
-	victim := s.victim()
 	frame := []string{"Sec-Fetch-Mode", "navigate", "Sec-Fetch-Dest", "iframe", "Sec-Fetch-Site", "cross-site", "Accept", "text/html"}
-	for name, open := range map[string]func(t *testing.T, callback string){
-		"another browser": func(_ *testing.T, callback string) { s.browser("app.test").get(callback, navigate) },
-		"another browser with a flow of its own": func(_ *testing.T, callback string) {
+	for name, open := range map[string]func(t *testing.T, victim *visitor, callback string){
+		"another browser": func(_ *testing.T, _ *visitor, callback string) { s.browser("app.test").get(callback, navigate) },
+		"another browser with a flow of its own": func(_ *testing.T, _ *visitor, callback string) {
 			v := s.browser("app.test")
 			v.begin("app.test", "/")
 			if a := v.get(callback, navigate); a.setsCookie("__Host-truxe") != "" {
 				t.Error("the wrong browser is signed in")
 			}
 		},
-		"another browser that is signed in": func(_ *testing.T, callback string) {
+		"another browser that is signed in": func(_ *testing.T, _ *visitor, callback string) {
 			v := s.browser("app.test")
 			portal := v.at("auth.test")
 			portal.follow(portal.tryForm(v.begin("app.test", "/").login, "pia", piaPassword).want(http.StatusSeeOther))
 			v.get(callback, navigate)
 		},
-		"another host": func(_ *testing.T, callback string) {
+		"another host": func(_ *testing.T, _ *visitor, callback string) {
 			s.browser("vault.test").get(strings.Replace(callback, "app.test", "vault.test", 1), navigate)
 		},
-		"the portal's host": func(_ *testing.T, callback string) {
+		"the portal's host": func(_ *testing.T, victim *visitor, callback string) {
 			victim.get(strings.Replace(callback, "app.test", "auth.test", 1), navigate)
 		},
-		"without its way back": func(_ *testing.T, callback string) {
+		"without its way back": func(_ *testing.T, _ *visitor, callback string) {
 			cut, _, _ := strings.Cut(callback, "&r=")
 			s.browser("app.test").get(cut, navigate)
 		},
-		"a frame":            func(_ *testing.T, callback string) { s.browser("app.test").get(callback, frame) },
-		"beside a bad token": func(_ *testing.T, callback string) { s.withBearer("app.test", "trx_pat_bad").get(callback, navigate) },
-		"a form":             func(_ *testing.T, callback string) { s.bare("app.test").do(http.MethodPost, callback, "", program) },
+		"a frame": func(_ *testing.T, _ *visitor, callback string) { s.browser("app.test").get(callback, frame) },
+		"beside a bad token": func(_ *testing.T, _ *visitor, callback string) {
+			s.withBearer("app.test", "trx_pat_bad").get(callback, navigate)
+		},
+		"a form": func(_ *testing.T, _ *visitor, callback string) {
+			s.bare("app.test").do(http.MethodPost, callback, "", program)
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
-			right := s.browser("app.test")
+			victim, right := s.victim(), s.browser("app.test")
 			b := right.begin("app.test", "/deep?x=1")
 			callback := victim.ticketOf(b.login)
 			if !strings.Contains(callback, "/.truxe/callback?ticket=") {
 				t.Fatalf("no ticket: %s", callback)
 			}
-			open(t, callback)
+			open(t, victim, callback)
 			if a := right.get(callback, navigate); a.setsCookie("__Host-truxe") != "" {
 				t.Errorf("the ticket still signs in: %d %v", a.status, a.header)
 			}

@@ -110,7 +110,8 @@ func (g *Gateway) build() error {
 		return err
 	}
 	book := cfg.origins()
-	flows := &portal.Flows{Base: cfg.Path, Origins: book, PortalHost: cfg.Portal, PortalOrigin: cfg.portalOrigin(), Cluster: e.cluster}
+	flows := &portal.Flows{Base: cfg.Path, Origins: book, PortalHost: cfg.Portal, PortalOrigin: cfg.portalOrigin(),
+		Sealer: e.box.Sealer("way back"), Overflow: portal.Overflow{Cluster: e.cluster}, Now: cfg.Now}
 	auth := &authn.Verifier{Sessions: &cookieSessions{table: e.sessions, renewals: e.renewals}, Tokens: &bearerTokens{verifier: verifier, cache: e.cache, standings: e.standing, now: cfg.Now}, Revocations: e.revoked,
 		Renewer: &renewer{accounts: g.accounts, now: cfg.Now}}
 	g.gate = &gate.Gate{Verifier: auth, Origins: book, Pages: portal.GatePages{View: pages, Base: cfg.Path}, WayBack: flows, Audit: e.audit, Metrics: cfg.Metrics,
