@@ -146,7 +146,7 @@ func submitConfirm(c *call) error {
 	if err != nil {
 		return c.confirmFailed(err, a, step.Method)
 	}
-	c.setSession(cookie, c.entry.Principal.Expires)
+	c.setSession(cookie)
 	to := c.after(a)
 	if step.Method == view.MethodRecovery { // how many are left comes first (MF-11)
 		to = c.Base + "/continue?recovery=1&r=" + url.QueryEscape(a.name)

@@ -217,28 +217,25 @@ func (c *call) endOldSession() {
 
 // signedIn hands the browser its cookies.
 func (c *call) signedIn(s account.SignedIn, remember bool) {
-	life := time.Duration(0)
-	if remember {
-		life = s.Session.Expires.Sub(c.Now())
-	}
-	c.w.Header().Add("Set-Cookie", cookieText(authn.SessionCookie, s.Secret, life))
+	c.w.Header().Add("Set-Cookie", SessionCookie(s.Secret, remember, s.Session.Expires, c.Now()))
 	if s.Device != "" {
 		c.w.Header().Add("Set-Cookie", cookieText(authn.DeviceCookie, s.Device, account.DeviceLife))
 	}
 }
 
-// setSession hands the browser its session's new secret; "" changes nothing.
-func (c *call) setSession(value string, expires time.Time) {
-	if value != "" {
-		c.w.Header().Add("Set-Cookie", SessionCookie(value, expires, c.Now()))
+// setSession hands the browser the new secret of its session; "" changes nothing.
+func (c *call) setSession(value string) {
+	if p := c.entry.Principal; value != "" {
+		c.w.Header().Add("Set-Cookie", SessionCookie(value, p.Remember, p.Expires, c.Now()))
 	}
 }
 
-// SessionCookie is the Set-Cookie header of a session that ends at a time.
-func SessionCookie(value string, expires, now time.Time) string {
+// SessionCookie is the Set-Cookie header of a session. The cookie of a session that was kept with "Keep me signed in" lasts
+// as long as the session, any other ends with the browser.
+func SessionCookie(value string, remember bool, expires, now time.Time) string {
 	life := time.Duration(0)
-	if left := expires.Sub(now); left > 48*time.Hour { // it was kept with "Keep me signed in"
-		life = left
+	if remember {
+		life = expires.Sub(now)
 	}
 	return cookieText(authn.SessionCookie, value, life)
 }
