@@ -113,7 +113,15 @@ func (g *Gateway) build() error {
 		return err
 	}
 	book := cfg.origins()
-	flows := &portal.Flows{Base: cfg.Path, Origins: book, PortalHost: cfg.Portal, PortalOrigin: cfg.portalOrigin(), Cluster: e.cluster}
+	flows := &portal.Flows{
+		Base:         cfg.Path,
+		Origins:      book,
+		PortalHost:   cfg.Portal,
+		PortalOrigin: cfg.portalOrigin(),
+		Sealer:       e.box.Sealer("way back"),
+		Overflow:     portal.Overflow{Cluster: e.cluster},
+		Now:          cfg.Now,
+	}
 	auth := &authn.Verifier{
 		Sessions:    &cookieSessions{table: e.sessions, renewals: e.renewals},
 		Tokens:      &bearerTokens{verifier: verifier, cache: e.cache, standings: e.standing, now: cfg.Now},
