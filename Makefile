@@ -7,7 +7,7 @@ ORACLE ?= 10000000
 EDGES ?= 200000
 FLOOD ?= 1000000
 
-.PHONY: help build run test check race race-factors oracle fuzz edges flood kill bench fmt lint arrows requirements
+.PHONY: help build run test check race race-factors oracle fuzz edges flood kill bench timings fmt lint arrows requirements
 
 help: ## show the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## */\t/' | expand -t 15
@@ -58,6 +58,10 @@ kill: build ## 1,000 times kill -9 during a refresh (ten minutes)
 
 bench: build ## compare with plain Caddy and forward_auth
 	cd bench && go run . -caddy "$(CURDIR)/bin/caddy"
+
+timings: build ## the bounds of time that tests only log on a busy machine; run it on a quiet one
+	TRUXE_STRICT_TIMES=1 TRUXE_TEST_BINARY="$(CURDIR)/bin/caddy" go test -count=1 -p 1 -timeout 30m ./internal/revocation ./internal/cluster ./internal/store ./internal/audit ./internal/mail
+	TRUXE_STRICT_TIMES=1 TRUXE_TEST_BINARY="$(CURDIR)/bin/caddy" go test -count=1 -timeout 30m -run 'Revoked|Stream|RoleChange|Reload|Slow|Node|SessionEnded|Lifetime' ./test
 
 fmt: ## format Go and Caddyfiles
 	gofmt -l -w .

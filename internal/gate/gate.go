@@ -11,6 +11,7 @@ import (
 	"github.com/truxeio/caddy-truxe/internal/authn"
 	"github.com/truxeio/caddy-truxe/internal/cors"
 	"github.com/truxeio/caddy-truxe/internal/identity"
+	"github.com/truxeio/caddy-truxe/internal/origin"
 	"github.com/truxeio/caddy-truxe/internal/policy"
 	"github.com/truxeio/caddy-truxe/internal/revocation"
 )
@@ -84,6 +85,7 @@ type Gate struct {
 	Audit    Audit
 	Metrics  Metrics
 	CORS     *cors.Origins
+	Origins  *origin.Book // what the hosts are called outside
 	Signer   Signer
 	Streams  Streams
 	Refusals *Refusals

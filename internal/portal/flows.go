@@ -13,6 +13,7 @@ import (
 	"github.com/truxeio/caddy-truxe/internal/authn"
 	"github.com/truxeio/caddy-truxe/internal/cluster"
 	"github.com/truxeio/caddy-truxe/internal/identity"
+	"github.com/truxeio/caddy-truxe/internal/origin"
 	"github.com/truxeio/caddy-truxe/internal/secret"
 )
 
@@ -22,6 +23,7 @@ type Flows struct {
 	Base         string
 	PortalHost   string
 	PortalOrigin string
+	Origins      *origin.Book
 	Cluster      cluster.Cluster
 }
 

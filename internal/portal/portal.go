@@ -16,6 +16,7 @@ import (
 	"github.com/truxeio/caddy-truxe/internal/authn"
 	"github.com/truxeio/caddy-truxe/internal/cors"
 	"github.com/truxeio/caddy-truxe/internal/identity"
+	"github.com/truxeio/caddy-truxe/internal/origin"
 	"github.com/truxeio/caddy-truxe/internal/portal/view"
 	"github.com/truxeio/caddy-truxe/internal/problem"
 	"github.com/truxeio/caddy-truxe/internal/ratelimit"
@@ -38,6 +39,7 @@ type Portal struct {
 	PortalHost string // "" when every host is its own portal
 	// PortalOrigin is "https://auth.example.com", with a port where it is not 443.
 	PortalOrigin string
+	Origins      *origin.Book // what the hosts are called outside
 	Sites        []Site
 	Accounts     *account.Accounts
 	Verifier     *authn.Verifier
