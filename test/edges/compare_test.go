@@ -22,7 +22,7 @@ func (w *world) compare(c *config, r *request, o outcome, a answer) string {
 		return fmt.Sprintf("answered %d below /.truxe/ or to another proxy, want no 2xx", a.status)
 	}
 	if r.forward != nil {
-		return compareForward(r, o, a)
+		return compareForward(c, r, o, a)
 	}
 	if len(a.seen) == 0 {
 		switch {
@@ -86,24 +86,24 @@ func identity(c *config, s arrival) (got map[string][]string, bad string) {
 func anybody(got map[string][]string, o outcome) string {
 	why := ""
 	for _, who := range o.as {
-		if why = differs(got, announced(o.judges, who)); why == "" {
+		if why = differs(got, announced(o.judges, who), announced(append(o.could, o.judges...), who)); why == "" {
 			return ""
 		}
 	}
 	return fmt.Sprintf("told about the caller is %v, which is not %s: %s", got, names(o.as), why)
 }
 
-// differs compares what arrived with the values that are allowed.
-func differs(got, want map[string][]string) string {
+// differs compares what arrived with what has to and what may.
+func differs(got, has, may map[string][]string) string {
 	for name, values := range got {
-		if len(values) != 1 || want[name] == nil || !slices.Contains(want[name], values[0]) && !slices.Contains(want[name], anything) {
-			return fmt.Sprintf("%s is %q, want %q", name, values, want[name])
+		if len(values) != 1 || may[name] == nil || !slices.Contains(may[name], values[0]) && !slices.Contains(may[name], anything) {
+			return fmt.Sprintf("%s is %q, want %q", name, values, may[name])
 		}
 		if values[0] == "" {
 			return name + " is empty"
 		}
 	}
-	for name, values := range want {
+	for name, values := range has {
 		if got[name] == nil && !slices.Contains(values, anything) {
 			return name + " is missing"
 		}
@@ -164,7 +164,7 @@ func normal(target string) string {
 }
 
 // compareForward looks at the answer to another proxy.
-func compareForward(r *request, o outcome, a answer) string {
+func compareForward(c *config, r *request, o outcome, a answer) string {
 	if len(a.seen) > 0 {
 		return "a question of another proxy arrived at an app"
 	}
@@ -190,9 +190,9 @@ func compareForward(r *request, o outcome, a answer) string {
 	if o.pass == never {
 		return fmt.Sprintf("the other proxy is told 200, want one of %v", slices.Sorted(maps.Keys(o.statuses)))
 	}
-	got := map[string][]string{}
+	g, got := c.find(r.port, r.host).forward, map[string][]string{}
 	for name, values := range a.header {
-		for _, f := range o.judges[0].fields() {
+		for _, f := range g.fields() {
 			if folded(f.name) == folded(name) && values[0] != "" {
 				got[folded(name)] = values
 			}

@@ -10,7 +10,8 @@ type outcome struct {
 	seen     bool // a gate or the gateway's own pages see the request; otherwise the configuration leaves it alone
 	pass     pass
 	as       []*person // whom the app may be told about when it passes; nil is nobody
-	judges   []*gate   // the gates that may announce them
+	judges   []*gate   // the gates that announce them
+	could    []*gate   // and those that may as well: their matcher holds for another reading of the path
 	app      int       // the upstream
 	statuses map[int]bool
 	no2xx    bool // any answer but 2xx and 5xx, when statuses is empty
@@ -165,7 +166,7 @@ func (g *gate) refused(c *config, r *request, by caller, read string) (statuses 
 		return []int{401}, false
 	case by.who == nil:
 		get := r.method == "GET" || r.method == "HEAD"
-		if get && (r.kind == "navigate" || r.kind == "legacy") {
+		if get && (r.kind == "navigate" || r.kind == "legacy") && (r.forward == nil || r.forward.scheme != "wss") {
 			return []int{302}, false
 		}
 		return []int{401}, false
@@ -198,7 +199,7 @@ func model(c *config, r *request) outcome {
 		w.gates = nil
 		w.follow(s.body, percentDecode(r.path))
 	}
-	o.seen, o.app, o.judges = len(w.gates) > 0, w.app, w.gates
+	o.seen, o.app = len(w.gates) > 0, w.app
 	if !o.seen || r.forward == nil && own {
 		return o // below /.truxe/ the gateway's own pages answer wherever a gate is
 	}
@@ -224,7 +225,13 @@ func (o *outcome) askedWell(c *config, r *request) bool {
 func (o *outcome) judge(c *config, r *request, gates []*gate) {
 	all := readings(r.path)
 	decoded := percentDecode(r.path)
-	o.judges = slices.DeleteFunc(slices.Clone(gates), func(g *gate) bool { return !g.match.holds(r, decoded) })
+	for _, g := range gates {
+		if g.match.holds(r, decoded) {
+			o.judges = append(o.judges, g)
+		} else if slices.ContainsFunc(all, func(read string) bool { return g.match.holds(r, read) }) {
+			o.could = append(o.could, g)
+		}
+	}
 	passing, refusing := 0, 0
 	certain := r.spelled == "" || r.spelled == "encoded" || r.spelled == "mild" && len(o.judges) == len(gates)
 	if len(all) > 2 && r.spelled == "mild" && len(o.judges) != len(gates) || refusable(r.path, all) {
@@ -236,21 +243,20 @@ func (o *outcome) judge(c *config, r *request, gates []*gate) {
 	foreign, unsureOrigin := r.foreign()
 	secure, unsureScheme := c.secure(r)
 	for _, by := range r.callers() {
-		stopped, open := false, len(o.judges) > 0
-		for _, g := range gates {
-			judged := g.match.holds(r, decoded)
+		stopped, open := false, len(o.judges)+len(o.could) > 0
+		for _, g := range slices.Concat(o.judges, o.could) {
+			judged := slices.Contains(o.judges, g)
 			for _, read := range append([]string{decoded, resolve(decoded)}, all...) {
-				if !judged && !g.match.holds(r, read) {
-					continue
-				}
 				statuses, public := g.refused(c, r, by, read)
-				open = open && public
-				stopped = stopped || len(statuses) > 0
 				for _, status := range statuses {
 					o.statuses[status] = true
 				}
 				if len(statuses) > 0 && (!judged || read != resolve(decoded)) {
 					o.statuses[400] = true
+				}
+				if judged || g.match.holds(r, read) { // otherwise the gate may look at this reading, but need not
+					open = open && public
+					stopped = stopped || len(statuses) > 0
 				}
 			}
 		}
