@@ -62,7 +62,7 @@ func (s *signingIn) finish() {
 		s.page = s.absolute(to)
 		res, body = s.do(http.MethodGet, s.page, "")
 	}
-	if s.page != "https://app.test"+deepLink || res.StatusCode != http.StatusOK || body != "the app" {
+	if u := res.Request.URL; u.Hostname() != "app.test" || u.RequestURI() != deepLink || res.StatusCode != http.StatusOK || body != "the app" {
 		s.t.Errorf("a sign-in that was begun before the flood ended at %s: %d %.300s", s.page, res.StatusCode, body)
 	}
 }
