@@ -87,6 +87,7 @@ func (a *App) Provision(ctx caddy.Context) error {
 	cfg.Logger = ctx.Slogger()
 	cfg.Metrics = collectors
 	cfg.Checker = a
+	cfg.AppDown = appDown
 	if err := collectors.register(ctx.GetMetricsRegistry()); err != nil {
 		return err
 	}

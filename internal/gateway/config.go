@@ -43,6 +43,9 @@ type Config struct {
 	// Checker tells what a site would decide about a request; nil: no site is known.
 	Checker portal.Checker
 
+	// AppDown knows the server's errors of an app that does not answer; nil: the server answers them all.
+	AppDown gate.AppDown
+
 	// Admin is the first administrator from the environment, created while there are no users.
 	Admin FirstAdmin
 

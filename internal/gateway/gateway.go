@@ -114,7 +114,7 @@ func (g *Gateway) build() error {
 	auth := &authn.Verifier{Sessions: &cookieSessions{table: e.sessions, renewals: e.renewals}, Tokens: &bearerTokens{verifier: verifier, cache: e.cache, standings: e.standing, now: cfg.Now}, Revocations: e.revoked,
 		Renewer: &renewer{accounts: g.accounts, now: cfg.Now}}
 	g.gate = &gate.Gate{Verifier: auth, Origins: book, Pages: portal.GatePages{View: pages, Base: cfg.Path}, WayBack: flows, Audit: e.audit, Metrics: cfg.Metrics,
-		CORS: origins, Signer: &token.Asserter{Ring: e.ring, Issuer: g.issuerOf, Permissions: g.roles.claim, Roles: g.roles.number, Now: cfg.Now}, Streams: e.revoked, Refusals: &e.refusals, Records: e.records, Now: cfg.Now, Logger: cfg.Logger}
+		CORS: origins, Signer: &token.Asserter{Ring: e.ring, Issuer: g.issuerOf, Permissions: g.roles.claim, Roles: g.roles.number, Now: cfg.Now}, Streams: e.revoked, Refusals: &e.refusals, Records: e.records, AppDown: cfg.AppDown, Now: cfg.Now, Logger: cfg.Logger}
 	g.portal, err = portal.New(&portal.Portal{Base: cfg.Path, Origins: book, PortalHost: cfg.Portal, PortalOrigin: cfg.portalOrigin(), Sites: cfg.portalSites(),
 		Accounts: g.accounts, Verifier: auth, CORS: origins, View: pages, Flows: flows, Checker: cfg.Checker, Policies: policyBook{g}, Remember: cfg.Session.Remember, JWKS: e.ring.JWKS,
 		Health: func() portal.Health { return e.health() }, Now: cfg.Now})
