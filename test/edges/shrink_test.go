@@ -2,14 +2,17 @@ package edges
 
 import "slices"
 
-// shrink makes a configuration and a request smaller as long as they show the same kind of difference.
-func (w *world) shrink(c *config, r *request, kind string) (*config, *request) {
+// shrink makes a configuration and a request smaller as long as they show the same kind of difference, and returns the
+// difference that the smallest ones show.
+func (w *world) shrink(c *config, r *request, why string) (*config, *request, string) {
+	kind := kindOf(why, r)
 	shows := func(c *config, r *request) bool {
-		why, a := w.try(c, r)
-		if why == "" && a.status == 302 && c.portal {
-			why = w.chase(c, a)
+		smaller, _ := w.try(c, r)
+		if smaller == "" || kindOf(smaller, r) != kind {
+			return false
 		}
-		return kindOf(why, r) == kind
+		why = smaller
+		return true
 	}
 	for again := true; again; {
 		again = false
@@ -33,7 +36,7 @@ func (w *world) shrink(c *config, r *request, kind string) (*config, *request) {
 	if err := w.load(c); err != nil {
 		w.t.Fatalf("load a configuration again: %v", err)
 	}
-	return c, r
+	return c, r, why
 }
 
 // smallerRequests are copies of a request with one part less.
