@@ -14,6 +14,7 @@ import (
 
 	"github.com/truxeio/caddy-truxe/internal/gate"
 	"github.com/truxeio/caddy-truxe/internal/gateway"
+	"github.com/truxeio/caddy-truxe/internal/token"
 )
 
 func init() {
@@ -89,6 +90,7 @@ func (a *App) Provision(ctx caddy.Context) error {
 	cfg.Logger = ctx.Slogger()
 	cfg.Metrics = collectors
 	cfg.Checker = a
+	cfg.AppDown = appDown
 	if err := collectors.register(ctx.GetMetricsRegistry()); err != nil {
 		return err
 	}
@@ -138,7 +140,7 @@ func (a *App) readSites(ctx caddy.Context) error {
 	for _, s := range a.sites {
 		a.config.Sites = append(a.config.Sites, s.infos()...)
 	}
-	return nil
+	return gateway.CheckSites(a.config)
 }
 
 // Start opens the engine, or takes the one that runs already: sessions, counters, queues and streams outlive a reload.
@@ -203,7 +205,7 @@ func (a *App) resolve() (gateway.Config, error) {
 		c.JWT = gateway.JWT{Issuer: j.Issuer, Audience: j.Audience, Access: time.Duration(j.Access), Refresh: time.Duration(j.Refresh),
 			Rotate: time.Duration(j.Rotate), Bits: j.Bits, PrivateKey: r.secret("private_key", j.PrivateKey)}
 		for _, t := range j.Trust {
-			c.JWT.Trust = append(c.JWT.Trust, gateway.Trust(t))
+			c.JWT.Trust = append(c.JWT.Trust, t.config())
 		}
 	}
 	if s := a.Session; s != nil {
@@ -235,6 +237,15 @@ func (a *App) resolve() (gateway.Config, error) {
 		c.Admin.Password = r.secret("TRUXE_ADMIN_PASSWORD_FILE", "{file."+file+"}")
 	}
 	return c, r.err
+}
+
+func (t Trust) config() gateway.Trust {
+	c := gateway.Trust{Issuer: t.Issuer, JWKS: t.JWKS, Audience: t.Audience, SubjectClaim: t.SubjectClaim, RolesClaim: t.RolesClaim,
+		UsernamePrefix: t.UsernamePrefix, Types: t.Typ, Algorithms: t.Alg}
+	for _, r := range t.Roles {
+		c.Roles = append(c.Roles, token.RoleMap(r))
+	}
+	return c
 }
 
 func (r *Rate) rate() gateway.Rate {

@@ -10,6 +10,7 @@ import (
 	"github.com/caddyserver/caddy/v2/caddyconfig/httpcaddyfile"
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
 
+	"github.com/truxeio/caddy-truxe/internal/gate"
 	"github.com/truxeio/caddy-truxe/internal/nearest"
 	"github.com/truxeio/caddy-truxe/internal/origin"
 )
@@ -24,7 +25,7 @@ func init() {
 //
 //	truxe [<matcher>] { <site options> }
 //	truxe portal
-//	truxe forward_auth { hosts <host...> ; <site options> }
+//	truxe forward_auth { hosts <host...> ; from <proxy> ; <site options> }
 //
 // The gateway's own pages and the removal of forged identity headers hold for the whole site, whatever the matcher:
 // a request outside it is not judged, yet it must not smuggle an identity to the app either (CADDY-FACTS section 2). So the
@@ -68,6 +69,7 @@ func parseDirective(h httpcaddyfile.Helper) ([]httpcaddyfile.ConfigValue, error)
 		fa := &ForwardAuth{}
 		w := site.words(h.Dispenser)
 		w["hosts"] = func() error { return someArgs(h.Dispenser, &fa.Hosts) }
+		w["from"] = func() error { return choice(h.Dispenser, &fa.From, gate.Proxies...) }
 		for _, word := range []string{"rate_limit", "security_headers", "preflight"} {
 			delete(w, word) // these act on the app's answers, which the other proxy sends
 		}

@@ -59,13 +59,15 @@ func (a *App) enclose(ctx caddy.Context) error {
 func hostsOf(ctx caddy.Context, routes caddyhttp.RouteList) (caddyhttp.MatchHost, error) {
 	hosts := caddyhttp.MatchHost{}
 	for _, r := range routes {
-		named, all := hostsIn(setsOf(r))
-		if all {
+		sets := setsOf(r)
+		if len(sets) == 0 || slices.ContainsFunc(sets, func(set matcherSet) bool { return len(set.Host) == 0 }) {
 			return nil, nil
 		}
-		for _, host := range named {
-			if host = strings.ToLower(host); !slices.Contains(hosts, host) {
-				hosts = append(hosts, host)
+		for _, set := range sets {
+			for _, host := range set.Host {
+				if host = strings.ToLower(host); !slices.Contains(hosts, host) {
+					hosts = append(hosts, host)
+				}
 			}
 		}
 	}

@@ -117,7 +117,9 @@ type siteWalk struct {
 }
 
 func (w *siteWalk) route(sets []matcherSet, handlers []json.RawMessage, at place) {
-	hosts, anyHost := hostsIn(sets)
+	if !at.narrow(sets) {
+		return
+	}
 	open, within := len(sets) == 0, ""
 	for _, set := range sets {
 		if len(set.Path) == 0 || pathMatches(set.Path, w.login) {
@@ -126,24 +128,24 @@ func (w *siteWalk) route(sets []matcherSet, handlers []json.RawMessage, at place
 			within = set.Path[0]
 		}
 	}
-	if !anyHost {
-		if at.hosts = narrow(at.hosts, hosts); len(at.hosts) == 0 {
-			return // no request comes here
-		}
-	}
 	if !open {
 		at.open, at.within = false, within
 	}
 	w.handlers(handlers, at)
 }
 
-// hostsIn lists the hosts of matcher sets; all is true when requests for any host pass.
-func hostsIn(sets []matcherSet) (hosts []string, all bool) {
+// narrow leaves the hosts whose requests pass matcher sets, and returns false when no request does.
+func (p *place) narrow(sets []matcherSet) bool {
+	anyHost, hosts := len(sets) == 0, []string(nil)
 	for _, set := range sets {
-		all = all || len(set.Host) == 0
+		anyHost = anyHost || len(set.Host) == 0
 		hosts = append(hosts, set.Host...)
 	}
-	return hosts, all || len(sets) == 0
+	if anyHost {
+		return true
+	}
+	p.hosts = narrow(p.hosts, hosts)
+	return len(p.hosts) > 0
 }
 
 // narrow returns the hosts that pass both of two host matchers, one inside the other. nil outside is every host.
@@ -184,12 +186,11 @@ func (w *siteWalk) handlers(raws []json.RawMessage, at place) {
 		if !strings.HasPrefix(h.Handler, "truxe_") {
 			continue
 		}
-		hosts := at.hosts
-		if named, all := hostsIn(h.Match); !all { // the directive's own matcher
-			if hosts = narrow(hosts, named); len(hosts) == 0 {
-				continue
-			}
+		here := at
+		if !here.narrow(h.Match) { // the directive's own matcher
+			continue
 		}
+		hosts := here.hosts
 		if len(hosts) == 0 {
 			hosts = []string{""}
 		}

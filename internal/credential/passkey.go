@@ -73,13 +73,16 @@ func (rp RelyingParty) BeginCreate(user identity.User, existing []store.Passkey)
 }
 
 // BeginGet starts a sign-in or confirmation with a passkey. It names no person and no passkey, so its answer is the same
-// for everybody (MF-18).
-func (rp RelyingParty) BeginGet() (Ceremony, error) {
+// for everybody (MF-18). own is the challenge; nil: a random one. The same challenge has the same state.
+func (rp RelyingParty) BeginGet(own []byte) (Ceremony, error) {
 	w, err := rp.library()
 	if err != nil {
 		return Ceremony{}, err
 	}
-	options, state, err := w.BeginDiscoverableLogin()
+	options, state, err := w.BeginDiscoverableLogin(func(o *protocol.PublicKeyCredentialRequestOptions) error {
+		o.Challenge = own
+		return nil
+	})
 	if err != nil {
 		return Ceremony{}, err
 	}

@@ -36,7 +36,7 @@ func create(t testing.TB, a *credentialtest.Authenticator) (store.Passkey, error
 
 func get(t testing.TB, a *credentialtest.Authenticator, known store.Passkey) (credential.Assertion, error) {
 	t.Helper()
-	c, err := party.BeginGet()
+	c, err := party.BeginGet(nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -71,8 +71,8 @@ func TestPasskeyIsMadeAndSignsIn(t *testing.T) {
 	if err != nil || got.Cloned || !got.BackedUp || got.Count != 2 || got.Passkey.ID != p.ID {
 		t.Fatalf("%+v %v", got, err)
 	}
-	one, _ := party.BeginGet()
-	other, _ := party.BeginGet()
+	one, _ := party.BeginGet(nil)
+	other, _ := party.BeginGet(nil)
 	if raw, err := base64.RawURLEncoding.DecodeString(one.Challenge); err != nil || len(raw) < 16 || one.Challenge == other.Challenge {
 		t.Errorf("challenges %q %q", one.Challenge, other.Challenge)
 	}
@@ -81,7 +81,7 @@ func TestPasskeyIsMadeAndSignsIn(t *testing.T) {
 // MF-18: what begins a sign-in names nobody, so it cannot tell who exists; what makes a passkey asks for one that can be
 // found without a name, and for verification.
 func TestOptionsAskForVerificationAndNameNobody(t *testing.T) {
-	c, err := party.BeginGet()
+	c, err := party.BeginGet(nil)
 	if err != nil || bytes.Contains(c.Options, []byte("allowCredentials")) || !bytes.Contains(c.Options, []byte(`"userVerification":"required"`)) {
 		t.Errorf("%s %v", c.Options, err)
 	}
@@ -240,7 +240,7 @@ func TestPasskeysNeedANameNotAnAddress(t *testing.T) {
 		}
 		if want {
 			rp := credential.RelyingParty{Host: host, Origins: []string{"https://" + host}, Name: "x"}
-			if _, err := rp.BeginGet(); err != nil {
+			if _, err := rp.BeginGet(nil); err != nil {
 				t.Error(err)
 			}
 		}
@@ -254,7 +254,7 @@ func FuzzPasskeyBody(f *testing.F) {
 	if err != nil {
 		f.Fatal(err)
 	}
-	login, err := party.BeginGet()
+	login, err := party.BeginGet(nil)
 	if err != nil {
 		f.Fatal(err)
 	}

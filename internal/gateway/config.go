@@ -7,6 +7,7 @@ import (
 	"github.com/truxeio/caddy-truxe/internal/gate"
 	"github.com/truxeio/caddy-truxe/internal/origin"
 	"github.com/truxeio/caddy-truxe/internal/portal"
+	"github.com/truxeio/caddy-truxe/internal/token"
 )
 
 // Config is everything one configuration says, secrets resolved and defaults not yet filled in.
@@ -46,11 +47,16 @@ type Config struct {
 	// Checker tells what a site would decide about a request; nil: no site is known.
 	Checker portal.Checker
 
+	// AppDown knows the server's errors of an app that does not answer; nil: the server answers them all.
+	AppDown gate.AppDown
+
 	// Admin is the first administrator from the environment, created while there are no users.
 	Admin FirstAdmin
 
 	// Offline: the command line opened the store while Caddy is stopped.
 	Offline bool
+	// Existing: the store and its key must be there already; otherwise they are made.
+	Existing bool
 
 	Logger  *slog.Logger
 	Metrics Metrics
@@ -107,11 +113,15 @@ type JWT struct {
 
 // Trust accepts access tokens of another issuer.
 type Trust struct {
-	Issuer       string
-	JWKS         string // https URL or file
-	Audience     []string
-	SubjectClaim string // default "sub"
-	RolesClaim   string // default "roles"
+	Issuer         string
+	JWKS           string // https URL or file
+	Audience       []string
+	SubjectClaim   string // default "sub"
+	RolesClaim     string // default "roles"
+	Roles          []token.RoleMap
+	UsernamePrefix string   // default: the issuer and "|"
+	Types          []string // default "at+jwt"
+	Algorithms     []string // default "RS256"
 }
 
 // Session holds the lifetimes of sign-ins.

@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
-	"os"
 	"sync"
 	"time"
 
@@ -19,6 +18,7 @@ import (
 	"github.com/truxeio/caddy-truxe/internal/portal"
 	"github.com/truxeio/caddy-truxe/internal/portal/view"
 	"github.com/truxeio/caddy-truxe/internal/ratelimit"
+	"github.com/truxeio/caddy-truxe/internal/regular"
 	"github.com/truxeio/caddy-truxe/internal/token"
 )
 
@@ -51,6 +51,9 @@ func New(ctx context.Context, e *Engine, cfg Config) (*Gateway, error) {
 		return nil, err
 	}
 	if !cfg.Offline {
+		for _, w := range cfg.looseFiles() {
+			cfg.Logger.Warn(w)
+		}
 		run, stop := context.WithCancel(context.WithoutCancel(ctx))
 		g.stop = stop
 		g.watchUsersFile(run)
@@ -110,29 +113,58 @@ func (g *Gateway) build() error {
 	if err != nil {
 		return err
 	}
-	flows := &portal.Flows{Base: cfg.Path, Origins: g.origins, PortalHost: cfg.Portal, PortalOrigin: cfg.portalOrigin(), Cluster: e.cluster}
-	auth := &authn.Verifier{Sessions: &cookieSessions{table: e.sessions, renewals: e.renewals}, Tokens: &bearerTokens{verifier: verifier, cache: e.cache, standings: e.standing, now: cfg.Now}, Revocations: e.revoked,
-		Renewer: &renewer{accounts: g.accounts, now: cfg.Now}}
-	g.gate = &gate.Gate{Verifier: auth, Origins: g.origins, Pages: portal.GatePages{View: pages, Base: cfg.Path}, WayBack: flows, Audit: e.audit, Metrics: cfg.Metrics,
-		CORS: origins, Signer: &token.Asserter{Ring: e.ring, Issuer: g.issuerOf, Permissions: g.roles.claim, Roles: g.roles.number, Now: cfg.Now}, Streams: e.revoked, Refusals: &e.refusals, Records: e.records, Now: cfg.Now, Logger: cfg.Logger}
-	g.portal, err = portal.New(&portal.Portal{Base: cfg.Path, Origins: g.origins, PortalHost: cfg.Portal, PortalOrigin: cfg.portalOrigin(), Sites: cfg.portalSites(),
-		Accounts: g.accounts, Verifier: auth, CORS: origins, View: pages, Flows: flows, Checker: cfg.Checker, Policies: policyBook{g}, Remember: cfg.Session.Remember, JWKS: e.ring.JWKS,
-		Health: func() portal.Health { return e.health() }, Now: cfg.Now})
-	return err
-}
-
-// trusted reads the issuers whose tokens are accepted beside our own.
-func trusted(cfg Config) ([]*token.Trust, error) {
-	var list []*token.Trust
-	for _, t := range cfg.JWT.Trust {
-		trust, err := token.NewTrust(token.TrustConfig{Issuer: t.Issuer, JWKS: t.JWKS, Audience: t.Audience, SubjectClaim: t.SubjectClaim,
-			RolesClaim: t.RolesClaim, Logger: cfg.Logger, Now: cfg.Now})
-		if err != nil {
-			return nil, fmt.Errorf("trust %s: %w", t.Issuer, err)
-		}
-		list = append(list, trust)
+	flows := &portal.Flows{
+		Base:         cfg.Path,
+		Origins:      g.origins,
+		PortalHost:   cfg.Portal,
+		PortalOrigin: cfg.portalOrigin(),
+		Sealer:       e.box.Sealer("way back"),
+		Overflow:     portal.Overflow{Cluster: e.cluster},
+		Now:          cfg.Now,
 	}
-	return list, nil
+	auth := &authn.Verifier{
+		Sessions:    &cookieSessions{table: e.sessions, renewals: e.renewals},
+		Tokens:      &bearerTokens{verifier: verifier, cache: e.cache, standings: e.standing, now: cfg.Now},
+		Revocations: e.revoked,
+		Renewer:     &renewer{accounts: g.accounts, now: cfg.Now},
+		OnRefused:   (&refusedTokens{log: cfg.Logger, now: cfg.Now}).note,
+	}
+	g.gate = &gate.Gate{
+		Verifier: auth,
+		Origins:  g.origins,
+		Pages:    portal.GatePages{View: pages, Base: cfg.Path},
+		WayBack:  flows,
+		Audit:    e.audit,
+		Metrics:  cfg.Metrics,
+		CORS:     origins,
+		Signer: &token.Asserter{Ring: e.ring, Issuer: g.issuerOf, Permissions: g.roles.claim, Roles: g.roles.number,
+			Now: cfg.Now},
+		Streams:  e.revoked,
+		Refusals: &e.refusals,
+		Records:  e.records,
+		AppDown:  cfg.AppDown,
+		Now:      cfg.Now,
+		Logger:   cfg.Logger,
+	}
+	g.portal, err = portal.New(&portal.Portal{
+		Base:         cfg.Path,
+		Origins:      g.origins,
+		PortalHost:   cfg.Portal,
+		PortalOrigin: cfg.portalOrigin(),
+		Sites:        cfg.portalSites(),
+		Accounts:     g.accounts,
+		Verifier:     auth,
+		CORS:         origins,
+		View:         pages,
+		Flows:        flows,
+		Checker:      cfg.Checker,
+		Policies:     policyBook{g},
+		Remember:     cfg.Session.Remember,
+		JWKS:         e.ring.JWKS,
+		Health:       func() portal.Health { return e.health() },
+		Now:          cfg.Now,
+	})
+	return err
 }
 
 func openBreached(cfg Config) (*credential.BreachedFile, error) {
@@ -158,13 +190,16 @@ func (c Config) viewBrand() (view.Brand, error) {
 	if c.Brand.Logo == "" {
 		return b, nil
 	}
-	raw, err := os.ReadFile(c.Brand.Logo)
+	raw, err := regular.Read(c.Brand.Logo, maxLogo)
 	if err != nil {
 		return b, fmt.Errorf("brand logo: %w", err)
 	}
 	b.Logo = raw
 	return b, nil
 }
+
+// maxLogo bounds the logo's file in bytes; it is part of the login page.
+const maxLogo = 32 << 10
 
 // Origins are what the hosts of this configuration are called outside.
 func (g *Gateway) Origins() *origin.Book { return g.origins }
@@ -199,7 +234,7 @@ func (g *Gateway) firstStart(ctx context.Context) error {
 	if err != nil || !needed {
 		return err
 	}
-	if a := g.cfg.Admin; a.Username != "" && a.Password != "" {
+	if a := g.cfg.Admin; a.Username != "" && a.Password != "" && !g.cfg.Offline {
 		_, err := g.accounts.CreateFirstAdmin(ctx, account.By{Via: "environment"}, account.NewUser{Username: a.Username, Email: a.Email, Password: a.Password})
 		if errors.Is(err, account.ErrSetUp) {
 			return nil // another node was faster
@@ -281,10 +316,11 @@ func (g *Gateway) watchUsersFile(run context.Context) {
 	}()
 }
 
+// fileSum identifies what a look has found, failures included.
 func fileSum(path string) [32]byte {
-	raw, err := os.ReadFile(path)
+	raw, err := regular.Read(path, account.MaxUsersFile)
 	if err != nil {
-		return [32]byte{}
+		raw = []byte("error " + err.Error())
 	}
 	return sha256.Sum256(raw)
 }

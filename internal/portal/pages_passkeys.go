@@ -88,7 +88,7 @@ func submitPasskeys(c *call) error {
 		if err != nil {
 			return c.passkeysFailed(err, view.Passkeys{}, "", forRemovePasskey)
 		}
-		c.setSession(changed.Cookie, c.entry.Principal.Expires)
+		c.setSession(changed.Cookie)
 		c.redirect(http.StatusSeeOther, c.Base+"/account/passkeys?removed=1")
 		return nil
 	}

@@ -96,6 +96,8 @@ func Status(code identity.Code) int {
 		return http.StatusTooEarly
 	case identity.CodeRateLimited:
 		return http.StatusTooManyRequests
+	case identity.CodeAppDown:
+		return http.StatusBadGateway
 	case identity.CodeBusy, identity.CodeStateUnavailable:
 		return http.StatusServiceUnavailable
 	}

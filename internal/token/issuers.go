@@ -1,21 +1,34 @@
 package token
 
-import "strings"
+import (
+	"slices"
+	"strings"
+)
 
 // issuerPattern is an issuer of a wildcard site, such as "https://*.example.com": a star is one label of a host name.
 type issuerPattern string
 
-// owns reports whether an `iss` is one of ours.
-func (v *Verifier) owns(iss string) bool {
-	if v.own[iss] {
-		return true
-	}
-	for _, p := range v.wild {
-		if p.matches(iss) {
-			return true
+// ownIssuers are the gateway's own issuers.
+type ownIssuers struct {
+	exact map[string]bool
+	wild  []issuerPattern
+}
+
+func newOwnIssuers(list []string) ownIssuers {
+	o := ownIssuers{exact: map[string]bool{}}
+	for _, iss := range list {
+		if strings.Contains(iss, "*") {
+			o.wild = append(o.wild, issuerPattern(iss))
+		} else if iss != "" {
+			o.exact[iss] = true
 		}
 	}
-	return false
+	return o
+}
+
+// has reports whether an `iss` is one of ours.
+func (o ownIssuers) has(iss string) bool {
+	return o.exact[iss] || slices.ContainsFunc(o.wild, func(p issuerPattern) bool { return p.matches(iss) })
 }
 
 func (p issuerPattern) matches(iss string) bool {
