@@ -83,7 +83,7 @@ func (*entrance) CaddyModule() caddy.ModuleInfo {
 func (e *entrance) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyhttp.Handler) error {
 	e.compile.Do(func() { e.chain = e.routes.Compile(next) })            // what comes after a server's routes is always the same
 	host, own := r.Host, gate.IsOwnPath(e.app.config.Base(), r.URL.Path) // handlers may change both
-	var noted *notedWriter // of the gateway's own pages alone: other requests are to cost nothing here
+	var noted *notedWriter                                               // of the gateway's own pages alone: other requests are to cost nothing here
 	if own {
 		noted = &notedWriter{ResponseWriterWrapper: &caddyhttp.ResponseWriterWrapper{ResponseWriter: w}}
 		w = noted
