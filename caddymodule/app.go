@@ -103,7 +103,7 @@ func (a *App) Provision(ctx caddy.Context) error {
 }
 
 // scan looks at all sites once, called by the first of our handlers to be provisioned, and then lets each server answer for
-// hosts of nobody. The copies of handlers that it makes for rehearsals come here, too, while the routes are being read.
+// unknown hosts. The copies of handlers that it makes for rehearsals come here, too, while the routes are being read.
 func (a *App) scan(ctx caddy.Context) error {
 	if a.scanning {
 		return nil

@@ -55,7 +55,7 @@ func (a *App) enclose(ctx caddy.Context) error {
 }
 
 // hostsOf matches the hosts that routes are for; nil when one of them takes any. Such a route is also what automatic HTTPS
-// adds to a server on the HTTP port: it sends hosts of nobody to https.
+// adds to a server on the HTTP port: it sends unknown hosts to https.
 func hostsOf(ctx caddy.Context, routes caddyhttp.RouteList) (caddyhttp.MatchHost, error) {
 	hosts := caddyhttp.MatchHost{}
 	for _, r := range routes {
