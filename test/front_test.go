@@ -90,13 +90,14 @@ func TestDocumentedProxiesInFront(t *testing.T) {
 			if iss := claimsOf(t, out.Access)["iss"]; iss != "https://app.example.com" {
 				t.Errorf("iss %v", iss)
 			}
-			ws, status, err := v.socket("/ws", []string{"Origin", "https://app.example.com", "Sec-Fetch-Site", "same-origin", "Sec-Fetch-Mode", "websocket", "Cookie", "__Host-truxe=" + v.session()})
+			ws, status, err := v.socket("/ws", []string{"Origin", "https://app.example.com", "Sec-Fetch-Site", "same-origin", "Sec-Fetch-Mode", "websocket"})
 			if err != nil {
 				t.Errorf("WebSocket: %d %v", status, err)
 			} else {
 				_ = ws.Close(websocket.StatusNormalClosure, "")
 			}
-			v.do("GET", "http://"+inner+"/", "", []string{"Host", "app.example.com", "X-Forwarded-For", "192.0.2.7"}).want(http.StatusFound, http.StatusForbidden, http.StatusUnauthorized, http.StatusBadGateway)
+			past := &visitor{s: v.s, c: s.g.Client(), host: "app.example.com"}
+			past.get("http://"+inner+"/", []string{"Host", "app.example.com"}, program).problem(http.StatusForbidden, "https_required")
 		})
 	}
 }
