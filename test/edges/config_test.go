@@ -42,6 +42,7 @@ type gate struct {
 	users   []string // allow user
 	headers string   // "", "none" or a preset
 	custom  []field  // header <name> <template>
+	from    string   // forward_auth: the proxy that asks
 }
 
 // matcher is what a truxe directive's named matcher says; every condition that is set must hold.
@@ -82,6 +83,9 @@ func (c *config) caddyfile(upstreams []string) string {
 		w.WriteString(s.address() + " {\n")
 		if s.forward != nil {
 			w.WriteString("\ttruxe forward_auth {\n\t\thosts " + forwardHost + "\n")
+			if s.forward.from != "" {
+				w.WriteString("\t\tfrom " + s.forward.from + "\n")
+			}
 			s.forward.options(&w, "\t\t")
 			w.WriteString("\t}\n")
 		}

@@ -32,7 +32,9 @@ func drawConfig(d dice) *config {
 	if c.trusted {
 		places = append(places, place{"one.test", "plain"}, place{"*.wild.test", "plain"}, place{"", "plain"})
 		if d.oneIn(3) {
-			c.sites = append(c.sites, &site{port: "https", forward: drawGate(d)})
+			g := drawGate(d)
+			g.from = pick(d, "", "", "", "nginx", "nginx", "traefik", "caddy", "haproxy", "envoy")
+			c.sites = append(c.sites, &site{port: "https", forward: g})
 			left--
 		}
 	}

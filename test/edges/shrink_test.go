@@ -158,6 +158,9 @@ func smallerGates(g *gate) []*gate {
 	if g.headers != "" {
 		without(func(s *gate) { s.headers = "" })
 	}
+	if g.from != "" {
+		without(func(s *gate) { s.from = "" })
+	}
 	if len(g.custom) > 0 {
 		without(func(s *gate) { s.custom = nil })
 	}
