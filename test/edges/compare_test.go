@@ -214,6 +214,9 @@ func (w *world) named(c *config, origin string) bool {
 	port, name := u.Port(), strings.ToLower(u.Hostname())
 	for _, s := range c.sites {
 		allowed := map[string][]string{"https": {"", "443", w.ports(`{{port "https"}}`)}, "second": {w.ports(`{{port "second"}}`)}, "plain": {"", "443"}}[s.port]
+		if s.public != "" {
+			allowed = []string{s.public}
+		}
 		host := s.host
 		if rest, ok := strings.CutPrefix(host, "*"); ok {
 			first, _, _ := strings.Cut(name, ".")

@@ -16,6 +16,7 @@ type config struct {
 type site struct {
 	host    string // "one.test", "*.wild.test", "" for a catch-all
 	port    string // the name of its listener: "https", "second" or "plain"
+	public  string // the port of its `origin`, "" without one
 	forward *gate  // a truxe forward_auth for forwardHost, and nothing else
 	body    []item
 }
@@ -90,10 +91,22 @@ func (c *config) caddyfile(upstreams []string) string {
 			w.WriteString("\t}\n")
 		}
 		names := 0
-		write(&w, s.body, "\t", upstreams, &names)
+		body := &strings.Builder{}
+		write(body, s.body, "\t", upstreams, &names)
+		w.WriteString(s.withOrigin(body.String()))
 		w.WriteString("}\n")
 	}
 	return w.String()
+}
+
+// withOrigin writes the site's origin into its first truxe directive.
+func (s *site) withOrigin(body string) string {
+	at := strings.Index(body, "truxe")
+	if s.public == "" || at < 0 {
+		return body
+	}
+	end := at + strings.Index(body[at:], "\n") + 1
+	return body[:end] + "\torigin https://" + s.host + ":" + s.public + "\n" + body[end:]
 }
 
 func (s *site) address() string {

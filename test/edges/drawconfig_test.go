@@ -47,6 +47,9 @@ func drawConfig(d dice) *config {
 		gates := 1 + d.IntN(max(1, min(3, left)))
 		left -= gates
 		s.body = drawBody(d, gates)
+		if (s.host == "one.test" || s.host == "two.test") && d.oneIn(4) {
+			s.public = "8443"
+		}
 		c.sites = append(c.sites, s)
 	}
 	return c

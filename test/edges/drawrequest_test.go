@@ -74,6 +74,9 @@ func drawHost(d dice, r *request, s *site) {
 	if s.port == "second" {
 		r.host = name + `:{{port "second"}}`
 	}
+	if s.public != "" {
+		r.host = name + ":" + s.public
+	}
 	switch d.IntN(16) {
 	case 0:
 		r.host, r.odd = name+":9999", true

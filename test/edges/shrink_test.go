@@ -103,11 +103,11 @@ func smallerConfigs(c *config) []*config {
 			out = append(out, &config{c.portal, c.trusted, sites})
 		}
 		for _, body := range smallerItems(s.body) {
-			replace(site{s.host, s.port, nil, body})
+			replace(site{s.host, s.port, s.public, nil, body})
 		}
 		if s.forward != nil {
 			for _, g := range smallerGates(s.forward) {
-				replace(site{s.host, s.port, g, nil})
+				replace(site{s.host, s.port, s.public, g, nil})
 			}
 		}
 	}
