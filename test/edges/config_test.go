@@ -25,7 +25,8 @@ type site struct {
 type item struct {
 	gate  *gate
 	block *block
-	app   int // 1, 2, …: reverse_proxy to that upstream
+	app   int  // 1, 2, …: reverse_proxy to that upstream
+	pages bool // handle /.truxe/* { truxe portal }
 }
 
 // block is a handle or route block. Caddy runs one handle of a list, and every route that matches.
@@ -101,7 +102,7 @@ func (c *config) caddyfile(upstreams []string) string {
 
 // withOrigin writes the site's origin into its first truxe directive.
 func (s *site) withOrigin(body string) string {
-	at := strings.Index(body, "truxe")
+	at := strings.Index(strings.ReplaceAll(body, "truxe portal", "_____ portal"), "truxe ")
 	if s.public == "" || at < 0 {
 		return body
 	}
@@ -131,6 +132,8 @@ func write(w *strings.Builder, items []item, indent string, upstreams []string, 
 			fmt.Fprintf(w, "%s%s {\n", indent, strings.TrimSuffix(i.block.kind+" "+i.block.path, " "))
 			write(w, i.block.items, indent+"\t", upstreams, names)
 			w.WriteString(indent + "}\n")
+		case i.pages:
+			fmt.Fprintf(w, "%shandle /.truxe/* {\n%s\ttruxe portal\n%s}\n", indent, indent, indent)
 		default:
 			fmt.Fprintf(w, "%sreverse_proxy %s\n", indent, upstreams[i.app-1])
 		}

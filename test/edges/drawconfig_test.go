@@ -81,6 +81,7 @@ func drawBody(d dice, gates int) []item {
 	r := &block{kind: "route"}
 	if d.oneIn(2) {
 		r.path = pick(d, pathPatterns...)
+		body = append(body, item{pages: true})
 	}
 	for n := range gates {
 		r.items = append(r.items, item{gate: drawMatched(d, n)})

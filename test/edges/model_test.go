@@ -88,12 +88,13 @@ func (c *config) find(port, host string) *site {
 type way struct {
 	gates []*gate
 	app   int
+	pages bool // the gateway's pages answer, without a gate
 }
 
 func (w *way) follow(items []item, path string) {
 	handled := false
 	for _, i := range items {
-		if w.app != 0 {
+		if w.app != 0 || w.pages {
 			return
 		}
 		switch {
@@ -105,6 +106,8 @@ func (w *way) follow(items []item, path string) {
 			}
 			handled = i.block.kind == "handle"
 			w.follow(i.block.items, path)
+		case i.pages:
+			w.pages = pathMatches("/.truxe/*", path)
 		default:
 			w.app = i.app
 		}
@@ -199,8 +202,8 @@ func model(c *config, r *request) outcome {
 		w.gates = nil
 		w.follow(s.body, percentDecode(r.path))
 	}
-	o.seen, o.app = len(w.gates) > 0, w.app
-	if !o.seen || r.forward == nil && own {
+	o.seen, o.app = len(w.gates) > 0 || w.pages, w.app
+	if !o.seen || w.pages || r.forward == nil && own {
 		return o // below /.truxe/ the gateway's own pages answer wherever a gate is
 	}
 	if r.forward != nil && !o.askedWell(c, r, s.forward) {

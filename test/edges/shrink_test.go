@@ -117,7 +117,7 @@ func smallerConfigs(c *config) []*config {
 func smallerItems(items []item) [][]item {
 	var out [][]item
 	for i, it := range items {
-		if it.app != 0 {
+		if it.app != 0 || it.pages {
 			continue
 		}
 		out = append(out, slices.Delete(slices.Clone(items), i, i+1))
