@@ -36,6 +36,7 @@ type Engine struct {
 	sessions *session.Table
 	renewals *session.Renewals
 	standing *standings
+	changes  *changes
 	hasher   *credential.Hasher
 	codeKey  []byte // of recovery codes
 	audit    *audit.Log
@@ -83,6 +84,7 @@ func Open(ctx context.Context, cfg Config) (e *Engine, err error) {
 		return e, err
 	}
 	e.standing = &standings{read: e.store.UserByID}
+	e.changes = newChanges()
 	e.renewals = session.NewRenewals(e.store, cfg.Now)
 	e.sessions = session.New(session.Config{Source: e.renewals, Idle: cfg.Session.Idle, Max: cfg.Session.Max, Remember: cfg.Session.Remember,
 		API: cfg.JWT.Refresh, Limit: cfg.Session.Limit, TouchUsers: e.store.TouchUsers, Logger: cfg.Logger, Now: cfg.Now})
@@ -148,6 +150,7 @@ func (e *Engine) start(ctx context.Context) {
 		}
 	})
 	e.background(func() { _ = e.sessions.Run(ctx) })
+	e.background(func() { e.followChanges(ctx) })
 	e.hold(ctx)
 	e.every(ctx, holderLife/3, func() { e.hold(ctx) })
 	e.every(ctx, time.Second, e.observe)
@@ -221,8 +224,7 @@ func (e *Engine) heard(ev cluster.Event) {
 		if id, ok := identity.ParseID(ev.Name); ok {
 			e.sessions.DropUser(id)
 			e.standing.drop(id)
-			go e.endStreams(id)
-			time.AfterFunc(streamsAgain, func() { e.endStreams(id) })
+			e.changes.add(id)
 		}
 	case cluster.KindKeys:
 		e.reloadKeys()
@@ -233,7 +235,7 @@ func (e *Engine) heard(ev cluster.Event) {
 func (e *Engine) missed(string) {
 	e.sessions.DropAll()
 	e.standing.dropAll()
-	go e.endAllStreams()
+	e.changes.addAll()
 	e.reloadKeys()
 }
 
