@@ -12,6 +12,7 @@ import (
 	"github.com/truxeio/caddy-truxe/internal/cors"
 	"github.com/truxeio/caddy-truxe/internal/identity"
 	"github.com/truxeio/caddy-truxe/internal/policy"
+	"github.com/truxeio/caddy-truxe/internal/ratelimit"
 	"github.com/truxeio/caddy-truxe/internal/revocation"
 )
 
@@ -88,6 +89,7 @@ type Gate struct {
 	Streams  Streams
 	Refusals *Refusals
 	Records  *Records // nil: none are kept
+	Limits   *ratelimit.Sites
 	Now      func() time.Time
 	Logger   *slog.Logger
 

@@ -12,6 +12,7 @@ import (
 	"github.com/truxeio/caddy-truxe/internal/identity"
 	"github.com/truxeio/caddy-truxe/internal/identityheader"
 	"github.com/truxeio/caddy-truxe/internal/policy"
+	"github.com/truxeio/caddy-truxe/internal/ratelimit"
 	"github.com/truxeio/caddy-truxe/internal/revocation"
 )
 
@@ -60,7 +61,7 @@ func (g *Gate) Serve(w http.ResponseWriter, r *http.Request, s *Site, c Client, 
 		return nil
 	}
 	g.Metrics.Decision("allow", "")
-	if s.limit != nil && !g.underLimit(w, r, s, c, v) {
+	if s.limit != "" && !g.underLimit(w, r, s, c, v) {
 		return nil
 	}
 	if v.entry != nil && v.entry.Renew && KindOf(r) == KindNavigate && g.Verifier.Renewed(w, r, v.entry, c) {
@@ -185,7 +186,7 @@ func (g *Gate) underLimit(w http.ResponseWriter, r *http.Request, s *Site, c Cli
 	if p := v.principal(); p != nil && s.cfg.RateLimit.PerUser {
 		key = "user:" + p.UserID
 	}
-	state, ok := s.limit.Allow(key, g.Now())
+	state, ok := g.Limits.Allow(s.limit, ratelimit.Rate{Events: s.cfg.RateLimit.Events, Window: s.cfg.RateLimit.Window}, key, g.Now())
 	if ok {
 		return true
 	}

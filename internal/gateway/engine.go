@@ -15,6 +15,7 @@ import (
 	"github.com/truxeio/caddy-truxe/internal/credential"
 	"github.com/truxeio/caddy-truxe/internal/gate"
 	"github.com/truxeio/caddy-truxe/internal/identity"
+	"github.com/truxeio/caddy-truxe/internal/ratelimit"
 	"github.com/truxeio/caddy-truxe/internal/revocation"
 	"github.com/truxeio/caddy-truxe/internal/secret"
 	"github.com/truxeio/caddy-truxe/internal/session"
@@ -41,6 +42,7 @@ type Engine struct {
 	codeKey  []byte // of recovery codes
 	audit    *audit.Log
 	refusals gate.Refusals
+	limits   ratelimit.Sites
 	records  *gate.Records
 
 	cancel context.CancelFunc
@@ -168,6 +170,7 @@ func (e *Engine) start(ctx context.Context) {
 		within, cancel := context.WithTimeout(ctx, time.Minute)
 		defer cancel()
 		e.cache.Purge(e.cfg.Now().Unix())
+		e.limits.Purge()
 		if _, err := e.store.Purge(within, e.cfg.Now()); err != nil {
 			e.log.Warn("could not purge expired rows", "error", err)
 		}

@@ -113,9 +113,9 @@ func (g *Gateway) build() error {
 	auth := &authn.Verifier{Sessions: &cookieSessions{table: e.sessions, renewals: e.renewals}, Tokens: &bearerTokens{verifier: verifier, cache: e.cache, standings: e.standing, now: cfg.Now}, Revocations: e.revoked,
 		Renewer: &renewer{accounts: g.accounts, now: cfg.Now}, OnRefused: (&refusedTokens{log: cfg.Logger, now: cfg.Now}).note}
 	g.gate = &gate.Gate{Verifier: auth, Pages: portal.GatePages{View: pages, Base: cfg.Path}, WayBack: flows, Audit: e.audit, Metrics: cfg.Metrics,
-		CORS: origins, Signer: &token.Asserter{Ring: e.ring, Issuer: g.issuerOf, Permissions: g.roles.claim, Roles: g.roles.number, Now: cfg.Now}, Streams: e.revoked, Refusals: &e.refusals, Records: e.records, Now: cfg.Now, Logger: cfg.Logger}
+		CORS: origins, Signer: &token.Asserter{Ring: e.ring, Issuer: g.issuerOf, Permissions: g.roles.claim, Roles: g.roles.number, Now: cfg.Now}, Streams: e.revoked, Refusals: &e.refusals, Records: e.records, Limits: &e.limits, Now: cfg.Now, Logger: cfg.Logger}
 	g.portal, err = portal.New(&portal.Portal{Base: cfg.Path, PortalHost: cfg.Portal, PortalOrigin: cfg.portalOrigin(), Sites: cfg.portalSites(),
-		Accounts: g.accounts, Verifier: auth, CORS: origins, View: pages, Flows: flows, Checker: cfg.Checker, Policies: policyBook{g}, Remember: cfg.Session.Remember, JWKS: e.ring.JWKS,
+		Accounts: g.accounts, Verifier: auth, CORS: origins, View: pages, Flows: flows, Checker: cfg.Checker, Policies: policyBook{g}, Limits: &e.limits, Remember: cfg.Session.Remember, JWKS: e.ring.JWKS,
 		Health: func() portal.Health { return e.health() }, Now: cfg.Now})
 	return err
 }
