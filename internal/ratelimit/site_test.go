@@ -128,8 +128,11 @@ func TestSitesOutliveTheirConfiguration(t *testing.T) {
 			t.Errorf("%s: %v", name, ok)
 		}
 	}
-	if _, ok := s.Allow("a", Rate{3, time.Hour}, "k", now); !ok {
-		t.Error("a higher rate lets none more through")
+	if _, ok := s.Allow("a", Rate{3, time.Hour}, "k", now); ok {
+		t.Error("another rate has forgotten what was counted")
+	}
+	if _, ok := s.Allow("a", Rate{3, time.Hour}, "k", now.Add(30*time.Minute)); !ok {
+		t.Error("nothing is refilled at the new rate")
 	}
 	s.Allow("c", Rate{1000, time.Nanosecond}, "k", now)
 	time.Sleep(time.Millisecond)
