@@ -80,11 +80,16 @@ func (g *Gate) Serve(w http.ResponseWriter, r *http.Request, s *Site, c Client, 
 			s.headers.SetAssertion(r.Header, assertion)
 		}
 		t.varyByCredential(w.Header())
-		if v.entry.Principal.Credential == identity.CredentialCookie && !s.isPassive(r) {
-			g.Verifier.Sessions.Used(v.entry)
+		active := !s.isPassive(r)
+		if active {
+			g.Verifier.Used(v.entry)
 		}
 		g.Streams.Join(&t.Stream, v.entry.Principal)
 		defer t.End()
+		if active && IsWebSocket(r) {
+			r = r.WithContext(t)
+			return next.ServeHTTP(keepInUse(w, r, socketUse{g.Verifier, v.entry}), r)
+		}
 	}
 	return next.ServeHTTP(w, r.WithContext(t))
 }

@@ -110,7 +110,7 @@ func (g *Gateway) build() error {
 		return err
 	}
 	flows := &portal.Flows{Base: cfg.Path, PortalHost: cfg.Portal, PortalOrigin: cfg.portalOrigin(), Cluster: e.cluster}
-	auth := &authn.Verifier{Sessions: &cookieSessions{table: e.sessions, renewals: e.renewals}, Tokens: &bearerTokens{verifier: verifier, cache: e.cache, standings: e.standing, now: cfg.Now}, Revocations: e.revoked,
+	auth := &authn.Verifier{Sessions: &cookieSessions{table: e.sessions, renewals: e.renewals}, Tokens: &bearerTokens{verifier: verifier, cache: e.cache, standings: e.standing, sessions: e.sessions, now: cfg.Now}, Revocations: e.revoked,
 		Renewer: &renewer{accounts: g.accounts, now: cfg.Now}, OnRefused: (&refusedTokens{log: cfg.Logger, now: cfg.Now}).note}
 	g.gate = &gate.Gate{Verifier: auth, Pages: portal.GatePages{View: pages, Base: cfg.Path}, WayBack: flows, Audit: e.audit, Metrics: cfg.Metrics,
 		CORS: origins, Signer: &token.Asserter{Ring: e.ring, Issuer: g.issuerOf, Permissions: g.roles.claim, Roles: g.roles.number, Now: cfg.Now}, Streams: e.revoked, Refusals: &e.refusals, Records: e.records, Limits: &e.limits, Now: cfg.Now, Logger: cfg.Logger}
