@@ -33,7 +33,7 @@ func parseGlobalOption(d *caddyfile.Dispenser, existing any) (any, error) {
 // UnmarshalCaddyfile reads:
 //
 //	truxe {
-//		portal         <host>
+//		portal         <host> | <origin>
 //		path           <prefix>
 //		storage        sqlite [<file>] | postgres <dsn>
 //		redis          <url> { prefix <prefix> ; on_loss deny | stale [<max age>] }
@@ -56,7 +56,7 @@ func (a *App) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
 			return d.ArgErr()
 		}
 		w := words{
-			"portal":  func() error { return oneArg(d, &a.Portal) },
+			"portal":  func() error { return a.readPortal(d) },
 			"path":    func() error { return oneArg(d, &a.Path) },
 			"storage": func() error { return a.readStorage(d) },
 			"redis":   func() error { return a.readRedis(d) },

@@ -10,13 +10,13 @@ import (
 	"log/slog"
 	"net/http"
 	"net/url"
-	"os"
 	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
 
 	"github.com/truxeio/caddy-truxe/internal/identity"
+	"github.com/truxeio/caddy-truxe/internal/regular"
 )
 
 // TrustConfig is another issuer whose access tokens are accepted.
@@ -137,17 +137,7 @@ func (c TrustConfig) check() error {
 }
 
 func (t *Trust) readKeyFile(path string) (keySet, error) {
-	if info, err := os.Stat(path); err != nil {
-		return nil, err
-	} else if !info.Mode().IsRegular() { // a pipe would be waited for
-		return nil, fmt.Errorf("%s is not a regular file", path)
-	}
-	f, err := os.Open(path)
-	if err != nil {
-		return nil, err
-	}
-	defer f.Close()
-	raw, err := readLimited(f)
+	raw, err := regular.Read(path, maxJWKS)
 	if err != nil {
 		return nil, err
 	}

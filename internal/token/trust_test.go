@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"github.com/truxeio/caddy-truxe/internal/identity"
+	"github.com/truxeio/caddy-truxe/test/timebound"
 )
 
 const theirIssuer = "https://idp.example/realms/a"
@@ -267,9 +268,10 @@ func TestSlowIssuerHoldsARequestOneSecond(t *testing.T) {
 	r, _ := newTrust(t, i.URL, nil)
 	start := time.Now()
 	_, err := r.verifier.Verify(t.Context(), theirToken(r.clock.now(), "k1", nil))
-	if took := time.Since(start); identity.CodeOf(err) != identity.CodeStateUnavailable || took > 4*time.Second {
-		t.Errorf("%v after %v", err, took)
+	if identity.CodeOf(err) != identity.CodeStateUnavailable {
+		t.Error(err)
 	}
+	timebound.Check(t, "giving up on a silent issuer", time.Since(start), 4*time.Second)
 }
 
 // JW-07 OC-09: settings that could not be safe are refused when they are read.

@@ -4,7 +4,6 @@ import (
 	"context"
 	"crypto"
 	"fmt"
-	"slices"
 	"strings"
 	"sync/atomic"
 	"time"
@@ -17,7 +16,7 @@ import (
 // VerifierConfig of a Verifier.
 type VerifierConfig struct {
 	Ring     *Ring
-	Issuers  []string // every `iss` that our own tokens may have
+	Issuers  []string // every `iss` that our own tokens may have; a star in it is one label of a host name
 	Audience []string // our own
 	Trust    []*Trust
 	Now      func() time.Time
@@ -27,7 +26,7 @@ type VerifierConfig struct {
 type Verifier struct {
 	cfg    VerifierConfig
 	number uint64
-	own    map[string]bool
+	own    ownIssuers
 	trust  map[string]*Trust
 	times  *jwt.Validator
 }
@@ -40,12 +39,7 @@ func NewVerifier(cfg VerifierConfig) (*Verifier, error) {
 	if cfg.Now == nil {
 		cfg.Now = time.Now
 	}
-	v := &Verifier{cfg: cfg, number: verifiers.Add(1), own: map[string]bool{}, trust: map[string]*Trust{}}
-	for _, iss := range cfg.Issuers {
-		if iss != "" {
-			v.own[iss] = true
-		}
-	}
+	v := &Verifier{cfg: cfg, number: verifiers.Add(1), own: newOwnIssuers(cfg.Issuers), trust: map[string]*Trust{}}
 	if err := CheckIssuers(cfg.Issuers, cfg.Trust); err != nil {
 		return nil, err
 	}
@@ -58,10 +52,10 @@ func NewVerifier(cfg VerifierConfig) (*Verifier, error) {
 
 // CheckIssuers refuses a trusted issuer that is named twice or is one of our own: whose keys count must be one thing.
 func CheckIssuers(own []string, trust []*Trust) error {
-	seen := map[string]bool{}
+	ours, seen := newOwnIssuers(own), map[string]bool{}
 	for _, t := range trust {
 		switch {
-		case slices.Contains(own, t.cfg.Issuer):
+		case ours.has(t.cfg.Issuer):
 			return fmt.Errorf("trust %s: this is the gateway's own issuer, whose tokens are accepted anyway; remove the block", t.cfg.Issuer)
 		case seen[t.cfg.Issuer]:
 			return fmt.Errorf("trust %s: this issuer is named twice; keep one block", t.cfg.Issuer)
@@ -114,7 +108,7 @@ func (v *Verifier) verify(ctx context.Context, raw string) (p *identity.Principa
 	trust, profile := v.trust[issuer], ownProfile
 	if trust != nil {
 		profile = trust.profile
-	} else if !v.own[issuer] {
+	} else if !v.own.has(issuer) {
 		return nil, "", bad("its iss is no issuer that is known here")
 	}
 	wanted, err := profile.checkHeader(h)
