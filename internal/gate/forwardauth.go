@@ -122,7 +122,8 @@ func readForwarded(r *http.Request, s *Site) (forwarded, error) {
 		}
 	}
 	scheme = strings.ToLower(scheme)
-	if scheme == "wss" || scheme == "ws" { // Traefik's word for an upgrade
+	socket := scheme == "wss" || scheme == "ws" // Traefik's word for an upgrade
+	if socket {
 		scheme = strings.Replace(scheme, "ws", "http", 1)
 	}
 	folded, err := policy.FoldHost(host)
@@ -142,6 +143,9 @@ func readForwarded(r *http.Request, s *Site) (forwarded, error) {
 	inner := r.Clone(r.Context())
 	inner.Method, inner.URL, inner.RequestURI, inner.Host = method, u, uri, host
 	inner.Header["X-Forwarded-Proto"] = []string{scheme}
+	if socket {
+		inner.Header["Upgrade"] = []string{"websocket"}
+	}
 	inner.TLS, inner.Body, inner.ContentLength = nil, http.NoBody, 0
 	f.request, f.origin = inner, scheme+"://"+host
 	return f, nil
