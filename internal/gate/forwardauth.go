@@ -39,7 +39,7 @@ func (g *Gate) ServeForwardAuth(w http.ResponseWriter, r *http.Request, s *Site,
 	}
 	g.record(f.request, s, &v, c)
 	if v.decision.Report != nil {
-		g.report(f.request, c, &v)
+		g.report(f.request, s, c, &v)
 	}
 	if v.decision.Allow {
 		assertion, err := g.assertion(f.request, s, v)

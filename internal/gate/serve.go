@@ -50,7 +50,7 @@ func (g *Gate) Serve(w http.ResponseWriter, r *http.Request, s *Site, c Client, 
 	}
 	g.record(r, s, &v, c)
 	if v.decision.Report != nil {
-		g.report(r, c, &v)
+		g.report(r, s, c, &v)
 	}
 	if !v.decision.Allow {
 		g.refuse(w, r, s, c, &v)
