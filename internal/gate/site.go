@@ -29,6 +29,7 @@ type SiteConfig struct {
 	RateLimit       *RateLimit
 	AppName         string
 	ForwardHosts    []string // forward_auth only
+	ForwardFrom     string   // forward_auth only: whose headers are believed, one of Proxies; "" is whichever kind is present alone
 }
 
 // Require is one `require` line: factors of the person, or networks of the request.
@@ -54,6 +55,7 @@ type Site struct {
 	limit    *ratelimit.Site
 	cfg      SiteConfig
 	forwards map[string]bool
+	from     string
 }
 
 // CompileSite checks and compiles, and enters the site into the rules. It does no I/O.
@@ -74,6 +76,10 @@ func CompileSite(c SiteConfig, rules *Rules) (*Site, error) {
 	if l := c.RateLimit; l != nil {
 		s.limit = ratelimit.NewSite(ratelimit.Rate{Events: l.Events, Window: l.Window})
 	}
+	if err := CheckProxy(c.ForwardFrom); err != nil {
+		return nil, err
+	}
+	s.from = c.ForwardFrom
 	if len(c.ForwardHosts) > 0 {
 		s.forwards = map[string]bool{}
 		for _, h := range c.ForwardHosts {

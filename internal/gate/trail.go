@@ -19,6 +19,19 @@ type trail struct {
 	// in place.
 	values identityheader.Buffer
 	vary   [1]string
+
+	answer   *response // of the first trail of the request
+	response response
+}
+
+// answers gives the writer for the handlers after a gate: the first gate's holds for all of them.
+func (t *trail) answers(w http.ResponseWriter, before *trail) http.ResponseWriter {
+	if before != nil {
+		t.answer = before.answer
+		return w
+	}
+	t.response.ResponseWriter, t.answer = w, &t.response
+	return t.answer
 }
 
 // varyByCredential keeps shared caches from serving one person's answer to another (SE-16, web cache deception).
@@ -53,7 +66,9 @@ func (g *Gate) Strip(w http.ResponseWriter, r *http.Request, s *Site, next Next)
 	if trailOf(r) == nil {
 		s.clean(r)
 		c := g.Verifier.Take(r)
-		r = r.WithContext(&trail{Stream: revocation.Stream{Context: r.Context()}, credential: c})
+		t := &trail{Stream: revocation.Stream{Context: r.Context()}, credential: c}
+		w, r = t.answers(w, nil), r.WithContext(t)
+		defer t.answer.settle()
 	}
 	return next.ServeHTTP(w, r)
 }
