@@ -139,6 +139,9 @@ func (g *Gate) judge(r *http.Request, s *Site, sent authn.Credential, known *aut
 		v.request.Addr, v.request.Now = s.visitorAddress(r, c), g.Now()
 	}
 	v.decision = s.letPass(v.set.Decide(v.request, v.principal()), v.principal())
+	if v.decision.Public && g.crossSiteSocket(r, v.principal()) {
+		v.entry = nil // another site's page may open it as anybody may, and not in the visitor's name
+	}
 	if v.decision.Public {
 		return v // also while the state is unreadable, as nobody in particular
 	}
