@@ -35,7 +35,7 @@ func (g *Gate) ServeForwardAuth(w http.ResponseWriter, r *http.Request, s *Site,
 	if !q.Answer { // counted when nginx asked for the first time
 		g.record(f.request, s, &v, c)
 		if v.decision.Report != nil {
-			g.report(f.request, c, &v)
+			g.report(f.request, s, c, &v)
 		}
 	}
 	if !v.decision.Allow {

@@ -63,6 +63,8 @@ type WayBack interface {
 // Audit takes an event that need not be waited for and gives its reference.
 type Audit interface {
 	Note(e audit.Event) string
+	// Deny takes a refusal; those of the same kind become one row a minute, with their number.
+	Deny(kind audit.Denial, event func() audit.Event) string
 }
 
 // Signer signs the assertion for an upstream (CONTRACT section 4).
