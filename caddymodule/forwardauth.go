@@ -56,6 +56,7 @@ func (f *ForwardAuth) ServeHTTP(w http.ResponseWriter, r *http.Request, next cad
 	if !ok {
 		return next.ServeHTTP(w, r)
 	}
+	gate.OwnAnswer(r)
 	gw := f.app.gateway()
 	if gw == nil {
 		gate.WriteUnavailable(w)

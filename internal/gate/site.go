@@ -62,7 +62,7 @@ type Site struct {
 func CompileSite(c SiteConfig, rules *Rules) (*Site, error) {
 	s := &Site{cfg: c, rules: rules, name: c.name()}
 	var err error
-	if s.headers, err = identityheader.Compile(c.Headers); err != nil {
+	if s.headers, err = rules.headers(c.Headers); err != nil {
 		return nil, err
 	}
 	if s.number, err = rules.add(c); err != nil {
