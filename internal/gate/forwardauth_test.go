@@ -75,6 +75,10 @@ func TestUnknownProxyIsAnError(t *testing.T) {
 	if err == nil || !strings.Contains(err.Error(), `did you mean "nginx"`) {
 		t.Error(err)
 	}
+	_, err = CompileSite(SiteConfig{ForwardHosts: []string{"one.test:8443"}}, &Rules{})
+	if err == nil || !strings.Contains(err.Error(), "origin https://one.test:8443") {
+		t.Error(err)
+	}
 }
 
 // UX 1.3: each kind of request is told by what browsers and programs send.
