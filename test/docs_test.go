@@ -152,6 +152,15 @@ func (r docRunner) check(b block) error {
 			return r.parseShell(script)
 		}
 		return nil
+	case b.mark == "proxies": // started by test/proxies, which fails for a name that it does not start
+		around, caddyfile := map[string]string{"gateway": "", "caddy": "site"}[b.arg]
+		if b.lang == "caddyfile" && caddyfile {
+			return r.caddyfile(b.text, around)
+		}
+		if !slices.Contains([]string{"nginx", "haproxy", "haproxy.lua"}, b.arg) {
+			return fmt.Errorf("test/proxies starts no block %q", b.arg)
+		}
+		return nil
 	case b.mark == "file":
 		if !filepath.IsLocal(b.arg) {
 			return fmt.Errorf("file %q: not a name below the working directory", b.arg)
@@ -347,6 +356,10 @@ func TestDocumentTestRefusesWhatDoesNotWork(t *testing.T) {
 		{"sh", "", "", "ls\n", "nothing tests"},
 		{"nginx", "", "", "server {}\n", "nothing tests"},
 		{"nginx", "shown", "nginx is not installed", "server {}\n", ""},
+		{"nginx", "proxies", "nginx", "server {}\n", ""},
+		{"nginx", "proxies", "apache", "server {}\n", "starts no block"},
+		{"caddyfile", "proxies", "caddy", "respond hello\n", ""},
+		{"caddyfile", "proxies", "caddy", "no_such_directive\n", "no_such_directive"},
 		{"", "output", "", "anything\n", ""},
 		{"json", "", "", "{\"a\": 1}\n", ""},
 		{"json", "", "", "{a: 1}\n", "JSON"},

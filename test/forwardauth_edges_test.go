@@ -149,7 +149,7 @@ func TestEnvoyAppendsTheOriginalPath(t *testing.T) {
 		t.Errorf("identity: %v", a.header)
 	}
 	// Envoy overwrites what an answer names and removes what this header lists; the rest stays as the visitor sent it
-	if a.header.Get("Cookie") != "theme=dark" || a.header.Get("X-Envoy-Auth-Headers-To-Remove") != "authorization" {
+	if a.header.Get("Cookie") != "theme=dark" || a.header.Get("X-Envoy-Auth-Headers-To-Remove") != "authorization,x-truxe-jwt-assertion" {
 		t.Errorf("for the app: Cookie %q, removed %q", a.header.Get("Cookie"), a.header.Get("X-Envoy-Auth-Headers-To-Remove"))
 	}
 }

@@ -16,6 +16,8 @@ func (prefixed) Ours(raw string) bool { return strings.HasPrefix(raw, "trx_") }
 
 func (prefixed) Find(context.Context, string) (*Entry, bool, error) { return nil, false, nil }
 
+func (prefixed) Used(*Entry) {}
+
 const ourToken = "trx_pat_0123456789abcdefghij-_AZ"
 
 func basic(text string) string { return base64.StdEncoding.EncodeToString([]byte(text)) }

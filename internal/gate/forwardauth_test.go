@@ -50,7 +50,7 @@ func FuzzForwardedHeaders(f *testing.F) {
 				if err != nil {
 					continue
 				}
-				if got.request.URL.Host != "" || got.request.URL.Path == "" || got.request.URL.Path[0] != '/' || got.request.Method != method {
+				if got.request.URL.Host != "" || got.request.URL.Path == "" || got.request.URL.Path[0] != '/' || got.request.Method != method && method != http.MethodConnect {
 					t.Fatalf("%q %q %q %q %q: %+v", method, proto, host, uri, original, got.request.URL)
 				}
 				want := uri
@@ -73,6 +73,10 @@ func FuzzForwardedHeaders(f *testing.F) {
 func TestUnknownProxyIsAnError(t *testing.T) {
 	_, err := CompileSite(SiteConfig{ForwardHosts: []string{"one.test"}, ForwardFrom: "ngnix"}, &Rules{})
 	if err == nil || !strings.Contains(err.Error(), `did you mean "nginx"`) {
+		t.Error(err)
+	}
+	_, err = CompileSite(SiteConfig{ForwardHosts: []string{"one.test:8443"}}, &Rules{})
+	if err == nil || !strings.Contains(err.Error(), "origin https://one.test:8443") {
 		t.Error(err)
 	}
 }

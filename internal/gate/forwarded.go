@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"github.com/truxeio/caddy-truxe/internal/authn"
+	"github.com/truxeio/caddy-truxe/internal/identityheader"
 	"github.com/truxeio/caddy-truxe/internal/nearest"
 	"github.com/truxeio/caddy-truxe/internal/origin"
 	"github.com/truxeio/caddy-truxe/internal/policy"
@@ -98,7 +99,7 @@ func readForwarded(r *http.Request, s *Site, q Question, origins *origin.Book) (
 	if err != nil {
 		return f, err
 	}
-	socket := isSocketHandshake(r.Header)
+	socket := IsWebSocket(r)
 	if scheme := strings.ToLower(d.scheme); scheme == "wss" || scheme == "ws" { // Traefik's words for a handshake
 		socket, d.scheme = true, strings.Replace(scheme, "ws", "http", 1)
 	} else {
@@ -124,6 +125,9 @@ func readForwarded(r *http.Request, s *Site, q Question, origins *origin.Book) (
 	inner.TLS, inner.Body, inner.ContentLength = nil, http.NoBody, 0
 	if socket { // Upgrade belongs to one connection, so most proxies did not pass it on
 		inner.Header["Upgrade"] = []string{"websocket"}
+		if inner.Method == http.MethodConnect { // over HTTP/2 (RFC 8441); the app gets a GET
+			inner.Method = http.MethodGet
+		}
 	}
 	f.request, f.origin = inner, d.scheme+"://"+host
 	if o, ok := origins.Named(d.host); ok {
@@ -183,13 +187,6 @@ func anyOf(h http.Header, names []string) bool {
 	return false
 }
 
-// isSocketHandshake reports whether the headers are those of a WebSocket handshake. Scripts cannot set or remove any
-// header that begins with Sec- (Fetch, forbidden request-headers), so one of them is enough.
-func isSocketHandshake(h http.Header) bool {
-	return len(h["Sec-Websocket-Version"]) > 0 || len(h["Sec-Websocket-Key"]) > 0 || first(h, "Sec-Fetch-Mode") == "websocket" ||
-		strings.EqualFold(first(h, "Upgrade"), "websocket")
-}
-
 // isToken reports whether s is an RFC 9110 method name.
 func isToken(s string) bool {
 	if s == "" || len(s) > 32 {
@@ -205,7 +202,7 @@ func isToken(s string) bool {
 
 // forApp names what is left of the visitor's credentials for the app, once ours are taken off the request: a proxy
 // overwrites its request with what a 200 names (ED-13). What is not named, the other proxy deletes; Envoy has to be asked
-// to. A sub-request has the gateway's own Host. At the app's host, a script of the app's page may be asking through the
+// to, for a forged assertion too. A sub-request has the gateway's own Host. At the app's host, a script of the app's page may be asking through the
 // route for our pages, and would read HttpOnly cookies in the answer.
 func (s *Site) forApp(answer http.Header, r *http.Request, q Question, left http.Header) {
 	if host, err := policy.FoldHost(r.Host); q.Target == "" && (err != nil || s.forwards[host]) {
@@ -221,6 +218,9 @@ func (s *Site) forApp(answer http.Header, r *http.Request, q Question, left http
 	}
 	if len(left["Cookie"]) > 1 { // one line each over HTTP/2 (RFC 9113 8.2.3), and proxies take the first
 		answer["Cookie"] = []string{strings.Join(left["Cookie"], "; ")}
+	}
+	if len(answer[identityheader.Assertion]) == 0 {
+		gone = append(gone, strings.ToLower(identityheader.Assertion))
 	}
 	if q.Target != "" && len(gone) > 0 {
 		answer.Set("X-Envoy-Auth-Headers-To-Remove", strings.Join(gone, ","))

@@ -2,6 +2,7 @@ package gate
 
 import (
 	"fmt"
+	"net"
 	"net/netip"
 	"time"
 
@@ -82,6 +83,9 @@ func CompileSite(c SiteConfig, rules *Rules) (*Site, error) {
 	if len(c.ForwardHosts) > 0 {
 		s.forwards = map[string]bool{}
 		for _, h := range c.ForwardHosts {
+			if _, port, err := net.SplitHostPort(h); err == nil {
+				return nil, fmt.Errorf("hosts: %q: a name has no port here; add `origin https://%s` if browsers use port %s", h, h, port)
+			}
 			folded, err := policy.FoldHost(h)
 			if err != nil {
 				return nil, fmt.Errorf("hosts: %q: %w", h, err)
