@@ -77,6 +77,8 @@ type call struct {
 	entry      *authn.Entry
 	reference  string // of the audit record of a refusal
 	redeemed   bool   // the ticket of a callback was tried
+	// staleBearer is why a bearer token was passed over, where nothing but a caller would do in the end.
+	staleBearer error
 }
 
 type handler func(c *call) error
@@ -87,6 +89,7 @@ type route struct {
 	signed  bool // needs a signed-in caller
 	open    bool // asks nothing of the caller and works while the state is unreadable
 	portal  bool // a page that lives on the single sign-on host, where there is one
+	caller  bool // says who the caller is, though it may be anybody: a credential that does not verify is refused
 }
 
 // New prepares the routes.
@@ -208,7 +211,7 @@ func (c *call) serve() error {
 	if err := c.guard(); err != nil {
 		return err
 	}
-	if err := c.identify(); err != nil {
+	if err := c.identify(rt.signed || rt.caller); err != nil {
 		return err
 	}
 	if c.entry != nil && c.entry.Renew && c.navigation() && c.Verifier.Renewed(c.w, c.r, c.entry, c.client) {
@@ -279,16 +282,19 @@ func (c *call) guard() error {
 	return nil
 }
 
-// identify finds the caller: the cookie on the host it was made for, or a bearer token on every host.
-func (c *call) identify() error {
+// identify finds the caller: the cookie on the host it was made for, or a bearer token on every host. A token that does
+// not verify is refused where the caller matters. Elsewhere it is as if it had not been sent, so that a client which sends
+// its old token along can still refresh it, sign in or sign out.
+func (c *call) identify(matters bool) error {
 	if !c.Verifier.Revocations.Ready() {
 		return &identity.Error{Code: identity.CodeStateUnavailable, RetryAfter: 2 * time.Second}
 	}
 	found, err := c.Verifier.Verify(c.r.Context(), c.credential, c.host)
+	if identity.CodeOf(err) == identity.CodeInvalidToken && !matters {
+		c.staleBearer, c.credential.Bearer = err, ""
+		found, err = c.Verifier.Verify(c.r.Context(), c.credential, c.host)
+	}
 	if err != nil {
-		if identity.CodeOf(err) == identity.CodeInvalidToken {
-			c.w.Header().Set("WWW-Authenticate", `Bearer error="invalid_token"`)
-		}
 		return err
 	}
 	if c.credential.Cookies > 1 {
@@ -330,6 +336,9 @@ func (c *call) fail(err error) {
 	}
 	if known.Code == identity.CodeStateUnavailable && known.Err != nil {
 		c.Accounts.Logger.Warn("state unavailable", "path", c.path, "reference", reference, "error", known.Err)
+	}
+	if known.Code == identity.CodeInvalidToken { // RFC 6750 3
+		c.w.Header().Set("WWW-Authenticate", `Bearer error="invalid_token"`)
 	}
 	c.rateFields(err)
 	if c.api {
