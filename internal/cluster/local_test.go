@@ -250,3 +250,27 @@ func BenchmarkReserve(b *testing.B) {
 		_, _ = c.Reserve(buckets)
 	}
 }
+
+// ED-07 R4 while a reload replaces an engine, two run in one process: what one of them publishes is applied by both
+// before the call returns, and the one that stays goes on when the other ends.
+func TestTwoEnginesOfOneProcessHearEachOther(t *testing.T) {
+	c := cluster.NewLocal(cluster.LocalOptions{})
+	e := cluster.Event{Kind: cluster.KindSession, Name: "a", At: 1, Expires: time.Now().Add(time.Hour).UnixMilli()}
+	old, fresh := &clustertest.Recorder{}, &clustertest.Recorder{}
+	stop := clustertest.Follow(t, c, old)
+	clustertest.Follow(t, c, fresh)
+	if err := c.Publish(context.Background(), e); err != nil {
+		t.Fatal(err)
+	}
+	stop()
+	if h := c.Health(); !h.Connected {
+		t.Errorf("the feed is lost with the old engine: %v", h.Err)
+	}
+	e.Name = "b"
+	if err := c.Publish(context.Background(), e); err != nil {
+		t.Fatal(err)
+	}
+	if got := fmt.Sprint(old.Names(), fresh.Names()); got != "[a] [a b]" {
+		t.Errorf("heard %s", got)
+	}
+}

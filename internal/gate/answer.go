@@ -25,7 +25,7 @@ func (g *Gate) refuse(w http.ResponseWriter, r *http.Request, s *Site, c Client,
 	case identity.CodeLoginRequired:
 		g.askToSignIn(w, r, v, g.remembered(r, c, v))
 	case identity.CodeInvalidToken:
-		w.Header().Set("WWW-Authenticate", `Bearer error="invalid_token"`)
+		challenge(w.Header(), r, invalidTokenChallenge)
 		g.CORS.Allow(w.Header(), r)
 		problem.Write(w, problem.Problem{Code: code, Reference: g.remembered(r, c, v)})
 	case identity.CodeStateUnavailable, identity.CodeBusy:
@@ -91,7 +91,7 @@ func (g *Gate) askToSignIn(w http.ResponseWriter, r *http.Request, v *verdict, r
 		if kind == KindPreflight && g.CORS.Preflight(w, r) {
 			return
 		}
-		w.Header().Set("WWW-Authenticate", "Bearer")
+		challenge(w.Header(), r, bearerChallenge)
 		g.CORS.Allow(w.Header(), r)
 		problem.Write(w, problem.Problem{Code: identity.CodeLoginRequired, LoginURL: g.WayBack.LoginPage(host), Reference: reference})
 	}

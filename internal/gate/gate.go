@@ -21,6 +21,9 @@ type Next interface {
 	ServeHTTP(http.ResponseWriter, *http.Request) error
 }
 
+// Covers reports whether a directive judges a request; its matcher is the server's in front.
+type Covers func(http.ResponseWriter, *http.Request) (bool, error)
+
 // Client is who sent the request.
 type Client = authn.Client
 
@@ -34,6 +37,8 @@ type Pages interface {
 	// StepUp answers a form whose sender has to prove a factor first.
 	StepUp(w http.ResponseWriter, r *http.Request, p *identity.Principal, confirmURL string, resubmit bool, reference string)
 	FrameSignIn(w http.ResponseWriter, r *http.Request, loginURL, reference string)
+	// AppDown answers for an app that does not; sent: a form was sent to it. p is nil for an anonymous visitor.
+	AppDown(w http.ResponseWriter, r *http.Request, p *identity.Principal, status int, sent bool, reference string)
 	Problem(w http.ResponseWriter, r *http.Request, code identity.Code, retryAfter time.Duration, reference string)
 }
 
@@ -92,6 +97,7 @@ type Gate struct {
 	Streams  Streams
 	Refusals *Refusals
 	Records  *Records // nil: none are kept
+	AppDown  AppDown  // nil: the server answers every error
 	Now      func() time.Time
 	Logger   *slog.Logger
 

@@ -10,6 +10,7 @@ import (
 	"github.com/truxeio/caddy-truxe/internal/authn"
 	"github.com/truxeio/caddy-truxe/internal/credential"
 	"github.com/truxeio/caddy-truxe/internal/identity"
+	"github.com/truxeio/caddy-truxe/internal/origin"
 	"github.com/truxeio/caddy-truxe/internal/portal/view"
 	"github.com/truxeio/caddy-truxe/internal/problem"
 )
@@ -70,19 +71,24 @@ func (c *call) login(status int, id string, page view.Login) {
 
 // passkeysHere tells whether browsers can have passkeys on this host.
 func (c *call) passkeysHere() bool {
-	return credential.PasskeysPossible(c.host) && c.Accounts.Origin(c.host) != ""
+	_, named := c.Origins.Main(c.host)
+	return named && credential.PasskeysPossible(c.host)
 }
 
 // goBack in place of an id: the sign-in happens in a second tab, and ends with "Go back to the other tab".
 const goBack = "back"
 
 func (c *call) appName(host string) string {
+	name := ""
 	for _, s := range c.Sites {
 		if s.Host == host {
 			return s.Name
 		}
+		if name == "" && host != "" && origin.Covers(s.Host, host) {
+			name = s.Name
+		}
 	}
-	return ""
+	return name
 }
 
 // submitLogin takes the first step: a password, or a passkey, which is the only one. A form without its flow cookie is

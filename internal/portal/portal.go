@@ -27,7 +27,8 @@ type Health map[string]bool
 
 // Site is an app that people may open from the page of apps.
 type Site struct {
-	Host, Origin            string
+	Host                    string        // folded; "*.example.com"; "" for a site without a host name
+	Origin                  origin.Origin // what browsers call it
 	Name, Icon, Description string
 	Start                   string // the path that opens the app
 	PortalOnly              bool
