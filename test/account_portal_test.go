@@ -70,7 +70,7 @@ func TestPagesOfSignInAndAccountLiveOnThePortal(t *testing.T) {
 	id := strings.TrimPrefix(a.header.Get("Location"), "/.truxe/mfa?r=")
 	done := portal.form("mfa", "method", "totp", "code", f.code(), "return", id).want(http.StatusSeeOther)
 	last, where := portal.follow(done)
-	if last.status != http.StatusOK || where != s.origin("app.test")+"/deep?x=1" {
+	if last.status != http.StatusOK || where != "https://app.test/deep?x=1" {
 		t.Fatalf("the way ends at %s with %d", where, last.status)
 	}
 	if amr := strings.Join(s.up.Last().Get("X-Truxe-Amr"), ","); !strings.Contains(amr, "otp") {
@@ -86,7 +86,7 @@ func TestPagesOfSignInAndAccountLiveOnThePortal(t *testing.T) {
 	}
 	login := other.get("/.truxe/login?back=1", navigate).want(http.StatusFound).header.Get("Location")
 	back, where := other.at("auth.test").follow(other.at("auth.test").tryForm(login, "pia", piaPassword).want(http.StatusSeeOther))
-	if where != s.origin("app.test")+"/.truxe/continue?r=back" || !strings.Contains(back.text(), "Go back to the other tab.") {
+	if where != "https://app.test/.truxe/continue?r=back" || !strings.Contains(back.text(), "Go back to the other tab.") {
 		t.Errorf("the second tab ends at %s: %.900s", where, back.text())
 	}
 	other.do("POST", "/save", "x=1", submit, []string{"Origin", "https://app.test"}).want(http.StatusOK)
