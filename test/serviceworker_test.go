@@ -18,9 +18,9 @@ const pwa = `
 	truxe {
 		public /sw.js
 	}
-	header Content-Type "text/html; charset=utf-8"
-	header /sw.js Content-Type text/javascript
-	header /app.js Content-Type text/javascript
+	@page not path *.js
+	header @page Content-Type "text/html; charset=utf-8"
+	header *.js Content-Type text/javascript
 	respond /sw.js "addEventListener('install', (e) => e.waitUntil(caches.open('v1').then((c) => c.addAll(['/shell', '/app.js'])).then(() => skipWaiting())));
 addEventListener('activate', (e) => e.waitUntil(clients.claim()));
 addEventListener('fetch', (e) => {
