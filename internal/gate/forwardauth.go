@@ -54,8 +54,8 @@ func (g *Gate) ServeForwardAuth(w http.ResponseWriter, r *http.Request, s *Site,
 	}
 	if v.entry != nil {
 		s.headers.Apply(w.Header(), v.entry.Values)
-		if v.entry.Principal.Credential == identity.CredentialCookie && !s.isPassive(f.request) {
-			g.Verifier.Sessions.Used(v.entry)
+		if !s.isPassive(f.request) {
+			g.Verifier.Used(v.entry)
 		}
 	}
 	s.forApp(w.Header(), r, q, f.request.Header)

@@ -13,6 +13,7 @@ import (
 	"github.com/truxeio/caddy-truxe/internal/identity"
 	"github.com/truxeio/caddy-truxe/internal/origin"
 	"github.com/truxeio/caddy-truxe/internal/policy"
+	"github.com/truxeio/caddy-truxe/internal/ratelimit"
 	"github.com/truxeio/caddy-truxe/internal/revocation"
 )
 
@@ -97,7 +98,8 @@ type Gate struct {
 	Streams  Streams
 	Refusals *Refusals
 	Records  *Records // nil: none are kept
-	AppDown  AppDown  // nil: the server answers every error
+	Limits   *ratelimit.Sites
+	AppDown  AppDown // nil: the server answers every error
 	Now      func() time.Time
 	Logger   *slog.Logger
 

@@ -12,6 +12,7 @@ import (
 	"github.com/truxeio/caddy-truxe/internal/identity"
 	"github.com/truxeio/caddy-truxe/internal/identityheader"
 	"github.com/truxeio/caddy-truxe/internal/policy"
+	"github.com/truxeio/caddy-truxe/internal/ratelimit"
 	"github.com/truxeio/caddy-truxe/internal/revocation"
 )
 
@@ -62,7 +63,7 @@ func (g *Gate) Serve(w http.ResponseWriter, r *http.Request, s *Site, c Client, 
 		return nil
 	}
 	g.Metrics.Decision("allow", "")
-	if s.limit != nil && !g.underLimit(w, r, s, c, v) {
+	if s.limit != "" && !g.underLimit(w, r, s, c, v) {
 		return nil
 	}
 	if v.entry != nil && v.entry.Renew && KindOf(r) == KindNavigate && g.renewed(w, r, v.entry, c) {
@@ -80,19 +81,24 @@ func (g *Gate) Serve(w http.ResponseWriter, r *http.Request, s *Site, c Client, 
 	if s.cfg.SecurityHeaders {
 		t.answer.harden, t.answer.https = true, sendsHSTS(r, c)
 	}
+	active := false // the request is use of a session
 	if v.entry != nil {
 		s.headers.ApplyTo(r.Header, v.entry.Values, &t.values)
 		if assertion != "" {
 			s.headers.SetAssertion(r.Header, assertion)
 		}
 		t.varyByCredential(w.Header())
-		if v.entry.Principal.Credential == identity.CredentialCookie && !s.isPassive(r) {
-			g.Verifier.Sessions.Used(v.entry)
+		if active = !s.isPassive(r); active {
+			g.Verifier.Used(v.entry)
 		}
 		g.Streams.Join(&t.Stream, v.entry.Principal)
 		defer t.End()
 	}
-	err = next.ServeHTTP(w, r.WithContext(t))
+	out, judged := w, r.WithContext(t)
+	if active && IsWebSocket(r) {
+		out = keepInUse(w, judged, socketUse{g.Verifier, v.entry})
+	}
+	err = next.ServeHTTP(out, judged)
 	if g.answerDown(w, r, c, &v, t.answer, err) {
 		return nil
 	}
@@ -209,7 +215,7 @@ func (g *Gate) underLimit(w http.ResponseWriter, r *http.Request, s *Site, c Cli
 	if p := v.principal(); p != nil && s.cfg.RateLimit.PerUser {
 		key = "user:" + p.UserID
 	}
-	state, ok := s.limit.Allow(key, g.Now())
+	state, ok := g.Limits.Allow(s.limit, ratelimit.Rate{Events: s.cfg.RateLimit.Events, Window: s.cfg.RateLimit.Window}, key, g.Now())
 	if ok {
 		return true
 	}

@@ -51,9 +51,9 @@ type Portal struct {
 	// Checker tells what a site would decide; nil: no site is known.
 	Checker  Checker
 	Policies Policies
+	Limits   *ratelimit.Sites // of the questions to Checker
 	Now      func() time.Time
 
-	checks     *ratelimit.Site
 	routes     map[string]route
 	protection *http.CrossOriginProtection
 }
@@ -100,7 +100,6 @@ func New(p *Portal) (*Portal, error) {
 		}
 	}
 	p.routes = routes()
-	p.checks = ratelimit.NewSite(ratelimit.Rate{Events: checkRate, Window: time.Minute})
 	return p, nil
 }
 
