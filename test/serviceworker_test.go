@@ -20,7 +20,8 @@ const pwa = `
 	}
 	@page not path *.js
 	header @page Content-Type "text/html; charset=utf-8"
-	header *.js Content-Type text/javascript
+	@script path *.js
+	header @script Content-Type text/javascript
 	respond /sw.js "addEventListener('install', (e) => e.waitUntil(caches.open('v1').then((c) => c.addAll(['/shell', '/app.js'])).then(() => skipWaiting())));
 addEventListener('activate', (e) => e.waitUntil(clients.claim()));
 addEventListener('fetch', (e) => {
