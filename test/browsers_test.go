@@ -235,7 +235,7 @@ func TestLoginPageTakesAddressesOfTheConfigurationOnly(t *testing.T) {
 			}
 		}
 	}
-	for host, want := range map[string]string{vault: vault, auth: "/.truxe/account"} {
+	for host, want := range map[string]string{vault: vault, "https://auth.test": "/.truxe/account", auth: auth} {
 		if to := s.victim().get("/.truxe/login?rd="+url.QueryEscape(host+"/.truxe/account"), navigate).want(http.StatusFound).header.Get("Location"); !strings.HasPrefix(to, want) {
 			t.Errorf("control: %s leads to %s", host, to)
 		}

@@ -2,6 +2,7 @@ package gate
 
 import (
 	"net/http"
+	"net/url"
 	"strings"
 
 	"github.com/truxeio/caddy-truxe/internal/authn"
@@ -33,8 +34,13 @@ func KindOf(r *http.Request) Kind {
 	mode, known := first(h, "Sec-Fetch-Mode"), fetchMetadata(h)
 	safe := r.Method == http.MethodGet || r.Method == http.MethodHead
 	if !known {
-		if safe && acceptsHTML(h) {
+		switch {
+		case !acceptsHTML(h):
+			return KindAPI
+		case safe:
 			return KindNavigate
+		case isForm(h):
+			return oldPost(r)
 		}
 		return KindAPI
 	}
@@ -55,6 +61,34 @@ func KindOf(r *http.Request) Kind {
 		if !insecureOrigin(r) {
 			return KindPost
 		}
+	}
+	return KindPostCross
+}
+
+// isForm reports whether a request is what a form of a page sends: one of the three types of HTML forms, and not from a
+// script, whose libraries say so.
+func isForm(h http.Header) bool {
+	if len(h["X-Requested-With"]) > 0 {
+		return false
+	}
+	media, _, _ := strings.Cut(first(h, "Content-Type"), ";")
+	switch strings.ToLower(strings.TrimSpace(media)) {
+	case "application/x-www-form-urlencoded", "multipart/form-data", "text/plain":
+		return true
+	}
+	return false
+}
+
+// oldPost sorts the form of a browser without Fetch Metadata by where it says that the form's page is. Only a page of the
+// same host makes it one that may be submitted again.
+func oldPost(r *http.Request) Kind {
+	from := first(r.Header, "Origin")
+	if from == "" {
+		from = first(r.Header, "Referer")
+	}
+	u, err := url.Parse(from)
+	if err == nil && u.Host != "" && strings.EqualFold(u.Host, r.Host) && (u.Scheme == "https" || authn.Loopback(r.Host)) {
+		return KindPost
 	}
 	return KindPostCross
 }

@@ -254,10 +254,13 @@ func apiLogout(c *call) error {
 			return err
 		}
 		c.dropHalf()
-		c.clearCookie(authn.SessionCookie)
+		c.signedOut()
 		return c.noContent()
 	}
 	if media, _, err := mime.ParseMediaType(c.r.Header.Get("Content-Type")); err != nil || media != "application/json" || c.r.ContentLength == 0 {
+		if c.staleBearer != nil {
+			return c.staleBearer
+		}
 		return &identity.Error{Code: identity.CodeLoginRequired} // a session's token in a form signs nobody in, nor out (SE-19)
 	}
 	var in struct {

@@ -26,6 +26,48 @@ func asError(err error) (*identity.Error, bool) {
 	return nil, false
 }
 
+// fail writes an error as a page or as problem+json.
+func (c *call) fail(err error) {
+	known, ok := asError(err)
+	reference := c.reference
+	if reference == "" {
+		reference = identity.NewReference()
+	}
+	if !ok {
+		c.Accounts.Logger.Error("request failed", "path", c.path, "reference", reference, "error", err)
+		known = &identity.Error{Code: identity.CodeInternal}
+	}
+	if known.Code == identity.CodeStateUnavailable && known.Err != nil {
+		c.Accounts.Logger.Warn("state unavailable", "path", c.path, "reference", reference, "error", known.Err)
+	}
+	if known.Code == identity.CodeInvalidToken { // RFC 6750 3
+		c.w.Header().Set("WWW-Authenticate", `Bearer error="invalid_token"`)
+	}
+	c.rateFields(err)
+	if c.api {
+		c.problem(known, reference)
+		return
+	}
+	c.failPage(known, reference)
+}
+
+func (c *call) problem(e *identity.Error, reference string) {
+	p := problem.Problem{Code: e.Code, Detail: e.Detail, Reference: reference, RetryAfter: e.RetryAfter, Limits: limitNames(e)}
+	if e.Code == identity.CodeLoginRequired {
+		c.w.Header().Set("WWW-Authenticate", "Bearer")
+		p.LoginURL = c.Flows.LoginPage(c.host)
+	}
+	if e.Code == identity.CodeStepUpRequired { // RFC 9470 3
+		p.ACRValues, p.MaxAge = e.Ask.ACRValues(), int(e.Ask.MaxAge/time.Second)
+		challenge := `Bearer error="insufficient_user_authentication", acr_values="` + p.ACRValues + `"`
+		if p.MaxAge > 0 {
+			challenge += `, max_age="` + strconv.Itoa(p.MaxAge) + `"`
+		}
+		c.w.Header().Set("WWW-Authenticate", challenge)
+	}
+	problem.Write(c.w, p)
+}
+
 // failPage shows an error to a person.
 func (c *call) failPage(e *identity.Error, reference string) {
 	if e.Code == identity.CodeLoginRequired {

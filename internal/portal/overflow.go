@@ -5,7 +5,6 @@ import (
 	"crypto/sha256"
 	"crypto/subtle"
 	"encoding/base64"
-	"math/rand/v2"
 	"strconv"
 	"strings"
 
@@ -36,8 +35,9 @@ func (o Overflow) put(ctx context.Context, sealed string) (id string, ok bool) {
 	if len(sealed) > maxStored {
 		return "", false
 	}
-	for range overflowTries {
-		place := rand.IntN(overflowPlaces)
+	sum := sha256.Sum256([]byte(sealed)) // of a fresh nonce, so the places are random; the mark is other bytes of it
+	for try := range overflowTries {
+		place := int(sum[len(sum)-1-try])
 		if stored, err := o.Cluster.PutNew(ctx, wayKey(place), []byte(sealed), wayLife); err == nil && stored {
 			return strconv.Itoa(place) + "." + wayMark(sealed), true
 		}

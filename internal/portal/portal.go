@@ -9,7 +9,6 @@ import (
 	"net/http"
 	"net/netip"
 	"runtime/debug"
-	"strconv"
 	"strings"
 	"time"
 
@@ -19,7 +18,6 @@ import (
 	"github.com/truxeio/caddy-truxe/internal/identity"
 	"github.com/truxeio/caddy-truxe/internal/origin"
 	"github.com/truxeio/caddy-truxe/internal/portal/view"
-	"github.com/truxeio/caddy-truxe/internal/problem"
 	"github.com/truxeio/caddy-truxe/internal/ratelimit"
 )
 
@@ -79,6 +77,8 @@ type call struct {
 	entry      *authn.Entry
 	reference  string // of the audit record of a refusal
 	redeemed   bool   // the ticket of a callback was tried
+	// staleBearer is why a bearer token was passed over, where nothing but a caller would do in the end.
+	staleBearer error
 }
 
 type handler func(c *call) error
@@ -89,6 +89,7 @@ type route struct {
 	signed  bool // needs a signed-in caller
 	open    bool // asks nothing of the caller and works while the state is unreadable
 	portal  bool // a page that lives on the single sign-on host, where there is one
+	caller  bool // says who the caller is, though it may be anybody: a credential that does not verify is refused
 }
 
 // New prepares the routes.
@@ -209,7 +210,7 @@ func (c *call) serve() error {
 	if err := c.guard(); err != nil {
 		return err
 	}
-	if err := c.identify(); err != nil {
+	if err := c.identify(rt.signed || rt.caller); err != nil {
 		return err
 	}
 	if c.entry != nil && c.entry.Renew && c.navigation() && c.Verifier.Renewed(c.w, c.r, c.entry, c.client) {
@@ -299,16 +300,19 @@ func (c *call) foreign() error {
 	return nil
 }
 
-// identify finds the caller: the cookie on the host it was made for, or a bearer token on every host.
-func (c *call) identify() error {
+// identify finds the caller: the cookie on the host it was made for, or a bearer token on every host. A token that does
+// not verify is refused where the caller matters. Elsewhere it is as if it had not been sent, so that a client which sends
+// its old token along can still refresh it, sign in or sign out.
+func (c *call) identify(matters bool) error {
 	if !c.Verifier.Revocations.Ready() {
 		return &identity.Error{Code: identity.CodeStateUnavailable, RetryAfter: 2 * time.Second}
 	}
 	found, err := c.Verifier.Verify(c.r.Context(), c.credential, c.host)
+	if identity.CodeOf(err) == identity.CodeInvalidToken && !matters {
+		c.staleBearer, c.credential.Bearer = err, ""
+		found, err = c.Verifier.Verify(c.r.Context(), c.credential, c.host)
+	}
 	if err != nil {
-		if identity.CodeOf(err) == identity.CodeInvalidToken {
-			c.w.Header().Set("WWW-Authenticate", `Bearer error="invalid_token"`)
-		}
 		return err
 	}
 	if c.credential.Cookies > 1 {
@@ -336,45 +340,6 @@ func (c *call) address() netip.Addr {
 }
 
 func (c *call) ctx() context.Context { return c.r.Context() }
-
-// fail writes an error as a page or as problem+json.
-func (c *call) fail(err error) {
-	known, ok := asError(err)
-	reference := c.reference
-	if reference == "" {
-		reference = identity.NewReference()
-	}
-	if !ok {
-		c.Accounts.Logger.Error("request failed", "path", c.path, "reference", reference, "error", err)
-		known = &identity.Error{Code: identity.CodeInternal}
-	}
-	if known.Code == identity.CodeStateUnavailable && known.Err != nil {
-		c.Accounts.Logger.Warn("state unavailable", "path", c.path, "reference", reference, "error", known.Err)
-	}
-	c.rateFields(err)
-	if c.api {
-		c.problem(known, reference)
-		return
-	}
-	c.failPage(known, reference)
-}
-
-func (c *call) problem(e *identity.Error, reference string) {
-	p := problem.Problem{Code: e.Code, Detail: e.Detail, Reference: reference, RetryAfter: e.RetryAfter, Limits: limitNames(e)}
-	if e.Code == identity.CodeLoginRequired {
-		c.w.Header().Set("WWW-Authenticate", "Bearer")
-		p.LoginURL = c.Flows.LoginPage(c.host)
-	}
-	if e.Code == identity.CodeStepUpRequired { // RFC 9470 3
-		p.ACRValues, p.MaxAge = e.Ask.ACRValues(), int(e.Ask.MaxAge/time.Second)
-		challenge := `Bearer error="insufficient_user_authentication", acr_values="` + p.ACRValues + `"`
-		if p.MaxAge > 0 {
-			challenge += `, max_age="` + strconv.Itoa(p.MaxAge) + `"`
-		}
-		c.w.Header().Set("WWW-Authenticate", challenge)
-	}
-	problem.Write(c.w, p)
-}
 
 // elsewhere reports whether sign-in and account live on another host, the single sign-on host.
 func (c *call) elsewhere() bool { return c.Flows.elsewhere(c.r.Host) }

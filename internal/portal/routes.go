@@ -45,7 +45,7 @@ func routes() map[string]route {
 		"api/v1/introspect":            signed(methods{post: apiIntrospect}),
 		"api/v1/logout":                {methods: methods{post: apiLogout}},
 		"api/v1/userinfo":              signed(methods{get: apiUserinfo}),
-		"api/v1/session":               {methods: methods{get: apiSession}},
+		"api/v1/session":               {methods: methods{get: apiSession}, caller: true},
 		"api/v1/sessions":              signed(methods{get: apiSessions, del: apiEndSessions}),
 		"api/v1/sessions/{id}":         signed(methods{del: apiEndSession}),
 		"api/v1/confirm":               signed(methods{get: apiConfirmMethods, post: apiConfirm}),

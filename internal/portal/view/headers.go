@@ -12,8 +12,9 @@ import (
 const policy = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; font-src 'self'; connect-src 'self'; " +
 	"form-action 'self'; base-uri 'none'; frame-ancestors 'none'; require-trusted-types-for 'script'"
 
-// framedPolicy is for the one page that an app may show in a frame of its own.
-var framedPolicy = strings.Replace(policy, "frame-ancestors 'none'", "frame-ancestors 'self'", 1)
+// framedPolicy is for the one page that stands in a frame, of the app's or of another host's page: a dashboard shows apps
+// of other hosts. All it holds is a link that opens at the top, so a click that was stolen leads to our login page.
+var framedPolicy = strings.Replace(policy, "frame-ancestors 'none'", "frame-ancestors *", 1)
 
 // permissions leaves passkeys to ourselves and takes the rest away.
 const permissions = "accelerometer=(), camera=(), display-capture=(), geolocation=(), gyroscope=(), magnetometer=(), microphone=(), " +
