@@ -88,35 +88,39 @@ func (a *App) readStorage(d *caddyfile.Dispenser) error {
 		return d.ArgErr()
 	}
 	s := &Storage{Driver: d.Val()}
-	switch s.Driver {
-	case "sqlite":
-		if d.NextArg() {
-			s.DSN = d.Val()
-		}
-	case "postgres":
-		if !d.NextArg() {
-			return d.Err("storage postgres needs a connection string, for example postgres://truxe@127.0.0.1/truxe")
-		}
-		s.DSN = d.Val()
-		if err := refusePasswordInText("storage", s.DSN); err != nil {
-			return d.Err(err.Error())
-		}
-	default:
-		return d.Errf("unknown storage %q%s", s.Driver, nearest.Hint(s.Driver, []string{"sqlite", "postgres"}))
+	args := d.RemainingArgs()
+	if len(args) > 0 {
+		s.DSN = args[0]
 	}
-	if d.NextArg() {
-		return d.ArgErr()
+	switch {
+	case s.Driver != "sqlite" && s.Driver != "postgres":
+		return d.Err(unknownStorage(s.Driver))
+	case len(args) > 1:
+		return d.Errf("storage %s takes one value, not %d; put a value with spaces into the environment and write: storage %s {env.TRUXE_DATABASE}", s.Driver, len(args), s.Driver)
+	case s.Driver == "postgres" && len(args) == 0:
+		return d.Err("storage postgres needs a connection string, for example postgres://truxe@127.0.0.1/truxe")
+	}
+	if err := refuseStorage(s); err != nil {
+		return d.Err(err.Error())
 	}
 	a.Storage = s
 	return nil
 }
 
+// unknownStorage does not repeat a connection string that was written without its word.
+func unknownStorage(driver string) string {
+	if strings.Contains(driver, ":") {
+		return "storage is `sqlite [<file>]` or `postgres <connection string>`; the word is missing"
+	}
+	return unknownWord("storage", driver, []string{"sqlite", "postgres"}) + "; use `storage sqlite [<file>]` or `storage postgres <connection string>`"
+}
+
 func (a *App) readRedis(d *caddyfile.Dispenser) error {
 	r := new(Redis)
-	if err := oneArg(d, &r.URL); err != nil {
+	if err := secretArg(d, "redis", "redis {env.TRUXE_REDIS}", &r.URL); err != nil {
 		return err
 	}
-	if err := refusePasswordInText("redis", r.URL); err != nil {
+	if err := refuseRedis(r); err != nil {
 		return d.Err(err.Error())
 	}
 	a.Redis = r
@@ -154,7 +158,7 @@ func (a *App) readJWT(d *caddyfile.Dispenser) error {
 		"rotate":   func() error { return duration(d, &j.Rotate) },
 		"bits":     func() error { return number(d, &j.Bits, 2048, 4096) },
 		"private_key": func() error {
-			return kept(d, oneArg(d, &j.PrivateKey), func() error { return refuseKeyInText("private_key", j.PrivateKey) })
+			return kept(d, secretArg(d, "private_key", "private_key {env.TRUXE_PRIVATE_KEY}", &j.PrivateKey), func() error { return refuseKeyInText("private_key", j.PrivateKey) })
 		},
 		"trust": func() error {
 			var t Trust
@@ -169,6 +173,9 @@ func (a *App) readJWT(d *caddyfile.Dispenser) error {
 			})
 			if err != nil {
 				return err
+			}
+			if err := refuseUserInJWKS(t.JWKS); err != nil {
+				return d.Err(err.Error())
 			}
 			if t.JWKS == "" || len(t.Audience) == 0 {
 				return d.Errf("trust %s needs jwks and audience", t.Issuer)
@@ -274,10 +281,10 @@ func (a *App) readRateLimit(d *caddyfile.Dispenser) error {
 
 func (a *App) readSMTP(d *caddyfile.Dispenser) error {
 	s := new(SMTP)
-	if err := oneArg(d, &s.URL); err != nil {
+	if err := secretArg(d, "smtp", "smtp {env.TRUXE_SMTP}", &s.URL); err != nil {
 		return err
 	}
-	if err := refusePasswordInText("smtp", s.URL); err != nil {
+	if err := refuseSMTP(s); err != nil {
 		return d.Err(err.Error())
 	}
 	a.SMTP = s

@@ -21,7 +21,7 @@ const checkLimit = 2 * time.Second
 
 func (s *Store) openSQLite(ctx context.Context, cfg Config) error {
 	path, err := filepath.Abs(cfg.DSN)
-	if err != nil || cfg.DSN == "" {
+	if err != nil || cfg.DSN == "" || strings.Contains(cfg.DSN, "://") {
 		return fmt.Errorf("storage sqlite needs the path of a file")
 	}
 	if err := s.prepareFile(path); err != nil {
