@@ -112,7 +112,11 @@ func unknownStorage(driver string) string {
 	if strings.Contains(driver, ":") {
 		return "storage is `sqlite [<file>]` or `postgres <connection string>`; the word is missing"
 	}
-	return unknownWord("storage", driver, []string{"sqlite", "postgres"}) + "; use `storage sqlite [<file>]` or `storage postgres <connection string>`"
+	named := ""
+	if len(driver) <= 16 && !strings.ContainsFunc(driver, func(r rune) bool { return r < 'a' || r > 'z' }) {
+		named = ` "` + driver + `"`
+	}
+	return "unknown storage" + named + "; use `storage sqlite [<file>]` or `storage postgres <connection string>`"
 }
 
 func (a *App) readRedis(d *caddyfile.Dispenser) error {

@@ -29,6 +29,9 @@ func reason(err error) string {
 	return text
 }
 
+// scriptDenied is Redis 7's word for a command in a script that the user may not run; it does not name the command.
+const scriptDenied = "can't run this command"
+
 // refused reports whether a server refuses this user, password, database or command: time does not change that.
 func refused(err error) bool {
 	var reply redis.Error
@@ -36,7 +39,7 @@ func refused(err error) bool {
 		return false
 	}
 	text := reply.Error()
-	for _, sign := range []string{"WRONGPASS", "NOAUTH", "NOPERM", "ACL failure", "DB index is out of range", "without any password configured"} {
+	for _, sign := range []string{"WRONGPASS", "NOAUTH", "NOPERM", "ACL failure", scriptDenied, "DB index is out of range", "without any password configured"} {
 		if strings.Contains(text, sign) {
 			return true
 		}
@@ -56,7 +59,7 @@ func reply(text string) string {
 		return "the url has a password, and redis has none configured for the default user"
 	case strings.Contains(text, "DB index is out of range"):
 		return "redis has no database of this number (DB index is out of range)"
-	case word == "NOPERM", strings.Contains(text, "ACL failure"):
+	case word == "NOPERM", strings.Contains(text, "ACL failure"), strings.Contains(text, scriptDenied):
 		return "redis does not permit this user all commands or keys that are needed (NOPERM): " + noperm(text)
 	case word == "OOM":
 		return "redis is full (OOM): raise maxmemory"
@@ -68,6 +71,9 @@ func reply(text string) string {
 
 // noperm takes the command out of the server's text, which also has the name of the user.
 func noperm(text string) string {
+	if strings.Contains(text, scriptDenied) {
+		return "a command in a script; scripts need time, get, set and del"
+	}
 	if _, command, ok := strings.Cut(text, "run the '"); ok {
 		command, _, _ = strings.Cut(command, "'")
 		return "command " + command[:min(len(command), 40)]
