@@ -16,8 +16,8 @@ import (
 	"strings"
 	"time"
 
-	"github.com/caddyserver/caddy/v2"
 	caddycmd "github.com/caddyserver/caddy/v2/cmd"
+	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
 	"github.com/spf13/cobra"
 	"golang.org/x/term"
 
@@ -177,14 +177,8 @@ func local(ctx context.Context, config []byte, name string, body []byte) (json.R
 func offlineConfig(config []byte, policies bool) (gateway.Config, error) {
 	var c struct {
 		Apps struct {
-			Truxe App `json:"truxe"`
-			HTTP  struct {
-				HTTPPort int `json:"http_port"`
-				Servers  map[string]struct {
-					Listen []string    `json:"listen"`
-					Routes []jsonRoute `json:"routes"`
-				} `json:"servers"`
-			} `json:"http"`
+			Truxe App           `json:"truxe"`
+			HTTP  caddyhttp.App `json:"http"`
 		} `json:"apps"`
 	}
 	if err := json.Unmarshal(config, &c); err != nil {
@@ -197,29 +191,16 @@ func offlineConfig(config []byte, policies bool) (gateway.Config, error) {
 	if err != nil {
 		return cfg, err
 	}
-	for _, server := range c.Apps.HTTP.Servers {
-		port := 443
-		for _, listen := range server.Listen {
-			if addr, err := caddy.ParseNetworkAddress(listen); err == nil && addr.StartPort != 0 {
-				port = int(addr.StartPort)
-			}
-		}
-		w := siteWalk{}
-		for _, r := range server.Routes {
-			var hosts []string
-			for _, set := range r.Match {
-				hosts = append(hosts, set.Host...)
-			}
-			w.handlers(r.Handle, hosts)
-		}
-		for _, s := range w.found {
-			s.port, s.tls = port, port != 80
-			cfg.Sites = append(cfg.Sites, s.info())
-		}
-		if policies {
-			if err := enter(cfg.Rules, w.found); err != nil {
-				return cfg, err
-			}
+	sites, err := findSites(&c.Apps.HTTP, cfg.Base())
+	if err != nil {
+		return cfg, err
+	}
+	for _, s := range sites {
+		cfg.Sites = append(cfg.Sites, s.infos()...)
+	}
+	if policies {
+		if err := enter(cfg.Rules, sites); err != nil {
+			return cfg, err
 		}
 	}
 	cfg.Metrics = collectors

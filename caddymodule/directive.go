@@ -10,7 +10,9 @@ import (
 	"github.com/caddyserver/caddy/v2/caddyconfig/httpcaddyfile"
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
 
+	"github.com/truxeio/caddy-truxe/internal/gate"
 	"github.com/truxeio/caddy-truxe/internal/nearest"
+	"github.com/truxeio/caddy-truxe/internal/origin"
 )
 
 func init() {
@@ -23,10 +25,11 @@ func init() {
 //
 //	truxe [<matcher>] { <site options> }
 //	truxe portal
-//	truxe forward_auth { hosts <host...> ; <site options> }
+//	truxe forward_auth { hosts <host...> ; from <proxy> ; <site options> }
 //
 // The gateway's own pages and the removal of forged identity headers hold for the whole site, whatever the matcher:
-// a request outside it is not judged, yet it must not smuggle an identity to the app either (CADDY-FACTS section 2).
+// a request outside it is not judged, yet it must not smuggle an identity to the app either (CADDY-FACTS section 2). So the
+// handler has the matcher, and not the route that it is in.
 func parseDirective(h httpcaddyfile.Helper) ([]httpcaddyfile.ConfigValue, error) {
 	if !h.Next() {
 		return nil, h.ArgErr()
@@ -46,20 +49,17 @@ func parseDirective(h httpcaddyfile.Helper) ([]httpcaddyfile.ConfigValue, error)
 	if mode != "" && matcher != nil {
 		return nil, h.Errf("truxe %s takes no matcher: its URLs are fixed", mode)
 	}
-	site := Site{BehindProxy: behindProxy(h)}
+	site := Site{}
 	switch mode {
 	case "":
 		if err := readBlock(h.Dispenser, "option", site.words(h.Dispenser)); err != nil {
 			return nil, err
 		}
-		if matcher == nil {
-			return route(&Portal{}, &Gate{Site: site}), nil
+		judge := &Gate{Site: site}
+		if matcher != nil {
+			judge.MatcherSetsRaw = caddyhttp.RawMatcherSets{matcher}
 		}
-		inner := caddyhttp.Route{
-			MatcherSetsRaw: caddyhttp.RawMatcherSets{matcher},
-			HandlersRaw:    []json.RawMessage{handlerJSON(&Gate{Site: site})},
-		}
-		return route(&Portal{}, &Gate{StripOnly: true, Site: site}, &caddyhttp.Subroute{Routes: caddyhttp.RouteList{inner}}), nil
+		return route(&Portal{}, judge), nil
 	case "portal":
 		if err := readBlock(h.Dispenser, "option of truxe portal", words{}); err != nil {
 			return nil, err
@@ -69,6 +69,7 @@ func parseDirective(h httpcaddyfile.Helper) ([]httpcaddyfile.ConfigValue, error)
 		fa := &ForwardAuth{}
 		w := site.words(h.Dispenser)
 		w["hosts"] = func() error { return someArgs(h.Dispenser, &fa.Hosts) }
+		w["from"] = func() error { return choice(h.Dispenser, &fa.From, gate.Proxies...) }
 		for _, word := range []string{"rate_limit", "security_headers", "preflight"} {
 			delete(w, word) // these act on the app's answers, which the other proxy sends
 		}
@@ -87,6 +88,7 @@ func parseDirective(h httpcaddyfile.Helper) ([]httpcaddyfile.ConfigValue, error)
 // words are the site options.
 func (s *Site) words(d *caddyfile.Dispenser) words {
 	w := words{
+		"origin":  func() error { return s.readOrigin(d) },
 		"public":  func() error { return someArgs(d, &s.Public) },
 		"allow":   func() error { return s.readAllow(d) },
 		"passive": func() error { return someArgs(d, &s.Passive) },
@@ -168,6 +170,18 @@ func (s *Site) words(d *caddyfile.Dispenser) words {
 	return w
 }
 
+func (s *Site) readOrigin(d *caddyfile.Dispenser) error {
+	var text string
+	if err := oneArg(d, &text); err != nil {
+		return err
+	}
+	if _, err := origin.ParsePublic(text); err != nil {
+		return d.Errf("origin %q: %v", text, err)
+	}
+	s.Origins = append(s.Origins, text)
+	return nil
+}
+
 func (s *Site) readAllow(d *caddyfile.Dispenser) error {
 	if !d.NextArg() {
 		return d.ArgErr()
@@ -183,24 +197,6 @@ func (s *Site) readAllow(d *caddyfile.Dispenser) error {
 		return d.Errf("allow what? %q is unknown%s; write `allow role <role...>`, `allow user <name...>` or `allow permission <resource:action...>`",
 			kind, nearest.Hint(kind, []string{"role", "user", "permission"}))
 	}
-}
-
-// behindProxy tells whether the servers option names trusted proxies. Its type is not exported; its JSON is public.
-func behindProxy(h httpcaddyfile.Helper) bool {
-	raw, err := json.Marshal(h.Option("servers"))
-	if err != nil {
-		return false
-	}
-	var servers []struct{ TrustedProxiesRaw json.RawMessage }
-	if json.Unmarshal(raw, &servers) != nil {
-		return false
-	}
-	for _, s := range servers {
-		if len(s.TrustedProxiesRaw) > 0 && string(s.TrustedProxiesRaw) != "null" {
-			return true
-		}
-	}
-	return false
 }
 
 func route(handlers ...caddyhttp.MiddlewareHandler) []httpcaddyfile.ConfigValue {

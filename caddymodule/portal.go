@@ -40,6 +40,7 @@ func (p *Portal) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyhtt
 	if !own && !p.Only {
 		return next.ServeHTTP(w, r)
 	}
+	gate.OwnAnswer(r)
 	gw := p.app.gateway()
 	if gw == nil {
 		gate.WriteUnavailable(w)

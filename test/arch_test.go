@@ -31,6 +31,7 @@ var floors = [][]string{
 	{"identity", "nearest", "useragent", "regular"},
 	{"store", "cluster", "secret", "problem", "strictjson", "cookie", "identityheader", "mail"},
 	{"session", "token", "revocation", "credential", "federation", "policy", "ratelimit", "audit", "authn", "cors"},
+	{"origin"},
 	{"account"},
 	{"gate", "portal", "webhook"},
 	{"gateway"},

@@ -38,7 +38,7 @@ func (v *viewer) loginPage(device *rig.Authenticator, link string) {
 // asks waits until the browser has been asked for a passkey in this way.
 func (v *viewer) asks(how string) {
 	v.t.Helper()
-	rig.WaitFor(v.t, 8*time.Second, "a request for a passkey: "+how, func() bool { return rig.Eval[bool](v.Chromium, "asked.includes("+strconv.Quote(how)+")") })
+	v.WaitEval(8*time.Second, "a request for a passkey: "+how, "asked.includes("+strconv.Quote(how)+")")
 }
 
 // goes follows a link, and does not wait for a login page that does not stay.

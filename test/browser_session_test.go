@@ -2,8 +2,10 @@ package test
 
 import (
 	"testing"
+	"time"
 
 	"github.com/truxeio/caddy-truxe/test/rig"
+	"github.com/truxeio/caddy-truxe/test/timebound"
 )
 
 // Moments of the document that is open, in milliseconds of the system's clock: when the way to it began, and when its
@@ -35,9 +37,10 @@ func TestSessionEndedInOneBrowserIsOverInTheOther(t *testing.T) {
 	there.Click("#next")
 	there.WaitText("h1", "Sign in")
 	ended, noticed := rig.Eval[float64](here.Chromium, pageAsked), rig.Eval[float64](there.Chromium, pageAnswered)
-	if took := noticed - ended; took <= 0 || took >= 1000 {
-		t.Errorf("signed out %.0f ms after the click that ended the session, want less than a second", took)
+	if noticed <= ended {
+		t.Errorf("the sign-in page was there %.0f ms before the click that ended the session", ended-noticed)
 	}
+	timebound.Check(t, "the end of the session in the other tab", time.Duration((noticed-ended)*float64(time.Millisecond)), time.Second)
 	there.check("login-after-revoke")
 	here.check("session-ended")
 	here.Open(here.at("app", "/orders"))

@@ -148,9 +148,7 @@ func (v *viewer) failed(kept, value, emptied string) {
 // focused waits until the summary of errors has the focus: the browser gives it with the first picture of the page.
 func (v *viewer) focused() {
 	v.t.Helper()
-	rig.WaitFor(v.t, 8*time.Second, "the summary of errors has the focus", func() bool {
-		return rig.Eval[bool](v.Chromium, `document.activeElement?.className === "summary"`)
-	})
+	v.WaitEval(8*time.Second, "the summary of errors has the focus", `document.activeElement?.className === "summary"`)
 }
 
 // lands waits for the app and asks where the browser is: at the link to the last character. A form's answer loses what

@@ -49,12 +49,8 @@ func TestReloadWhileAPasskeyIsAddedKeepsTheSession(t *testing.T) {
 	v.WaitText("h1", "Passkeys")
 	device.Present(true)
 	v.Click(passkeyButton)
-	rig.WaitFor(t, pageWait, "the page to be loaded again", func() bool {
-		return rig.Eval[bool](v.Chromium, `performance.getEntriesByType("navigation")[0]?.type === "reload" && document.readyState === "complete"`)
-	})
-	rig.WaitFor(t, pageWait, "the session's new id", func() bool {
-		return rig.Eval[bool](v.Chromium, `fetch("/.truxe/api/v1/session").then(a => a.json()).then(s => s.authenticated)`)
-	})
+	v.WaitEval(pageWait, "the page to be loaded again", `performance.getEntriesByType("navigation")[0]?.type === "reload" && document.readyState === "complete"`)
+	v.WaitEval(pageWait, "the session's new id", `fetch("/.truxe/api/v1/session").then(a => a.json()).then(s => s.authenticated)`)
 	v.Open(page)
 	v.WaitText("ul.rows", "Added")
 	if len(device.Credentials()) != 1 {

@@ -129,6 +129,7 @@ func TestNodeWithoutRedisRefusesAfterTheStaleBound(t *testing.T) {
 		sites: site("app.test", "\ttruxe {\n\t\tpublic /open\n\t}\n\treverse_proxy UPSTREAM")})
 	pia := s.browser("app.test")
 	pia.signIn("pia", piaPassword)
+	pia.outage = true
 	redis.Kill()
 	pia.get("/", navigate).want(http.StatusOK) // judged by the node's own copy
 	rig.WaitFor(t, 8*time.Second, "the node to refuse", func() bool {

@@ -11,6 +11,8 @@ import (
 	"sync"
 	"testing"
 	"time"
+
+	"github.com/truxeio/caddy-truxe/test/timebound"
 )
 
 var slowSites = share(plot{
@@ -68,8 +70,8 @@ func TestSlowSendersAreCutAndCostNoWorker(t *testing.T) {
 	for name, beginning := range beginnings {
 		for i := range 20 {
 			wg.Go(func() {
-				took, said, err := s.slowly(beginning, limit)
-				if err != nil || took >= limit {
+				took, said, err := s.slowly(beginning, timebound.Limit(limit))
+				if err != nil || took >= timebound.Limit(limit) {
 					t.Errorf("%s: still open after %v: %v", name, took, err)
 				}
 				if i == 0 {
@@ -85,9 +87,7 @@ func TestSlowSendersAreCutAndCostNoWorker(t *testing.T) {
 	for range 20 {
 		start := time.Now()
 		person.get("/x", program).want(200)
-		if took := time.Since(start); took > 2*time.Second {
-			t.Errorf("a request beside the slow senders took %v", took)
-		}
+		timebound.Check(t, "a request beside the slow senders", time.Since(start), 2*time.Second)
 	}
 	if _, err := s.browser("app.test").try(http.MethodGet, "/.truxe/login", "", navigate); err != nil {
 		t.Errorf("the login page beside the slow senders: %v", err)

@@ -47,8 +47,9 @@ func TestOpenStreamsEndWhenTheNodeRefuses(t *testing.T) {
 				case <-time.After(50 * time.Millisecond):
 				}
 			}
-			within(t, time.Until(killed.Add(c.bound)), "a WebSocket on the cut-off node", socketEnded)
+			within(t, max(time.Until(killed.Add(c.bound)), time.Second), "a WebSocket on the cut-off node", socketEnded)
 			within(t, time.Second, "an event stream on the cut-off node", eventsEnded)
+			pia.outage = true
 			if a := pia.get("/", program); a.status != http.StatusServiceUnavailable {
 				t.Errorf("a new request gets %d when the streams are cut", a.status)
 			}

@@ -11,6 +11,7 @@ import (
 	"github.com/coder/websocket"
 
 	"github.com/truxeio/caddy-truxe/test/rig"
+	"github.com/truxeio/caddy-truxe/test/timebound"
 )
 
 var siteOrigin = []string{"Origin", "https://app.test"}
@@ -72,12 +73,14 @@ func (s *story) reads(ws *websocket.Conn) (ended chan struct{}) {
 	return ended
 }
 
-func within(t *testing.T, limit time.Duration, what string, ended chan struct{}) {
+func within(t *testing.T, bound time.Duration, what string, ended chan struct{}) {
 	t.Helper()
+	start := time.Now()
 	select {
 	case <-ended:
-	case <-time.After(limit):
-		t.Errorf("%s still runs after %v", what, limit)
+		timebound.Check(t, what, time.Since(start), bound)
+	case <-time.After(timebound.Limit(bound)):
+		t.Errorf("%s still runs after %v", what, timebound.Limit(bound))
 	}
 }
 

@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"net/url"
 	"regexp"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -21,6 +22,7 @@ type visitor struct {
 	host   string
 	bearer string
 	cookie string // sent as it stands, for visitors without a jar
+	outage bool   // a 503 is what the test is about: the visitor does not come again
 }
 
 // browser is a visitor with a cookie jar at a host.
@@ -51,14 +53,31 @@ var (
 	sendsForm = []string{"Content-Type", "application/x-www-form-urlencoded"}
 )
 
-// do sends a request to path, or to a whole URL. Headers are name, value, …; a name may stand twice.
+// do sends a request to path, or to a whole URL. Headers are name, value, …; a name may stand twice. A 503 with Retry-After
+// is no wrong answer but "not now" (CONTRACT section 3): the visitor comes again, a few times.
 func (v *visitor) do(method, path, body string, headers ...[]string) answer {
 	v.s.t.Helper()
-	a, err := v.try(method, path, body, headers...)
-	if err != nil {
-		v.s.t.Fatalf("%s %s: %v", method, path, err)
+	for again := 5; ; again-- {
+		a, err := v.try(method, path, body, headers...)
+		if err != nil {
+			v.s.t.Fatalf("%s %s: %v", method, path, err)
+		}
+		if v.outage || again == 0 || !a.notNow() {
+			return a
+		}
+		v.s.t.Logf("busy machine: %s %s: 503, coming again: %.200s", method, path, a.body)
 	}
-	return a
+}
+
+// notNow reports a 503 that says when to come again, and waits until then. A sign-in that is refused because others sign
+// in (`busy`) is not one.
+func (a answer) notNow() bool {
+	seconds, err := strconv.Atoi(a.header.Get("Retry-After"))
+	if a.status != http.StatusServiceUnavailable || err != nil || strings.Contains(a.body, `"busy"`) {
+		return false
+	}
+	time.Sleep(time.Duration(min(seconds, 5)) * time.Second)
+	return true
 }
 
 // try is do for requests that may fail, and for other goroutines.

@@ -18,8 +18,8 @@ type LocalOptions struct {
 	Now      func() time.Time // default time.Now
 	Node     string           // default "local"
 	Counters int              // default DefaultCounters
-	Values   int              // default DefaultValues
-	Bytes    int              // default DefaultValueBytes
+	Values   int              // of each kind; default DefaultValues
+	Bytes    int              // of each kind; default DefaultValueBytes
 }
 
 // Local is the in-process twin: what the engines of one process share. There are two of them while a reload replaces
@@ -28,7 +28,7 @@ type LocalOptions struct {
 type Local struct {
 	node     string
 	counters *Counters
-	values   *values
+	values   *rooms
 	closed   chan struct{}
 	close    sync.Once
 	health   atomic.Pointer[Health]
@@ -59,7 +59,7 @@ func NewLocal(o LocalOptions) *Local {
 	l := &Local{
 		node:     o.Node,
 		counters: NewCounters(o.Counters, o.Now),
-		values:   newValues(o.Values, o.Bytes, newClock(o.Now)),
+		values:   newRooms(o.Values, o.Bytes, newClock(o.Now)),
 		closed:   make(chan struct{}),
 	}
 	l.health.Store(&Health{Err: errors.New("feed not started")})
@@ -162,7 +162,7 @@ func (l *Local) Put(_ context.Context, key string, data []byte, ttl time.Duratio
 	if err := checkValue(key, data, ttl); err != nil {
 		return err
 	}
-	l.values.put(key, data, ttl, false)
+	l.values.of(key).put(key, data, ttl, false)
 	return nil
 }
 
@@ -171,18 +171,18 @@ func (l *Local) PutNew(_ context.Context, key string, data []byte, ttl time.Dura
 	if err := checkValue(key, data, ttl); err != nil {
 		return false, err
 	}
-	return l.values.put(key, data, ttl, true), nil
+	return l.values.of(key).put(key, data, ttl, true), nil
 }
 
 // Get reads a value.
 func (l *Local) Get(_ context.Context, key string) ([]byte, bool, error) {
-	data, ok := l.values.get(key, false)
+	data, ok := l.values.of(key).get(key, false)
 	return data, ok, checkKey(key)
 }
 
 // Pop reads and deletes a value.
 func (l *Local) Pop(_ context.Context, key string) ([]byte, bool, error) {
-	data, ok := l.values.get(key, true)
+	data, ok := l.values.of(key).get(key, true)
 	return data, ok, checkKey(key)
 }
 

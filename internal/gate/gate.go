@@ -11,6 +11,7 @@ import (
 	"github.com/truxeio/caddy-truxe/internal/authn"
 	"github.com/truxeio/caddy-truxe/internal/cors"
 	"github.com/truxeio/caddy-truxe/internal/identity"
+	"github.com/truxeio/caddy-truxe/internal/origin"
 	"github.com/truxeio/caddy-truxe/internal/policy"
 	"github.com/truxeio/caddy-truxe/internal/revocation"
 )
@@ -19,6 +20,9 @@ import (
 type Next interface {
 	ServeHTTP(http.ResponseWriter, *http.Request) error
 }
+
+// Covers reports whether a directive judges a request; its matcher is the server's in front.
+type Covers func(http.ResponseWriter, *http.Request) (bool, error)
 
 // Client is who sent the request.
 type Client = authn.Client
@@ -33,16 +37,20 @@ type Pages interface {
 	// StepUp answers a form whose sender has to prove a factor first.
 	StepUp(w http.ResponseWriter, r *http.Request, p *identity.Principal, confirmURL string, resubmit bool, reference string)
 	FrameSignIn(w http.ResponseWriter, r *http.Request, loginURL, reference string)
+	// AppDown answers for an app that does not; sent: a form was sent to it. p is nil for an anonymous visitor.
+	AppDown(w http.ResponseWriter, r *http.Request, p *identity.Principal, status int, sent bool, reference string)
 	Problem(w http.ResponseWriter, r *http.Request, code identity.Code, retryAfter time.Duration, reference string)
 }
 
-// WayBack remembers where a visitor wanted to go and gives the URL of the login page. The way back is stored at the
-// server under an opaque id (CS-07); the flow cookie binds it to the browser.
+// WayBack carries where a visitor wanted to go and returns the URL of the login page. The way back is sealed into that URL
+// (CS-07), so that an anonymous request stores nothing; the flow cookie binds it to the browser.
 type WayBack interface {
-	// LoginURL stores target, a path with query on the host of r. It may set the flow cookie.
-	LoginURL(w http.ResponseWriter, r *http.Request, c authn.Credential, target string) (string, error)
-	// ConfirmURL stores target and what has to be proven before going on there, and gives the URL of the page that asks.
-	ConfirmURL(w http.ResponseWriter, r *http.Request, c authn.Credential, target string, ask identity.Assurance) (string, error)
+	// LoginURL seals target, a path with query on the host of r. It may set the flow cookie.
+	LoginURL(w http.ResponseWriter, r *http.Request, c authn.Credential, target string) string
+	// LoginFrame is the login page with target as the way back, for the small page in a frame.
+	LoginFrame(target string) string
+	// ConfirmURL seals target and what has to be proven before going on there, and returns the URL of the page that asks.
+	ConfirmURL(w http.ResponseWriter, r *http.Request, c authn.Credential, target string, ask identity.Assurance) string
 	// ConfirmPage is the page that asks for a factor beside the app, without a way back.
 	ConfirmPage(ask identity.Assurance) string
 	// LoginBeside is the login page beside the app, for a second tab: the sign-in ends on the app's own host.
@@ -84,10 +92,12 @@ type Gate struct {
 	Audit    Audit
 	Metrics  Metrics
 	CORS     *cors.Origins
+	Origins  *origin.Book // what the hosts are called outside
 	Signer   Signer
 	Streams  Streams
 	Refusals *Refusals
 	Records  *Records // nil: none are kept
+	AppDown  AppDown  // nil: the server answers every error
 	Now      func() time.Time
 	Logger   *slog.Logger
 

@@ -37,7 +37,8 @@ func (g *Gate) Serve(w http.ResponseWriter, r *http.Request, s *Site, c Client, 
 	start := time.Since(began)
 	var sent authn.Credential
 	var known *authn.Entry
-	if before := trailOf(r); before != nil {
+	before := trailOf(r)
+	if before != nil {
 		sent, known = before.credential, before.entry
 	} else {
 		s.clean(r)
@@ -45,9 +46,6 @@ func (g *Gate) Serve(w http.ResponseWriter, r *http.Request, s *Site, c Client, 
 	}
 	v := g.judge(r, s, sent, known, c)
 	g.Metrics.DecisionDuration(v.path, time.Since(began)-start)
-	if v.twice {
-		clearCookie(w.Header(), authn.SessionCookie)
-	}
 	if announce != nil {
 		announce(r, v.principal(), v.decision)
 	}
@@ -56,6 +54,10 @@ func (g *Gate) Serve(w http.ResponseWriter, r *http.Request, s *Site, c Client, 
 		g.report(r, c, &v)
 	}
 	if !v.decision.Allow {
+		OwnAnswer(r)
+		if v.twice {
+			clearCookie(w.Header(), authn.SessionCookie)
+		}
 		g.refuse(w, r, s, c, &v)
 		return nil
 	}
@@ -63,7 +65,7 @@ func (g *Gate) Serve(w http.ResponseWriter, r *http.Request, s *Site, c Client, 
 	if s.limit != nil && !g.underLimit(w, r, s, c, v) {
 		return nil
 	}
-	if v.entry != nil && v.entry.Renew && KindOf(r) == KindNavigate && g.Verifier.Renewed(w, r, v.entry, c) {
+	if v.entry != nil && v.entry.Renew && KindOf(r) == KindNavigate && g.renewed(w, r, v.entry, c) {
 		return nil
 	}
 	assertion, err := g.assertion(r, s, v)
@@ -73,6 +75,11 @@ func (g *Gate) Serve(w http.ResponseWriter, r *http.Request, s *Site, c Client, 
 	}
 	// a new trail: the one of a gate before this one is among its ancestors, and must not become its own
 	t := &trail{Stream: revocation.Stream{Context: r.Context()}, credential: sent, entry: v.entry}
+	w = t.answers(w, before)
+	t.answer.forget = t.answer.forget || v.twice
+	if s.cfg.SecurityHeaders {
+		t.answer.harden, t.answer.https = true, sendsHSTS(r, c)
+	}
 	if v.entry != nil {
 		s.headers.ApplyTo(r.Header, v.entry.Values, &t.values)
 		if assertion != "" {
@@ -85,7 +92,24 @@ func (g *Gate) Serve(w http.ResponseWriter, r *http.Request, s *Site, c Client, 
 		g.Streams.Join(&t.Stream, v.entry.Principal)
 		defer t.End()
 	}
-	return next.ServeHTTP(w, r.WithContext(t))
+	err = next.ServeHTTP(w, r.WithContext(t))
+	if g.answerDown(w, r, c, &v, t.answer, err) {
+		return nil
+	}
+	if before == nil {
+		t.answer.settle()
+	}
+	return err
+}
+
+// renewed gives a session a new secret, by an answer of the gate's own, when it is due.
+func (g *Gate) renewed(w http.ResponseWriter, r *http.Request, e *authn.Entry, c Client) bool {
+	OwnAnswer(r)
+	if g.Verifier.Renewed(w, r, e, c) {
+		return true
+	}
+	setOwn(r, false)
+	return false
 }
 
 func (v *verdict) principal() *identity.Principal {
@@ -126,6 +150,9 @@ func (g *Gate) judge(r *http.Request, s *Site, sent authn.Credential, known *aut
 		v.decision = policy.Decision{Code: identity.CodeStateUnavailable}
 	case v.err != nil:
 		v.decision = policy.Decision{Code: identity.CodeOf(v.err)}
+		if why := authn.Refusal(v.err); why != nil {
+			v.decision.Reason = why.Error() // for explain; the client is not told
+		}
 	case !c.Secure(r):
 		v.decision = policy.Decision{Code: identity.CodeHTTPSRequired}
 	case earlyData(r):
@@ -193,14 +220,20 @@ func (g *Gate) underLimit(w http.ResponseWriter, r *http.Request, s *Site, c Cli
 }
 
 // ServeUnavailable stands in for the gate until the engine runs: public paths are served without an identity,
-// everything else is 503 (R1). stripOnly: the request is outside the directive's matcher, so it is not judged.
-func ServeUnavailable(w http.ResponseWriter, r *http.Request, s *Site, c Client, stripOnly bool, next Next) error {
+// everything else is 503 (R1). Requests that the directive's matcher does not cover are not judged.
+func ServeUnavailable(w http.ResponseWriter, r *http.Request, s *Site, c Client, covers Covers, next Next) error {
 	s.clean(r)
+	stripCookies(r.Header)
+	covered, err := covers(w, r)
+	if err != nil {
+		return err
+	}
 	request, code, _ := requestOf(r)
 	request.Addr, request.Now = s.visitorAddress(r, c), time.Now()
-	if code == "" && len(r.Header["Authorization"]) == 0 && (stripOnly || s.set().Decide(request, nil).Public) {
-		stripCookies(r.Header)
-		return next.ServeHTTP(w, r)
+	if code == "" && len(r.Header["Authorization"]) == 0 && (!covered || s.set().Decide(request, nil).Public) {
+		answer := &response{ResponseWriter: w, harden: s.cfg.SecurityHeaders && covered, https: sendsHSTS(r, c)}
+		defer answer.settle()
+		return next.ServeHTTP(answer, r)
 	}
 	WriteUnavailable(w)
 	return nil

@@ -19,6 +19,19 @@ type trail struct {
 	// in place.
 	values identityheader.Buffer
 	vary   [1]string
+
+	answer   *response // of the first trail of the request
+	response response
+}
+
+// answers gives the writer for the handlers after a gate: the first gate's holds for all of them.
+func (t *trail) answers(w http.ResponseWriter, before *trail) http.ResponseWriter {
+	if before != nil {
+		t.answer = before.answer
+		return w
+	}
+	t.response.ResponseWriter, t.answer = w, &t.response
+	return t.answer
 }
 
 // varyByCredential keeps shared caches from serving one person's answer to another (SE-16, web cache deception).
@@ -53,15 +66,17 @@ func (g *Gate) Strip(w http.ResponseWriter, r *http.Request, s *Site, next Next)
 	if trailOf(r) == nil {
 		s.clean(r)
 		c := g.Verifier.Take(r)
-		r = r.WithContext(&trail{Stream: revocation.Stream{Context: r.Context()}, credential: c})
+		t := &trail{Stream: revocation.Stream{Context: r.Context()}, credential: c}
+		w, r = t.answers(w, nil), r.WithContext(t)
+		defer t.answer.settle()
 	}
 	return next.ServeHTTP(w, r)
 }
 
-// clean removes every claim of an identity that a client could have sent: our headers in any spelling, and our names
-// in Connection and in trailers (HD-01, HD-02).
+// clean removes every claim of an identity that a client could have sent: the header names of every site of this
+// configuration in any spelling, and our names in Connection and in trailers (HD-01, HD-02).
 func (s *Site) clean(r *http.Request) {
-	s.headers.Strip(r.Header)
+	s.rules.owned.Strip(r.Header)
 	cleanConnection(r.Header)
-	s.headers.GuardTrailers(r)
+	s.rules.owned.GuardTrailers(r)
 }

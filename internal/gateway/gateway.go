@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
-	"slices"
 	"sync"
 	"time"
 
@@ -15,6 +14,7 @@ import (
 	"github.com/truxeio/caddy-truxe/internal/cors"
 	"github.com/truxeio/caddy-truxe/internal/credential"
 	"github.com/truxeio/caddy-truxe/internal/gate"
+	"github.com/truxeio/caddy-truxe/internal/origin"
 	"github.com/truxeio/caddy-truxe/internal/portal"
 	"github.com/truxeio/caddy-truxe/internal/portal/view"
 	"github.com/truxeio/caddy-truxe/internal/ratelimit"
@@ -32,6 +32,7 @@ type Gateway struct {
 	mailer   *mailer // nil without a mail server
 	policies policyWatch
 	roles    roleModel
+	origins  *origin.Book
 
 	stop context.CancelFunc // ends what runs for this configuration
 	done sync.WaitGroup
@@ -66,12 +67,12 @@ func New(ctx context.Context, e *Engine, cfg Config) (*Gateway, error) {
 
 func (g *Gateway) build() error {
 	cfg, e := g.cfg, g.engine
-	issuers := cfg.issuers()
+	g.origins = cfg.origins()
 	trust, err := trusted(cfg)
 	if err != nil {
 		return err
 	}
-	verifier, err := token.NewVerifier(token.VerifierConfig{Ring: e.ring, Issuers: issuers, Audience: cfg.JWT.Audience, Trust: trust, Now: cfg.Now})
+	verifier, err := token.NewVerifier(token.VerifierConfig{Ring: e.ring, Issuers: cfg.issuers(), Audience: cfg.JWT.Audience, Trust: trust, Now: cfg.Now})
 	if err != nil {
 		return err
 	}
@@ -91,7 +92,7 @@ func (g *Gateway) build() error {
 			Permissions: g.roles.claim, Now: cfg.Now}),
 		Verifier: verifier, Refresher: token.NewRefresher(token.RefreshConfig{Life: cfg.JWT.Refresh, Audience: cfg.JWT.Audience, Now: cfg.Now}),
 		Metrics: cfg.Metrics, Logger: cfg.Logger, Now: cfg.Now,
-		Roles: g.Roles, MFA: account.MFARule(cfg.MFA), Box: e.box, Keyed: e.codeKey, Brand: cfg.Brand.Name, Origin: cfg.originOf,
+		Roles: g.Roles, MFA: account.MFARule(cfg.MFA), Box: e.box, Keyed: e.codeKey, Brand: cfg.Brand.Name, Origins: g.originsOf,
 		AccessLifetime: cfg.JWT.Access, RefreshLifetime: cfg.JWT.Refresh, LongestSession: max(cfg.Session.Max, cfg.Session.Remember),
 	}
 	if g.mailer, err = newMailer(e, cfg); err != nil {
@@ -112,29 +113,58 @@ func (g *Gateway) build() error {
 	if err != nil {
 		return err
 	}
-	flows := &portal.Flows{Base: cfg.Path, PortalHost: cfg.Portal, PortalOrigin: cfg.portalOrigin(), Cluster: e.cluster}
-	auth := &authn.Verifier{Sessions: &cookieSessions{table: e.sessions, renewals: e.renewals}, Tokens: &bearerTokens{verifier: verifier, cache: e.cache, standings: e.standing, now: cfg.Now}, Revocations: e.revoked,
-		Renewer: &renewer{accounts: g.accounts, now: cfg.Now}}
-	g.gate = &gate.Gate{Verifier: auth, Pages: portal.GatePages{View: pages, Base: cfg.Path}, WayBack: flows, Audit: e.audit, Metrics: cfg.Metrics,
-		CORS: origins, Signer: &token.Asserter{Ring: e.ring, Issuer: g.issuerOf, Permissions: g.roles.claim, Roles: g.roles.number, Now: cfg.Now}, Streams: e.revoked, Refusals: &e.refusals, Records: e.records, Now: cfg.Now, Logger: cfg.Logger}
-	g.portal, err = portal.New(&portal.Portal{Base: cfg.Path, PortalHost: cfg.Portal, PortalOrigin: cfg.portalOrigin(), Sites: cfg.portalSites(),
-		Accounts: g.accounts, Verifier: auth, CORS: origins, View: pages, Flows: flows, Checker: cfg.Checker, Policies: policyBook{g}, Remember: cfg.Session.Remember, JWKS: e.ring.JWKS,
-		Health: func() portal.Health { return e.health() }, Now: cfg.Now})
-	return err
-}
-
-// trusted reads the issuers whose tokens are accepted beside our own.
-func trusted(cfg Config) ([]*token.Trust, error) {
-	var list []*token.Trust
-	for _, t := range cfg.JWT.Trust {
-		trust, err := token.NewTrust(token.TrustConfig{Issuer: t.Issuer, JWKS: t.JWKS, Audience: t.Audience, SubjectClaim: t.SubjectClaim,
-			RolesClaim: t.RolesClaim, Logger: cfg.Logger, Now: cfg.Now})
-		if err != nil {
-			return nil, fmt.Errorf("trust %s: %w", t.Issuer, err)
-		}
-		list = append(list, trust)
+	flows := &portal.Flows{
+		Base:         cfg.Path,
+		Origins:      g.origins,
+		PortalHost:   cfg.Portal,
+		PortalOrigin: cfg.portalOrigin(),
+		Sealer:       e.box.Sealer("way back"),
+		Overflow:     portal.Overflow{Cluster: e.cluster},
+		Now:          cfg.Now,
 	}
-	return list, nil
+	auth := &authn.Verifier{
+		Sessions:    &cookieSessions{table: e.sessions, renewals: e.renewals},
+		Tokens:      &bearerTokens{verifier: verifier, cache: e.cache, standings: e.standing, now: cfg.Now},
+		Revocations: e.revoked,
+		Renewer:     &renewer{accounts: g.accounts, now: cfg.Now},
+		OnRefused:   (&refusedTokens{log: cfg.Logger, now: cfg.Now}).note,
+	}
+	g.gate = &gate.Gate{
+		Verifier: auth,
+		Origins:  g.origins,
+		Pages:    portal.GatePages{View: pages, Base: cfg.Path},
+		WayBack:  flows,
+		Audit:    e.audit,
+		Metrics:  cfg.Metrics,
+		CORS:     origins,
+		Signer: &token.Asserter{Ring: e.ring, Issuer: g.issuerOf, Permissions: g.roles.claim, Roles: g.roles.number,
+			Now: cfg.Now},
+		Streams:  e.revoked,
+		Refusals: &e.refusals,
+		Records:  e.records,
+		AppDown:  cfg.AppDown,
+		Now:      cfg.Now,
+		Logger:   cfg.Logger,
+	}
+	g.portal, err = portal.New(&portal.Portal{
+		Base:         cfg.Path,
+		Origins:      g.origins,
+		PortalHost:   cfg.Portal,
+		PortalOrigin: cfg.portalOrigin(),
+		Sites:        cfg.portalSites(),
+		Accounts:     g.accounts,
+		Verifier:     auth,
+		CORS:         origins,
+		View:         pages,
+		Flows:        flows,
+		Checker:      cfg.Checker,
+		Policies:     policyBook{g},
+		Remember:     cfg.Session.Remember,
+		JWKS:         e.ring.JWKS,
+		Health:       func() portal.Health { return e.health() },
+		Now:          cfg.Now,
+	})
+	return err
 }
 
 func openBreached(cfg Config) (*credential.BreachedFile, error) {
@@ -171,67 +201,8 @@ func (c Config) viewBrand() (view.Brand, error) {
 // maxLogo bounds the logo's file in bytes; it is part of the login page.
 const maxLogo = 32 << 10
 
-// portalOrigin is the URL of the single sign-on host, from the configuration only (CS-08).
-func (c Config) portalOrigin() string {
-	for _, s := range c.Sites {
-		if s.Host == c.Portal && s.Host != "" {
-			return s.Origin
-		}
-	}
-	if c.Portal == "" {
-		return ""
-	}
-	return "https://" + c.Portal
-}
-
-// originOf is the URL of a host of ours, "" for any other.
-func (c Config) originOf(host string) string {
-	for _, s := range c.Sites {
-		if host != "" && s.Host == host {
-			return s.Origin
-		}
-	}
-	return ""
-}
-
-// portalSites are the hosts with their names. Of a host that other proxies ask for, all that is known is its name.
-func (c Config) portalSites() []portal.Site {
-	var list []portal.Site
-	for _, s := range c.Sites {
-		site := portal.Site{Host: s.Host, Origin: s.Origin, Name: s.App.Name, Icon: s.App.Icon, Description: s.App.Description, Start: s.App.Start,
-			PortalOnly: !slices.Contains(s.Handlers, "truxe_gate")}
-		forwarded := site
-		if site.PortalOnly && len(s.ForwardHosts) > 0 {
-			site.Name = "" // it is the app's
-		}
-		list = append(list, site)
-		for _, host := range s.ForwardHosts {
-			forwarded.Host, forwarded.Origin, forwarded.PortalOnly = host, "https://"+host, false
-			if len(s.ForwardHosts) > 1 {
-				forwarded.Name = ""
-			}
-			list = append(list, forwarded)
-		}
-	}
-	return list
-}
-
-// issuerOf is the `iss` of a token for somebody signed in at a host. The host came through Caddy's host matcher, or it
-// is not one of ours and the first configured issuer stands in: no header of a client ever becomes an issuer (CS-08).
-func (g *Gateway) issuerOf(host string) string {
-	if g.cfg.JWT.Issuer != "" {
-		return g.cfg.JWT.Issuer
-	}
-	if g.cfg.Portal != "" {
-		return g.cfg.portalOrigin()
-	}
-	for _, s := range g.cfg.Sites {
-		if s.Host == host && host != "" {
-			return s.Origin
-		}
-	}
-	return g.cfg.issuers()[0]
-}
+// Origins are what the hosts of this configuration are called outside.
+func (g *Gateway) Origins() *origin.Book { return g.origins }
 
 // Gate judges requests.
 func (g *Gateway) Gate() *gate.Gate { return g.gate }
@@ -293,24 +264,11 @@ func (g *Gateway) setupLink(ctx context.Context, by account.By) (string, time.Ti
 	if err != nil {
 		return "", time.Time{}, err
 	}
-	origin := g.cfg.portalOrigin()
-	if origin == "" {
-		origin = "https://localhost"
-		if list := g.cfg.siteOrigins(); len(list) > 0 {
-			origin = list[0]
-		}
+	at := g.cfg.mainOrigin()
+	if at == "" {
+		at = fallbackIssuer
 	}
-	return origin + g.cfg.Path + "/setup#t=" + code, g.now().Add(account.SetupLife), nil
-}
-
-func (c Config) siteOrigins() []string {
-	var list []string
-	for _, s := range c.Sites {
-		if s.Host != "" {
-			list = append(list, s.Origin)
-		}
-	}
-	return list
+	return at + g.cfg.Path + "/setup#t=" + code, g.now().Add(account.SetupLife), nil
 }
 
 func (g *Gateway) applyUsersFile(ctx context.Context) error {

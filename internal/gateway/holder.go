@@ -29,9 +29,7 @@ func (c Config) holder() holder {
 	if boot, err := os.ReadFile("/proc/sys/kernel/random/boot_id"); err == nil {
 		h.Boot = string(bytes.TrimSpace(boot))
 	}
-	if origins := c.siteOrigins(); len(origins) > 0 {
-		h.Site = origins[0]
-	}
+	h.Site = c.mainOrigin()
 	return h
 }
 

@@ -44,6 +44,8 @@ const (
 	CodeForbidden          Code = "forbidden"
 	CodeTooEarly           Code = "too_early"
 	CodeHTTPSRequired      Code = "https_required"
+	CodeAppDown            Code = "app_down"
+	CodeMisdirected        Code = "misdirected"
 	CodeInternal           Code = "internal_error"
 )
 

@@ -40,6 +40,15 @@ func (g GatePages) FrameSignIn(w http.ResponseWriter, r *http.Request, loginURL,
 	g.View.Render(w, r, http.StatusUnauthorized, view.FrameSignIn{LoginURL: loginURL, Host: foldHost(r.Host)})
 }
 
+// AppDown says that the app does not answer.
+func (g GatePages) AppDown(w http.ResponseWriter, r *http.Request, p *identity.Principal, status int, sent bool, reference string) {
+	page := view.ErrorPage{Status: status, Code: identity.CodeAppDown, Sent: sent, Reference: reference}
+	if p != nil {
+		page.Viewer = view.Viewer{Username: p.Username, Name: p.Name}
+	}
+	g.View.Render(w, r, status, page)
+}
+
 // Problem says what went wrong.
 func (g GatePages) Problem(w http.ResponseWriter, r *http.Request, code identity.Code, retryAfter time.Duration, reference string) {
 	g.View.Render(w, r, problem.Status(code), view.ErrorPage{Status: problem.Status(code), Code: code, Reference: reference, RetryAfter: retryAfter})

@@ -90,10 +90,14 @@ func Status(code identity.Code) int {
 		return http.StatusMethodNotAllowed
 	case identity.CodeConflict:
 		return http.StatusConflict
+	case identity.CodeMisdirected:
+		return http.StatusMisdirectedRequest
 	case identity.CodeTooEarly:
 		return http.StatusTooEarly
 	case identity.CodeRateLimited:
 		return http.StatusTooManyRequests
+	case identity.CodeAppDown:
+		return http.StatusBadGateway
 	case identity.CodeBusy, identity.CodeStateUnavailable:
 		return http.StatusServiceUnavailable
 	}

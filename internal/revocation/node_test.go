@@ -14,6 +14,7 @@ import (
 	"github.com/truxeio/caddy-truxe/internal/cluster"
 	"github.com/truxeio/caddy-truxe/internal/identity"
 	"github.com/truxeio/caddy-truxe/internal/store"
+	"github.com/truxeio/caddy-truxe/test/timebound"
 	"go.uber.org/goleak"
 )
 
@@ -101,12 +102,14 @@ func within(t *testing.T, d time.Duration, what string, ok func() bool) time.Dur
 	t.Helper()
 	began := time.Now()
 	for !ok() {
-		if time.Since(began) > d {
+		if time.Since(began) > timebound.Limit(d) {
 			t.Fatalf("%s: not within %v", what, d)
 		}
 		time.Sleep(time.Millisecond)
 	}
-	return time.Since(began)
+	took := time.Since(began)
+	timebound.Check(t, what, took, d)
+	return took
 }
 
 func revoke(kind identity.RevocationKind, name string) store.Revocation {

@@ -18,6 +18,7 @@ import (
 	"github.com/truxeio/caddy-truxe/internal/cluster/redistest"
 	"github.com/truxeio/caddy-truxe/internal/identity"
 	"github.com/truxeio/caddy-truxe/internal/store"
+	"github.com/truxeio/caddy-truxe/test/timebound"
 )
 
 // SE-17, R4, FAULTS 33: 10,000 open streams are cut within a second of revoking their sessions; others go on.
@@ -48,8 +49,10 @@ func TestTenThousandRevokedStreamsAreCutWithinASecond(t *testing.T) {
 	}
 	began := time.Now() // acknowledged: from here on the second counts (R4)
 	open.Wait()
-	t.Logf("%d streams cut in %v with %d walks", cut.Load(), time.Since(began), n.streams.walked.Load())
-	if took := time.Since(began); took > time.Second || cut.Load() != many {
+	took := time.Since(began)
+	t.Logf("%d streams cut in %v with %d walks", cut.Load(), took, n.streams.walked.Load())
+	timebound.Check(t, "cutting all streams", took, time.Second)
+	if cut.Load() != many {
 		t.Errorf("%d of %d cut after %v", cut.Load(), many, took)
 	}
 	if other.Err() != nil || n.Streams().Len() != 1 {
@@ -88,9 +91,7 @@ func TestEventStreamIsCutWhenTheCredentialIsRevokedElsewhere(t *testing.T) {
 		}
 		_, _ = io.ReadAll(body)
 		reply.Body.Close()
-		if took := time.Since(began); took > time.Second {
-			t.Errorf("%s: cut after %v", who, took)
-		}
+		timebound.Check(t, "cutting a stream: "+who, time.Since(began), time.Second)
 	}
 }
 

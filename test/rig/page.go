@@ -10,7 +10,7 @@ import (
 )
 
 // pageLimit is how long one action on a page may take.
-const pageLimit = 20 * time.Second
+const pageLimit = 60 * time.Second
 
 // Do performs the actions; an error fails the test, with the page's address and text.
 func (b *Chromium) Do(steps ...chromedp.Action[chromedp.Void]) {
@@ -73,19 +73,52 @@ func (b *Chromium) WaitVisible(selector string) {
 // Location is the address of the page.
 func (b *Chromium) Location() string {
 	b.t.Helper()
-	return value(b, chromedp.Location())
+	return read(b, chromedp.Location())
 }
 
 // Text is the visible text of the first element the CSS selector finds.
 func (b *Chromium) Text(selector string) string {
 	b.t.Helper()
-	return strings.TrimSpace(value(b, chromedp.Text(chromedp.CSS(selector))))
+	return strings.TrimSpace(read(b, chromedp.Text(chromedp.CSS(selector))))
 }
 
-// Eval gives the value of a JavaScript expression, which may be a promise.
+// Eval returns the value of a JavaScript expression, which may be a promise. The page must not be about to change: an
+// answer that a navigation takes away fails the test, since the expression may have done something. See WaitEval.
 func Eval[T any](b *Chromium, expression string) T {
 	b.t.Helper()
 	return value(b, chromedp.Evaluate[T](expression, chromedp.EvalAwaitPromise))
+}
+
+// WaitEval waits until a JavaScript expression, which may be a promise and must change nothing, is true. The page may be
+// loaded anew meanwhile: a question that a navigation takes away is asked again.
+func (b *Chromium) WaitEval(bound time.Duration, what, expression string) {
+	b.t.Helper()
+	WaitFor(b.t, bound, what, func() bool {
+		yes, err := attempt(b, chromedp.Evaluate[bool](expression, chromedp.EvalAwaitPromise))
+		return err == nil && yes
+	})
+}
+
+// read performs an action that changes nothing, again when a navigation took its page away.
+func read[T any](b *Chromium, action chromedp.Action[T]) T {
+	b.t.Helper()
+	var v T
+	var err error
+	poll(pageLimit, func() bool {
+		v, err = attempt(b, action)
+		return err == nil
+	})
+	if err != nil {
+		b.fail(err)
+	}
+	return v
+}
+
+// attempt performs one action that may fail.
+func attempt[T any](b *Chromium, action chromedp.Action[T]) (T, error) {
+	ctx, cancel := context.WithTimeout(b.Ctx, 2*time.Second)
+	defer cancel()
+	return chromedp.Run(ctx, action)
 }
 
 // WaitLocation waits until the address contains part and that page's body is there.
@@ -93,9 +126,7 @@ func (b *Chromium) WaitLocation(part string) {
 	b.t.Helper()
 	var where string
 	ok := poll(pageLimit, func() bool {
-		ctx, cancel := context.WithTimeout(b.Ctx, 2*time.Second)
-		defer cancel()
-		now, err := chromedp.Run(ctx, chromedp.Location())
+		now, err := attempt(b, chromedp.Location())
 		where = now
 		return err == nil && strings.Contains(now, part)
 	})
@@ -112,9 +143,7 @@ func (b *Chromium) WaitText(selector, part string) {
 	script := "(document.readyState !== 'loading' && document.querySelector(" + strconv.Quote(selector) + ")?.innerText) || ''"
 	var text string
 	ok := poll(pageLimit, func() bool {
-		ctx, cancel := context.WithTimeout(b.Ctx, 2*time.Second)
-		defer cancel()
-		now, err := chromedp.Run(ctx, chromedp.Evaluate[string](script))
+		now, err := attempt(b, chromedp.Evaluate[string](script))
 		text = now
 		return err == nil && strings.Contains(now, part)
 	})

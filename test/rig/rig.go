@@ -18,6 +18,8 @@ import (
 	"sync"
 	"testing"
 	"time"
+
+	"github.com/truxeio/caddy-truxe/test/timebound"
 )
 
 // mains is what Main ends after the last test of the package.
@@ -112,12 +114,15 @@ func tempDir(t testing.TB) string {
 	return dir
 }
 
-// WaitFor polls until ok says true, and fails the test after limit.
-func WaitFor(t testing.TB, limit time.Duration, what string, ok func() bool) {
+// WaitFor polls until ok reports true. The bound is judged on a quiet machine only, see package timebound; the test fails
+// when the event does not come at all.
+func WaitFor(t testing.TB, bound time.Duration, what string, ok func() bool) {
 	t.Helper()
-	if !poll(limit, ok) {
-		t.Fatalf("not within %v: %s", limit, what)
+	start := time.Now()
+	if !poll(timebound.Limit(bound), ok) {
+		t.Fatalf("not within %v: %s", timebound.Limit(bound), what)
 	}
+	timebound.Check(t, what, time.Since(start), bound)
 }
 
 func poll(limit time.Duration, ok func() bool) bool {

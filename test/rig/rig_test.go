@@ -18,6 +18,7 @@ import (
 	_ "github.com/jackc/pgx/v5/stdlib"
 
 	"github.com/truxeio/caddy-truxe/test/rig"
+	"github.com/truxeio/caddy-truxe/test/timebound"
 )
 
 func TestMain(m *testing.M) { os.Exit(rig.Main(m)) }
@@ -281,7 +282,7 @@ func TestProxyDelaysFreezesDropsAndHeals(t *testing.T) {
 	}
 	p.Heal()
 	p.Drop()
-	if d, err := get(); err == nil || d > 500*time.Millisecond {
+	if d, err := get(); err == nil || d > timebound.Limit(500*time.Millisecond) {
 		t.Errorf("a dropped line: %v, %v", d, err)
 	}
 	p.Heal()

@@ -76,17 +76,17 @@ func (p FrameSignIn) meta() meta {
 	return meta{name: "frame", title: "frame.title", failed: true, framed: true}
 }
 
-// ErrorPage says what went wrong. With a Code its words come from the shared table; with a Status alone (502, 504 of an
-// app that is down) from the status.
+// ErrorPage says what went wrong. With a Code its words come from the shared table, with a Status alone from the status.
 type ErrorPage struct {
 	Viewer Viewer
 	Status int
 	Code   identity.Code
 	// Detail replaces the code's words, when it is safe to show (identity.Error.Detail).
 	Detail     string
-	Host       string // the app that is down, for 502 and 504
 	Reference  string
 	RetryAfter time.Duration
+	// Sent says that a form was sent to an app that is down: only a reload sends it again.
+	Sent bool
 	// TryAgain is where "Try again" leads; empty: the same address for a status worth trying again, else nothing.
 	TryAgain string
 }
@@ -126,6 +126,9 @@ func (p ErrorPage) HasNext() bool { return english[p.Key()+".next"].other != "" 
 
 // Again tells whether the same request may work later.
 func (p ErrorPage) Again() bool {
+	if p.Sent {
+		return false
+	}
 	switch p.Status {
 	case http.StatusTooEarly, http.StatusTooManyRequests, http.StatusInternalServerError, http.StatusBadGateway,
 		http.StatusServiceUnavailable, http.StatusGatewayTimeout:

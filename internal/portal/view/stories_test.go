@@ -75,11 +75,14 @@ func stories() []story {
 		{"go-back", 200, view.SignedInGoBack{Viewer: alice, Host: "orders.example.com"}},
 		{"launcher", 200, view.Launcher{Viewer: alice, Apps: apps, FlowGone: true}},
 		{"launcher-empty", 200, view.Launcher{Viewer: alice}},
+		{"app-down", 502, view.ErrorPage{Viewer: alice, Status: 502, Code: identity.CodeAppDown, Reference: "R-7KQ2-X9FD"}},
+		{"app-down-form", 504, view.ErrorPage{Viewer: alice, Status: 504, Code: identity.CodeAppDown, Sent: true, Reference: "R-7KQ2-X9FD"}},
+		{"app-down-stranger", 503, view.ErrorPage{Status: 503, Code: identity.CodeAppDown, Reference: "R-7KQ2-X9FD"}},
 		{"unavailable", 503, view.ErrorPage{Status: 503, Code: identity.CodeStateUnavailable, Reference: "R-7KQ2-X9FD", RetryAfter: 62 * time.Second}},
 	}
 	for _, status := range []int{400, 404, 405, 429, 500, 502, 503} {
 		list = append(list, story{"error-" + strings.ToLower(strings.ReplaceAll(http.StatusText(status), " ", "-")), status,
-			view.ErrorPage{Status: status, Reference: "R-7KQ2-X9FD", Host: "grafana.example.com"}})
+			view.ErrorPage{Status: status, Reference: "R-7KQ2-X9FD"}})
 	}
 	return append(list, factorStories()...)
 }
