@@ -129,9 +129,6 @@ func Check(c Config) error {
 			return fmt.Errorf("jwt private_key: %w", err)
 		}
 	}
-	if _, err := trusted(c); err != nil {
-		return err
-	}
 	if c.Session.Idle > c.Session.Max {
 		return errors.New("session idle is longer than session max; lower it or raise max")
 	}
