@@ -192,7 +192,11 @@ func (a *App) resolve() (gateway.Config, error) {
 	c.DataDir = filepath.Join(caddy.AppDataDir(), "truxe")
 	if a.Storage != nil {
 		c.Storage.Driver = a.Storage.Driver
-		c.Storage.DSN = r.secret("storage", strings.ReplaceAll(a.Storage.DSN, "{data_dir}", caddy.AppDataDir()))
+		if c.Storage.DSN = strings.ReplaceAll(a.Storage.DSN, "{data_dir}", caddy.AppDataDir()); c.Storage.Driver == "postgres" {
+			c.Storage.DSN = r.secret("storage", c.Storage.DSN)
+		} else {
+			c.Storage.DSN = r.path("storage", c.Storage.DSN)
+		}
 	}
 	if a.Redis != nil {
 		c.Redis = gateway.Redis{URL: r.secret("redis", a.Redis.URL), Prefix: a.Redis.Prefix, Deny: a.Redis.OnLoss == "deny",
@@ -253,24 +257,6 @@ func (r *Rate) rate() gateway.Rate {
 		return gateway.Rate{}
 	}
 	return gateway.Rate{Events: r.Events, Window: time.Duration(r.Window)}
-}
-
-// resolver expands {env.*} and {file.*} of secrets. The values stay in unexported fields, because the configuration is
-// marshalled again for GET /config/ (CADDY-FACTS section 6).
-type resolver struct {
-	replacer *caddy.Replacer
-	err      error
-}
-
-func (r *resolver) secret(what, text string) string {
-	if text == "" {
-		return ""
-	}
-	v, err := r.replacer.ReplaceOrErr(text, true, true)
-	if err != nil && r.err == nil {
-		r.err = fmt.Errorf("%s: %w", what, err) // names the placeholder, never a value
-	}
-	return strings.TrimSpace(v)
 }
 
 // gateway gives the running engine, nil until Start is done: apps start in map order, so http may serve before us.

@@ -88,35 +88,43 @@ func (a *App) readStorage(d *caddyfile.Dispenser) error {
 		return d.ArgErr()
 	}
 	s := &Storage{Driver: d.Val()}
-	switch s.Driver {
-	case "sqlite":
-		if d.NextArg() {
-			s.DSN = d.Val()
-		}
-	case "postgres":
-		if !d.NextArg() {
-			return d.Err("storage postgres needs a connection string, for example postgres://truxe@127.0.0.1/truxe")
-		}
-		s.DSN = d.Val()
-		if err := refusePasswordInText("storage", s.DSN); err != nil {
-			return d.Err(err.Error())
-		}
-	default:
-		return d.Errf("unknown storage %q%s", s.Driver, nearest.Hint(s.Driver, []string{"sqlite", "postgres"}))
+	args := d.RemainingArgs()
+	if len(args) > 0 {
+		s.DSN = args[0]
 	}
-	if d.NextArg() {
-		return d.ArgErr()
+	switch {
+	case s.Driver != "sqlite" && s.Driver != "postgres":
+		return d.Err(unknownStorage(s.Driver))
+	case len(args) > 1:
+		return d.Errf("storage %s takes one value, not %d; put a value with spaces into the environment and write: storage %s {env.TRUXE_DATABASE}", s.Driver, len(args), s.Driver)
+	case s.Driver == "postgres" && len(args) == 0:
+		return d.Err("storage postgres needs a connection string, for example postgres://truxe@127.0.0.1/truxe")
+	}
+	if err := refuseStorage(s); err != nil {
+		return d.Err(err.Error())
 	}
 	a.Storage = s
 	return nil
 }
 
+// unknownStorage does not repeat a connection string that was written without its word.
+func unknownStorage(driver string) string {
+	if strings.Contains(driver, ":") {
+		return "storage is `sqlite [<file>]` or `postgres <connection string>`; the word is missing"
+	}
+	named := ""
+	if len(driver) <= 16 && !strings.ContainsFunc(driver, func(r rune) bool { return r < 'a' || r > 'z' }) {
+		named = ` "` + driver + `"`
+	}
+	return "unknown storage" + named + "; use `storage sqlite [<file>]` or `storage postgres <connection string>`"
+}
+
 func (a *App) readRedis(d *caddyfile.Dispenser) error {
 	r := new(Redis)
-	if err := oneArg(d, &r.URL); err != nil {
+	if err := secretArg(d, "redis", "redis {env.TRUXE_REDIS}", &r.URL); err != nil {
 		return err
 	}
-	if err := refusePasswordInText("redis", r.URL); err != nil {
+	if err := refuseRedis(r); err != nil {
 		return d.Err(err.Error())
 	}
 	a.Redis = r
@@ -154,7 +162,7 @@ func (a *App) readJWT(d *caddyfile.Dispenser) error {
 		"rotate":   func() error { return duration(d, &j.Rotate) },
 		"bits":     func() error { return number(d, &j.Bits, 2048, 4096) },
 		"private_key": func() error {
-			return kept(d, oneArg(d, &j.PrivateKey), func() error { return refuseKeyInText("private_key", j.PrivateKey) })
+			return kept(d, secretArg(d, "private_key", "private_key {env.TRUXE_PRIVATE_KEY}", &j.PrivateKey), func() error { return refuseKeyInText("private_key", j.PrivateKey) })
 		},
 		"trust": func() error {
 			t, err := readTrust(d)
@@ -173,7 +181,7 @@ func readTrust(d *caddyfile.Dispenser) (Trust, error) {
 		return t, err
 	}
 	err := readBlock(d, "option of trust", words{
-		"jwks":            func() error { return oneArg(d, &t.JWKS) },
+		"jwks":            func() error { return kept(d, oneArg(d, &t.JWKS), func() error { return refuseUserInJWKS(t.JWKS) }) },
 		"audience":        func() error { return someArgs(d, &t.Audience) },
 		"subject_claim":   func() error { return oneArg(d, &t.SubjectClaim) },
 		"roles_claim":     func() error { return oneArg(d, &t.RolesClaim) },
@@ -290,10 +298,10 @@ func (a *App) readRateLimit(d *caddyfile.Dispenser) error {
 
 func (a *App) readSMTP(d *caddyfile.Dispenser) error {
 	s := new(SMTP)
-	if err := oneArg(d, &s.URL); err != nil {
+	if err := secretArg(d, "smtp", "smtp {env.TRUXE_SMTP}", &s.URL); err != nil {
 		return err
 	}
-	if err := refusePasswordInText("smtp", s.URL); err != nil {
+	if err := refuseSMTP(s); err != nil {
 		return d.Err(err.Error())
 	}
 	a.SMTP = s

@@ -1,9 +1,11 @@
 package caddymodule
 
 import (
+	"fmt"
 	"maps"
 	"slices"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/caddyserver/caddy/v2"
@@ -21,12 +23,31 @@ func readBlock(d *caddyfile.Dispenser, what string, w words) error {
 		word := d.Val()
 		read, ok := w[word]
 		if !ok {
-			return d.Errf("unknown %s %q%s", what, word, nearest.Hint(word, slices.Sorted(maps.Keys(w))))
+			return d.Err(unknownWord(what, word, slices.Sorted(maps.Keys(w))))
 		}
 		if err := read(); err != nil {
 			return err
 		}
 	}
+	return nil
+}
+
+// unknownWord repeats a word only where it looks like a slip of a known one: anything else may be a line of a secret that
+// was set in several lines.
+func unknownWord(what, word string, known []string) string {
+	if hint := nearest.Hint(word, known); hint != "" {
+		return fmt.Sprintf("unknown %s %q%s", what, word, hint)
+	}
+	return fmt.Sprintf("unknown %s; known are %s", what, strings.Join(known, ", "))
+}
+
+// secretArg reads exactly one argument whose errors do not repeat what is there.
+func secretArg(d *caddyfile.Dispenser, name, example string, into *string) error {
+	args := d.RemainingArgs()
+	if len(args) != 1 {
+		return d.Errf("%s takes one value, not %d; put a value with spaces into the environment and write: %s", name, len(args), example)
+	}
+	*into = args[0]
 	return nil
 }
 

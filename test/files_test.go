@@ -35,22 +35,17 @@ func TestWatchedFilesThatBecomeEndlessCostNothing(t *testing.T) {
 	if err := os.WriteFile(users, []byte("users:\n  - username: nils\n    email: nils@example.com\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	p := plot{options: "\t\tusers_file " + users + "\n\t\tpolicies POLICIES", sites: site("app.test", "\ttruxe\n\treverse_proxy UPSTREAM"),
-		policies: []string{"app.yaml", "rules:\n  - { id: all, effect: allow, hosts: [app.test], to: { anyone_signed_in: true } }\n"}}
+	folder := policyFolder(t, "app.yaml", "rules:\n  - { id: all, effect: allow, hosts: [app.test], to: { anyone_signed_in: true } }\n")
+	policy := filepath.Join(folder, "app.yaml")
+	p := plot{options: "\t\tusers_file " + users + "\n\t\tpolicies " + folder, sites: site("app.test", "\ttruxe\n\treverse_proxy UPSTREAM")}
 	s := tell(t, p)
 	pia := s.browser("app.test")
 	pia.signIn("pia", piaPassword).want(http.StatusOK)
 	before := memory(t, s.g.PID())
-	text, err := os.ReadFile(filepath.Join(s.g.Dir, "Caddyfile"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	_, folder, _ := strings.Cut(string(text), "policies ")
-	folder, _, _ = strings.Cut(folder, "\n")
-	policy := filepath.Join(strings.TrimSpace(folder), "app.yaml")
 	become := func(path, target string) {
 		t.Helper()
-		if err := os.Remove(path); err != nil {
+		err := os.Remove(path)
+		if err != nil {
 			t.Fatal(err)
 		}
 		if target == "" {

@@ -27,7 +27,7 @@ var secretOptions = map[string]string{
 	"postgres URL, parameter":        "storage postgres postgres://127.0.0.1/shop?password=SECRET",
 	"postgres URL, name of one":      "storage postgres postgres://127.0.0.1/shop?SECRET",
 	"postgres URL, scheme":           "storage postgres mysql://app:SECRET@127.0.0.1/shop",
-	"postgres keywords":              "storage postgres \"host=127.0.0.1 user=app password=SECRET dbname=shop\"",
+	"postgres keywords, open quote":  "storage postgres \"host=127.0.0.1 user=app password='SECRET dbname=shop\"",
 	"postgres keywords, two words":   "storage postgres \"host=127.0.0.1 user=app password=a SECRET=b\"",
 	"postgres, split by a space":     "storage postgres postgres://app:a SECRET@127.0.0.1/shop",
 	"storage without its word":       "storage postgres://app:SECRET@127.0.0.1/shop",

@@ -76,6 +76,7 @@ func ParseUsersFile(raw []byte) (UsersFile, error) {
 var (
 	yamlUnknown = regexp.MustCompile(`^line (\d+): field (\S+) not found in type`)
 	yamlLine    = regexp.MustCompile(`^line \d+`)
+	yamlPlace   = regexp.MustCompile(`line \d+`)
 	usersKeys   = []string{"users", "username", "email", "name", "roles", "password_hash", "disabled"}
 )
 
@@ -83,13 +84,25 @@ var (
 func yamlMistake(err error) error {
 	var wrong *yaml.TypeError
 	if !errors.As(err, &wrong) || len(wrong.Errors) == 0 {
-		return fmt.Errorf("not YAML: %w", err)
+		return notYAML(err)
 	}
 	first := wrong.Errors[0]
 	if m := yamlUnknown.FindStringSubmatch(first); m != nil {
-		return fmt.Errorf("line %s: unknown key %q%s", m[1], m[2], nearest.Hint(m[2], usersKeys))
+		if hint := nearest.Hint(m[2], usersKeys); hint != "" {
+			return fmt.Errorf("line %s: unknown key %q%s", m[1], m[2], hint)
+		}
+		return fmt.Errorf("line %s: unknown key; known are %s", m[1], strings.Join(usersKeys, ", "))
 	}
 	return fmt.Errorf("%s: not a value of the kind that belongs here; a users file has a list `users` of username, email, name, roles, password_hash, disabled", yamlLine.FindString(first))
+}
+
+// notYAML says where, and only for mistakes without a value in them what: the parser repeats names of anchors.
+func notYAML(err error) error {
+	where := yamlPlace.FindString(err.Error())
+	if where == "" {
+		return errors.New("not YAML")
+	}
+	return fmt.Errorf("not YAML at %s; a value with special characters needs quotes", where)
 }
 
 func (row UsersFileRow) check(seen map[string]string) error {

@@ -125,4 +125,5 @@ type Health struct {
 	Connected bool      // the feed is in step and calls are not failing
 	LastAlive time.Time // with a monotonic reading; zero before the first proof
 	Err       error     // why not connected
+	Refused   error     // the server answers and refuses what is needed: its configuration or ours is wrong
 }

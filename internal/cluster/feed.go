@@ -22,6 +22,7 @@ type feed struct {
 	read    int64     // how many entries the stream had ever been given at last
 	proof   time.Time // when this node last heard the feed in time
 	pending string    // reason of a Resync that has not succeeded yet
+	said    string    // the trouble that was logged last
 }
 
 // Run follows the stream on a connection of its own until ctx ends; it returns within about a second of that.
@@ -58,7 +59,10 @@ func (r *Redis) Run(ctx context.Context, h FeedHandler) error {
 			}
 		}
 		f.lost(err)
-		r.log.Warn("feed lost", "server", r.opts.String(), "error", err)
+		if said := err.Error(); said != f.said { // once for each trouble, however long it lasts
+			f.said = said
+			r.log.Warn("feed lost", "server", r.opts.String(), "error", err)
+		}
 		if time.Since(began) > MaxSilence {
 			wait.reset()
 		}
@@ -138,7 +142,7 @@ func (f *feed) dedicated(ctx context.Context) (*redis.Conn, error) {
 		defer cancel()
 		node, err := c.MasterForKey(ctx, f.streamKey())
 		if err != nil {
-			return nil, fmt.Errorf("find the feed's node: %w", err)
+			return nil, explained("find the feed's node", err)
 		}
 		return node.Conn(), nil
 	}
@@ -162,17 +166,21 @@ func (f *feed) look(ctx context.Context, conn *redis.Conn) (place, error) {
 		epoch = f.feed.Get(ctx, f.epochKey())
 		info = conn.XInfoStream(ctx, f.streamKey())
 	} else {
-		_, _ = conn.Pipelined(ctx, func(p redis.Pipeliner) error { // each reply is judged below
+		_, err := conn.Pipelined(ctx, func(p redis.Pipeliner) error { // each reply is judged below
 			epoch = p.Get(ctx, f.epochKey())
 			info = p.XInfoStream(ctx, f.streamKey())
 			return nil
 		})
+		// A connection that was not opened (its password or database is refused) asked nothing: the replies say nothing.
+		if err != nil && epoch.Err() == nil && epoch.Val() == "" {
+			return place{}, explained("connect", err)
+		}
 	}
 	var at place
 	switch err := epoch.Err(); {
 	case errors.Is(err, redis.Nil):
 	case err != nil:
-		return at, fmt.Errorf("read epoch: %w", err)
+		return at, explained("read epoch", err)
 	default:
 		if at.epoch = epoch.Val(); !validEpoch(at.epoch) {
 			return at, errors.New("read epoch: the key holds something else")
@@ -182,7 +190,7 @@ func (f *feed) look(ctx context.Context, conn *redis.Conn) (place, error) {
 	case err != nil && strings.HasPrefix(err.Error(), "ERR no such key"):
 		return at, nil
 	case err != nil:
-		return at, fmt.Errorf("read state of feed: %w", err)
+		return at, explained("read state of feed", err)
 	}
 	s := info.Val()
 	id, err := parseStreamID(s.LastGeneratedID)
@@ -232,7 +240,7 @@ func (f *feed) resync(ctx context.Context, at place) error {
 		return err
 	}
 	f.log.Info("feed in step", "reason", f.pending, "republished", len(events), "took", time.Since(began))
-	f.epoch, f.last, f.read, f.pending = at.epoch, at.last, at.added, ""
+	f.epoch, f.last, f.read, f.pending, f.said = at.epoch, at.last, at.added, "", ""
 	return nil
 }
 
@@ -242,11 +250,11 @@ func (f *feed) newEpoch(ctx context.Context) (string, error) {
 	defer cancel()
 	if err := f.feed.SetArgs(ctx, f.epochKey(), epochMark+identity.NewID().String(), redis.SetArgs{Mode: "NX"}).Err(); err != nil &&
 		!errors.Is(err, redis.Nil) {
-		return "", fmt.Errorf("set epoch: %w", err)
+		return "", explained("set epoch", err)
 	}
 	epoch, err := f.feed.Get(ctx, f.epochKey()).Result()
 	if err != nil {
-		return "", fmt.Errorf("read epoch: %w", err)
+		return "", explained("read epoch", err)
 	}
 	if !validEpoch(epoch) {
 		return "", errors.New("read epoch: the key holds something else")
@@ -273,7 +281,7 @@ func (f *feed) next(ctx context.Context, conn *redis.Conn) error {
 		return nil
 	}
 	if err != nil {
-		return fmt.Errorf("read feed: %w", err)
+		return explained("read feed", err)
 	}
 	if len(reply) != 1 || reply[0].Stream != f.streamKey() {
 		return fmt.Errorf("read feed: %w", errSwapped)

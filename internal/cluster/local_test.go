@@ -259,6 +259,7 @@ func TestTwoEnginesOfOneProcessHearEachOther(t *testing.T) {
 	old, fresh := &clustertest.Recorder{}, &clustertest.Recorder{}
 	stop := clustertest.Follow(t, c, old)
 	clustertest.Follow(t, c, fresh)
+	clustertest.Eventually(t, "the new engine to be in step", 5*time.Second, func() bool { return fresh.Beats() > 0 })
 	if err := c.Publish(context.Background(), e); err != nil {
 		t.Fatal(err)
 	}

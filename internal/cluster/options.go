@@ -27,7 +27,7 @@ const (
 // Options of the Redis twin, as ParseURL reads them. Secrets are unexported and never printed (R10).
 type Options struct {
 	Mode   Mode
-	Addrs  []string // host:port; one for ModeSingle
+	Addrs  []string // host:port, or the path of a socket; one for ModeSingle
 	Master string   // ModeSentinel: the name the sentinels know
 	DB     int      // not for ModeCluster
 	TLS    *tls.Config
@@ -90,6 +90,9 @@ func (o Options) Warnings() []string {
 }
 
 func loopback(addr string) bool {
+	if strings.HasPrefix(addr, "/") { // a socket
+		return true
+	}
 	host, _, err := net.SplitHostPort(addr)
 	if err != nil {
 		return false

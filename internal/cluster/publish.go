@@ -79,7 +79,7 @@ func (r *Redis) republish(ctx context.Context, events []Event) error {
 		})
 		cancel()
 		if err != nil {
-			return fmt.Errorf("refill: %w", err)
+			return explained("refill", err)
 		}
 	}
 	return nil

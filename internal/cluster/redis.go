@@ -67,8 +67,13 @@ func Open(o Options, log *slog.Logger) (*Redis, error) {
 		ReadyToTrip:  func(c gobreaker.Counts) bool { return c.ConsecutiveFailures >= tripAfter },
 		IsExcluded:   func(err error) bool { return errors.Is(err, errCaller) },
 		IsSuccessful: func(err error) bool { return err == nil || answered(err) },
-		OnStateChange: func(_ string, from, to gobreaker.State) {
-			log.Warn("calls to redis", "state", to.String(), "before", from.String())
+		OnStateChange: func(_ string, from, to gobreaker.State) { // not each try while it is open
+			switch {
+			case from == gobreaker.StateClosed:
+				log.Warn("calls to redis fail: they are refused at once until one succeeds")
+			case to == gobreaker.StateClosed:
+				log.Info("calls to redis succeed again")
+			}
 		},
 	})
 	return r, nil
@@ -123,7 +128,7 @@ func (r *Redis) call(ctx context.Context, what string, f func(context.Context) e
 	default:
 		done(err)
 	}
-	return fmt.Errorf("%s: %w: %w", what, ErrUnavailable, err)
+	return fmt.Errorf("%s: %w: %w", what, ErrUnavailable, reasoned{err})
 }
 
 func (r *Redis) key(kind, name string) string { return r.opts.Prefix + kind + name }
@@ -134,6 +139,9 @@ func (r *Redis) Health() Health {
 	r.health.Lock()
 	defer r.health.Unlock()
 	h := Health{LastAlive: r.alive}
+	if r.writeErr != nil && refused(r.writeErr) {
+		h.Refused = r.writeErr
+	}
 	switch {
 	case !r.inStep:
 		h.Err = r.feedErr
@@ -149,8 +157,10 @@ func (r *Redis) Health() Health {
 }
 
 // probe writes a short-lived key each second, so that a Redis that is read-only, full or gone is known before
-// somebody wants to sign in, and so that the breaker closes again without traffic.
+// a user wants to sign in, and so that the breaker closes again without traffic. Before the first success, and after each
+// failure, it tries every command that calls need: an ACL that lacks one is found before a user does.
 func (r *Redis) probe(ctx context.Context) {
+	tried := false
 	tick := time.NewTimer(0)
 	defer tick.Stop()
 	for {
@@ -162,17 +172,30 @@ func (r *Redis) probe(ctx context.Context) {
 		err := r.call(ctx, "probe redis", func(ctx context.Context) error {
 			return r.calls.Set(ctx, r.key("node:", r.opts.Node), "1", 5*time.Second).Err()
 		})
+		if err == nil && !tried {
+			err = r.tryCommands(ctx)
+		}
+		tried = err == nil
 		if ctx.Err() != nil {
 			return
 		}
-		r.health.Lock()
-		r.writeErr = err
-		r.health.Unlock()
+		r.noteProbe(err)
 		if err != nil {
 			tick.Reset(probeEvery / 4)
 			continue
 		}
 		tick.Reset(probeEvery)
+	}
+}
+
+// noteProbe keeps what the last probe found, and logs each trouble once.
+func (r *Redis) noteProbe(err error) {
+	r.health.Lock()
+	before := r.writeErr
+	r.writeErr = err
+	r.health.Unlock()
+	if err != nil && refused(err) && (before == nil || before.Error() != err.Error()) {
+		r.log.Warn("redis is in trouble", "server", r.opts.String(), "error", err)
 	}
 }
 

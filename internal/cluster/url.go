@@ -24,6 +24,7 @@ const (
 //
 //	redis://[user:password@]host[:6379][/db]
 //	rediss://...                                            the same over TLS
+//	redis+unix://[user:password@]/run/redis.sock[?db=1]      a socket of this machine
 //	redis+sentinel://[user:password@]host[:26379][,host...]/master[/db]
 //	redis+cluster://[user:password@]host[:6379][,host...]
 //
@@ -36,7 +37,7 @@ func ParseURL(raw string) (*Options, error) {
 	}
 	scheme, rest, ok := strings.Cut(raw, "://")
 	if !ok {
-		return nil, errors.New("redis url must begin with redis://, rediss://, redis+sentinel:// or redis+cluster://")
+		return nil, errors.New("redis url must begin with " + schemes)
 	}
 	o := &Options{}
 	secure := false
@@ -46,13 +47,15 @@ func ParseURL(raw string) (*Options, error) {
 		o.Mode = ModeSingle
 	case "rediss":
 		o.Mode, secure = ModeSingle, true
+	case "redis+unix":
+		return parseSocket(rest)
 	case "redis+sentinel", "rediss+sentinel":
 		o.Mode, port, secure = ModeSentinel, "26379", scheme[5] != '+'
 	case "redis+cluster", "rediss+cluster":
 		o.Mode, secure = ModeCluster, scheme[5] != '+'
 	default:
 		// Not repeated: a URL without a scheme may begin with its password.
-		return nil, errors.New("unknown scheme of redis url; use redis://, rediss://, redis+sentinel:// or redis+cluster://")
+		return nil, errors.New("unknown scheme of redis url; use " + schemes)
 	}
 	if strings.ContainsRune(rest, '#') {
 		return nil, errors.New("redis url has a fragment; write # in a password as %23")
@@ -74,19 +77,29 @@ func ParseURL(raw string) (*Options, error) {
 	return o, nil
 }
 
+const schemes = "redis://, rediss://, redis+unix://, redis+sentinel:// or redis+cluster://"
+
+// parseUser reads user:password.
+func (o *Options) parseUser(text string) error {
+	user, password, _ := strings.Cut(text, ":")
+	var err1, err2 error
+	o.username, err1 = url.PathUnescape(user)
+	o.password, err2 = url.PathUnescape(password)
+	if err1 != nil || err2 != nil {
+		return errors.New("user or password of redis url is not percent-encoded rightly")
+	}
+	if o.username != "" && o.password == "" {
+		return errors.New("redis url has a user without a password; a password alone is written :password@host")
+	}
+	return nil
+}
+
 func (o *Options) parseAuthority(authority, port string) error {
 	hosts := authority
 	if at := strings.LastIndexByte(authority, '@'); at >= 0 {
 		hosts = authority[at+1:]
-		user, password, _ := strings.Cut(authority[:at], ":")
-		var err1, err2 error
-		o.username, err1 = url.PathUnescape(user)
-		o.password, err2 = url.PathUnescape(password)
-		if err1 != nil || err2 != nil {
-			return errors.New("user or password of redis url is not percent-encoded rightly")
-		}
-		if o.username != "" && o.password == "" {
-			return errors.New("redis url has a user without a password; a password alone is written :password@host")
+		if err := o.parseUser(authority[:at]); err != nil {
+			return err
 		}
 	}
 	for _, host := range strings.Split(hosts, ",") {
@@ -161,8 +174,8 @@ func (o *Options) parseQuery(query string, secure bool) error {
 	config := &tls.Config{MinVersion: tls.VersionTLS12}
 	custom := false
 	for name, v := range values {
-		if len(v) != 1 || v[0] == "" {
-			return fmt.Errorf("redis url parameter %q must stand once, with a value", name)
+		if len(v) != 1 || v[0] == "" { // not named: it may be the rest of a password
+			return errors.New("each parameter of redis url is there once, with a value")
 		}
 		switch name {
 		case "tls":

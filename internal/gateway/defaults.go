@@ -20,6 +20,7 @@ import (
 	"github.com/truxeio/caddy-truxe/internal/mail"
 	"github.com/truxeio/caddy-truxe/internal/portal/view"
 	"github.com/truxeio/caddy-truxe/internal/secret"
+	"github.com/truxeio/caddy-truxe/internal/store"
 	"github.com/truxeio/caddy-truxe/internal/token"
 )
 
@@ -91,9 +92,12 @@ func Check(c Config) error {
 		return fmt.Errorf("path %q must begin with / and not end with it, for example /.truxe", c.Path)
 	}
 	if c.Storage.Driver != "sqlite" && c.Storage.Driver != "postgres" {
-		return fmt.Errorf("unknown storage %q; use sqlite or postgres", c.Storage.Driver)
+		return errors.New("unknown storage; use sqlite or postgres")
 	}
 	if c.Storage.Driver == "postgres" {
+		if _, err := store.ParseDSN(c.Storage.DSN); err != nil {
+			return fmt.Errorf("storage postgres: %w", err)
+		}
 		switch { // many nodes need all three lines
 		case len(c.EncryptionKeys) == 0:
 			return errors.New("storage postgres needs a common encryption_key; make one with: caddy truxe keys new-secret")
@@ -124,9 +128,6 @@ func Check(c Config) error {
 		if _, err := token.ImportKey(c.JWT.PrivateKey); err != nil {
 			return fmt.Errorf("jwt private_key: %w", err)
 		}
-	}
-	if _, err := trusted(c); err != nil {
-		return err
 	}
 	if c.Session.Idle > c.Session.Max {
 		return errors.New("session idle is longer than session max; lower it or raise max")

@@ -292,7 +292,11 @@ func (e *Engine) count() {
 func (e *Engine) health() map[string]bool {
 	ctx, cancel := context.WithTimeout(context.Background(), time.Second)
 	defer cancel()
-	return map[string]bool{"store": e.store.Ping(ctx) == nil, "revocations": e.revoked.Ready(), "audit": e.audit.Health() == nil}
+	h := map[string]bool{"store": e.store.Ping(ctx) == nil, "revocations": e.revoked.Ready(), "audit": e.audit.Health() == nil}
+	if e.cfg.Redis.URL != "" {
+		h["redis"] = e.cluster.Health().Refused == nil
+	}
+	return h
 }
 
 // Close ends the background work, drains the audit log and closes all connections.

@@ -42,7 +42,7 @@ func readMark(ctx context.Context, st *store.Store) (text string, until time.Tim
 // mark takes the mark over from the process before, for whose end it waits: until the mark is given back, or is not
 // renewed for its lifetime. A process of this machine that holds no lock any more has ended.
 func (c *claim) mark(ctx context.Context, st *store.Store, cfg Config) error {
-	if !c.alone || c.marked {
+	if !c.alone || c.isMarked() {
 		return nil
 	}
 	var last string
@@ -89,6 +89,12 @@ func (c *claim) markFirst(ctx context.Context, st *store.Store, cfg Config) erro
 	return nil
 }
 
+func (c *claim) isMarked() bool {
+	claims.Lock()
+	defer claims.Unlock()
+	return c.marked
+}
+
 // hold renews the mark. Where there are no locks, a process that was stopped for long can find that another has taken the
 // store over; it then follows the feed no more, and so refuses what needs it (R1).
 func (e *Engine) hold(ctx context.Context) {
@@ -112,7 +118,7 @@ func (e *Engine) release() {
 	if e.claim == nil {
 		return
 	}
-	if e.store != nil && e.claim.alone && e.claim.marked && e.claim.lastAlone() {
+	if e.store != nil && e.claim.alone && e.claim.isMarked() && e.claim.lastAlone() {
 		ctx, cancel := context.WithTimeout(context.Background(), time.Second)
 		defer cancel()
 		_ = e.store.SetMeta(ctx, holderKey, "0")

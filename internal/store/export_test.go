@@ -53,3 +53,14 @@ func Setting(t testing.TB, s *Store, name string) (value string) {
 	}
 	return value
 }
+
+// EndConnections has the server end every connection but the one that asks.
+func EndConnections(t testing.TB, s *Store) {
+	t.Helper()
+	if _, err := s.write.Exec("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()"); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// OpenConnections is how many connections the pool has.
+func OpenConnections(s *Store) int { return s.open() }

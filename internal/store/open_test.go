@@ -204,7 +204,7 @@ func TestFileThatCannotBeWrittenIsRefused(t *testing.T) {
 	storetest.Open(t, cfg)
 	refuses(t, store.Config{Driver: "sqlite", DSN: t.TempDir()}, "directory")
 	refuses(t, store.Config{Driver: "sqlite"}, "path")
-	refuses(t, store.Config{Driver: "mysql", DSN: "x"}, "mysql")
+	refuses(t, store.Config{Driver: "mysql", DSN: "x"}, "sqlite or postgres")
 }
 
 // FAULTS 12: with a full disk what writes is unavailable, what reads goes on, and room ends it.

@@ -21,7 +21,7 @@ const checkLimit = 2 * time.Second
 
 func (s *Store) openSQLite(ctx context.Context, cfg Config) error {
 	path, err := filepath.Abs(cfg.DSN)
-	if err != nil || cfg.DSN == "" {
+	if err != nil || cfg.DSN == "" || strings.Contains(cfg.DSN, "://") {
 		return fmt.Errorf("storage sqlite needs the path of a file")
 	}
 	if err := s.prepareFile(path); err != nil {
@@ -42,7 +42,24 @@ func (s *Store) openSQLite(ctx context.Context, cfg Config) error {
 	if err := s.check(ctx, path); err != nil {
 		return err
 	}
-	return s.migrateSQLite(ctx)
+	if err := s.migrateSQLite(ctx); err != nil {
+		return err
+	}
+	return openAll(ctx, s.read, readers)
+}
+
+// openAll opens every connection of a pool, so that the first callers find them.
+func openAll(ctx context.Context, db *sql.DB, n int) error {
+	ctx, cancel := context.WithTimeout(ctx, checkLimit)
+	defer cancel()
+	for range n {
+		conn, err := db.Conn(ctx)
+		if err != nil {
+			return fmt.Errorf("open the database for reading: %w", err)
+		}
+		defer conn.Close() // together at the end: one that is given back is handed out again
+	}
+	return nil
 }
 
 // prepareFile makes folder and file readable by their owner alone before SQLite would make them with the umask.

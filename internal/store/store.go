@@ -4,7 +4,6 @@ import (
 	"context"
 	"database/sql"
 	"errors"
-	"fmt"
 	"log/slog"
 	"time"
 
@@ -58,7 +57,7 @@ func Open(ctx context.Context, cfg Config) (*Store, error) {
 	case "postgres":
 		err = s.openPostgres(ctx, cfg)
 	default:
-		return nil, fmt.Errorf("unknown database driver %q; it is sqlite or postgres", cfg.Driver)
+		return nil, errors.New("unknown kind of database; use sqlite or postgres")
 	}
 	if err == nil {
 		err = s.checkTables(ctx)

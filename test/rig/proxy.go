@@ -14,6 +14,7 @@ type ProxyServer struct {
 
 	mu     sync.Mutex
 	delay  time.Duration
+	opens  time.Duration
 	frozen bool
 	refuse bool
 	conns  map[net.Conn]bool
@@ -48,6 +49,9 @@ func (p *ProxyServer) Addr() string { return p.listener.Addr().String() }
 // Delay holds every piece of data back for d, in both directions.
 func (p *ProxyServer) Delay(d time.Duration) { p.set(func() { p.delay = d }) }
 
+// DelayOpen holds new connections back for d; those that are open are not slowed.
+func (p *ProxyServer) DelayOpen(d time.Duration) { p.set(func() { p.opens = d }) }
+
 // Freeze lets nothing through and closes nothing: a black hole. New connections are accepted and hang.
 func (p *ProxyServer) Freeze() { p.set(func() { p.frozen = true }) }
 
@@ -60,8 +64,10 @@ func (p *ProxyServer) Drop() {
 	p.Cut()
 }
 
-// Heal ends Drop, Freeze and Delay.
-func (p *ProxyServer) Heal() { p.set(func() { p.refuse, p.frozen, p.delay = false, false, 0 }) }
+// Heal ends Drop, Freeze, Delay and DelayOpen.
+func (p *ProxyServer) Heal() {
+	p.set(func() { p.refuse, p.frozen, p.delay, p.opens = false, false, 0, 0 })
+}
 
 // Cut closes the connections of this moment; new ones are served.
 func (p *ProxyServer) Cut() {
@@ -85,23 +91,28 @@ func (p *ProxyServer) accept() {
 		if err != nil {
 			return
 		}
-		p.mu.Lock()
-		refuse := p.refuse
-		p.mu.Unlock()
-		server, err := net.Dial("tcp", p.target)
-		if refuse || err != nil {
-			_ = client.Close()
-			if err == nil {
-				_ = server.Close()
-			}
-			continue
-		}
-		p.mu.Lock()
-		p.conns[client], p.conns[server] = true, true
-		p.mu.Unlock()
-		go p.pipe(client, server)
-		go p.pipe(server, client)
+		go p.connect(client)
 	}
+}
+
+func (p *ProxyServer) connect(client net.Conn) {
+	p.mu.Lock()
+	refuse, opens := p.refuse, p.opens
+	p.mu.Unlock()
+	time.Sleep(opens)
+	server, err := net.Dial("tcp", p.target)
+	if refuse || err != nil {
+		_ = client.Close()
+		if err == nil {
+			_ = server.Close()
+		}
+		return
+	}
+	p.mu.Lock()
+	p.conns[client], p.conns[server] = true, true
+	p.mu.Unlock()
+	go p.pipe(client, server)
+	p.pipe(server, client)
 }
 
 // pipe copies one direction until either side ends; then both do.
