@@ -18,7 +18,7 @@ func adaptText(text string) (string, error) {
 func TestDirectiveBecomesItsHandlersBeforeTheProxy(t *testing.T) {
 	for text, want := range map[string][]string{
 		"app.test {\n\ttruxe\n\treverse_proxy localhost:3000\n}":                           {`"handler":"truxe_portal"`, `"handler":"truxe_gate"`, `"handler":"reverse_proxy"`},
-		"app.test {\n\ttruxe /a/*\n\treverse_proxy localhost:3000\n}":                      {`"handler":"truxe_portal"`, `"strip_only":true`, `"path":["/a/*"]`, `"handler":"reverse_proxy"`},
+		"app.test {\n\ttruxe /a/*\n\treverse_proxy localhost:3000\n}":                      {`"handler":"truxe_portal"`, `"match":[{"path":["/a/*"]}]`, `"handler":"reverse_proxy"`},
 		"auth.test {\n\ttruxe portal\n}":                                                   {`"handler":"truxe_portal","only":true`},
 		"v.test {\n\ttruxe forward_auth {\n\t\thosts a.test\n\t}\n}":                       {`"handler":"truxe_forward_auth","hosts":["a.test"]`, `"only":true`},
 		"{\n\ttruxe {\n\t\tportal auth.test\n\t\tsession {\n\t\t\tidle 30m\n\t\t}\n\t}\n}": {`"truxe":{"portal":"auth.test","session":{"idle":1800000000000}}`},

@@ -10,6 +10,7 @@ import (
 	"github.com/caddyserver/caddy/v2/caddyconfig/httpcaddyfile"
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
 
+	"github.com/truxeio/caddy-truxe/internal/gate"
 	"github.com/truxeio/caddy-truxe/internal/nearest"
 )
 
@@ -23,10 +24,11 @@ func init() {
 //
 //	truxe [<matcher>] { <site options> }
 //	truxe portal
-//	truxe forward_auth { hosts <host...> ; <site options> }
+//	truxe forward_auth { hosts <host...> ; from <proxy> ; <site options> }
 //
 // The gateway's own pages and the removal of forged identity headers hold for the whole site, whatever the matcher:
-// a request outside it is not judged, yet it must not smuggle an identity to the app either (CADDY-FACTS section 2).
+// a request outside it is not judged, yet it must not smuggle an identity to the app either (CADDY-FACTS section 2). So the
+// handler has the matcher, and not the route that it is in.
 func parseDirective(h httpcaddyfile.Helper) ([]httpcaddyfile.ConfigValue, error) {
 	if !h.Next() {
 		return nil, h.ArgErr()
@@ -52,14 +54,11 @@ func parseDirective(h httpcaddyfile.Helper) ([]httpcaddyfile.ConfigValue, error)
 		if err := readBlock(h.Dispenser, "option", site.words(h.Dispenser)); err != nil {
 			return nil, err
 		}
-		if matcher == nil {
-			return route(&Portal{}, &Gate{Site: site}), nil
+		judge := &Gate{Site: site}
+		if matcher != nil {
+			judge.MatcherSetsRaw = caddyhttp.RawMatcherSets{matcher}
 		}
-		inner := caddyhttp.Route{
-			MatcherSetsRaw: caddyhttp.RawMatcherSets{matcher},
-			HandlersRaw:    []json.RawMessage{handlerJSON(&Gate{Site: site})},
-		}
-		return route(&Portal{}, &Gate{StripOnly: true, Site: site}, &caddyhttp.Subroute{Routes: caddyhttp.RouteList{inner}}), nil
+		return route(&Portal{}, judge), nil
 	case "portal":
 		if err := readBlock(h.Dispenser, "option of truxe portal", words{}); err != nil {
 			return nil, err
@@ -69,6 +68,7 @@ func parseDirective(h httpcaddyfile.Helper) ([]httpcaddyfile.ConfigValue, error)
 		fa := &ForwardAuth{}
 		w := site.words(h.Dispenser)
 		w["hosts"] = func() error { return someArgs(h.Dispenser, &fa.Hosts) }
+		w["from"] = func() error { return choice(h.Dispenser, &fa.From, gate.Proxies...) }
 		for _, word := range []string{"rate_limit", "security_headers", "preflight"} {
 			delete(w, word) // these act on the app's answers, which the other proxy sends
 		}

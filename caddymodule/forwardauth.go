@@ -13,13 +13,17 @@ func init() {
 	caddy.RegisterModule(new(ForwardAuth))
 }
 
-// ForwardAuth answers the sub-requests of nginx, Traefik, HAProxy, Envoy or another Caddy at `/.truxe/forward-auth`:
-// 200 with the identity headers, a redirect to the login page, 401 or 403. What those proxies say of the original
+// ForwardAuth answers the sub-requests of nginx, Traefik, HAProxy, Envoy or another Caddy at `/.truxe/forward-auth` and
+// `/.truxe/ext-authz/`: 200 with the identity headers, a redirect to the login page, 401 or 403. What those proxies say of the original
 // request is believed only from Caddy's `trusted_proxies`, and only for the hosts named here.
 type ForwardAuth struct {
 	Site
 	// The hosts that the other proxy protects.
 	Hosts []string `json:"hosts"`
+	// The proxy that asks: nginx, traefik, caddy, haproxy or envoy. Only headers that this proxy sets describe the original
+	// request; the others are a visitor's text. Default: the one kind of headers that is present; a request with both kinds
+	// is refused.
+	From string `json:"from,omitempty"`
 
 	app  *App
 	site *gate.Site
@@ -40,7 +44,7 @@ func (f *ForwardAuth) Provision(ctx caddy.Context) error {
 	if err != nil {
 		return err
 	}
-	cfg.ForwardHosts = f.Hosts
+	cfg.ForwardHosts, cfg.ForwardFrom = f.Hosts, f.From
 	f.site, err = gate.CompileSite(cfg, f.app.rules)
 	f.app.forwards = append(f.app.forwards, f)
 	return err
@@ -48,7 +52,8 @@ func (f *ForwardAuth) Provision(ctx caddy.Context) error {
 
 // ServeHTTP answers one sub-request.
 func (f *ForwardAuth) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyhttp.Handler) error {
-	if r.URL.Path != f.app.config.Base()+"/forward-auth" {
+	question, ok := gate.QuestionOf(f.app.config.Base(), r)
+	if !ok {
 		return next.ServeHTTP(w, r)
 	}
 	gate.OwnAnswer(r)
@@ -57,7 +62,7 @@ func (f *ForwardAuth) ServeHTTP(w http.ResponseWriter, r *http.Request, next cad
 		gate.WriteUnavailable(w)
 		return nil
 	}
-	gw.Gate().ServeForwardAuth(w, r, f.site, clientOf(r))
+	gw.Gate().ServeForwardAuth(w, r, f.site, question, clientOf(r))
 	return nil
 }
 

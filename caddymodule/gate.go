@@ -22,11 +22,13 @@ func init() {
 // page, with 401 or with 403. The request that it judges is the one that is proxied.
 type Gate struct {
 	Site
-	// Only remove what claims to be an identity, judge nothing. Set for the requests outside the directive's matcher.
-	StripOnly bool `json:"strip_only,omitempty"`
+	// Which requests are judged. Default: all. From the others only what claims to be an identity is removed. A request is
+	// judged if its path, in any way that servers are known to read it, matches; one whose path is ambiguous is refused.
+	MatcherSetsRaw caddyhttp.RawMatcherSets `json:"match,omitempty" caddy:"namespace=http.matchers"`
 
-	app  *App
-	site *gate.Site
+	app      *App
+	site     *gate.Site
+	matchers caddyhttp.MatcherSets
 }
 
 // CaddyModule names the handler.
@@ -44,14 +46,24 @@ func (g *Gate) Provision(ctx caddy.Context) error {
 	if err != nil {
 		return err
 	}
-	g.site, err = gate.CompileSite(cfg, g.app.rules)
-	return err
+	if g.site, err = gate.CompileSite(cfg, g.app.rules); err != nil || len(g.MatcherSetsRaw) == 0 {
+		return err
+	}
+	sets, err := ctx.LoadModule(g, "MatcherSetsRaw")
+	if err != nil {
+		return err
+	}
+	return g.matchers.FromInterface(sets)
 }
 
 // ServeHTTP judges one request.
 func (g *Gate) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyhttp.Handler) error {
 	if re := rehearsalOf(r); re != nil {
-		if g.StripOnly {
+		covered, err := g.covers(w, r)
+		if err != nil {
+			return err
+		}
+		if !covered {
 			re.passed()
 			return next.ServeHTTP(w, r)
 		}
@@ -59,12 +71,22 @@ func (g *Gate) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyhttp.
 	}
 	gw := g.app.gateway()
 	if gw == nil { // http may start before us, or our Start is still waiting for the database
-		return gate.ServeUnavailable(w, r, g.site, clientOf(r), g.StripOnly, next)
+		return gate.ServeUnavailable(w, r, g.site, clientOf(r), g.covers, next)
 	}
-	if g.StripOnly {
-		return gw.Gate().Strip(w, r, g.site, next)
+	if len(g.matchers) == 0 {
+		return gw.Gate().Serve(w, r, g.site, clientOf(r), next, announce)
 	}
-	return gw.Gate().Serve(w, r, g.site, clientOf(r), next, announce)
+	// matchers see what the app would: a token of ours is no Authorization header of the app's
+	return gw.Gate().Strip(w, r, g.site, caddyhttp.HandlerFunc(func(w http.ResponseWriter, r *http.Request) error {
+		covered, err := g.covers(w, r)
+		switch {
+		case err != nil:
+			return err
+		case covered:
+			return gw.Gate().Serve(w, r, g.site, clientOf(r), next, announce)
+		}
+		return next.ServeHTTP(w, r)
+	}))
 }
 
 // announce fills the placeholders of CONTRACT section 2. {http.auth.user.id} also becomes user_id of the access log.

@@ -100,7 +100,7 @@ func (w *siteWalk) handlers(raws []json.RawMessage, hosts []string) {
 		var h struct {
 			Handler     string      `json:"handler"`
 			Routes      []jsonRoute `json:"routes"`
-			StripOnly   bool        `json:"strip_only"`
+			Match       []hostMatch `json:"match"`
 			Hosts       []string    `json:"hosts"`
 			BehindProxy bool        `json:"behind_proxy"`
 			App         *AppLabel   `json:"app"`
@@ -111,11 +111,7 @@ func (w *siteWalk) handlers(raws []json.RawMessage, hosts []string) {
 		}
 		for _, r := range h.Routes {
 			inner := hosts
-			var named []string
-			for _, set := range r.Match {
-				named = append(named, set.Host...)
-			}
-			if len(named) > 0 {
+			if named := hostsOf(r.Match); len(named) > 0 {
 				inner = named
 			}
 			w.handlers(r.Handle, inner)
@@ -124,13 +120,16 @@ func (w *siteWalk) handlers(raws []json.RawMessage, hosts []string) {
 			continue
 		}
 		at := hosts
+		if named := hostsOf(h.Match); len(named) > 0 { // the directive's own matcher
+			at = named
+		}
 		if len(at) == 0 {
 			at = []string{""}
 		}
 		for _, host := range at {
 			var gates []foundGate
 			var site Site
-			if h.Handler != "truxe_portal" && !h.StripOnly && json.Unmarshal(raw, &site) == nil {
+			if h.Handler != "truxe_portal" && json.Unmarshal(raw, &site) == nil {
 				gates = []foundGate{{site, h.Hosts}}
 			}
 			w.add(foundSite{gates: gates, host: strings.ToLower(host), handlers: []string{h.Handler}, behindProxy: h.BehindProxy,
@@ -140,10 +139,19 @@ func (w *siteWalk) handlers(raws []json.RawMessage, hosts []string) {
 }
 
 type jsonRoute struct {
-	Match []struct {
-		Host []string `json:"host"`
-	} `json:"match"`
+	Match  []hostMatch       `json:"match"`
 	Handle []json.RawMessage `json:"handle"`
+}
+
+type hostMatch struct {
+	Host []string `json:"host"`
+}
+
+func hostsOf(sets []hostMatch) (hosts []string) {
+	for _, set := range sets {
+		hosts = append(hosts, set.Host...)
+	}
+	return hosts
 }
 
 func (w *siteWalk) add(s foundSite) {

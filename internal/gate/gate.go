@@ -21,6 +21,9 @@ type Next interface {
 	ServeHTTP(http.ResponseWriter, *http.Request) error
 }
 
+// Covers reports whether a directive judges a request; its matcher is the server's in front.
+type Covers func(http.ResponseWriter, *http.Request) (bool, error)
+
 // Client is who sent the request.
 type Client = authn.Client
 

@@ -11,6 +11,7 @@ import (
 	"sync"
 	"sync/atomic"
 
+	"github.com/truxeio/caddy-truxe/internal/identityheader"
 	"github.com/truxeio/caddy-truxe/internal/nearest"
 	"github.com/truxeio/caddy-truxe/internal/policy"
 )
@@ -30,8 +31,9 @@ type Policies interface {
 type Rules struct {
 	mu      sync.Mutex // of changes
 	sites   []SiteConfig
-	names   []string         // of them
-	hosts   map[string][]int // the sites at a folded host; "" for those without a host name
+	names   []string              // of them
+	hosts   map[string][]int      // the sites at a folded host; "" for those without a host name
+	owned   *identityheader.Owned // the header names of all sites; nil until the first one is compiled
 	current atomic.Pointer[rulebook]
 }
 
@@ -46,6 +48,17 @@ func NewRules(p Policies) *Rules {
 	r := &Rules{}
 	r.current.Store(&rulebook{policies: p})
 	return r
+}
+
+// headers compiles what one site's app gets. The names that it sets are removed from the requests of every site: one app may
+// be reached through several directives (HD-01).
+func (r *Rules) headers(c identityheader.Config) (*identityheader.Set, error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.owned == nil {
+		r.owned = identityheader.NewOwned()
+	}
+	return identityheader.Compile(c, r.owned)
 }
 
 // RoleModel is what the files say of roles; nil: nothing.

@@ -217,14 +217,18 @@ func (g *Gate) underLimit(w http.ResponseWriter, r *http.Request, s *Site, c Cli
 }
 
 // ServeUnavailable stands in for the gate until the engine runs: public paths are served without an identity,
-// everything else is 503 (R1). stripOnly: the request is outside the directive's matcher, so it is not judged.
-func ServeUnavailable(w http.ResponseWriter, r *http.Request, s *Site, c Client, stripOnly bool, next Next) error {
+// everything else is 503 (R1). Requests that the directive's matcher does not cover are not judged.
+func ServeUnavailable(w http.ResponseWriter, r *http.Request, s *Site, c Client, covers Covers, next Next) error {
 	s.clean(r)
+	stripCookies(r.Header)
+	covered, err := covers(w, r)
+	if err != nil {
+		return err
+	}
 	request, code, _ := requestOf(r)
 	request.Addr, request.Now = s.visitorAddress(r, c), time.Now()
-	if code == "" && len(r.Header["Authorization"]) == 0 && (stripOnly || s.set().Decide(request, nil).Public) {
-		stripCookies(r.Header)
-		answer := &response{ResponseWriter: w, harden: s.cfg.SecurityHeaders && !stripOnly, https: sendsHSTS(r, c)}
+	if code == "" && len(r.Header["Authorization"]) == 0 && (!covered || s.set().Decide(request, nil).Public) {
+		answer := &response{ResponseWriter: w, harden: s.cfg.SecurityHeaders && covered, https: sendsHSTS(r, c)}
 		defer answer.settle()
 		return next.ServeHTTP(answer, r)
 	}

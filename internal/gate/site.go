@@ -29,6 +29,7 @@ type SiteConfig struct {
 	RateLimit       *RateLimit
 	AppName         string
 	ForwardHosts    []string // forward_auth only
+	ForwardFrom     string   // forward_auth only: whose headers are believed, one of Proxies; "" is whichever kind is present alone
 }
 
 // Require is one `require` line: factors of the person, or networks of the request.
@@ -54,13 +55,14 @@ type Site struct {
 	limit    *ratelimit.Site
 	cfg      SiteConfig
 	forwards map[string]bool
+	from     string
 }
 
 // CompileSite checks and compiles, and enters the site into the rules. It does no I/O.
 func CompileSite(c SiteConfig, rules *Rules) (*Site, error) {
 	s := &Site{cfg: c, rules: rules, name: c.name()}
 	var err error
-	if s.headers, err = identityheader.Compile(c.Headers); err != nil {
+	if s.headers, err = rules.headers(c.Headers); err != nil {
 		return nil, err
 	}
 	if s.number, err = rules.add(c); err != nil {
@@ -74,6 +76,10 @@ func CompileSite(c SiteConfig, rules *Rules) (*Site, error) {
 	if l := c.RateLimit; l != nil {
 		s.limit = ratelimit.NewSite(ratelimit.Rate{Events: l.Events, Window: l.Window})
 	}
+	if err := CheckProxy(c.ForwardFrom); err != nil {
+		return nil, err
+	}
+	s.from = c.ForwardFrom
 	if len(c.ForwardHosts) > 0 {
 		s.forwards = map[string]bool{}
 		for _, h := range c.ForwardHosts {

@@ -31,7 +31,7 @@ func TestWarmPathStaysWithinItsAllocations(t *testing.T) {
 			t.Errorf("%s: %v allocations, at most %v", name, n, c.most)
 		}
 	}
-	plain, err := Compile(Config{})
+	plain, err := compileAlone(Config{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -52,7 +52,7 @@ func BenchmarkStripNothing(b *testing.B) {
 }
 
 func BenchmarkApply(b *testing.B) {
-	s, err := Compile(Config{})
+	s, err := compileAlone(Config{})
 	if err != nil {
 		b.Fatal(err)
 	}

@@ -34,29 +34,6 @@ func fold(name string) string {
 	return string(b)
 }
 
-func (s *Set) own(name string) {
-	folded := fold(name)
-	s.owned[folded] = true
-	s.first[folded[0]] = true
-	s.minLen, s.maxLen = min(s.minLen, len(folded)), max(s.maxLen, len(folded))
-}
-
-// Owns tells whether a header name is ours in any spelling. Names that begin with X-Truxe- always are.
-func (s *Set) Owns(name string) bool {
-	if len(name) < len(ownPrefix) && len(name) < s.minLen || !s.first[foldTable[name[0]]] {
-		return false
-	}
-	var buf [longestName]byte
-	n := min(len(name), longestName)
-	for i := range n {
-		buf[i] = foldTable[name[i]]
-	}
-	if n >= len(ownPrefix) && string(buf[:len(ownPrefix)]) == ownPrefix {
-		return true
-	}
-	return n == len(name) && n >= s.minLen && n <= s.maxLen && s.owned[string(buf[:n])]
-}
-
 // steering are the names, folded, that move the connection or the message, carry the app's own credentials, or tell
 // the upstream about the network. Owning one would take it from every request.
 var steering = strings.Fields(`HOST COOKIE SET_COOKIE AUTHORIZATION WWW_AUTHENTICATE AUTHENTICATION_INFO

@@ -50,18 +50,11 @@ type field struct {
 type Set struct {
 	fields    []field
 	assertion bool
-	owned     map[string]bool // folded names that clients may not send
-	first     [256]bool       // first bytes of owned names, folded: a cheap test before the map
-	minLen    int
-	maxLen    int
 }
 
-// Compile checks names and templates.
-func Compile(c Config) (*Set, error) {
-	s := &Set{owned: map[string]bool{}, minLen: 1 << 10, assertion: c.Assertion}
-	for _, name := range []string{User, Name, Email, Groups, UserID, Session, AMR, Assertion} {
-		s.own(name)
-	}
+// Compile checks names and templates, and adds the names to those that clients may not send.
+func Compile(c Config, owned *Owned) (*Set, error) {
+	s := &Set{assertion: c.Assertion}
 	list := ourOwn
 	if c.Preset != "" {
 		var ok bool
@@ -70,7 +63,7 @@ func Compile(c Config) (*Set, error) {
 		}
 	}
 	for _, f := range list {
-		s.own(f.name)
+		owned.add(f.name)
 		if !c.None {
 			s.fields = append(s.fields, field{textproto.CanonicalMIMEHeaderKey(f.name), template{single: f.value}})
 		}
@@ -87,6 +80,7 @@ func Compile(c Config) (*Set, error) {
 		if err := s.add(f); err != nil {
 			return nil, err
 		}
+		owned.add(f.Name)
 	}
 	return s, nil
 }
@@ -96,7 +90,6 @@ func (s *Set) add(c Custom) error {
 	if err != nil {
 		return fmt.Errorf("header %s: %w", c.Name, err)
 	}
-	s.own(c.Name)
 	f := field{textproto.CanonicalMIMEHeaderKey(c.Name), t}
 	for i := range s.fields {
 		if fold(s.fields[i].name) == fold(f.name) {
@@ -113,15 +106,6 @@ func (s *Set) WantsAssertion() bool { return s.assertion }
 
 // SetAssertion sets the signed assertion.
 func (s *Set) SetAssertion(h http.Header, jwt string) { h[Assertion] = []string{jwt} }
-
-// Strip removes what a client may not send. It allocates nothing.
-func (s *Set) Strip(h http.Header) {
-	for name := range h {
-		if s.Owns(name) {
-			delete(h, name)
-		}
-	}
-}
 
 // Apply sets the headers that have a value, at the cost of one allocation. One that a person has no value for is left
 // out: nothing of the client's is there after Strip, and apps then fall back as they do without a gateway.

@@ -15,7 +15,7 @@ import (
 // HD-01 any spelling that CGI or PHP reads as one of ours is removed; every other header survives byte by byte.
 func TestAnySpellingOfOursIsRemovedAndNothingElse(t *testing.T) {
 	s := site(t)
-	names := slices.Collect(maps.Keys(s.owned))
+	names := slices.Collect(maps.Keys(s.folded))
 	slices.Sort(names)
 	rapid.Check(t, func(t *rapid.T) {
 		spelled := []byte(rapid.SampledFrom(names).Draw(t, "name"))
@@ -42,7 +42,7 @@ func TestAnySpellingOfOursIsRemovedAndNothingElse(t *testing.T) {
 
 // HD-01 `headers none` sets nothing and still refuses every name that is or could be ours.
 func TestHeadersNoneStillStrips(t *testing.T) {
-	s, err := Compile(Config{None: true, Preset: "grafana"})
+	s, err := compileAlone(Config{None: true, Preset: "grafana"})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -60,7 +60,7 @@ func TestHeadersNoneStillStrips(t *testing.T) {
 
 // CONTRACT section 4: the default set.
 func TestUpstreamLearnsWhoItIs(t *testing.T) {
-	s, err := Compile(Config{})
+	s, err := compileAlone(Config{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -129,7 +129,7 @@ func TestEditingOneRequestsHeaderLeavesTheOthers(t *testing.T) {
 
 // HD-06 a forward-auth 200 has every header, empty where there is none.
 func TestEmptySetHasEveryHeader(t *testing.T) {
-	s, err := Compile(Config{Assertion: true, Custom: []Custom{{"X-Auth-User", "id:{http.auth.user.id}"}}})
+	s, err := compileAlone(Config{Assertion: true, Custom: []Custom{{"X-Auth-User", "id:{http.auth.user.id}"}}})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -152,11 +152,11 @@ func TestEmptySetHasEveryHeader(t *testing.T) {
 // A template takes the listed placeholders only, and never expands what a value says (GHSA-j8px-rmrx-76h9).
 func TestTemplatesExpandOnlyOurPlaceholders(t *testing.T) {
 	for _, bad := range []string{"{env.HOME}", "{file./etc/passwd}", "{http.auth.user}", "{http.auth.user.nam}", "{http.auth.candidate.id}", "{", "a{b", "}", "x\ny", "ü", "{http.truxe.amr}", strings.Repeat("a", 2000)} {
-		if _, err := Compile(Config{Custom: []Custom{{"X-A", bad}}}); err == nil {
+		if _, err := compileAlone(Config{Custom: []Custom{{"X-A", bad}}}); err == nil {
 			t.Errorf("%q is accepted", bad)
 		}
 	}
-	s, err := Compile(Config{None: true, Custom: []Custom{{"X-A", "<{http.auth.user.name}|{http.auth.user.display_name}|{http.auth.user.email}|{http.auth.user.roles}|{http.truxe.session}>"}, {"X-B", ""}, {"X-C", "fixed"}}})
+	s, err := compileAlone(Config{None: true, Custom: []Custom{{"X-A", "<{http.auth.user.name}|{http.auth.user.display_name}|{http.auth.user.email}|{http.auth.user.roles}|{http.truxe.session}>"}, {"X-B", ""}, {"X-C", "fixed"}}})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -165,14 +165,14 @@ func TestTemplatesExpandOnlyOurPlaceholders(t *testing.T) {
 	if got := h.Get("X-A"); got != "<{env.HOME}|{http.auth.user.name}||r|s>" || h.Get("X-C") != "fixed" || h["X-B"] != nil {
 		t.Errorf("%q", h)
 	}
-	if _, err := Compile(Config{Custom: []Custom{{"X-A", "{http.auth.user.nmae}"}}}); err == nil || !strings.Contains(err.Error(), `"http.auth.user.name"`) {
+	if _, err := compileAlone(Config{Custom: []Custom{{"X-A", "{http.auth.user.nmae}"}}}); err == nil || !strings.Contains(err.Error(), `"http.auth.user.name"`) {
 		t.Errorf("no hint: %v", err)
 	}
 }
 
 // A person without a display name: the header is left out, and a client cannot fill the gap.
 func TestForgedHeaderDoesNotFillTheGapOfAnEmptyValue(t *testing.T) {
-	s, err := Compile(Config{})
+	s, err := compileAlone(Config{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -188,19 +188,19 @@ func TestForgedHeaderDoesNotFillTheGapOfAnEmptyValue(t *testing.T) {
 func TestConfiguredNamesAreChecked(t *testing.T) {
 	for _, bad := range []string{"", "a b", "a:b", "ü", "a\x00", "-", "Host", "cookie", "AUTHORIZATION", "Set_Cookie", "connection", "Transfer-Encoding", "Content.Length", "TE",
 		"Upgrade", "Keep-Alive", "Proxy-Authorization", "Sec-Fetch-Mode", "X-Forwarded-For", "X-Original-URL", "X-Truxe-Mine", "x_truxe_user_id", strings.Repeat("a", 65)} {
-		if _, err := Compile(Config{Custom: []Custom{{bad, "x"}}}); err == nil {
+		if _, err := compileAlone(Config{Custom: []Custom{{bad, "x"}}}); err == nil {
 			t.Errorf("%q is accepted", bad)
 		}
 	}
 	for _, good := range []string{"X-WEBAUTH-USER", "REMOTE_USER", "x.user", "X-Forwarded-User", "U", strings.Repeat("a", 64)} {
-		if _, err := Compile(Config{Custom: []Custom{{good, "x"}}}); err != nil {
+		if _, err := compileAlone(Config{Custom: []Custom{{good, "x"}}}); err != nil {
 			t.Errorf("%q: %v", good, err)
 		}
 	}
-	if _, err := Compile(Config{Custom: []Custom{{"X-User", "1"}, {"x_user", "2"}}}); err == nil {
+	if _, err := compileAlone(Config{Custom: []Custom{{"X-User", "1"}, {"x_user", "2"}}}); err == nil {
 		t.Error("one header twice is accepted")
 	}
-	s, err := Compile(Config{Custom: []Custom{{"remote_user", "{http.auth.user.email}"}}})
+	s, err := compileAlone(Config{Custom: []Custom{{"remote_user", "{http.auth.user.email}"}}})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -221,7 +221,7 @@ func TestPresetsSpeakEachAppsNames(t *testing.T) {
 		"oauth2-proxy": "X-Forwarded-Groups=staff,editor", "caddy-security": "X-Token-User-Roles=staff editor", "vouch": "X-Vouch-User=alice@example.com",
 		"tinyauth": "Remote-Sub=u1", "forgejo": "X-Webauth-Email=alice@example.com",
 	} {
-		s, err := Compile(Config{Preset: preset})
+		s, err := compileAlone(Config{Preset: preset})
 		if err != nil {
 			t.Errorf("%s: %v", preset, err)
 			continue
@@ -241,7 +241,7 @@ func TestPresetsSpeakEachAppsNames(t *testing.T) {
 			}
 		}
 	}
-	if _, err := Compile(Config{Preset: "grafna"}); err == nil || !strings.Contains(err.Error(), `"grafana"`) {
+	if _, err := compileAlone(Config{Preset: "grafna"}); err == nil || !strings.Contains(err.Error(), `"grafana"`) {
 		t.Errorf("no hint: %v", err)
 	}
 }

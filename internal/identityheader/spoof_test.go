@@ -3,8 +3,10 @@ package identityheader
 import (
 	"bufio"
 	"encoding/json"
+	"maps"
 	"net/http"
 	"os"
+	"slices"
 	"strings"
 	"testing"
 
@@ -12,9 +14,9 @@ import (
 )
 
 // site is the one the matrix describes.
-func site(t testing.TB) *Set {
+func site(t testing.TB) *alone {
 	t.Helper()
-	s, err := Compile(Config{Custom: []Custom{{"X-Auth-User", "{http.auth.user.name}"}, {"X-Forwarded-User", "{http.auth.user.name}"}}})
+	s, err := compileAlone(Config{Custom: []Custom{{"X-Auth-User", "{http.auth.user.name}"}, {"X-Forwarded-User", "{http.auth.user.name}"}}})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -151,5 +153,35 @@ func TestConnectionCannotNameOurs(t *testing.T) {
 		if h2c := strings.Contains(strings.ToLower(c.upgrade), "h2c"); c.upgrade != "" && h2c == (h.Get("Upgrade") != "") {
 			t.Errorf("Upgrade %q became %q", c.upgrade, h.Get("Upgrade"))
 		}
+	}
+}
+
+// alone is a set that is the only one of its configuration.
+type alone struct {
+	*Set
+	*Owned
+}
+
+func compileAlone(c Config) (*alone, error) {
+	owned := NewOwned()
+	s, err := Compile(c, owned)
+	return &alone{s, owned}, err
+}
+
+// ED-01 HD-01 the names of every set of a configuration are removed, whichever set the request is for, and no more.
+func TestNamesOfEverySetAreRemoved(t *testing.T) {
+	owned := NewOwned()
+	for _, c := range []Config{{}, {Preset: "grafana"}, {None: true, Preset: "vouch"}, {Custom: []Custom{{"X-Late", "{http.auth.user.name}"}}}} {
+		if _, err := Compile(c, owned); err != nil {
+			t.Fatal(err)
+		}
+	}
+	h := http.Header{}
+	for _, name := range []string{"X-Webauth-User", "x_webauth_NAME", "X-Vouch-User", "X.Late", "Remote-User", "X-Truxe-Other", "Accept", "X-Later", "X-Webauth", "Remote"} {
+		h[name] = []string{"attacker"}
+	}
+	owned.Strip(h)
+	if left := slices.Sorted(maps.Keys(h)); !slices.Equal(left, []string{"Accept", "Remote", "X-Later", "X-Webauth"}) {
+		t.Errorf("%q are left", left)
 	}
 }

@@ -10,27 +10,27 @@ import (
 // one is declared (net/http transfer.go mergeSetHeader), HTTP/2 fills in the announced ones only (copyTrailersToHandlerRequest),
 // for HTTP/3 nothing is promised. So a body is wrapped when it is chunked, when anything is announced, and on HTTP/3;
 // plain bodies, and requests without one, cost nothing.
-func (s *Set) GuardTrailers(r *http.Request) {
+func (o *Owned) GuardTrailers(r *http.Request) {
 	announced := r.Trailer != nil
-	s.Strip(r.Trailer)
+	o.Strip(r.Trailer)
 	if r.Body == nil || r.Body == http.NoBody || r.ContentLength >= 0 && !announced && r.ProtoMajor < 3 {
 		return
 	}
-	r.Body = &guardedBody{ReadCloser: r.Body, set: s, request: r}
+	r.Body = &guardedBody{ReadCloser: r.Body, owned: o, request: r}
 }
 
 // guardedBody strips the trailers when the body has ended, before its reader learns of it. Not on other errors and not
 // in Close: a transport may close while it reads, net/http then drains, and two goroutines would write one map.
 type guardedBody struct {
 	io.ReadCloser
-	set     *Set
+	owned   *Owned
 	request *http.Request
 }
 
 func (b *guardedBody) Read(p []byte) (int, error) {
 	n, err := b.ReadCloser.Read(p)
 	if err == io.EOF {
-		b.set.Strip(b.request.Trailer)
+		b.owned.Strip(b.request.Trailer)
 	}
 	return n, err
 }

@@ -13,8 +13,8 @@ type Path struct {
 	Readings  []string // other ways to read it, at most 32; nil for a plain path
 }
 
-// maxPath bounds a path that must be read in several ways, in bytes.
-const maxPath = 8192
+// maxPath bounds a path that must be read in several ways, in bytes as it is written.
+const maxPath = 4096
 
 var errAmbiguous = &identity.Error{Code: identity.CodeAmbiguousPath, Detail: "The address of this request can be read in more than one way, so it was refused."}
 
@@ -31,18 +31,21 @@ func Canonical(r *http.Request) (Path, error) {
 		return Path{}, errAmbiguous
 	case u.Path == "": // absolute form without a path (RFC 9112 3.2.2)
 		return Path{Canonical: "/"}, nil
-	case u.RawPath == "" && isPlain(u.Path): // net/http decoded nothing
+	case (u.RawPath == "" || u.RawPath == u.Path) && isPlain(u.Path): // net/http decoded nothing
 		return Path{Canonical: u.Path}, nil
+	case max(len(u.Path), len(u.RawPath)) > maxPath: // before anything is made of it
+		return Path{}, errAmbiguous
 	}
-	raw := u.EscapedPath()
-	if u.RawPath != "" && u.RawPath != raw {
+	raw := escapedPath(u)
+	if raw == "" {
+		return Path{}, errAmbiguous
+	}
+	if u.RawPath != "" && u.RawPath != raw && decodesTo(u.RawPath, u.Path) {
 		// Bytes that Go encodes anew when it sends the request on; a proxy that only asks forward_auth sends the old ones.
-		if once, ok := decode(u.RawPath); ok && once == u.Path {
-			if raw[0] != '/' || max(len(raw), len(u.RawPath)) > maxPath {
-				return Path{}, errAmbiguous
-			}
-			return readings(u.RawPath, raw)
+		if raw[0] != '/' || len(raw) > maxPath {
+			return Path{}, errAmbiguous
 		}
+		return readings(u.RawPath, raw)
 	}
 	return canonical(raw)
 }

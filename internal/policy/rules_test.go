@@ -202,17 +202,6 @@ func BenchmarkEncodedSlash(b *testing.B) {
 	}
 }
 
-func BenchmarkWorstPath(b *testing.B) {
-	raw := "/"
-	for len(raw) < maxPath-40 {
-		raw += "a.;b%3fc%23d%255c//"
-	}
-	b.ReportAllocs()
-	for b.Loop() {
-		_, _ = canonical(raw)
-	}
-}
-
 // AZ-02 R2 one request for each habit of a server: each reaches /vault/secret or /secret there, which one rule refuses.
 func TestEachHabitOfAServerIsCovered(t *testing.T) {
 	for _, effect := range []Effect{EffectDeny, EffectRequire} {
