@@ -135,4 +135,3 @@ func referenceOptions(t *testing.T) []string {
 	}
 	return ids
 }
-
