@@ -4,8 +4,10 @@ SHELL := bash
 .DEFAULT_GOAL := help
 FUZZTIME ?= 20s
 ORACLE ?= 10000000
+EDGES ?= 200000
+FLOOD ?= 1000000
 
-.PHONY: help build run test check race race-factors oracle fuzz kill bench timings fmt lint arrows requirements
+.PHONY: help build run test check race race-factors oracle fuzz edges flood kill bench timings fmt lint arrows requirements
 
 help: ## show the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## */\t/' | expand -t 15
@@ -44,6 +46,12 @@ oracle: ## ORACLE (10,000,000) random decisions against a slow evaluator of the 
 
 fuzz: ## every fuzz target for FUZZTIME (20s)
 	@FUZZTIME=$(FUZZTIME) scripts/fuzz
+
+edges: build ## EDGES (200,000) random requests to random configurations, against a model
+	TRUXE_TEST_BINARY="$(CURDIR)/bin/caddy" TRUXE_EDGES_REQUESTS=$(EDGES) go test -count=1 -timeout 3h -v -run TestRandomConfigurations ./test/edges
+
+flood: build ## FLOOD (1,000,000) anonymous requests at one node with SQLite, and as many with Redis: nothing may stay
+	TRUXE_TEST_BINARY="$(CURDIR)/bin/caddy" TRUXE_FLOOD_REQUESTS=$(FLOOD) go test -count=1 -timeout 3h -v -run TestFlood ./test/edges
 
 kill: build ## 1,000 times kill -9 during a refresh (ten minutes)
 	TRUXE_TEST_BINARY="$(CURDIR)/bin/caddy" TRUXE_KILL_ROUNDS=1000 go test -count=1 -timeout 3h -run TestKillDuringRefresh ./test

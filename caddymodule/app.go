@@ -14,6 +14,7 @@ import (
 
 	"github.com/truxeio/caddy-truxe/internal/gate"
 	"github.com/truxeio/caddy-truxe/internal/gateway"
+	"github.com/truxeio/caddy-truxe/internal/token"
 )
 
 func init() {
@@ -23,7 +24,8 @@ func init() {
 // App is the authentication gateway: users, sessions, tokens and their settings, shared by all sites.
 // A site is protected by the `truxe_gate` handler; without any configuration here, sensible defaults hold.
 type App struct {
-	// The single sign-on host, such as `auth.example.com`. Default: every host is its own portal.
+	// The single sign-on host, such as `auth.example.com`, or how browsers reach it, `https://auth.example.com:8443`. Default:
+	// every host is its own portal.
 	Portal string `json:"portal,omitempty"`
 	// What all URLs of the gateway begin with. Default: `/.truxe`
 	Path string `json:"path,omitempty"`
@@ -107,31 +109,25 @@ func (a *App) scan(ctx caddy.Context) error {
 	a.scanned = true
 	for _, m := range ctx.Modules() {
 		if http, ok := m.(*caddyhttp.App); ok {
-			a.sites = findSites(http)
 			var err error
-			if a.stages, err = stages(ctx, http); err != nil {
+			if a.sites, err = findSites(http, a.config.Base()); err != nil {
+				return err
+			}
+			if a.stages, err = stages(ctx, http, a.sites); err != nil {
 				return err
 			}
 		}
 	}
-	if err := checkSites(a.sites, a.config.Portal); err != nil {
+	if err := checkSites(a.sites, a.config); err != nil {
 		return err
 	}
 	if err := enter(a.rules, a.sites); err != nil {
 		return err
 	}
 	for _, s := range a.sites {
-		a.config.Sites = append(a.config.Sites, s.info())
+		a.config.Sites = append(a.config.Sites, s.infos()...)
 	}
-	return nil
-}
-
-func (s foundSite) info() gateway.SiteInfo {
-	info := gateway.SiteInfo{Host: s.host, Origin: s.origin(), ForwardHosts: s.hosts, Roles: s.allowRoles, Handlers: s.handlers}
-	if s.app != nil {
-		info.App = gateway.AppLabel(*s.app)
-	}
-	return info
+	return gateway.CheckSites(a.config)
 }
 
 // Start opens the engine, or takes the one that runs already: sessions, counters, queues and streams outlive a reload.
@@ -144,7 +140,19 @@ func (a *App) Start() error {
 	}
 	a.opened = true
 	a.live.Store(g)
+	a.warnOfCatchAll()
 	return nil
+}
+
+// warnOfCatchAll says what a site without a host name cannot have: a host that only a client names gets no ticket, issuer or
+// passkey (R13).
+func (a *App) warnOfCatchAll() {
+	for _, s := range a.sites {
+		if infos := s.infos(); s.host == "" && len(infos) == 1 {
+			a.ctx.Slogger().Warn("a site has no host name: each host that it serves is its own portal, without single sign-on, passkeys and an issuer "+
+				"of its own; where its address is known, say so in the site: truxe { origin https://app.example.com }", "server", s.server, "port", s.port)
+		}
+	}
 }
 
 // Stop does nothing: requests of the old configuration may still run. Cleanup releases.
@@ -163,7 +171,10 @@ func (a *App) Cleanup() error {
 func (a *App) resolve() (gateway.Config, error) {
 	var c gateway.Config
 	r := resolver{replacer: caddy.NewReplacer()}
-	c.Portal = strings.ToLower(strings.TrimSuffix(a.Portal, "."))
+	var err error
+	if c.Portal, c.PortalOrigin, err = parsePortal(a.Portal); err != nil {
+		return c, err
+	}
 	c.Path = a.Path
 	c.DataDir = filepath.Join(caddy.AppDataDir(), "truxe")
 	if a.Storage != nil {
@@ -181,7 +192,7 @@ func (a *App) resolve() (gateway.Config, error) {
 		c.JWT = gateway.JWT{Issuer: j.Issuer, Audience: j.Audience, Access: time.Duration(j.Access), Refresh: time.Duration(j.Refresh),
 			Rotate: time.Duration(j.Rotate), Bits: j.Bits, PrivateKey: r.secret("private_key", j.PrivateKey)}
 		for _, t := range j.Trust {
-			c.JWT.Trust = append(c.JWT.Trust, gateway.Trust(t))
+			c.JWT.Trust = append(c.JWT.Trust, t.config())
 		}
 	}
 	if s := a.Session; s != nil {
@@ -213,6 +224,15 @@ func (a *App) resolve() (gateway.Config, error) {
 		c.Admin.Password = r.secret("TRUXE_ADMIN_PASSWORD_FILE", "{file."+file+"}")
 	}
 	return c, r.err
+}
+
+func (t Trust) config() gateway.Trust {
+	c := gateway.Trust{Issuer: t.Issuer, JWKS: t.JWKS, Audience: t.Audience, SubjectClaim: t.SubjectClaim, RolesClaim: t.RolesClaim,
+		UsernamePrefix: t.UsernamePrefix, Types: t.Typ, Algorithms: t.Alg}
+	for _, r := range t.Roles {
+		c.Roles = append(c.Roles, token.RoleMap(r))
+	}
+	return c
 }
 
 func (r *Rate) rate() gateway.Rate {

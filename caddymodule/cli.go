@@ -16,14 +16,15 @@ import (
 	"strings"
 	"time"
 
-	"github.com/caddyserver/caddy/v2"
 	caddycmd "github.com/caddyserver/caddy/v2/cmd"
+	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
 	"github.com/spf13/cobra"
 	"golang.org/x/term"
 
 	"github.com/truxeio/caddy-truxe/internal/audit"
 	"github.com/truxeio/caddy-truxe/internal/gateway"
 	"github.com/truxeio/caddy-truxe/internal/identity"
+	"github.com/truxeio/caddy-truxe/internal/regular"
 )
 
 // Exit codes of CONTRACT section 9.
@@ -33,6 +34,9 @@ const (
 	exitConfig      = 3
 	exitUnreachable = 5
 )
+
+// maxPasswordFile bounds what is read as a password, in bytes.
+const maxPasswordFile = 4096
 
 // cli is one run of `caddy truxe …`.
 type cli struct {
@@ -149,9 +153,15 @@ func local(ctx context.Context, config []byte, name string, body []byte) (json.R
 	if err != nil {
 		return nil, &coded{code: exitConfig, err: err}
 	}
+	if file := cfg.StoreFile(); file != "" {
+		fmt.Fprintln(os.Stderr, "Caddy is stopped; using the store", file)
+	}
 	result, err := gateway.Offline(ctx, cfg, name, body)
-	if errors.Is(err, gateway.ErrInUse) {
-		return nil, &coded{code: exitUnreachable, err: errors.New("the store is in use by a Caddy whose admin endpoint is off; stop Caddy, or enable: admin unix//run/caddy/admin.sock")}
+	switch {
+	case errors.Is(err, gateway.ErrInUse):
+		return nil, &coded{code: exitUnreachable, err: err, try: "stop that Caddy, or enable its admin endpoint, which was not reached: admin unix//run/caddy/admin.sock"}
+	case errors.Is(err, gateway.ErrNoStore):
+		return nil, &coded{code: exitUnreachable, err: err, try: "run it as the user that runs Caddy, with the same HOME and XDG_DATA_HOME; a new store is made by: caddy truxe setup"}
 	}
 	if err != nil {
 		var known *identity.Error
@@ -167,14 +177,8 @@ func local(ctx context.Context, config []byte, name string, body []byte) (json.R
 func offlineConfig(config []byte, policies bool) (gateway.Config, error) {
 	var c struct {
 		Apps struct {
-			Truxe App `json:"truxe"`
-			HTTP  struct {
-				HTTPPort int `json:"http_port"`
-				Servers  map[string]struct {
-					Listen []string    `json:"listen"`
-					Routes []jsonRoute `json:"routes"`
-				} `json:"servers"`
-			} `json:"http"`
+			Truxe App           `json:"truxe"`
+			HTTP  caddyhttp.App `json:"http"`
 		} `json:"apps"`
 	}
 	if err := json.Unmarshal(config, &c); err != nil {
@@ -187,29 +191,16 @@ func offlineConfig(config []byte, policies bool) (gateway.Config, error) {
 	if err != nil {
 		return cfg, err
 	}
-	for _, server := range c.Apps.HTTP.Servers {
-		port := 443
-		for _, listen := range server.Listen {
-			if addr, err := caddy.ParseNetworkAddress(listen); err == nil && addr.StartPort != 0 {
-				port = int(addr.StartPort)
-			}
-		}
-		w := siteWalk{}
-		for _, r := range server.Routes {
-			var hosts []string
-			for _, set := range r.Match {
-				hosts = append(hosts, set.Host...)
-			}
-			w.handlers(r.Handle, hosts)
-		}
-		for _, s := range w.found {
-			s.port, s.tls = port, port != 80
-			cfg.Sites = append(cfg.Sites, s.info())
-		}
-		if policies {
-			if err := enter(cfg.Rules, w.found); err != nil {
-				return cfg, err
-			}
+	sites, err := findSites(&c.Apps.HTTP, cfg.Base())
+	if err != nil {
+		return cfg, err
+	}
+	for _, s := range sites {
+		cfg.Sites = append(cfg.Sites, s.infos()...)
+	}
+	if policies {
+		if err := enter(cfg.Rules, sites); err != nil {
+			return cfg, err
 		}
 	}
 	cfg.Metrics = collectors
@@ -245,7 +236,7 @@ func (c *cli) passwordFrom(file string, stdin bool) (string, error) {
 	if file == "" {
 		return c.readPassword(stdin)
 	}
-	raw, err := os.ReadFile(filepath.Clean(file))
+	raw, err := regular.Read(filepath.Clean(file), maxPasswordFile)
 	if err != nil {
 		return "", err
 	}
@@ -254,7 +245,7 @@ func (c *cli) passwordFrom(file string, stdin bool) (string, error) {
 
 func (c *cli) readPassword(stdin bool) (string, error) {
 	if stdin {
-		raw, err := io.ReadAll(io.LimitReader(c.stdin(), 4096))
+		raw, err := io.ReadAll(io.LimitReader(c.stdin(), maxPasswordFile))
 		return strings.TrimRight(string(raw), "\r\n"), err
 	}
 	if !c.interactive() {

@@ -54,8 +54,25 @@ type Trust struct {
 	Audience []string `json:"audience,omitempty"`
 	// The claim that names the person. Default: `sub`
 	SubjectClaim string `json:"subject_claim,omitempty"`
-	// The claim that lists the roles. Default: `roles`
+	// The claim that lists the roles of the issuer. Default: `roles`
 	RolesClaim string `json:"roles_claim,omitempty"`
+	// Which of our roles its roles give. A role that is not mapped gives nothing. Default: none
+	Roles []TrustRole `json:"roles,omitempty"`
+	// What is put before the subject to make the user name, so that nobody is taken for a user of this gateway; `none`
+	// for subjects that are user names as they are. Default: the issuer and `|`
+	UsernamePrefix string `json:"username_prefix,omitempty"`
+	// The header `typ` of its tokens: `at+jwt`, `JWT` (or none), or both. Default: `at+jwt`
+	Typ []string `json:"typ,omitempty"`
+	// How its tokens are signed: `RS256`, `ES256`, `EdDSA`. Default: `RS256`
+	Alg []string `json:"alg,omitempty"`
+}
+
+// TrustRole gives a role of this gateway to those who have a role of a trusted issuer.
+type TrustRole struct {
+	// The role of this gateway. `admin` has every permission, those of the gateway itself included.
+	Role string `json:"role"`
+	// The issuer's names for it; any of them.
+	From []string `json:"from"`
 }
 
 // Session holds the lifetimes of sign-ins.

@@ -12,6 +12,7 @@ import (
 
 	"github.com/truxeio/caddy-truxe/internal/gate"
 	"github.com/truxeio/caddy-truxe/internal/nearest"
+	"github.com/truxeio/caddy-truxe/internal/origin"
 )
 
 func init() {
@@ -48,7 +49,7 @@ func parseDirective(h httpcaddyfile.Helper) ([]httpcaddyfile.ConfigValue, error)
 	if mode != "" && matcher != nil {
 		return nil, h.Errf("truxe %s takes no matcher: its URLs are fixed", mode)
 	}
-	site := Site{BehindProxy: behindProxy(h)}
+	site := Site{}
 	switch mode {
 	case "":
 		if err := readBlock(h.Dispenser, "option", site.words(h.Dispenser)); err != nil {
@@ -87,6 +88,7 @@ func parseDirective(h httpcaddyfile.Helper) ([]httpcaddyfile.ConfigValue, error)
 // words are the site options.
 func (s *Site) words(d *caddyfile.Dispenser) words {
 	w := words{
+		"origin":  func() error { return s.readOrigin(d) },
 		"public":  func() error { return someArgs(d, &s.Public) },
 		"allow":   func() error { return s.readAllow(d) },
 		"passive": func() error { return someArgs(d, &s.Passive) },
@@ -168,6 +170,18 @@ func (s *Site) words(d *caddyfile.Dispenser) words {
 	return w
 }
 
+func (s *Site) readOrigin(d *caddyfile.Dispenser) error {
+	var text string
+	if err := oneArg(d, &text); err != nil {
+		return err
+	}
+	if _, err := origin.ParsePublic(text); err != nil {
+		return d.Errf("origin %q: %v", text, err)
+	}
+	s.Origins = append(s.Origins, text)
+	return nil
+}
+
 func (s *Site) readAllow(d *caddyfile.Dispenser) error {
 	if !d.NextArg() {
 		return d.ArgErr()
@@ -183,24 +197,6 @@ func (s *Site) readAllow(d *caddyfile.Dispenser) error {
 		return d.Errf("allow what? %q is unknown%s; write `allow role <role...>`, `allow user <name...>` or `allow permission <resource:action...>`",
 			kind, nearest.Hint(kind, []string{"role", "user", "permission"}))
 	}
-}
-
-// behindProxy tells whether the servers option names trusted proxies. Its type is not exported; its JSON is public.
-func behindProxy(h httpcaddyfile.Helper) bool {
-	raw, err := json.Marshal(h.Option("servers"))
-	if err != nil {
-		return false
-	}
-	var servers []struct{ TrustedProxiesRaw json.RawMessage }
-	if json.Unmarshal(raw, &servers) != nil {
-		return false
-	}
-	for _, s := range servers {
-		if len(s.TrustedProxiesRaw) > 0 && string(s.TrustedProxiesRaw) != "null" {
-			return true
-		}
-	}
-	return false
 }
 
 func route(handlers ...caddyhttp.MiddlewareHandler) []httpcaddyfile.ConfigValue {

@@ -140,7 +140,10 @@ func appOf(ctx caddy.Context) (*App, error) {
 		return nil, err
 	}
 	app := mod.(*App)
-	return app, app.scan(ctx)
+	if err := app.scan(ctx); err != nil {
+		return nil, err
+	}
+	return app, app.enclose(ctx)
 }
 
 func (s *Site) config() (gate.SiteConfig, error) {

@@ -33,7 +33,7 @@ func parseGlobalOption(d *caddyfile.Dispenser, existing any) (any, error) {
 // UnmarshalCaddyfile reads:
 //
 //	truxe {
-//		portal         <host>
+//		portal         <host> | <origin>
 //		path           <prefix>
 //		storage        sqlite [<file>] | postgres <dsn>
 //		redis          <url> { prefix <prefix> ; on_loss deny | stale [<max age>] }
@@ -56,7 +56,7 @@ func (a *App) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
 			return d.ArgErr()
 		}
 		w := words{
-			"portal":  func() error { return oneArg(d, &a.Portal) },
+			"portal":  func() error { return a.readPortal(d) },
 			"path":    func() error { return oneArg(d, &a.Path) },
 			"storage": func() error { return a.readStorage(d) },
 			"redis":   func() error { return a.readRedis(d) },
@@ -157,26 +157,42 @@ func (a *App) readJWT(d *caddyfile.Dispenser) error {
 			return kept(d, oneArg(d, &j.PrivateKey), func() error { return refuseKeyInText("private_key", j.PrivateKey) })
 		},
 		"trust": func() error {
-			var t Trust
-			if err := oneArg(d, &t.Issuer); err != nil {
-				return err
+			t, err := readTrust(d)
+			if err == nil {
+				j.Trust = append(j.Trust, t)
 			}
-			err := readBlock(d, "option of trust", words{
-				"jwks":          func() error { return oneArg(d, &t.JWKS) },
-				"audience":      func() error { return someArgs(d, &t.Audience) },
-				"subject_claim": func() error { return oneArg(d, &t.SubjectClaim) },
-				"roles_claim":   func() error { return oneArg(d, &t.RolesClaim) },
-			})
-			if err != nil {
-				return err
+			return err
+		},
+	})
+}
+
+// readTrust reads a trusted issuer.
+func readTrust(d *caddyfile.Dispenser) (Trust, error) {
+	var t Trust
+	if err := oneArg(d, &t.Issuer); err != nil {
+		return t, err
+	}
+	err := readBlock(d, "option of trust", words{
+		"jwks":            func() error { return oneArg(d, &t.JWKS) },
+		"audience":        func() error { return someArgs(d, &t.Audience) },
+		"subject_claim":   func() error { return oneArg(d, &t.SubjectClaim) },
+		"roles_claim":     func() error { return oneArg(d, &t.RolesClaim) },
+		"username_prefix": func() error { return oneArg(d, &t.UsernamePrefix) },
+		"typ":             func() error { return someArgs(d, &t.Typ) },
+		"alg":             func() error { return someArgs(d, &t.Alg) },
+		"role": func() error {
+			args := d.RemainingArgs()
+			if len(args) < 3 || args[1] != "from" {
+				return d.Err("write: role <ours> from <theirs...>")
 			}
-			if t.JWKS == "" || len(t.Audience) == 0 {
-				return d.Errf("trust %s needs jwks and audience", t.Issuer)
-			}
-			j.Trust = append(j.Trust, t)
+			t.Roles = append(t.Roles, TrustRole{Role: args[0], From: args[2:]})
 			return nil
 		},
 	})
+	if err == nil && (t.JWKS == "" || len(t.Audience) == 0) {
+		err = d.Errf("trust %s needs jwks and audience", t.Issuer)
+	}
+	return t, err
 }
 
 func (a *App) readSession(d *caddyfile.Dispenser) error {

@@ -12,6 +12,7 @@ import (
 
 	"github.com/truxeio/caddy-truxe/internal/gate"
 	"github.com/truxeio/caddy-truxe/internal/identity"
+	"github.com/truxeio/caddy-truxe/internal/origin"
 	"github.com/truxeio/caddy-truxe/internal/policy"
 	"github.com/truxeio/caddy-truxe/internal/portal"
 )
@@ -21,6 +22,7 @@ import (
 // handle, handle_path, matchers and rewrites mean the same, and nothing that acts is there to be run.
 type stage struct {
 	server *caddyhttp.Server
+	names  *origin.Book // what its own sites are called outside
 	routes caddyhttp.RouteList
 	hosts  []map[string]bool // by route: the host names it is for; nil: it may be for any
 }
@@ -63,10 +65,11 @@ var routing = []string{"subroute", "rewrite", "vars", "map", "truxe_gate"}
 
 // stages copies the routes that hold our gates. It is called where findSites is: matchers of whole routes are decoded by
 // then, and handlers are still JSON.
-func stages(ctx caddy.Context, app *caddyhttp.App) ([]stage, error) {
+func stages(ctx caddy.Context, app *caddyhttp.App, sites []foundSite) ([]stage, error) {
 	var all []stage
-	for _, server := range app.Servers {
-		st := stage{server: server}
+	for _, name := range serverNames(app) {
+		server := app.Servers[name]
+		st := stage{server: server, names: namesOn(name, sites)}
 		for _, r := range server.Routes {
 			handlers, ours := prune(r.HandlersRaw)
 			if !ours {
@@ -169,7 +172,7 @@ func (a *App) rehearse(q portal.Question) gate.Judgement {
 	if gate.IsOwnPath(a.config.Base(), q.Request.URL.Path) {
 		return gate.Judgement{Decision: policy.Decision{Code: identity.CodeNoRule, Reason: "The gateway's own pages are not judged by rules."}}
 	}
-	for _, st := range a.stages {
+	for _, st := range a.stagesFor(q, gw.Origins()) {
 		re := &rehearsal{gate: gw.Gate(), principal: q.Principal, client: q.Client}
 		if st.run(re, q.Host, q.Request); re.met {
 			return re.judgement
@@ -181,6 +184,45 @@ func (a *App) rehearse(q portal.Question) gate.Judgement {
 		}
 	}
 	return gate.Judgement{Decision: policy.Decision{Code: identity.CodeNoRule, Reason: "No site of this gateway would judge this request."}}
+}
+
+// namesOn is the book of the sites of one server.
+func namesOn(server string, sites []foundSite) *origin.Book {
+	var list []origin.Site
+	for _, s := range sites {
+		if s.server != server {
+			continue
+		}
+		for _, info := range s.infos() {
+			for _, o := range info.Origins {
+				list = append(list, origin.Site{Host: info.Host, Public: o})
+			}
+		}
+	}
+	return origin.NewBook(list)
+}
+
+// stagesFor puts the stages in the order in which they are asked. Two ports of one name are two sites: a question about the
+// asker's own address goes to the listener that it came to, any other to the listener whose site has the origin that is
+// meant, then to one that has the host at all.
+func (a *App) stagesFor(q portal.Question, book *origin.Book) []stage {
+	if len(a.stages) < 2 {
+		return a.stages
+	}
+	meant, named := book.Named(q.Request.Host)
+	came, _ := q.Asker.Context().Value(caddyhttp.ServerCtxKey).(*caddyhttp.Server)
+	rank := func(st stage) int {
+		switch has := st.names.All(q.Host); {
+		case st.server == came && q.Asker.Host == q.Request.Host:
+			return 0
+		case named && slices.Contains(has, meant):
+			return 1
+		case len(has) > 0:
+			return 2
+		}
+		return 3
+	}
+	return slices.SortedStableFunc(slices.Values(a.stages), func(x, y stage) int { return rank(x) - rank(y) })
 }
 
 // run sends a copy of a request for a folded host over the stage. A matcher that fails leaves the question unanswered.

@@ -34,8 +34,9 @@ type Site struct {
 	Preflight string `json:"preflight,omitempty"`
 	// How the app is listed on the page of apps.
 	App *AppLabel `json:"app,omitempty"`
-	// Set when the servers option names trusted proxies; a plain-http site is then judged by what they say.
-	BehindProxy bool `json:"behind_proxy,omitempty"`
+	// How browsers reach the site, such as `https://app.example.com:8443`; one for each of its hosts that the default does
+	// not fit. Default: the site's own address, and https on port 443 where the server names trusted proxies.
+	Origins []string `json:"origin,omitempty"`
 }
 
 // Require is one condition of a site.

@@ -28,7 +28,7 @@ func TestMain(m *testing.M) {
 // floors orders the rooms: a package imports from lower floors only, never sideways or upward. A room is the folder
 // below internal/, its subfolders included.
 var floors = [][]string{
-	{"identity", "nearest", "useragent"},
+	{"identity", "nearest", "useragent", "regular"},
 	{"store", "cluster", "secret", "problem", "strictjson", "cookie", "identityheader", "mail"},
 	{"session", "token", "revocation", "credential", "federation", "policy", "ratelimit", "audit", "authn", "cors"},
 	{"origin"},

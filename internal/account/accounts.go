@@ -53,8 +53,9 @@ type Accounts struct {
 	Keyed []byte
 	// Brand is the issuer that authenticator apps show.
 	Brand string
-	// Origin gives the origin of a folded host, "https://app.example.com", for passkeys; "" when it is none of ours.
-	Origin func(host string) string
+	// Origins lists the origins of a folded host, such as "https://app.example.com", for passkeys: one for each port at which
+	// browsers reach it. None for hosts that the configuration does not name.
+	Origins func(host string) []string
 
 	// Lifetimes that revocations must outlive.
 	AccessLifetime  time.Duration

@@ -6,10 +6,12 @@ import (
 	"crypto/subtle"
 	"encoding/base64"
 	"encoding/json"
+	"errors"
 	"time"
 
 	"github.com/truxeio/caddy-truxe/internal/credential"
 	"github.com/truxeio/caddy-truxe/internal/identity"
+	"github.com/truxeio/caddy-truxe/internal/store"
 )
 
 // What a passkey's challenge is for.
@@ -59,6 +61,10 @@ func (a *Accounts) BeginPasskey(ctx context.Context, in PasskeyBegin) (json.RawM
 	if err != nil {
 		return nil, err
 	}
+	if in.For == PasskeySignIn {
+		ceremony, err := rp.BeginGet(a.newSignInChallenge(in.Host, c.Bound))
+		return ceremony.Options, err
+	}
 	ceremony, err := a.ceremony(ctx, rp, in.For, user)
 	if err != nil {
 		return nil, err
@@ -85,7 +91,7 @@ func (a *Accounts) challenged(ctx context.Context, in PasskeyBegin) (identity.Us
 
 func (a *Accounts) ceremony(ctx context.Context, rp credential.RelyingParty, what string, user identity.User) (credential.Ceremony, error) {
 	if what != PasskeyCreate {
-		return rp.BeginGet()
+		return rp.BeginGet(nil)
 	}
 	all, err := a.Store.Passkeys(ctx, user.ID)
 	if err != nil {
@@ -100,7 +106,8 @@ func (a *Accounts) ceremony(ctx context.Context, rp credential.RelyingParty, wha
 	return rp.BeginCreate(user, here)
 }
 
-// challenge is what the cluster keeps of a challenge that was given out.
+// challenge is what is known of a challenge that was given out. The cluster keeps it, but for the challenges of anonymous
+// sign-ins, which carry it themselves.
 type challenge struct {
 	For   string          `json:"for"`
 	Host  string          `json:"host"`
@@ -108,6 +115,8 @@ type challenge struct {
 	User  string          `json:"user,omitempty"`
 	Half  []byte          `json:"half,omitempty"`
 	State json.RawMessage `json:"state"`
+
+	used *store.OneTime // what uses it up in SQL; nil: it was taken out of the cluster
 }
 
 func bound(s string) []byte {
@@ -127,12 +136,20 @@ func badPasskey(why error) error {
 	return &identity.Error{Code: errPasskey.Code, Detail: errPasskey.Detail, Err: why}
 }
 
-// answered takes the challenge of an answer out of the cluster. It is used up whatever comes of it, and must be for what
-// it is answered for: the same use, host, browser or session, person and half sign-in (MF-14).
+// answered finds the challenge of an answer. It must be for what it is answered for: the same use, host, browser or session,
+// person and half sign-in (MF-14). One from the cluster is used up whatever comes of it; that of an anonymous sign-in is used
+// up with the sign-in, in its transaction.
 func (a *Accounts) answered(ctx context.Context, want challenge, body []byte) (challenge, error) {
 	text, err := credential.ChallengeOf(body)
 	if err != nil {
 		return challenge{}, badPasskey(err)
+	}
+	if want.For == PasskeySignIn {
+		c, err := a.signInChallenge(text, want.Host, want.Bound)
+		if errors.Is(err, errForgedChallenge) {
+			err = badPasskey(err)
+		}
+		return c, err
 	}
 	raw, ok, err := a.Cluster.Pop(ctx, challengeKey(text))
 	if err != nil {

@@ -68,17 +68,17 @@ func (a *Accounts) enrolable(host string) []string {
 
 // relyingParty is whom passkeys of a host are made for.
 func (a *Accounts) relyingParty(host string) (credential.RelyingParty, error) {
-	origin := ""
-	if a.Origin != nil {
-		origin = a.Origin(host)
+	var origins []string
+	if a.Origins != nil {
+		origins = a.Origins(host)
 	}
 	if !credential.PasskeysPossible(host) {
 		return credential.RelyingParty{}, &identity.Error{Code: identity.CodeInvalidRequest, Detail: "Passkeys need a host name: open this site by its name, not by an address."}
 	}
-	if origin == "" {
+	if len(origins) == 0 {
 		return credential.RelyingParty{}, &identity.Error{Code: identity.CodeInvalidRequest, Detail: "Passkeys cannot be used on this host."}
 	}
-	return credential.RelyingParty{Host: host, Origin: origin, Name: a.Brand}, nil
+	return credential.RelyingParty{Host: host, Origins: origins, Name: a.Brand}, nil
 }
 
 // SetPreferred keeps the method that is asked for first; "" is the best one.

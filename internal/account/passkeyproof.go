@@ -57,6 +57,13 @@ func (a *Accounts) checkPasskey(ctx context.Context, want challenge, body []byte
 		return proof.Passkey, shown{}, badPasskey(errCopied)
 	}
 	return proof.Passkey, shown{method: identity.MethodPasskey, amr: passkeyAMR(proof.Passkey), use: func(ctx context.Context, tx *store.Tx) error {
+		if c.used != nil {
+			if err := tx.PutOneTime(ctx, *c.used); errors.Is(err, store.ErrConflict) {
+				return badPasskey(errChallenge)
+			} else if err != nil {
+				return err
+			}
+		}
 		won, err := tx.UsePasskey(ctx, proof.Passkey.ID, proof.Count, proof.BackedUp, a.Now())
 		if err == nil && !won { // another use of the same counter was first, or the passkey was removed meanwhile
 			err = badPasskey(errCopied)

@@ -135,7 +135,7 @@ func (a *Accounts) prove(ctx context.Context, by By, address netip.Addr, user st
 		a.noteLimited(by, user, err)
 		return err
 	}
-	ok, _, err := a.checkPassword(ctx, user.PasswordHash, password)
+	ok, _, err := a.checkPassword(ctx, user.ID, user.PasswordHash, password)
 	if err != nil {
 		_ = try.Abandon(context.WithoutCancel(ctx))
 		return err

@@ -148,11 +148,11 @@ func newNode(t *testing.T, cfg store.Config, set setting) *node {
 		Issuer:    token.NewIssuer(ring, token.IssuerConfig{Issuer: issuer, Audience: []string{"truxe"}, Access: 15 * time.Minute, Now: now}),
 		Refresher: token.NewRefresher(token.RefreshConfig{Life: 30 * 24 * time.Hour, Audience: []string{"truxe"}, Now: now}),
 		Metrics:   noMetrics{}, Logger: log, Now: now, Box: box, Keyed: box.Derive("recovery codes", 32), Brand: "Example",
-		Origin: func(h string) string {
+		Origins: func(h string) []string {
 			if h == host || h == "other.example.com" || h == "192.0.2.9" {
-				return "https://" + h
+				return []string{"https://" + h}
 			}
-			return ""
+			return nil
 		},
 		AccessLifetime: 15 * time.Minute, RefreshLifetime: 30 * 24 * time.Hour, LongestSession: 30 * 24 * time.Hour}}
 }

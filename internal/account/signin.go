@@ -91,7 +91,7 @@ func (a *Accounts) signIn(ctx context.Context, in SignIn) (SignedIn, error) {
 		a.noteLimited(in.By, who.user, err)
 		return SignedIn{}, err
 	}
-	ok, stale, err := a.checkPassword(ctx, who.user.PasswordHash, in.Password)
+	ok, stale, err := a.checkPassword(ctx, who.user.ID, who.user.PasswordHash, in.Password)
 	if err != nil {
 		_ = try.Abandon(context.WithoutCancel(ctx))
 		return SignedIn{}, err
@@ -211,8 +211,8 @@ func (a *Accounts) knownDevice(ctx context.Context, value string, user identity.
 	return &d, nil
 }
 
-// checkPassword hashes exactly once, also for nobody.
-func (a *Accounts) checkPassword(ctx context.Context, stored, password string) (ok, stale bool, err error) {
+// checkPassword hashes exactly once, even for unknown users.
+func (a *Accounts) checkPassword(ctx context.Context, user identity.ID, stored, password string) (ok, stale bool, err error) {
 	normal, err := credential.Normalize(password)
 	if err != nil { // too long or not UTF-8: it can be nobody's password, and must take as long as any
 		stored, normal = "", "not a password"
@@ -220,7 +220,12 @@ func (a *Accounts) checkPassword(ctx context.Context, stored, password string) (
 	if stored == "" {
 		return false, false, a.Hasher.VerifyDummy(ctx, normal)
 	}
-	return a.Hasher.Verify(ctx, stored, normal)
+	ok, stale, err = a.Hasher.Verify(ctx, stored, normal)
+	if errors.Is(err, credential.ErrEmpty) {
+		a.Logger.Warn("the password hash of a user is that of the empty password, with which nobody can sign in; set another password", "user", user.String())
+		return false, false, nil
+	}
+	return ok, stale, err
 }
 
 func (a *Accounts) failed(ctx context.Context, by By, user store.UserRecord, passwordOK, locked bool) error {

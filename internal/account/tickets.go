@@ -22,6 +22,12 @@ func (a *Accounts) Ticket(ctx context.Context, p *identity.Principal, host strin
 	return session.Tickets{Moments: a.Cluster}.Issue(ctx, session.Ticket{Session: id, User: user, Host: host, Flow: flow})
 }
 
+// DropTicket uses a ticket up without redeeming it. A code that is none is no error.
+func (a *Accounts) DropTicket(ctx context.Context, code string) error {
+	_, _, err := session.Tickets{Moments: a.Cluster}.Redeem(ctx, code, "", [32]byte{})
+	return err
+}
+
 // errTicket answers every ticket that does not work alike.
 var errTicket = &identity.Error{Code: identity.CodeInvalidRequest, Detail: "This sign-in took too long, or was begun in another browser. Open the app again."}
 

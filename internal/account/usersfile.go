@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"os"
 	"regexp"
 	"slices"
 	"strings"
@@ -17,6 +16,7 @@ import (
 	"github.com/truxeio/caddy-truxe/internal/identity"
 	"github.com/truxeio/caddy-truxe/internal/nearest"
 	"github.com/truxeio/caddy-truxe/internal/policy"
+	"github.com/truxeio/caddy-truxe/internal/regular"
 	"github.com/truxeio/caddy-truxe/internal/store"
 )
 
@@ -36,22 +36,14 @@ type UsersFileRow struct {
 	Disabled     bool     `yaml:"disabled"`
 }
 
-// maxUsersFile bounds the file in bytes.
-const maxUsersFile = 8 << 20
+// MaxUsersFile bounds the file in bytes.
+const MaxUsersFile = 8 << 20
 
 // ReadUsersFile reads and checks the file without touching anything else.
 func ReadUsersFile(path string) (UsersFile, error) {
-	f, err := os.Open(path)
+	raw, err := regular.Read(path, MaxUsersFile)
 	if err != nil {
 		return UsersFile{}, fmt.Errorf("users_file: %w", err)
-	}
-	defer f.Close()
-	raw, err := io.ReadAll(io.LimitReader(f, maxUsersFile+1))
-	if err != nil {
-		return UsersFile{}, fmt.Errorf("users_file: %w", err)
-	}
-	if len(raw) > maxUsersFile {
-		return UsersFile{}, fmt.Errorf("users_file: %s is larger than 8 MiB; use: caddy truxe users import", path)
 	}
 	u, err := ParseUsersFile(raw)
 	if err != nil {

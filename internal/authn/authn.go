@@ -4,6 +4,7 @@ package authn
 
 import (
 	"context"
+	"errors"
 	"net"
 	"net/http"
 	"net/netip"
@@ -90,6 +91,8 @@ type Verifier struct {
 	Tokens      Tokens
 	Revocations Revocations
 	Renewer     Renewer // nil: sessions keep their secrets
+	// OnRefused hears why a bearer token was refused; nil: nothing does. It must not block.
+	OnRefused func(why error)
 }
 
 // Found is what a credential turned out to be.
@@ -108,11 +111,14 @@ func (v *Verifier) Verify(ctx context.Context, c Credential, host string) (Found
 		if cached {
 			f.Path = "bearer_cached"
 		}
-		if err != nil {
-			return f, err
+		if err == nil && v.Revocations.Refused(e.Principal) != "" {
+			err = errRevoked
 		}
-		if v.Revocations.Refused(e.Principal) != "" {
-			return f, errRevoked
+		if err != nil {
+			if why := Refusal(err); why != nil && v.OnRefused != nil {
+				v.OnRefused(why)
+			}
+			return f, err
 		}
 		f.Entry = e
 		return f, nil
@@ -127,4 +133,15 @@ func (v *Verifier) Verify(ctx context.Context, c Credential, host string) (Found
 	return Found{Path: "public"}, nil
 }
 
-var errRevoked = &identity.Error{Code: identity.CodeInvalidToken, Detail: "The access token is not valid, has expired or was revoked."}
+var errRevoked = &identity.Error{Code: identity.CodeInvalidToken, Detail: "The access token is not valid, has expired or was revoked.",
+	Err: errors.New("access token: it or its session was revoked")}
+
+// Refusal returns why a bearer token was refused, for logs and explanations: it names a part of the token and no value. nil
+// for any other error.
+func Refusal(err error) error {
+	var known *identity.Error
+	if !errors.As(err, &known) || known.Code != identity.CodeInvalidToken {
+		return nil
+	}
+	return known.Err
+}

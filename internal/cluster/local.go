@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -17,24 +18,31 @@ type LocalOptions struct {
 	Now      func() time.Time // default time.Now
 	Node     string           // default "local"
 	Counters int              // default DefaultCounters
-	Values   int              // default DefaultValues
-	Bytes    int              // default DefaultValueBytes
+	Values   int              // of each kind; default DefaultValues
+	Bytes    int              // of each kind; default DefaultValueBytes
 }
 
-// Local is the in-process twin: one node that shares with nobody. Publish returns after the handler has applied
-// the event, so a revocation holds when its call is answered. A handler must not call Publish.
+// Local is the in-process twin: what the engines of one process share. There are two of them while a reload replaces
+// one. Publish returns after every handler has applied the event, so a revocation holds when its call is answered.
+// A handler must not call Publish.
 type Local struct {
 	node     string
 	counters *Counters
-	values   *values
+	values   *rooms
 	closed   chan struct{}
 	close    sync.Once
 	health   atomic.Pointer[Health]
 
-	feed    sync.Mutex // held while the handler works
+	feed  sync.Mutex // held while a handler works
+	feeds []*localFeed
+	queue []Event // published before the first Run
+}
+
+// localFeed is one Run.
+type localFeed struct {
 	handler FeedHandler
-	live    bool
-	queue   []Event
+	live    bool    // it is in step
+	queue   []Event // published before that
 }
 
 // NewLocal makes the in-process twin. It starts nothing.
@@ -51,7 +59,7 @@ func NewLocal(o LocalOptions) *Local {
 	l := &Local{
 		node:     o.Node,
 		counters: NewCounters(o.Counters, o.Now),
-		values:   newValues(o.Values, o.Bytes, newClock(o.Now)),
+		values:   newRooms(o.Values, o.Bytes, newClock(o.Now)),
 		closed:   make(chan struct{}),
 	}
 	l.health.Store(&Health{Err: errors.New("feed not started")})
@@ -66,55 +74,59 @@ func (l *Local) Publish(_ context.Context, e Event) error {
 	e.Node = l.node
 	l.feed.Lock()
 	defer l.feed.Unlock()
-	switch {
-	case l.live:
-		l.handler.Apply(e)
-	case len(l.queue) < maxQueued:
-		l.queue = append(l.queue, e)
-	default:
+	if len(l.feeds) == 0 {
+		return enqueue(&l.queue, e)
+	}
+	var err error
+	for _, f := range l.feeds {
+		if f.live {
+			f.handler.Apply(e)
+		} else {
+			err = errors.Join(err, enqueue(&f.queue, e))
+		}
+	}
+	return err
+}
+
+func enqueue(queue *[]Event, e Event) error {
+	if len(*queue) >= maxQueued {
 		return fmt.Errorf("publish before the feed runs: %w", ErrUnavailable)
 	}
+	*queue = append(*queue, e)
 	return nil
 }
 
 // Run registers the handler, lets it read SQL, and is its heartbeat until ctx ends.
 func (l *Local) Run(ctx context.Context, h FeedHandler) error {
+	f := &localFeed{handler: h}
 	l.feed.Lock()
-	if l.handler != nil {
-		l.feed.Unlock()
-		return errors.New("the feed is already running")
-	}
-	l.handler = h
+	f.queue, l.queue = l.queue, nil
+	l.feeds = append(l.feeds, f)
 	l.feed.Unlock()
-	defer func() {
-		l.feed.Lock()
-		l.handler, l.live = nil, false
-		l.feed.Unlock()
-		l.health.Store(&Health{LastAlive: l.Health().LastAlive, Err: errors.New("feed stopped")})
-	}()
+	defer l.leave(f)
 	for wait := newBackoff(); ; {
 		_, err := h.Resync(ctx, ReasonStart)
 		if err == nil {
 			break
 		}
-		l.health.Store(&Health{Err: fmt.Errorf("resync: %w", err)})
+		l.fail(fmt.Errorf("resync: %w", err))
 		if !wait.sleep(ctx, l.closed) {
 			return ctx.Err()
 		}
 	}
 	l.feed.Lock()
-	for _, e := range l.queue {
+	for _, e := range f.queue {
 		h.Apply(e)
 	}
-	l.queue, l.live = nil, true
+	f.queue, f.live = nil, true
 	l.feed.Unlock()
 	beat := time.NewTicker(time.Second)
 	defer beat.Stop()
 	for {
 		l.feed.Lock()
 		h.Alive()
-		l.feed.Unlock()
 		l.health.Store(&Health{Connected: true, LastAlive: time.Now()})
+		l.feed.Unlock()
 		select {
 		case <-ctx.Done():
 			return ctx.Err()
@@ -122,6 +134,23 @@ func (l *Local) Run(ctx context.Context, h FeedHandler) error {
 			return nil
 		case <-beat.C:
 		}
+	}
+}
+
+// leave ends a Run. The others go on.
+func (l *Local) leave(f *localFeed) {
+	l.feed.Lock()
+	l.feeds = slices.DeleteFunc(l.feeds, func(other *localFeed) bool { return other == f })
+	l.feed.Unlock()
+	l.fail(errors.New("feed stopped"))
+}
+
+// fail says why there is no feed, unless another Run is in step.
+func (l *Local) fail(err error) {
+	l.feed.Lock()
+	defer l.feed.Unlock()
+	if !slices.ContainsFunc(l.feeds, func(f *localFeed) bool { return f.live }) {
+		l.health.Store(&Health{LastAlive: l.Health().LastAlive, Err: err})
 	}
 }
 
@@ -133,7 +162,7 @@ func (l *Local) Put(_ context.Context, key string, data []byte, ttl time.Duratio
 	if err := checkValue(key, data, ttl); err != nil {
 		return err
 	}
-	l.values.put(key, data, ttl, false)
+	l.values.of(key).put(key, data, ttl, false)
 	return nil
 }
 
@@ -142,18 +171,18 @@ func (l *Local) PutNew(_ context.Context, key string, data []byte, ttl time.Dura
 	if err := checkValue(key, data, ttl); err != nil {
 		return false, err
 	}
-	return l.values.put(key, data, ttl, true), nil
+	return l.values.of(key).put(key, data, ttl, true), nil
 }
 
 // Get reads a value.
 func (l *Local) Get(_ context.Context, key string) ([]byte, bool, error) {
-	data, ok := l.values.get(key, false)
+	data, ok := l.values.of(key).get(key, false)
 	return data, ok, checkKey(key)
 }
 
 // Pop reads and deletes a value.
 func (l *Local) Pop(_ context.Context, key string) ([]byte, bool, error) {
-	data, ok := l.values.get(key, true)
+	data, ok := l.values.of(key).get(key, true)
 	return data, ok, checkKey(key)
 }
 

@@ -71,6 +71,46 @@ func TestFloodOfValuesStaysBounded(t *testing.T) {
 	}
 }
 
+// ED-08 OP-06 a flood of one kind of values pushes out none of another kind, and the kinds together are bounded.
+func TestFloodOfOneKindPushesOutNoOther(t *testing.T) {
+	ctx := context.Background()
+	c := cluster.NewLocal(cluster.LocalOptions{Values: 100})
+	for _, key := range []string{"ticket:1", "used:1", "codes:1"} {
+		if err := c.Put(ctx, key, []byte("x"), time.Hour); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for i := range 1000 {
+		if err := c.Put(ctx, fmt.Sprint("way:", i), []byte("x"), time.Hour); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, key := range []string{"ticket:1", "used:1", "codes:1", "way:999"} {
+		if _, ok, err := c.Get(ctx, key); !ok || err != nil {
+			t.Errorf("%s was pushed out (%v)", key, err)
+		}
+	}
+	kept := 0
+	for kind := range 50 {
+		for i := range 100 {
+			_ = c.Put(ctx, fmt.Sprintf("kind%d:%d", kind, i), []byte("x"), time.Hour)
+		}
+	}
+	for kind := range 50 {
+		for i := range 100 {
+			if _, ok, _ := c.Get(ctx, fmt.Sprintf("kind%d:%d", kind, i)); ok {
+				kept++
+			}
+		}
+	}
+	if kept > 800 {
+		t.Errorf("%d values of made-up kinds are kept", kept)
+	}
+	if _, ok, _ := c.Get(ctx, "ticket:1"); !ok {
+		t.Error("made-up kinds pushed a ticket out")
+	}
+}
+
 // OP-06, FAULTS 31 a million fresh names neither grow the table beyond its cap nor free a throttled person.
 func TestKeyFloodCannotEvictThrottledVictim(t *testing.T) {
 	c := cluster.NewCounters(1600, nil)
@@ -208,5 +248,29 @@ func BenchmarkReserve(b *testing.B) {
 	b.ReportAllocs()
 	for b.Loop() {
 		_, _ = c.Reserve(buckets)
+	}
+}
+
+// ED-07 R4 while a reload replaces an engine, two run in one process: what one of them publishes is applied by both
+// before the call returns, and the one that stays goes on when the other ends.
+func TestTwoEnginesOfOneProcessHearEachOther(t *testing.T) {
+	c := cluster.NewLocal(cluster.LocalOptions{})
+	e := cluster.Event{Kind: cluster.KindSession, Name: "a", At: 1, Expires: time.Now().Add(time.Hour).UnixMilli()}
+	old, fresh := &clustertest.Recorder{}, &clustertest.Recorder{}
+	stop := clustertest.Follow(t, c, old)
+	clustertest.Follow(t, c, fresh)
+	if err := c.Publish(context.Background(), e); err != nil {
+		t.Fatal(err)
+	}
+	stop()
+	if h := c.Health(); !h.Connected {
+		t.Errorf("the feed is lost with the old engine: %v", h.Err)
+	}
+	e.Name = "b"
+	if err := c.Publish(context.Background(), e); err != nil {
+		t.Fatal(err)
+	}
+	if got := fmt.Sprint(old.Names(), fresh.Names()); got != "[a] [a b]" {
+		t.Errorf("heard %s", got)
 	}
 }

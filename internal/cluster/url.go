@@ -7,15 +7,17 @@ import (
 	"fmt"
 	"net"
 	"net/url"
-	"os"
 	"strconv"
 	"strings"
+
+	"github.com/truxeio/caddy-truxe/internal/regular"
 )
 
 // Bounds of a Redis URL.
 const (
-	maxURL   = 4096
-	maxAddrs = 64
+	maxURL    = 4096
+	maxAddrs  = 64
+	maxCAFile = 1 << 20
 )
 
 // ParseURL reads
@@ -170,7 +172,7 @@ func (o *Options) parseQuery(query string, secure bool) error {
 			}
 			secure = secure || on
 		case "ca_file":
-			pem, err := os.ReadFile(v[0])
+			pem, err := regular.Read(v[0], maxCAFile)
 			if err != nil {
 				return fmt.Errorf("read ca_file of redis url: %w", err)
 			}

@@ -3,19 +3,57 @@ package cluster
 import (
 	"container/list"
 	"fmt"
+	"strings"
 	"sync"
 	"time"
 )
 
-// Bounds of the in-process store of short-lived values (OP-06): the oldest give way.
+// Bounds of each room of the in-process store of short-lived values (OP-06): the oldest value of the room is removed.
 const (
-	DefaultValues     = 100_000
-	DefaultValueBytes = 64 << 20
+	DefaultValues     = 20_000
+	DefaultValueBytes = 12 << 20
+	// maxRooms bounds the rooms, and with them the whole store. The gateway has four kinds of values.
+	maxRooms = 8
 	// MaxValue is the largest single value, in bytes, on both twins.
 	MaxValue = 1 << 20
 	// valueOverhead is what an entry costs besides key and value: map slot, list element, headers.
 	valueOverhead = 200
 )
+
+// rooms keeps values apart by kind, which is what precedes ":" in their key: however many values of one kind there are,
+// they push out none of another.
+type rooms struct {
+	clock            *clock
+	maxLen, maxBytes int
+	mu               sync.Mutex
+	byKind           map[string]*values
+}
+
+func newRooms(maxLen, maxBytes int, c *clock) *rooms {
+	return &rooms{clock: c, maxLen: maxLen, maxBytes: maxBytes, byKind: map[string]*values{}}
+}
+
+// of returns the room of a key. Kinds beyond maxRooms share the last one.
+func (r *rooms) of(key string) *values {
+	kind, _, ok := strings.Cut(key, ":")
+	if !ok {
+		kind = ""
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if room, ok := r.byKind[kind]; ok {
+		return room
+	}
+	if len(r.byKind) >= maxRooms-1 {
+		kind = ""
+		if room, ok := r.byKind[kind]; ok {
+			return room
+		}
+	}
+	room := newValues(r.maxLen, r.maxBytes, r.clock)
+	r.byKind[strings.Clone(kind)] = room
+	return room
+}
 
 type values struct {
 	clock            *clock

@@ -9,6 +9,8 @@ import (
 	"io"
 	"os"
 	"strings"
+
+	"github.com/truxeio/caddy-truxe/internal/regular"
 )
 
 // BreachedFile is a file of SHA-1 hashes of breached passwords, one `HASH:COUNT` per line in the order of the hashes, as
@@ -25,7 +27,7 @@ const maxBreachedLine = 128
 
 // OpenBreached opens a file and looks at its beginning.
 func OpenBreached(path string) (*BreachedFile, error) {
-	f, err := os.Open(path)
+	f, err := regular.Open(path)
 	if err != nil {
 		return nil, err
 	}

@@ -24,9 +24,9 @@ const maxPasskeyBody = 64 << 10
 // RelyingParty is whom passkeys are made for: one host, since sessions are bound to one. Every passkey is discoverable
 // and its user is always verified (WebAuthn 7.2 step 17), so that each can be the only step of a sign-in.
 type RelyingParty struct {
-	Host   string // folded, without port: the rp id
-	Origin string // "https://app.example.com", with a port where the browser shows one
-	Name   string // brand
+	Host    string   // folded, without port: the rp id
+	Origins []string // "https://app.example.com", with a port where the browser shows one; one for each such port
+	Name    string   // brand
 }
 
 // ErrPasskey says that the browser's answer does not prove anything. What was wrong with it is inside, for the log.
@@ -47,7 +47,7 @@ type Ceremony struct {
 
 func (rp RelyingParty) library() (*webauthn.WebAuthn, error) {
 	timeout := webauthn.TimeoutConfig{Enforce: false, Timeout: ChallengeLife, TimeoutUVD: ChallengeLife}
-	return webauthn.New(&webauthn.Config{RPID: rp.Host, RPDisplayName: rp.Name, RPOrigins: []string{rp.Origin},
+	return webauthn.New(&webauthn.Config{RPID: rp.Host, RPDisplayName: rp.Name, RPOrigins: rp.Origins,
 		AttestationPreference: protocol.PreferNoAttestation,
 		AuthenticatorSelection: protocol.AuthenticatorSelection{ResidentKey: protocol.ResidentKeyRequirementRequired,
 			RequireResidentKey: protocol.ResidentKeyRequired(), UserVerification: protocol.VerificationRequired},
@@ -73,13 +73,16 @@ func (rp RelyingParty) BeginCreate(user identity.User, existing []store.Passkey)
 }
 
 // BeginGet starts a sign-in or confirmation with a passkey. It names no person and no passkey, so its answer is the same
-// for everybody (MF-18).
-func (rp RelyingParty) BeginGet() (Ceremony, error) {
+// for everybody (MF-18). own is the challenge; nil: a random one. The same challenge has the same state.
+func (rp RelyingParty) BeginGet(own []byte) (Ceremony, error) {
 	w, err := rp.library()
 	if err != nil {
 		return Ceremony{}, err
 	}
-	options, state, err := w.BeginDiscoverableLogin()
+	options, state, err := w.BeginDiscoverableLogin(func(o *protocol.PublicKeyCredentialRequestOptions) error {
+		o.Challenge = own
+		return nil
+	})
 	if err != nil {
 		return Ceremony{}, err
 	}

@@ -17,7 +17,7 @@ import (
 )
 
 var (
-	party = credential.RelyingParty{Host: "app.example.com", Origin: "https://app.example.com", Name: "Truxe"}
+	party = credential.RelyingParty{Host: "app.example.com", Origins: []string{"https://app.example.com"}, Name: "Truxe"}
 	ada   = identity.User{ID: identity.NewID(), Username: "ada"}
 )
 
@@ -27,7 +27,7 @@ func create(t testing.TB, a *credentialtest.Authenticator) (store.Passkey, error
 	if err != nil {
 		t.Fatal(err)
 	}
-	body := a.Create(t, c.Options, party.Origin)
+	body := a.Create(t, c.Options, party.Origins[0])
 	if challenge, err := credential.ChallengeOf(body); a.Lie.Challenge == "" && (err != nil || challenge != c.Challenge) {
 		t.Fatalf("challenge %q, want %q: %v", challenge, c.Challenge, err)
 	}
@@ -36,11 +36,11 @@ func create(t testing.TB, a *credentialtest.Authenticator) (store.Passkey, error
 
 func get(t testing.TB, a *credentialtest.Authenticator, known store.Passkey) (credential.Assertion, error) {
 	t.Helper()
-	c, err := party.BeginGet()
+	c, err := party.BeginGet(nil)
 	if err != nil {
 		t.Fatal(err)
 	}
-	return party.FinishGet(c.State, a.Get(t, c.Options, party.Origin), func(id []byte) (store.Passkey, error) {
+	return party.FinishGet(c.State, a.Get(t, c.Options, party.Origins[0]), func(id []byte) (store.Passkey, error) {
 		if !bytes.Equal(id, known.CredentialID) {
 			return store.Passkey{}, store.ErrNotFound
 		}
@@ -71,8 +71,8 @@ func TestPasskeyIsMadeAndSignsIn(t *testing.T) {
 	if err != nil || got.Cloned || !got.BackedUp || got.Count != 2 || got.Passkey.ID != p.ID {
 		t.Fatalf("%+v %v", got, err)
 	}
-	one, _ := party.BeginGet()
-	other, _ := party.BeginGet()
+	one, _ := party.BeginGet(nil)
+	other, _ := party.BeginGet(nil)
 	if raw, err := base64.RawURLEncoding.DecodeString(one.Challenge); err != nil || len(raw) < 16 || one.Challenge == other.Challenge {
 		t.Errorf("challenges %q %q", one.Challenge, other.Challenge)
 	}
@@ -81,7 +81,7 @@ func TestPasskeyIsMadeAndSignsIn(t *testing.T) {
 // MF-18: what begins a sign-in names nobody, so it cannot tell who exists; what makes a passkey asks for one that can be
 // found without a name, and for verification.
 func TestOptionsAskForVerificationAndNameNobody(t *testing.T) {
-	c, err := party.BeginGet()
+	c, err := party.BeginGet(nil)
 	if err != nil || bytes.Contains(c.Options, []byte("allowCredentials")) || !bytes.Contains(c.Options, []byte(`"userVerification":"required"`)) {
 		t.Errorf("%s %v", c.Options, err)
 	}
@@ -203,7 +203,7 @@ func TestVectorOfTheStandard(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	org := credential.RelyingParty{Host: "example.org", Origin: "https://example.org", Name: "Vectors"}
+	org := credential.RelyingParty{Host: "example.org", Origins: []string{"https://example.org"}, Name: "Vectors"}
 	challenge := base64.RawURLEncoding.EncodeToString(unhex(t, "00c30fb78531c464d2b6771dab8d7b603c01162f2fa486bea70f283ae556e130"))
 	if got, err := credential.ChallengeOf(body); err != nil || got != challenge {
 		t.Fatal(got, err)
@@ -239,8 +239,8 @@ func TestPasskeysNeedANameNotAnAddress(t *testing.T) {
 			t.Errorf("%q: want %v", host, want)
 		}
 		if want {
-			rp := credential.RelyingParty{Host: host, Origin: "https://" + host, Name: "x"}
-			if _, err := rp.BeginGet(); err != nil {
+			rp := credential.RelyingParty{Host: host, Origins: []string{"https://" + host}, Name: "x"}
+			if _, err := rp.BeginGet(nil); err != nil {
 				t.Error(err)
 			}
 		}
@@ -254,12 +254,12 @@ func FuzzPasskeyBody(f *testing.F) {
 	if err != nil {
 		f.Fatal(err)
 	}
-	login, err := party.BeginGet()
+	login, err := party.BeginGet(nil)
 	if err != nil {
 		f.Fatal(err)
 	}
-	good := a.Get(f, login.Options, party.Origin)
-	fresh := credentialtest.New(f).Create(f, creation.Options, party.Origin)
+	good := a.Get(f, login.Options, party.Origins[0])
+	fresh := credentialtest.New(f).Create(f, creation.Options, party.Origins[0])
 	f.Add(good[:len(good)/2])
 	f.Add(fresh[:len(fresh)-40])
 	f.Add([]byte(`{"id":"AA","rawId":"AA","type":"public-key","response":{"clientDataJSON":"e30","attestationObject":"o2NmbXRk","authenticatorData":"","signature":""}}`))

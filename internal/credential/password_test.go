@@ -6,6 +6,7 @@ import (
 	"crypto/sha1"
 	"encoding/hex"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -318,4 +319,35 @@ func FuzzNormalize(f *testing.F) {
 			t.Fatal(len(p))
 		}
 	})
+}
+
+// ED-31 PW-16: a hash of the empty password, of any algorithm, verifies nothing; a wrong password against it is just wrong.
+func TestHashOfTheEmptyPasswordVerifiesNothing(t *testing.T) {
+	h, err := NewHasher(Config{Cost: 10})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer h.Close()
+	for _, c := range []Config{{Algorithm: "bcrypt", Cost: 10}, {Algorithm: "argon2id", Argon: Parameters{MemoryKiB: 64, Time: 1, Threads: 1}}} {
+		stored, err := c.make("")
+		if err != nil {
+			t.Fatal(err)
+		}
+		if ok, _, err := h.Verify(t.Context(), stored, ""); ok || !errors.Is(err, ErrEmpty) {
+			t.Errorf("%s: %v %v", c.Algorithm, ok, err)
+		}
+		if ok, _, err := h.Verify(t.Context(), stored, "x"); ok || err != nil {
+			t.Errorf("%s: a wrong password: %v %v", c.Algorithm, ok, err)
+		}
+	}
+	good, err := Config{Algorithm: "bcrypt", Cost: 10}.make("x")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if ok, _, err := h.Verify(t.Context(), good, ""); ok || err != nil {
+		t.Errorf("the empty password against another hash: %v %v", ok, err)
+	}
+	if ok, _, err := h.Verify(t.Context(), good, "x"); !ok || err != nil {
+		t.Errorf("control: %v %v", ok, err)
+	}
 }

@@ -2,6 +2,7 @@ package credential
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"runtime"
 	"sync"
@@ -142,7 +143,8 @@ func (h *Hasher) Hash(ctx context.Context, password string) (stored string, err 
 }
 
 // Verify compares a normalised password with a stored hash. A hash that cannot be read costs as much as one that can,
-// and matches nothing.
+// and matches nothing. The empty password matches nothing either: a hash of it, brought along from elsewhere, is ErrEmpty,
+// after the time that any comparison takes.
 func (h *Hasher) Verify(ctx context.Context, stored, password string) (ok, outdated bool, err error) {
 	p, parseErr := parseHash(stored)
 	if parseErr != nil {
@@ -152,8 +154,14 @@ func (h *Hasher) Verify(ctx context.Context, stored, password string) (ok, outda
 	if err := h.run(ctx, func() { match = p.verify(password) }); err != nil {
 		return false, false, err
 	}
+	if match && password == "" {
+		return false, false, ErrEmpty
+	}
 	return match, match && h.cfg.outdated(p), nil
 }
+
+// ErrEmpty says that a stored hash is that of the empty password.
+var ErrEmpty = errors.New("the stored hash is that of the empty password")
 
 // VerifyDummy takes as long as Verify does, for users that do not exist (PW-16).
 func (h *Hasher) VerifyDummy(ctx context.Context, password string) error {

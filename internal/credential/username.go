@@ -13,7 +13,7 @@ import (
 const maxLogin = 254 // RFC 5321: the longest address
 
 var (
-	errUsername = errors.New("a user name is 1 to 64 letters, digits, dots, hyphens and underscores, or an e-mail address")
+	errUsername = errors.New("a user name is 1 to 64 letters, digits, dots, hyphens and underscores, or an e-mail address; without spaces, \\ and |")
 	errEmail    = errors.New("an e-mail address has exactly one @ and no spaces")
 	errLogin    = errors.New("not a user name")
 )
@@ -42,16 +42,31 @@ func ValidUsername(name string) (string, error) {
 	if !utf8.ValidString(name) || name == "" || utf8.RuneCountInString(name) > 64 {
 		return "", errUsername
 	}
-	for _, r := range name {
-		if !unicode.IsLetter(r) && !unicode.IsDigit(r) && !unicode.IsMark(r) && !strings.ContainsRune(".-_+@", r) {
+	local, domain, address := strings.Cut(name, "@")
+	signs := ".-_+"
+	if address {
+		signs = "." + atext
+		if ValidEmail(name) != nil || !consists(domain, ".-_") || strings.HasPrefix(local, ".") || strings.HasSuffix(local, ".") || strings.Contains(local, "..") {
 			return "", errUsername
 		}
 	}
-	if strings.Contains(name, "@") && ValidEmail(name) != nil {
+	if !consists(local, signs) {
 		return "", errUsername
 	}
 	return name, nil
 }
+
+// consists reports whether a text has nothing but letters, digits and these signs.
+func consists(s, signs string) bool {
+	return !strings.ContainsFunc(s, func(r rune) bool {
+		return !unicode.IsLetter(r) && !unicode.IsDigit(r) && !unicode.IsMark(r) && !strings.ContainsRune(signs, r)
+	})
+}
+
+// atext are the signs that the local part of an address may have besides letters and digits (RFC 5322 3.2.3), but for two:
+// "|" divides issuer and subject in the names of a trusted issuer's users, and "`" is in no address that people have and
+// is read by every shell.
+const atext = "!#$%&'*+-/=?^_{}~"
 
 // ValidEmail checks the shape of an address. More than one @ is how `a@evil@corp.com` passed a domain check elsewhere
 // (CVE-2026-40574).

@@ -78,20 +78,12 @@ func (g *Gate) askToSignIn(w http.ResponseWriter, r *http.Request, v *verdict, r
 	kind := KindOf(r)
 	switch kind {
 	case KindNavigate:
-		url, err := g.WayBack.LoginURL(w, r, v.credential, r.URL.RequestURI())
-		if err != nil {
-			g.answer(w, r, nil, identity.CodeStateUnavailable, readyWait, reference)
-			return
-		}
+		url := g.WayBack.LoginURL(w, r, v.credential, r.URL.RequestURI())
 		w.Header().Set("Cache-Control", "no-store")
 		w.Header().Set("Location", url)
 		w.WriteHeader(http.StatusFound)
 	case KindFrame:
-		url, err := g.WayBack.LoginURL(w, r, v.credential, r.URL.RequestURI())
-		if err != nil {
-			url = g.WayBack.LoginPage(host)
-		}
-		g.Pages.FrameSignIn(w, r, url, reference)
+		g.Pages.FrameSignIn(w, r, g.WayBack.LoginFrame(r.URL.RequestURI()), reference)
 	case KindPost, KindPostCross:
 		drain(w, r)
 		g.Pages.SessionEnded(w, r, g.WayBack.LoginBeside(), kind == KindPost, reference)

@@ -42,13 +42,15 @@ type Pages interface {
 	Problem(w http.ResponseWriter, r *http.Request, code identity.Code, retryAfter time.Duration, reference string)
 }
 
-// WayBack remembers where a visitor wanted to go and gives the URL of the login page. The way back is stored at the
-// server under an opaque id (CS-07); the flow cookie binds it to the browser.
+// WayBack carries where a visitor wanted to go and returns the URL of the login page. The way back is sealed into that URL
+// (CS-07), so that an anonymous request stores nothing; the flow cookie binds it to the browser.
 type WayBack interface {
-	// LoginURL stores target, a path with query on the host of r. It may set the flow cookie.
-	LoginURL(w http.ResponseWriter, r *http.Request, c authn.Credential, target string) (string, error)
-	// ConfirmURL stores target and what has to be proven before going on there, and gives the URL of the page that asks.
-	ConfirmURL(w http.ResponseWriter, r *http.Request, c authn.Credential, target string, ask identity.Assurance) (string, error)
+	// LoginURL seals target, a path with query on the host of r. It may set the flow cookie.
+	LoginURL(w http.ResponseWriter, r *http.Request, c authn.Credential, target string) string
+	// LoginFrame is the login page with target as the way back, for the small page in a frame.
+	LoginFrame(target string) string
+	// ConfirmURL seals target and what has to be proven before going on there, and returns the URL of the page that asks.
+	ConfirmURL(w http.ResponseWriter, r *http.Request, c authn.Credential, target string, ask identity.Assurance) string
 	// ConfirmPage is the page that asks for a factor beside the app, without a way back.
 	ConfirmPage(ask identity.Assurance) string
 	// LoginBeside is the login page beside the app, for a second tab: the sign-in ends on the app's own host.

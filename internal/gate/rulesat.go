@@ -2,13 +2,16 @@ package gate
 
 import (
 	"fmt"
+	"maps"
 	"slices"
+	"strings"
 
+	"github.com/truxeio/caddy-truxe/internal/origin"
 	"github.com/truxeio/caddy-truxe/internal/policy"
 )
 
-// Stands says that a site stands at hosts, for questions about what is not a request: they are folded, or "" for a site
-// without a host name.
+// Stands says that a site stands at hosts, for questions about what is not a request: they are folded, with a port where the
+// host has several, or "" for a site without a host name.
 func (r *Rules) Stands(c SiteConfig, hosts ...string) error {
 	n, err := r.add(c)
 	if err != nil {
@@ -41,7 +44,7 @@ func (r *Rules) With(p Policies) (*Rules, error) {
 	return other, nil
 }
 
-// At gives the rules of a site: the one of that name at the host, or the first one there. False: no site of ours has the
+// At gives the rules of a site: the one of that name at the host, with or without a port, or the first one there. False: no site of ours has the
 // host.
 func (r *Rules) At(host, site string) (*policy.Set, bool) {
 	r.mu.Lock()
@@ -59,10 +62,19 @@ func (r *Rules) At(host, site string) (*policy.Set, bool) {
 	return r.current.Load().sets[n], true
 }
 
-// at gives the sites at a folded host.
+// at returns the sites at a folded host: those of its exact name, then those of a wildcard, as Caddy matches them, then those
+// without a host name.
 func (r *Rules) at(host string) []int {
 	if list := r.hosts[host]; len(list) > 0 {
 		return list
+	}
+	if folded, err := policy.FoldHost(host); err == nil && folded != host { // not one of several ports
+		return r.at(folded)
+	}
+	for _, site := range slices.Sorted(maps.Keys(r.hosts)) {
+		if strings.Contains(site, "*") && origin.Covers(site, host) {
+			return r.hosts[site]
+		}
 	}
 	return r.hosts[""]
 }

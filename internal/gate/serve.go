@@ -150,6 +150,9 @@ func (g *Gate) judge(r *http.Request, s *Site, sent authn.Credential, known *aut
 		v.decision = policy.Decision{Code: identity.CodeStateUnavailable}
 	case v.err != nil:
 		v.decision = policy.Decision{Code: identity.CodeOf(v.err)}
+		if why := authn.Refusal(v.err); why != nil {
+			v.decision.Reason = why.Error() // for explain; the client is not told
+		}
 	case !c.Secure(r):
 		v.decision = policy.Decision{Code: identity.CodeHTTPSRequired}
 	case earlyData(r):

@@ -28,11 +28,7 @@ func (g *Gate) askToStepUp(w http.ResponseWriter, r *http.Request, v *verdict, r
 	ask, kind := v.decision.Ask, KindOf(r)
 	switch kind {
 	case KindNavigate, KindFrame:
-		url, err := g.WayBack.ConfirmURL(w, r, v.credential, r.URL.RequestURI(), ask)
-		if err != nil {
-			g.answer(w, r, nil, identity.CodeStateUnavailable, readyWait, reference)
-			return
-		}
+		url := g.WayBack.ConfirmURL(w, r, v.credential, r.URL.RequestURI(), ask)
 		if kind == KindFrame {
 			g.Pages.FrameSignIn(w, r, url, reference)
 			return

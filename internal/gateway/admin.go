@@ -127,7 +127,12 @@ func adminSetupLink(ctx context.Context, g *Gateway, _ json.RawMessage) (any, er
 }
 
 func adminSetupCreate(ctx context.Context, g *Gateway, raw json.RawMessage) (any, error) {
-	var in struct{ Username, Email, Name, Password string }
+	var in struct {
+		Username string `json:"username"`
+		Email    string `json:"email"`
+		Name     string `json:"name"`
+		Password string `json:"password"`
+	}
 	if err := read(raw, &in); err != nil {
 		return nil, err
 	}

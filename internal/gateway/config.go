@@ -5,14 +5,18 @@ import (
 	"time"
 
 	"github.com/truxeio/caddy-truxe/internal/gate"
+	"github.com/truxeio/caddy-truxe/internal/origin"
 	"github.com/truxeio/caddy-truxe/internal/portal"
+	"github.com/truxeio/caddy-truxe/internal/token"
 )
 
 // Config is everything one configuration says, secrets resolved and defaults not yet filled in.
 // Zero values mean the default named at each field.
 type Config struct {
-	// Portal is the single sign-on host; empty: every host is its own portal.
-	Portal string
+	// Portal is the single sign-on host; empty: every host is its own portal. PortalOrigin is what browsers call it; zero:
+	// what its site says.
+	Portal       string
+	PortalOrigin origin.Origin
 	// Path is the prefix of all gateway URLs. Default "/.truxe".
 	Path string
 	// Sites are the hosts that the gateway stands in front of, as Caddy's configuration has them.
@@ -51,6 +55,8 @@ type Config struct {
 
 	// Offline: the command line opened the store while Caddy is stopped.
 	Offline bool
+	// Existing: the store and its key must be there already; otherwise they are made.
+	Existing bool
 
 	Logger  *slog.Logger
 	Metrics Metrics
@@ -59,12 +65,15 @@ type Config struct {
 
 // SiteInfo is one host at which the gateway stands.
 type SiteInfo struct {
-	Host         string // folded; "" for a site without a host name
-	Origin       string // "https://app.example.com", with a port when it is not the scheme's own
-	ForwardHosts []string
-	App          AppLabel
-	Roles        []string // of `allow`
-	Handlers     []string
+	Host string // folded; "*.example.com"; "" for a site without a host name
+	// Origins are what browsers call it, the main one first. Empty for a site without a host name.
+	Origins      []origin.Origin
+	ForwardHosts []string // that another proxy protects with this site's rules
+	// ForwardOrigins are those of ForwardHosts that are not https on port 443.
+	ForwardOrigins []origin.Origin
+	App            AppLabel
+	Roles          []string // of `allow`
+	Handlers       []string
 }
 
 // AppLabel is how an app is listed.
@@ -104,11 +113,15 @@ type JWT struct {
 
 // Trust accepts access tokens of another issuer.
 type Trust struct {
-	Issuer       string
-	JWKS         string // https URL or file
-	Audience     []string
-	SubjectClaim string // default "sub"
-	RolesClaim   string // default "roles"
+	Issuer         string
+	JWKS           string // https URL or file
+	Audience       []string
+	SubjectClaim   string // default "sub"
+	RolesClaim     string // default "roles"
+	Roles          []token.RoleMap
+	UsernamePrefix string   // default: the issuer and "|"
+	Types          []string // default "at+jwt"
+	Algorithms     []string // default "RS256"
 }
 
 // Session holds the lifetimes of sign-ins.

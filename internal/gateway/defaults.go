@@ -9,7 +9,6 @@ import (
 	"log/slog"
 	"net/url"
 	"path/filepath"
-	"slices"
 	"strings"
 	"time"
 
@@ -126,6 +125,9 @@ func Check(c Config) error {
 			return fmt.Errorf("jwt private_key: %w", err)
 		}
 	}
+	if _, err := trusted(c); err != nil {
+		return err
+	}
 	if c.Session.Idle > c.Session.Max {
 		return errors.New("session idle is longer than session max; lower it or raise max")
 	}
@@ -182,21 +184,6 @@ func (c Config) Key() string {
 	raw, _ := json.Marshal([]any{c.DataDir, c.Storage, c.Redis, c.EncryptionKeys, c.JWT, c.Session, c.Password, c.Audit})
 	sum := sha256.Sum256(raw)
 	return "truxe:" + hex.EncodeToString(sum[:])
-}
-
-// origins are the URLs of all hosts that people and tokens may be of.
-func (c Config) issuers() []string {
-	if c.JWT.Issuer != "" {
-		return []string{c.JWT.Issuer}
-	}
-	list := c.siteOrigins()
-	if c.Portal != "" && !slices.Contains(list, c.portalOrigin()) {
-		list = append(list, c.portalOrigin())
-	}
-	if len(list) == 0 { // only sites without a host name
-		list = []string{"https://localhost"}
-	}
-	return list
 }
 
 type noMetrics struct{}

@@ -41,6 +41,7 @@ type Engine struct {
 	audit    *audit.Log
 	refusals gate.Refusals
 	records  *gate.Records
+	claim    *claim // of the store; nil where processes share it by design
 
 	cancel context.CancelFunc
 	tasks  sync.WaitGroup
@@ -58,13 +59,21 @@ func Open(ctx context.Context, cfg Config) (e *Engine, err error) {
 			_ = e.Close(ctx)
 		}
 	}()
+	if e.claim, err = claimStore(ctx, cfg); err != nil {
+		return e, err
+	}
 	if e.box, err = openBox(cfg); err != nil {
 		return e, err
 	}
 	if e.store, err = store.Open(ctx, store.Config{Driver: cfg.Storage.Driver, DSN: cfg.Storage.DSN, Logger: cfg.Logger}); err != nil {
 		return e, fmt.Errorf("open the database: %w", err)
 	}
-	if e.cluster, err = openCluster(cfg); err != nil {
+	if e.claim != nil {
+		if err := e.claim.mark(ctx, e.store, cfg); err != nil {
+			return e, err
+		}
+	}
+	if e.cluster, err = openCluster(cfg, e.claim); err != nil {
 		return e, err
 	}
 	if e.audit, err = audit.New(e.store, audit.Config{File: cfg.Audit.File, OnFailure: onFailure(cfg.Audit), Logger: cfg.Logger, Now: cfg.Now,
@@ -88,9 +97,6 @@ func Open(ctx context.Context, cfg Config) (e *Engine, err error) {
 		API: cfg.JWT.Refresh, Limit: cfg.Session.Limit, TouchUsers: e.store.TouchUsers, Logger: cfg.Logger, Now: cfg.Now})
 	e.revoked = revocation.New(revocation.Config{Source: e.store, Feed: e.cluster, Logger: cfg.Logger, Deny: cfg.Redis.Deny, Stale: cfg.Redis.Stale,
 		OnEvent: e.heard, OnResync: e.missed, OnLag: cfg.Metrics.RevocationLag, Now: cfg.Now})
-	for _, w := range e.store.Warnings() {
-		e.log.Warn(w)
-	}
 	e.start(run)
 	return e, e.waitReady(ctx)
 }
@@ -116,18 +122,25 @@ func openBox(cfg Config) (*secret.Box, error) {
 		return nil, err
 	}
 	if len(keys) == 0 {
-		key, err := secret.LoadOrCreateKeyFile(filepath.Join(cfg.DataDir, "encryption.key"))
+		load := secret.LoadOrCreateKeyFile
+		if cfg.Existing {
+			load = secret.LoadKeyFile
+		}
+		key, warning, err := load(filepath.Join(cfg.DataDir, "encryption.key"))
 		if err != nil {
 			return nil, fmt.Errorf("encryption key: %w", err)
+		}
+		if warning != "" {
+			cfg.Logger.Warn(warning)
 		}
 		keys = []secret.Key{key}
 	}
 	return secret.NewBox(keys[0], keys[1:]...)
 }
 
-func openCluster(cfg Config) (cluster.Cluster, error) {
-	if cfg.Redis.URL == "" {
-		return cluster.NewLocal(cluster.LocalOptions{}), nil
+func openCluster(cfg Config, c *claim) (cluster.Cluster, error) {
+	if cfg.Redis.URL == "" { // Check refuses PostgreSQL without it, so there is a claim
+		return processCluster{c.local}, nil
 	}
 	options, err := cluster.ParseURL(cfg.Redis.URL)
 	if err != nil {
@@ -140,6 +153,12 @@ func openCluster(cfg Config) (cluster.Cluster, error) {
 	return cluster.Open(*options, cfg.Logger)
 }
 
+// processCluster belongs to all engines of this process, and ends with the claim on their store.
+type processCluster struct{ *cluster.Local }
+
+// Close leaves it to the claim.
+func (processCluster) Close() error { return nil }
+
 // start runs what goes on in the background until Close.
 func (e *Engine) start(ctx context.Context) {
 	e.background(func() {
@@ -148,7 +167,6 @@ func (e *Engine) start(ctx context.Context) {
 		}
 	})
 	e.background(func() { _ = e.sessions.Run(ctx) })
-	e.hold(ctx)
 	e.every(ctx, holderLife/3, func() { e.hold(ctx) })
 	e.every(ctx, time.Second, e.observe)
 	e.every(ctx, 15*time.Second, e.count)
@@ -292,9 +310,10 @@ func (e *Engine) Close(ctx context.Context) error {
 	if e.audit != nil {
 		errs = append(errs, e.audit.Close(ctx))
 	}
+	e.release()
 	if e.store != nil {
-		e.release()
 		errs = append(errs, e.store.Close())
 	}
+	e.claim.release()
 	return errors.Join(errs...)
 }

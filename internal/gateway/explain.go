@@ -125,7 +125,11 @@ func (g *Gateway) explain(r *http.Request, host string, p *identity.Principal, i
 		}
 		return t
 	}
-	set, ok := g.cfg.Rules.At(host, "")
+	at := host
+	if o, ok := g.origins.Named(r.Host); ok {
+		at = o.Authority()
+	}
+	set, ok := g.cfg.Rules.At(at, "")
 	canonical, err := policy.Canonical(r)
 	if !ok || err != nil {
 		d := policy.Decision{Code: identity.CodeNoRule, Reason: "No site of this gateway would judge this request."}

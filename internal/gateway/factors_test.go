@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"net/netip"
+	"slices"
 	"testing"
 	"time"
 
@@ -99,9 +100,9 @@ func TestRuleOfSecondFactorsComesWithTheConfiguration(t *testing.T) {
 	if out, err := g.accounts.SignIn(context.Background(), in); err != nil || out.Half != nil {
 		t.Errorf("%+v %v", out, err)
 	}
-	for host, want := range map[string]string{"app.test": "https://app.test", "evil.test": "", "": ""} {
-		if got := strict.accounts.Origin(host); got != want {
-			t.Errorf("origin of %q is %q", host, got)
+	for host, want := range map[string][]string{"app.test": {"https://app.test"}, "evil.test": nil, "": nil} {
+		if got := strict.accounts.Origins(host); !slices.Equal(got, want) {
+			t.Errorf("origins of %q are %q", host, got)
 		}
 	}
 }

@@ -6,8 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
-	"os"
-	"slices"
 	"sync"
 	"time"
 
@@ -16,9 +14,11 @@ import (
 	"github.com/truxeio/caddy-truxe/internal/cors"
 	"github.com/truxeio/caddy-truxe/internal/credential"
 	"github.com/truxeio/caddy-truxe/internal/gate"
+	"github.com/truxeio/caddy-truxe/internal/origin"
 	"github.com/truxeio/caddy-truxe/internal/portal"
 	"github.com/truxeio/caddy-truxe/internal/portal/view"
 	"github.com/truxeio/caddy-truxe/internal/ratelimit"
+	"github.com/truxeio/caddy-truxe/internal/regular"
 	"github.com/truxeio/caddy-truxe/internal/token"
 )
 
@@ -32,6 +32,7 @@ type Gateway struct {
 	mailer   *mailer // nil without a mail server
 	policies policyWatch
 	roles    roleModel
+	origins  *origin.Book
 
 	stop context.CancelFunc // ends what runs for this configuration
 	done sync.WaitGroup
@@ -50,6 +51,9 @@ func New(ctx context.Context, e *Engine, cfg Config) (*Gateway, error) {
 		return nil, err
 	}
 	if !cfg.Offline {
+		for _, w := range cfg.looseFiles() {
+			cfg.Logger.Warn(w)
+		}
 		run, stop := context.WithCancel(context.WithoutCancel(ctx))
 		g.stop = stop
 		g.watchUsersFile(run)
@@ -63,12 +67,12 @@ func New(ctx context.Context, e *Engine, cfg Config) (*Gateway, error) {
 
 func (g *Gateway) build() error {
 	cfg, e := g.cfg, g.engine
-	issuers := cfg.issuers()
+	g.origins = cfg.origins()
 	trust, err := trusted(cfg)
 	if err != nil {
 		return err
 	}
-	verifier, err := token.NewVerifier(token.VerifierConfig{Ring: e.ring, Issuers: issuers, Audience: cfg.JWT.Audience, Trust: trust, Now: cfg.Now})
+	verifier, err := token.NewVerifier(token.VerifierConfig{Ring: e.ring, Issuers: cfg.issuers(), Audience: cfg.JWT.Audience, Trust: trust, Now: cfg.Now})
 	if err != nil {
 		return err
 	}
@@ -88,7 +92,7 @@ func (g *Gateway) build() error {
 			Permissions: g.roles.claim, Now: cfg.Now}),
 		Verifier: verifier, Refresher: token.NewRefresher(token.RefreshConfig{Life: cfg.JWT.Refresh, Audience: cfg.JWT.Audience, Now: cfg.Now}),
 		Metrics: cfg.Metrics, Logger: cfg.Logger, Now: cfg.Now,
-		Roles: g.Roles, MFA: account.MFARule(cfg.MFA), Box: e.box, Keyed: e.codeKey, Brand: cfg.Brand.Name, Origin: cfg.originOf,
+		Roles: g.Roles, MFA: account.MFARule(cfg.MFA), Box: e.box, Keyed: e.codeKey, Brand: cfg.Brand.Name, Origins: g.originsOf,
 		AccessLifetime: cfg.JWT.Access, RefreshLifetime: cfg.JWT.Refresh, LongestSession: max(cfg.Session.Max, cfg.Session.Remember),
 	}
 	if g.mailer, err = newMailer(e, cfg); err != nil {
@@ -109,30 +113,58 @@ func (g *Gateway) build() error {
 	if err != nil {
 		return err
 	}
-	book := cfg.origins()
-	flows := &portal.Flows{Base: cfg.Path, Origins: book, PortalHost: cfg.Portal, PortalOrigin: cfg.portalOrigin(), Cluster: e.cluster}
-	auth := &authn.Verifier{Sessions: &cookieSessions{table: e.sessions, renewals: e.renewals}, Tokens: &bearerTokens{verifier: verifier, cache: e.cache, standings: e.standing, now: cfg.Now}, Revocations: e.revoked,
-		Renewer: &renewer{accounts: g.accounts, now: cfg.Now}}
-	g.gate = &gate.Gate{Verifier: auth, Origins: book, Pages: portal.GatePages{View: pages, Base: cfg.Path}, WayBack: flows, Audit: e.audit, Metrics: cfg.Metrics,
-		CORS: origins, Signer: &token.Asserter{Ring: e.ring, Issuer: g.issuerOf, Permissions: g.roles.claim, Roles: g.roles.number, Now: cfg.Now}, Streams: e.revoked, Refusals: &e.refusals, Records: e.records, AppDown: cfg.AppDown, Now: cfg.Now, Logger: cfg.Logger}
-	g.portal, err = portal.New(&portal.Portal{Base: cfg.Path, Origins: book, PortalHost: cfg.Portal, PortalOrigin: cfg.portalOrigin(), Sites: cfg.portalSites(),
-		Accounts: g.accounts, Verifier: auth, CORS: origins, View: pages, Flows: flows, Checker: cfg.Checker, Policies: policyBook{g}, Remember: cfg.Session.Remember, JWKS: e.ring.JWKS,
-		Health: func() portal.Health { return e.health() }, Now: cfg.Now})
-	return err
-}
-
-// trusted reads the issuers whose tokens are accepted beside our own.
-func trusted(cfg Config) ([]*token.Trust, error) {
-	var list []*token.Trust
-	for _, t := range cfg.JWT.Trust {
-		trust, err := token.NewTrust(token.TrustConfig{Issuer: t.Issuer, JWKS: t.JWKS, Audience: t.Audience, SubjectClaim: t.SubjectClaim,
-			RolesClaim: t.RolesClaim, Logger: cfg.Logger, Now: cfg.Now})
-		if err != nil {
-			return nil, fmt.Errorf("trust %s: %w", t.Issuer, err)
-		}
-		list = append(list, trust)
+	flows := &portal.Flows{
+		Base:         cfg.Path,
+		Origins:      g.origins,
+		PortalHost:   cfg.Portal,
+		PortalOrigin: cfg.portalOrigin(),
+		Sealer:       e.box.Sealer("way back"),
+		Overflow:     portal.Overflow{Cluster: e.cluster},
+		Now:          cfg.Now,
 	}
-	return list, nil
+	auth := &authn.Verifier{
+		Sessions:    &cookieSessions{table: e.sessions, renewals: e.renewals},
+		Tokens:      &bearerTokens{verifier: verifier, cache: e.cache, standings: e.standing, now: cfg.Now},
+		Revocations: e.revoked,
+		Renewer:     &renewer{accounts: g.accounts, now: cfg.Now},
+		OnRefused:   (&refusedTokens{log: cfg.Logger, now: cfg.Now}).note,
+	}
+	g.gate = &gate.Gate{
+		Verifier: auth,
+		Origins:  g.origins,
+		Pages:    portal.GatePages{View: pages, Base: cfg.Path},
+		WayBack:  flows,
+		Audit:    e.audit,
+		Metrics:  cfg.Metrics,
+		CORS:     origins,
+		Signer: &token.Asserter{Ring: e.ring, Issuer: g.issuerOf, Permissions: g.roles.claim, Roles: g.roles.number,
+			Now: cfg.Now},
+		Streams:  e.revoked,
+		Refusals: &e.refusals,
+		Records:  e.records,
+		AppDown:  cfg.AppDown,
+		Now:      cfg.Now,
+		Logger:   cfg.Logger,
+	}
+	g.portal, err = portal.New(&portal.Portal{
+		Base:         cfg.Path,
+		Origins:      g.origins,
+		PortalHost:   cfg.Portal,
+		PortalOrigin: cfg.portalOrigin(),
+		Sites:        cfg.portalSites(),
+		Accounts:     g.accounts,
+		Verifier:     auth,
+		CORS:         origins,
+		View:         pages,
+		Flows:        flows,
+		Checker:      cfg.Checker,
+		Policies:     policyBook{g},
+		Remember:     cfg.Session.Remember,
+		JWKS:         e.ring.JWKS,
+		Health:       func() portal.Health { return e.health() },
+		Now:          cfg.Now,
+	})
+	return err
 }
 
 func openBreached(cfg Config) (*credential.BreachedFile, error) {
@@ -158,7 +190,7 @@ func (c Config) viewBrand() (view.Brand, error) {
 	if c.Brand.Logo == "" {
 		return b, nil
 	}
-	raw, err := os.ReadFile(c.Brand.Logo)
+	raw, err := regular.Read(c.Brand.Logo, maxLogo)
 	if err != nil {
 		return b, fmt.Errorf("brand logo: %w", err)
 	}
@@ -166,67 +198,11 @@ func (c Config) viewBrand() (view.Brand, error) {
 	return b, nil
 }
 
-// portalOrigin is the URL of the single sign-on host, from the configuration only (CS-08).
-func (c Config) portalOrigin() string {
-	for _, s := range c.Sites {
-		if s.Host == c.Portal && s.Host != "" {
-			return s.Origin
-		}
-	}
-	if c.Portal == "" {
-		return ""
-	}
-	return "https://" + c.Portal
-}
+// maxLogo bounds the logo's file in bytes; it is part of the login page.
+const maxLogo = 32 << 10
 
-// originOf is the URL of a host of ours, "" for any other.
-func (c Config) originOf(host string) string {
-	for _, s := range c.Sites {
-		if host != "" && s.Host == host {
-			return s.Origin
-		}
-	}
-	return ""
-}
-
-// portalSites are the hosts with their names. Of a host that other proxies ask for, all that is known is its name.
-func (c Config) portalSites() []portal.Site {
-	var list []portal.Site
-	for _, s := range c.Sites {
-		site := portal.Site{Host: s.Host, Origin: s.Origin, Name: s.App.Name, Icon: s.App.Icon, Description: s.App.Description, Start: s.App.Start,
-			PortalOnly: !slices.Contains(s.Handlers, "truxe_gate")}
-		forwarded := site
-		if site.PortalOnly && len(s.ForwardHosts) > 0 {
-			site.Name = "" // it is the app's
-		}
-		list = append(list, site)
-		for _, host := range s.ForwardHosts {
-			forwarded.Host, forwarded.Origin, forwarded.PortalOnly = host, "https://"+host, false
-			if len(s.ForwardHosts) > 1 {
-				forwarded.Name = ""
-			}
-			list = append(list, forwarded)
-		}
-	}
-	return list
-}
-
-// issuerOf is the `iss` of a token for somebody signed in at a host. The host came through Caddy's host matcher, or it
-// is not one of ours and the first configured issuer stands in: no header of a client ever becomes an issuer (CS-08).
-func (g *Gateway) issuerOf(host string) string {
-	if g.cfg.JWT.Issuer != "" {
-		return g.cfg.JWT.Issuer
-	}
-	if g.cfg.Portal != "" {
-		return g.cfg.portalOrigin()
-	}
-	for _, s := range g.cfg.Sites {
-		if s.Host == host && host != "" {
-			return s.Origin
-		}
-	}
-	return g.cfg.issuers()[0]
-}
+// Origins are what the hosts of this configuration are called outside.
+func (g *Gateway) Origins() *origin.Book { return g.origins }
 
 // Gate judges requests.
 func (g *Gateway) Gate() *gate.Gate { return g.gate }
@@ -258,7 +234,7 @@ func (g *Gateway) firstStart(ctx context.Context) error {
 	if err != nil || !needed {
 		return err
 	}
-	if a := g.cfg.Admin; a.Username != "" && a.Password != "" {
+	if a := g.cfg.Admin; a.Username != "" && a.Password != "" && !g.cfg.Offline {
 		_, err := g.accounts.CreateFirstAdmin(ctx, account.By{Via: "environment"}, account.NewUser{Username: a.Username, Email: a.Email, Password: a.Password})
 		if errors.Is(err, account.ErrSetUp) {
 			return nil // another node was faster
@@ -288,24 +264,11 @@ func (g *Gateway) setupLink(ctx context.Context, by account.By) (string, time.Ti
 	if err != nil {
 		return "", time.Time{}, err
 	}
-	origin := g.cfg.portalOrigin()
-	if origin == "" {
-		origin = "https://localhost"
-		if list := g.cfg.siteOrigins(); len(list) > 0 {
-			origin = list[0]
-		}
+	at := g.cfg.mainOrigin()
+	if at == "" {
+		at = fallbackIssuer
 	}
-	return origin + g.cfg.Path + "/setup#t=" + code, g.now().Add(account.SetupLife), nil
-}
-
-func (c Config) siteOrigins() []string {
-	var list []string
-	for _, s := range c.Sites {
-		if s.Host != "" {
-			list = append(list, s.Origin)
-		}
-	}
-	return list
+	return at + g.cfg.Path + "/setup#t=" + code, g.now().Add(account.SetupLife), nil
 }
 
 func (g *Gateway) applyUsersFile(ctx context.Context) error {
@@ -353,10 +316,11 @@ func (g *Gateway) watchUsersFile(run context.Context) {
 	}()
 }
 
+// fileSum identifies what a look has found, failures included.
 func fileSum(path string) [32]byte {
-	raw, err := os.ReadFile(path)
+	raw, err := regular.Read(path, account.MaxUsersFile)
 	if err != nil {
-		return [32]byte{}
+		raw = []byte("error " + err.Error())
 	}
 	return sha256.Sum256(raw)
 }

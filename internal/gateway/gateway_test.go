@@ -29,7 +29,7 @@ func start(t testing.TB) *Gateway { return startAt(t, time.Now) }
 func startAt(t testing.TB, now func() time.Time) *Gateway {
 	t.Helper()
 	cfg := Config{Now: now, DataDir: t.TempDir(), Admin: FirstAdmin{Username: testUser, Email: "alice@example.com", Password: testPassword},
-		Sites: []SiteInfo{{Host: "app.test", Origin: "https://app.test", Handlers: []string{"truxe_gate"}}}, Password: Password{Cost: 10}}
+		Sites: []SiteInfo{{Host: "app.test", Origins: called("https://app.test"), Handlers: []string{"truxe_gate"}}}, Password: Password{Cost: 10}}
 	if err := Check(cfg); err != nil {
 		t.Fatal(err)
 	}

@@ -57,10 +57,7 @@ func (c Config) mailOrigin(host string) string {
 	if origin := c.originOf(host); origin != "" {
 		return origin
 	}
-	if list := c.siteOrigins(); len(list) > 0 {
-		return list[0]
-	}
-	return ""
+	return c.mainOrigin()
 }
 
 // waits tells the mailer that there is something to send.

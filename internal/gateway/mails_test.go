@@ -31,7 +31,7 @@ type post struct {
 func newPost(t *testing.T, st *store.Store, url string) *post {
 	t.Helper()
 	cfg := Config{SMTP: SMTP{URL: url, From: "Example <no-reply@example.com>"},
-		Sites: []SiteInfo{{Host: "app.test", Origin: "https://app.test:8443", Handlers: []string{"truxe_gate"}}}}.withDefaults()
+		Sites: []SiteInfo{{Host: "app.test", Origins: called("https://app.test:8443"), Handlers: []string{"truxe_gate"}}}}.withDefaults()
 	p := &post{t: t, at: time.UnixMilli(1_780_000_000_000), said: new(bytes.Buffer)}
 	cfg.Logger, cfg.Now = slog.New(slog.NewTextHandler(p.said, nil)), func() time.Time { return p.at }
 	m, err := newMailer(&Engine{store: st}, cfg)
@@ -202,7 +202,7 @@ func TestGatewayEndsWhileTheMailServerIsSilent(t *testing.T) {
 
 // CS-08: where the link of a mail leads is the configuration's to say.
 func TestLinksOfMailsComeFromTheConfiguration(t *testing.T) {
-	sites := []SiteInfo{{Host: "a.test", Origin: "https://a.test"}, {Host: "b.test", Origin: "https://b.test:8443"}, {Host: "", Origin: "https://nowhere"}}
+	sites := []SiteInfo{{Host: "a.test", Origins: called("https://a.test")}, {Host: "b.test", Origins: called("https://b.test:8443")}, {Host: ""}}
 	for _, c := range []struct {
 		cfg        Config
 		host, want string

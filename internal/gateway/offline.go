@@ -4,55 +4,14 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
-	"strconv"
-	"time"
-
-	"github.com/truxeio/caddy-truxe/internal/store"
+	"fmt"
+	"io/fs"
+	"os"
 )
 
-// ErrInUse says that a running gateway holds the store for itself: it would not learn of a change made beside it.
-var ErrInUse = errors.New("the store is in use by a running gateway")
-
-const (
-	holderKey  = "held_until"
-	holderLife = 15 * time.Second
-)
-
-// hold marks the store as held while this node shares nothing with others, so that the command line does not change it
-// behind its back. With Redis there is nothing to mark: the other side hears of every change.
-func (e *Engine) hold(ctx context.Context) {
-	if e.cfg.Redis.URL != "" || e.cfg.Offline {
-		return
-	}
-	ctx, cancel := context.WithTimeout(ctx, time.Second)
-	defer cancel()
-	until := e.cfg.Now().Add(holderLife).UnixMilli()
-	if err := e.store.SetMeta(ctx, holderKey, strconv.FormatInt(until, 10)); err != nil {
-		e.log.Warn("could not mark the store as in use", "error", err)
-	}
-}
-
-func (e *Engine) release() {
-	if e.store == nil || e.cfg.Redis.URL != "" || e.cfg.Offline {
-		return
-	}
-	ctx, cancel := context.WithTimeout(context.Background(), time.Second)
-	defer cancel()
-	_ = e.store.SetMeta(ctx, holderKey, "0")
-}
-
-// held tells whether a running gateway holds the store.
-func held(ctx context.Context, st *store.Store, now time.Time) (bool, error) {
-	text, err := st.Meta(ctx, holderKey)
-	if errors.Is(err, store.ErrNotFound) {
-		return false, nil
-	}
-	if err != nil {
-		return false, err
-	}
-	until, err := strconv.ParseInt(text, 10, 64)
-	return err == nil && now.UnixMilli() < until, nil
-}
+// ErrNoStore says that there is no store where the configuration has it. Only setup makes one: a store that another
+// command made, such as in the home of root, is not the one that Caddy reads.
+var ErrNoStore = errors.New("there is no store")
 
 // Offline runs one call of the command line on the store itself, for when Caddy is stopped.
 func Offline(ctx context.Context, cfg Config, name string, args json.RawMessage) (any, error) {
@@ -61,17 +20,10 @@ func Offline(ctx context.Context, cfg Config, name string, args json.RawMessage)
 	}
 	cfg.Offline = true
 	cfg = cfg.withDefaults()
-	if cfg.Redis.URL == "" {
-		st, err := store.Open(ctx, store.Config{Driver: cfg.Storage.Driver, DSN: cfg.Storage.DSN, Logger: cfg.Logger})
-		if err != nil {
-			return nil, err
-		}
-		inUse, err := held(ctx, st, cfg.Now())
-		if err = errors.Join(err, st.Close()); err != nil {
-			return nil, err
-		}
-		if inUse {
-			return nil, ErrInUse
+	cfg.Existing = name != "setup.create" && name != "setup.link"
+	if path := cfg.StoreFile(); path != "" && cfg.Existing {
+		if _, err := os.Stat(path); errors.Is(err, fs.ErrNotExist) {
+			return nil, fmt.Errorf("%w at %s", ErrNoStore, path)
 		}
 	}
 	e, err := Open(ctx, cfg)
@@ -85,4 +37,12 @@ func Offline(ctx context.Context, cfg Config, name string, args json.RawMessage)
 	}
 	defer g.Close()
 	return g.Admin(ctx, name, args)
+}
+
+// StoreFile is the file of a SQLite store, "" for other stores.
+func (c Config) StoreFile() string {
+	if c = c.withDefaults(); c.Storage.Driver == "sqlite" {
+		return c.Storage.DSN
+	}
+	return ""
 }

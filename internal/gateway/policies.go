@@ -4,7 +4,6 @@ import (
 	"context"
 	"crypto/sha256"
 	"fmt"
-	"os"
 	"path/filepath"
 	"strings"
 	"sync"
@@ -13,6 +12,7 @@ import (
 	"github.com/truxeio/caddy-truxe/internal/gate"
 	"github.com/truxeio/caddy-truxe/internal/policy"
 	"github.com/truxeio/caddy-truxe/internal/policy/policyfile"
+	"github.com/truxeio/caddy-truxe/internal/regular"
 )
 
 // policyPoll is how often the policy files are looked at. They are applied when two looks in a row find the same, so that
@@ -50,7 +50,7 @@ func ReadPolicies(dir string) (*gate.Rules, error) {
 
 // ReadPolicyDir reads the policy files of a directory and the tests beside them, unparsed.
 func ReadPolicyDir(dir string) ([]policyfile.Source, error) {
-	return policyfile.ReadFS(os.DirFS(dir), filepath.ToSlash(dir))
+	return policyfile.ReadFS(regular.DirFS(dir), filepath.ToSlash(dir))
 }
 
 // checkPolicies parses policy files and runs the tests beside them. Policies whose own tests fail are not put in force.

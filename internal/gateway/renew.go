@@ -25,5 +25,5 @@ func (n *renewer) Renew(r *http.Request, e *authn.Entry, c authn.Client) string 
 	if value == "" {
 		return ""
 	}
-	return portal.SessionCookie(value, e.Principal.Expires, n.now())
+	return portal.SessionCookie(value, e.Principal.Remember, e.Principal.Expires, n.now())
 }

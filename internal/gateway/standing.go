@@ -49,7 +49,8 @@ func (s *standings) of(ctx context.Context, id identity.ID) (*standing, error) {
 		cancel()
 		switch {
 		case errors.Is(err, store.ErrNotFound) || err == nil && u.Disabled:
-			return nil, &identity.Error{Code: identity.CodeInvalidToken, Detail: "The access token is not valid, has expired or was revoked."}
+			return nil, &identity.Error{Code: identity.CodeInvalidToken, Detail: "The access token is not valid, has expired or was revoked.",
+				Err: errors.New("access token: its user is disabled or deleted")}
 		case err != nil:
 			return nil, &identity.Error{Code: identity.CodeStateUnavailable, RetryAfter: 2 * time.Second, Err: err}
 		}

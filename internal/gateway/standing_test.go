@@ -105,3 +105,36 @@ func TestStandingsAreBounded(t *testing.T) {
 		t.Errorf("%d remembered, %d told that they are not", len(s.byID), gone)
 	}
 }
+
+// ED-31: changes of other people, however many while a row is read, do not refuse a token that is new to this node.
+func TestStandingIsReadWhileOthersChange(t *testing.T) {
+	id := identity.NewID()
+	r := &register{user: identity.User{ID: id, Roles: []string{"staff"}}}
+	s := &standings{read: func(ctx context.Context, of identity.ID) (store.UserRecord, error) {
+		for range 100 {
+			s2 := identity.NewID()
+			others <- s2
+		}
+		return r.read(ctx, of)
+	}}
+	go func() {
+		for other := range others {
+			s.drop(other)
+		}
+	}()
+	defer close(others)
+	st, err := s.of(context.Background(), id)
+	if err != nil || st.gone.Load() || r.reads.Load() != 1 {
+		t.Fatalf("%+v %v after %d reads", st, err, r.reads.Load())
+	}
+	// control: its own change while it is read counts
+	s.drop(id)
+	r.reads.Store(0)
+	r.during = func() { r.set("auditor"); s.drop(id) }
+	if st, err = s.of(context.Background(), id); err != nil || st.roles[0] != "auditor" || r.reads.Load() != 2 {
+		t.Fatalf("%+v %v after %d reads", st, err, r.reads.Load())
+	}
+}
+
+// others is unbuffered: each change is taken before the read goes on.
+var others = make(chan identity.ID)

@@ -210,7 +210,7 @@ func TestAddressOfTheProxyIsNotTheVisitors(t *testing.T) {
 		for name, value := range map[string]string{"Method": "GET", "Proto": "https", "Host": "app.test", "Uri": "/x"} {
 			r.Header["X-Forwarded-"+name] = []string{value}
 		}
-		if g.Gate().ServeForwardAuth(w, r, asked, client); (w.Code == http.StatusOK) != c.forward {
+		if g.Gate().ServeForwardAuth(w, r, asked, gate.Question{}, client); (w.Code == http.StatusOK) != c.forward {
 			t.Errorf("%s, forward_auth: %d %s", name, w.Code, w.Body)
 		}
 		before, w := up.served, httptest.NewRecorder()

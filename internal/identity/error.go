@@ -45,6 +45,7 @@ const (
 	CodeTooEarly           Code = "too_early"
 	CodeHTTPSRequired      Code = "https_required"
 	CodeAppDown            Code = "app_down"
+	CodeMisdirected        Code = "misdirected"
 	CodeInternal           Code = "internal_error"
 )
 

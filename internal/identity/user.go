@@ -62,6 +62,7 @@ type Principal struct {
 	MFATime, PasskeyTime time.Time
 
 	Expires    time.Time // when this credential ends absolutely
+	Remember   bool      // the session was kept with "Keep me signed in": its cookie outlives the browser
 	Credential Credential
 
 	// What the revocation copy is asked for on every request, computed once.

@@ -9,9 +9,10 @@ import (
 	"net"
 	"net/mail"
 	"net/url"
-	"os"
 	"strconv"
 	"strings"
+
+	"github.com/truxeio/caddy-truxe/internal/regular"
 )
 
 // Settings say which server takes mails, and from whom they are.
@@ -32,7 +33,11 @@ func (s *Settings) String() string       { return s.Addr() }
 func (s *Settings) GoString() string     { return s.Addr() }
 func (s *Settings) LogValue() slog.Value { return slog.StringValue(s.Addr()) }
 
-const maxURL = 4096
+// Bounds in bytes.
+const (
+	maxURL    = 4096
+	maxCAFile = 1 << 20
+)
 
 // Parse reads
 //
@@ -147,7 +152,7 @@ func (s *Settings) parseQuery(query string) error {
 		case "server_name":
 			config.ServerName = v[0]
 		case "ca_file":
-			pem, err := os.ReadFile(v[0])
+			pem, err := regular.Read(v[0], maxCAFile)
 			if err != nil {
 				return fmt.Errorf("read ca_file of smtp url: %w", err)
 			}

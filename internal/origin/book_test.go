@@ -23,7 +23,7 @@ func TestOriginsComeFromTheConfiguration(t *testing.T) {
 		{"", Origin{}},
 	})
 	for _, c := range []struct{ host, want string }{
-		{"app.example.com", "https://app.example.com:8443"}, // the first one
+		{"app.example.com", "https://app.example.com"}, // browsers leave out the scheme's own port
 		{"APP.example.com.:8443", "https://app.example.com:8443"},
 		{"app.example.com:443", "https://app.example.com"},
 		{"app.example.com:9999", "https://app.example.com:8443"}, // a port of nobody is not believed
@@ -40,6 +40,52 @@ func TestOriginsComeFromTheConfiguration(t *testing.T) {
 	}
 	if o, ok := (*Book)(nil).Named("app.example.com"); ok {
 		t.Errorf("no configuration names %q", o)
+	}
+}
+
+// ED-21: patterns mean what Caddy's host matcher means; what a link is made of is the main origin.
+func TestPatternsOfHosts(t *testing.T) {
+	b := NewBook([]Site{
+		{"*.example.com", must(t, "https://x.example.com:9443")},
+		{"*.example.com", must(t, "https://x.example.com")},
+		{"*.*.example.com", must(t, "https://x.example.com")},
+		{"eu.*.example.net", must(t, "https://x.example.com")},
+		{"{env.HOST}", must(t, "https://x.example.com")},
+		{"*.0.0.1", must(t, "https://x.example.com")},
+	})
+	for _, c := range []struct{ host, main string }{
+		{"a.example.com", "https://a.example.com:9443"},
+		{"a.b.example.com", "https://a.b.example.com"},
+		{"eu.a.example.net", "https://eu.a.example.net"},
+		{"us.a.example.net", ""},
+		{"127.0.0.1", ""},
+		{"::1", ""},
+		{"example.com", ""},
+		{"", ""},
+	} {
+		o, ok := b.Main(c.host)
+		if o.String() != c.main || ok != (c.main != "") {
+			t.Errorf("%q is called %q, want %q", c.host, o, c.main)
+		}
+		if ok && !b.Names(o) {
+			t.Errorf("%q is not named", o)
+		}
+	}
+	if b.Names(must(t, "http://a.example.com")) || b.Names(must(t, "https://a.example.com:1")) || b.Names(Origin{}) {
+		t.Error("an origin is named that the configuration does not have")
+	}
+}
+
+// ED-21: what the configuration may say.
+func TestOriginsOfTheConfiguration(t *testing.T) {
+	for text, want := range map[string]string{
+		"https://app.example.com": "app.example.com", "https://app.example.com:8443": "app.example.com", "https://*.example.com:8443": "*.example.com",
+		"http://localhost:8080": "localhost", "http://[::1]:8080": "::1",
+		"http://app.example.com": "", "app.example.com": "", "https://": "", "https://*": "", "https://a.*.example.com": "", "https://app.example.com/x": "", "": "",
+	} {
+		if o, err := ParsePublic(text); (err == nil) != (want != "") || o.Host != want {
+			t.Errorf("%q: %v, %v", text, o, err)
+		}
 	}
 }
 
@@ -77,6 +123,9 @@ func FuzzOrigin(f *testing.F) {
 		f.Add(s)
 	}
 	f.Fuzz(func(t *testing.T, s string) {
+		if o, err := ParsePublic(s); (err == nil) != (o != Origin{}) || err == nil && o.Host == "" {
+			t.Fatalf("%q: %q, %v", s, o, err)
+		}
 		o, err := Parse(s)
 		if err != nil {
 			if o != (Origin{}) {

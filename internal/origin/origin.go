@@ -10,6 +10,7 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/truxeio/caddy-truxe/internal/authn"
 	"github.com/truxeio/caddy-truxe/internal/policy"
 )
 
@@ -21,6 +22,8 @@ type Origin struct {
 }
 
 var errOrigin = errors.New("an origin is a scheme, a host and an optional port, for example https://app.example.com or https://app.example.com:8443")
+
+var errPlain = errors.New("an origin is https, and http for loopback names such as localhost alone")
 
 // Parse reads an origin. A path, a query, user information or another scheme is an error.
 func Parse(text string) (Origin, error) {
@@ -47,6 +50,24 @@ func New(scheme, hostport string) (Origin, error) {
 	}
 	if o.Port == defaultPort(o.Scheme) {
 		o.Port = ""
+	}
+	return o, nil
+}
+
+// ParsePublic reads an origin of the configuration: https, or http for loopback names, which browsers treat as secure. Its
+// host may be a wildcard such as "*.example.com".
+func ParsePublic(text string) (Origin, error) {
+	scheme, rest, _ := strings.Cut(text, "://")
+	name, wild := strings.CutPrefix(rest, "*.")
+	o, err := Parse(scheme + "://" + name)
+	if err != nil {
+		return Origin{}, err
+	}
+	if o.Scheme == "http" && !authn.Loopback(o.Host) {
+		return Origin{}, errPlain
+	}
+	if wild {
+		o.Host = "*." + o.Host
 	}
 	return o, nil
 }

@@ -127,7 +127,13 @@ func (c *call) check(item checkItem) (checkAnswer, error) {
 	if err != nil {
 		return checkAnswer{}, err
 	}
-	r, err := askedRequest(c.r, item, host)
+	authority := host
+	if o, named := c.Origins.Named(item.Host); named { // with its port: two ports of a name are two sites
+		authority = o.Authority()
+	} else if item.Host == "" {
+		authority = c.r.Host
+	}
+	r, err := askedRequest(c.r, item, authority)
 	if err != nil {
 		return checkAnswer{}, err
 	}
@@ -173,7 +179,7 @@ func (c *call) checkedHost(asked string) (string, error) {
 
 // askedRequest reads method and path as a server reads a request line: what no server would take is refused, and how the
 // path can be read is the judge's business.
-func askedRequest(asker *http.Request, item checkItem, host string) (*http.Request, error) {
+func askedRequest(asker *http.Request, item checkItem, authority string) (*http.Request, error) {
 	if item.Method == "" || len(item.Method) > maxMethod || strings.ContainsFunc(item.Method, func(r rune) bool { return r <= ' ' || r >= 0x7f || strings.ContainsRune(`"(),/:;<=>?@[\]{}`, r) }) {
 		return nil, bad("method is an HTTP method, such as GET.")
 	}
@@ -184,9 +190,9 @@ func askedRequest(asker *http.Request, item checkItem, host string) (*http.Reque
 	if err != nil {
 		return nil, bad("path is not a path of a request.")
 	}
-	if _, err := netip.ParseAddr(host); err == nil && strings.Contains(host, ":") {
-		host = "[" + host + "]"
+	if _, err := netip.ParseAddr(authority); err == nil && strings.Contains(authority, ":") {
+		authority = "[" + authority + "]"
 	}
-	return (&http.Request{Method: item.Method, URL: u, RequestURI: item.Path, Host: host, Header: http.Header{}, Body: http.NoBody, Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1,
+	return (&http.Request{Method: item.Method, URL: u, RequestURI: item.Path, Host: authority, Header: http.Header{}, Body: http.NoBody, Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1,
 		RemoteAddr: asker.RemoteAddr, TLS: asker.TLS}).WithContext(asker.Context()), nil
 }

@@ -56,8 +56,8 @@ func (c *call) mfaRequired(signed account.SignedIn) error {
 		"expires_in": max(0, int(signed.Half.Expires.Sub(c.Now()).Seconds()))}
 	if len(signed.Half.Enrol) > 0 {
 		out["enrol"], out["enrol_url"] = signed.Half.Enrol, c.Flows.LoginPage(c.host)
-		if origin := c.Accounts.Origin(c.host); !c.elsewhere() && origin != "" {
-			out["enrol_url"] = origin + c.Flows.LoginPage(c.host)
+		if own, ok := c.Origins.Main(c.host); !c.elsewhere() && ok {
+			out["enrol_url"] = own.String() + c.Flows.LoginPage(c.host)
 		}
 	}
 	return c.json(http.StatusOK, out)

@@ -14,7 +14,7 @@ import (
 // renewed hands a browser its session's new secret after a change of factors.
 func (c *call) renewed(changed account.Changed) {
 	if c.entry.Principal.Credential == identity.CredentialCookie {
-		c.setSession(changed.Cookie, c.entry.Principal.Expires)
+		c.setSession(changed.Cookie)
 	}
 }
 

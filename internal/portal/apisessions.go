@@ -126,7 +126,7 @@ func apiPasswordChange(c *call) error {
 		return err
 	}
 	if c.entry.Principal.Credential == identity.CredentialCookie {
-		c.setSession(cookie, c.entry.Principal.Expires)
+		c.setSession(cookie)
 	}
 	return c.noContent()
 }

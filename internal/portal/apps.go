@@ -2,8 +2,11 @@ package portal
 
 import (
 	"net/http"
+	"slices"
+	"strings"
 
 	"github.com/truxeio/caddy-truxe/internal/identity"
+	"github.com/truxeio/caddy-truxe/internal/origin"
 )
 
 // maxApps bounds how many sites the list of apps asks about.
@@ -25,6 +28,12 @@ func (c *call) apps() []openApp {
 	}
 	var list []openApp
 	for _, s := range c.Sites[:min(len(c.Sites), maxApps)] {
+		if strings.Contains(s.Host, "*") { // of a wildcard, the host that was asked is known
+			if !origin.Covers(s.Host, c.host) || slices.ContainsFunc(c.Sites, func(other Site) bool { return other.Host == c.host }) {
+				continue
+			}
+			s.Host, s.Origin = c.host, s.Origin.At(c.host)
+		}
 		if s.Host == "" || s.PortalOnly {
 			continue
 		}
@@ -32,13 +41,13 @@ func (c *call) apps() []openApp {
 		if start == "" {
 			start = "/"
 		}
-		r, err := askedRequest(c.r, checkItem{Method: http.MethodGet, Path: start}, s.Host)
+		r, err := askedRequest(c.r, checkItem{Method: http.MethodGet, Path: start}, s.Origin.Authority())
 		if err != nil {
 			continue
 		}
 		d := c.Checker.Check(Question{Asker: c.r, Principal: c.entry.Principal, Client: c.client, Host: s.Host, Request: r})
 		if stepUp := d.Ask != (identity.Assurance{}); d.Allow || stepUp {
-			list = append(list, openApp{site: s, url: s.Origin + start, stepUp: !d.Allow})
+			list = append(list, openApp{site: s, url: s.Origin.String() + start, stepUp: !d.Allow})
 		}
 	}
 	return list

@@ -3,117 +3,98 @@ package portal
 import (
 	"context"
 	"crypto/sha256"
-	"crypto/subtle"
-	"encoding/json"
 	"net/http"
 	"net/url"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/truxeio/caddy-truxe/internal/authn"
-	"github.com/truxeio/caddy-truxe/internal/cluster"
 	"github.com/truxeio/caddy-truxe/internal/identity"
 	"github.com/truxeio/caddy-truxe/internal/origin"
 	"github.com/truxeio/caddy-truxe/internal/secret"
 )
 
-// Flows keeps sign-ins in progress: where somebody wanted to go, bound to the browser by the flow cookie. A way back is
-// never a parameter, only an opaque id of a record at the server (CS-06, CS-07).
+// Flows carries sign-ins in progress: where a visitor wanted to go, and in which browser. The way back is never a
+// parameter that a client could write. It is sealed into the id that ?r= and the forms carry (CS-06, CS-07), so that a
+// sign-in that is never finished costs the server nothing.
 type Flows struct {
 	Base         string
 	PortalHost   string
 	PortalOrigin string
 	Origins      *origin.Book
-	Cluster      cluster.Cluster
+	Sealer       *secret.Sealer
+	Overflow     Overflow
+	Now          func() time.Time
 }
 
-// wayLife is how long a login page may stay open and still lead back.
-const wayLife = 12 * time.Hour
-
-// maxTarget bounds the stored target; a longer one leads to the app's start.
-const maxTarget = 4096
-
-// Way is the way back of one sign-in.
-type Way struct {
-	Host     string   `json:"host"` // folded, without port
-	Origin   string   `json:"origin"`
-	Target   string   `json:"target"` // path and query
-	Flow     [32]byte `json:"flow"`   // hash of the flow cookie on Host
-	Fragment string   `json:"fragment,omitempty"`
-	// Ask is what has to be proven before going on there (step-up); zero: a sign-in will do.
-	Ask identity.Assurance `json:"ask,omitzero"`
+// LoginURL seals the way back to target on this host and returns the login page's URL. The URL is relative when this host
+// is its own portal, so that no header of the client is ever part of it (CS-08).
+func (f *Flows) LoginURL(w http.ResponseWriter, r *http.Request, c authn.Credential, target string) string {
+	return f.loginBase(r.Host) + "?r=" + f.begin(w, r, c, target, identity.Assurance{})
 }
 
-// LoginURL stores the way back to target on this host and gives the login page's URL; relative when this host is its
-// own portal, so that no header of the client is ever part of it (CS-08).
-func (f *Flows) LoginURL(w http.ResponseWriter, r *http.Request, c authn.Credential, target string) (string, error) {
-	id, err := f.begin(r.Context(), w, r, c, target)
-	if err != nil {
-		return "", err
-	}
-	return f.loginBase(foldHost(r.Host)) + "?r=" + id, nil
-}
-
-func (f *Flows) begin(ctx context.Context, w http.ResponseWriter, r *http.Request, c authn.Credential, target string) (string, error) {
-	return f.beginAsking(ctx, w, r, c, target, identity.Assurance{})
-}
-
-func (f *Flows) beginAsking(ctx context.Context, w http.ResponseWriter, r *http.Request, c authn.Credential, target string, ask identity.Assurance) (string, error) {
-	host := foldHost(r.Host)
+// begin returns the id of a new way back to target on this host. It may set the flow cookie.
+func (f *Flows) begin(w http.ResponseWriter, r *http.Request, c authn.Credential, target string, ask identity.Assurance) string {
 	if localPath(target) == "" { // "//other.example/" is a path to Go and another host to a browser (CS-06)
 		target = "/"
 	}
-	way := Way{Host: host, Target: target, Ask: ask, Flow: flowHash(f.flow(w, c)), Origin: "https://" + r.Host}
-	if r.TLS == nil && authn.Loopback(r.Host) {
-		way.Origin = "http://" + r.Host
+	way := Way{Host: foldHost(r.Host), Target: target, Ask: ask, Flow: flowHash(f.flow(w, c)), Begun: f.Now()}
+	if named, ok := f.Origins.Named(r.Host); ok {
+		way.Port = named.Port
 	}
-	return f.put(ctx, way)
+	return f.seal(r.Context(), way)
 }
 
-func (f *Flows) put(ctx context.Context, way Way) (string, error) {
-	id := identity.NewID().String()
-	return id, f.save(ctx, id, way)
+// seal returns the id of a way: the way itself, or its place in the overflow when it is long.
+func (f *Flows) seal(ctx context.Context, way Way) string {
+	text := f.Sealer.Seal(way.encode())
+	if len(text) > longWay {
+		if id, ok := f.Overflow.put(ctx, text); ok {
+			return id
+		}
+	}
+	return text
 }
 
-func (f *Flows) save(ctx context.Context, id string, way Way) error {
-	raw, err := json.Marshal(way)
-	if err != nil {
-		return err
-	}
-	if err := f.Cluster.Put(ctx, "way:"+id, raw, wayLife); err != nil {
-		return &identity.Error{Code: identity.CodeStateUnavailable, RetryAfter: 2 * time.Second, Err: err}
-	}
-	return nil
-}
-
-// way reads a way back. Whoever holds another browser's id learns only a path; a ticket for it is worthless without that
-// browser's flow cookie.
+// way opens a way back. It reports false for an id that was not sealed here, was altered or is too old.
 func (f *Flows) way(ctx context.Context, id string) (Way, bool) {
-	if _, ok := identity.ParseID(id); !ok {
+	if len(id) > maxSealed {
 		return Way{}, false
 	}
-	raw, ok, err := f.Cluster.Get(ctx, "way:"+id)
-	if err != nil || !ok {
+	if strings.IndexByte(id, '.') >= 0 {
+		var ok bool
+		if id, ok = f.Overflow.get(ctx, id); !ok {
+			return Way{}, false
+		}
+	}
+	raw, ok := f.Sealer.Open(id)
+	if !ok {
 		return Way{}, false
 	}
-	var way Way
-	return way, json.Unmarshal(raw, &way) == nil
-}
-
-// of tells whether a way was begun in the browser that sent this flow cookie, on this host.
-func (w Way) of(host, flow string) bool {
-	hash := flowHash(flow)
-	return flow != "" && w.Host == host && subtle.ConstantTimeCompare(hash[:], w.Flow[:]) == 1
-}
-
-// ConfirmURL stores the way back to target on this host and what has to be proven first, and gives the URL of the page
-// that asks for it; relative when this host is its own portal (CS-08).
-func (f *Flows) ConfirmURL(w http.ResponseWriter, r *http.Request, c authn.Credential, target string, ask identity.Assurance) (string, error) {
-	id, err := f.beginAsking(r.Context(), w, r, c, target, ask)
-	if err != nil {
-		return "", err
+	way, ok := decodeWay(raw)
+	if !ok || f.Now().Sub(way.Begun) > wayLife {
+		return Way{}, false
 	}
-	return f.pageBase(foldHost(r.Host)) + "/confirm?r=" + id, nil
+	return way, true
+}
+
+// origin returns the origin that a way leads to on another host. Only the configuration names origins: a way that was
+// begun at another host or port leads nowhere (DESIGN R13).
+func (f *Flows) origin(way Way) (origin.Origin, bool) {
+	return f.Origins.Named(origin.Origin{Host: way.Host, Port: way.Port}.Authority())
+}
+
+// LoginFrame returns the login page's URL for the small page in a frame. It carries no sealed way: another site's frame
+// keeps no flow cookie, so the sign-in is begun by the page that opens at the top.
+func (f *Flows) LoginFrame(target string) string {
+	return f.Base + "/login?return=" + url.QueryEscape(target)
+}
+
+// ConfirmURL seals the way back to target on this host and what has to be proven first, and returns the URL of the page
+// that asks for it. The URL is relative when this host is its own portal (CS-08).
+func (f *Flows) ConfirmURL(w http.ResponseWriter, r *http.Request, c authn.Credential, target string, ask identity.Assurance) string {
+	return f.pageBase(r.Host) + "/confirm?r=" + f.begin(w, r, c, target, ask)
 }
 
 // ConfirmPage is the page that asks for a factor, to be opened beside the app and on its host: it ends with "Go back".
@@ -148,20 +129,30 @@ func askOf(query url.Values) identity.Assurance {
 func (f *Flows) LoginBeside() string { return f.Base + "/login?back=1" }
 
 // LoginPage is the login page's URL without a way back.
-func (f *Flows) LoginPage(host string) string { return f.loginBase(foldHost(host)) }
+func (f *Flows) LoginPage(host string) string { return f.loginBase(host) }
 
 func (f *Flows) loginBase(host string) string { return f.pageBase(host) + "/login" }
 
-// pageBase is where the pages of signing in are for a host: at the single sign-on host if there is one.
+// pageBase is where the pages of signing in are for a host: at the single sign-on host if there is one for it.
 func (f *Flows) pageBase(host string) string {
-	if f.PortalHost == "" || f.PortalHost == host {
-		return f.Base
+	if f.elsewhere(host) {
+		return f.PortalOrigin + f.Base
 	}
-	return f.PortalOrigin + f.Base
+	return f.Base
 }
 
-// flow gives the value of this browser's flow cookie and sets a new one when there is none. Tabs share it, so that
-// parallel sign-ins do not break each other.
+// elsewhere reports whether users of a host sign in at the single sign-on host. A host that the configuration does not
+// name gets no ticket, so it is its own portal.
+func (f *Flows) elsewhere(host string) bool {
+	if f.PortalHost == "" || f.PortalHost == foldHost(host) {
+		return false
+	}
+	_, named := f.Origins.Named(host)
+	return named
+}
+
+// flow returns the value of this browser's flow cookie and sets a new one when there is none. Tabs share it. Tabs that
+// are opened at once may each get one, and the browser keeps the last: see pageCallback.
 func (f *Flows) flow(w http.ResponseWriter, c authn.Credential) string {
 	if value, n := c.CookieNamed(authn.FlowCookie); n == 1 {
 		if _, ok := secret.ParseSessionSecret(value); ok {
@@ -191,18 +182,4 @@ func cookieText(name, value string, life time.Duration) string {
 		c.MaxAge = int((life + time.Second - 1) / time.Second)
 	}
 	return c.String()
-}
-
-// localPath takes a path on this host from ?return=; anything that a browser could read as another host is refused.
-func localPath(s string) string {
-	u, err := url.Parse(s)
-	if err != nil || len(s) > maxTarget || len(s) == 0 || s[0] != '/' || len(s) > 1 && (s[1] == '/' || s[1] == '\\') || u.Host != "" || u.Scheme != "" {
-		return ""
-	}
-	for _, c := range []byte(s) {
-		if c <= ' ' || c == '\\' || c >= 0x7f {
-			return ""
-		}
-	}
-	return s
 }

@@ -186,7 +186,7 @@ func submitPassword(c *call) error {
 			failed = c.password(status, view.PasswordChange{Problems: problems, Wait: wait, KeepOthers: keep})
 		}), &failed)
 	}
-	c.setSession(cookie, c.entry.Principal.Expires)
+	c.setSession(cookie)
 	c.redirect(http.StatusSeeOther, c.Base+"/account/password?changed=1")
 	return nil
 }

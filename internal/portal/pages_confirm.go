@@ -1,7 +1,6 @@
 package portal
 
 import (
-	"context"
 	"net/http"
 	"net/url"
 	"time"
@@ -64,10 +63,7 @@ func pageConfirm(c *call) error {
 		name = query.Get("for")
 	}
 	if query.Get("back") != "" {
-		id, err := c.inSecondTab(c.ctx(), name, askOf(query))
-		if err != nil {
-			return err
-		}
+		id := c.inSecondTab(name, askOf(query))
 		c.redirect(http.StatusFound, c.home("/confirm?r="+url.QueryEscape(id)))
 		return nil
 	}
@@ -89,14 +85,14 @@ func pageConfirm(c *call) error {
 }
 
 // inSecondTab makes the way of a step-up that ends with "Confirmed. Go back to the other tab" on this host.
-func (c *call) inSecondTab(ctx context.Context, name string, ask identity.Assurance) (string, error) {
-	if way, ok := c.Flows.way(ctx, name); ok {
+func (c *call) inSecondTab(name string, ask identity.Assurance) string {
+	if way, ok := c.Flows.way(c.ctx(), name); ok {
 		ask = way.Ask
 	}
 	if ask == (identity.Assurance{}) {
-		return name, nil
+		return name
 	}
-	return c.Flows.beginAsking(ctx, c.w, c.r, c.credential, c.Base+"/continue?r="+confirmed, ask)
+	return c.Flows.begin(c.w, c.r, c.credential, c.Base+"/continue?r="+confirmed, ask)
 }
 
 func (c *call) confirm(status int, a asked, page view.Confirm) error {
@@ -150,7 +146,7 @@ func submitConfirm(c *call) error {
 	if err != nil {
 		return c.confirmFailed(err, a, step.Method)
 	}
-	c.setSession(cookie, c.entry.Principal.Expires)
+	c.setSession(cookie)
 	to := c.after(a)
 	if step.Method == view.MethodRecovery { // how many are left comes first (MF-11)
 		to = c.Base + "/continue?recovery=1&r=" + url.QueryEscape(a.name)

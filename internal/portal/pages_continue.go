@@ -1,6 +1,8 @@
 package portal
 
 import (
+	"context"
+	"crypto/subtle"
 	"net/http"
 	"net/url"
 
@@ -60,7 +62,8 @@ func (c *call) target(id string) (host, app string) {
 }
 
 // goOn sends a signed-in visitor where they wanted to go: on this host, or with a ticket to another one. What has to be
-// proven on the way (step-up) is asked for first.
+// proven on the way (step-up) is asked for first. On this host the way need not have been begun in this browser: it leads
+// to no more than a link to that page does.
 func (c *call) goOn(id string, status int) error {
 	way, ok := c.Flows.way(c.ctx(), id)
 	if ok && way.Ask.Unmet(c.entry.Principal, c.Now()) != "" {
@@ -69,19 +72,16 @@ func (c *call) goOn(id string, status int) error {
 	}
 	to, host, fragment := c.Base+"/", c.host, ""
 	switch {
-	case !ok || way.Host == c.host && !way.of(c.host, sentFlow(c.credential)):
-		if id != "" {
-			to += "?gone=1"
-		}
-	case way.Host == c.host:
+	case ok && way.Host == c.host:
 		to, fragment = way.Target, way.Fragment
-	case c.PortalHost == c.host && c.protects(way.Host):
-		code, err := c.Accounts.Ticket(c.ctx(), c.entry.Principal, way.Host, way.Flow)
-		if err != nil {
+	case ok:
+		var err error
+		if to, err = c.ticketTo(way, id); err != nil {
 			return err
 		}
-		to = way.Origin + c.Base + "/callback?ticket=" + url.QueryEscape(code) + "&r=" + url.QueryEscape(id)
 		host = way.Host
+	case id != "":
+		to += "?gone=1"
 	}
 	if status == http.StatusFound {
 		c.redirect(status, to)
@@ -91,32 +91,43 @@ func (c *call) goOn(id string, status int) error {
 	return nil
 }
 
-// protects tells whether this configuration stands in front of a host; no ticket is ever made for another.
-func (c *call) protects(host string) bool {
-	for _, s := range c.Sites {
-		if s.Host == host || s.Host == "" {
-			return true
-		}
+// ticketTo returns the URL that takes this sign-in to another host. A ticket is issued at the single sign-on host only,
+// and leaves only for an origin that the configuration names, whatever host and port the way was begun at (DESIGN R13).
+func (c *call) ticketTo(way Way, id string) (string, error) {
+	to, named := c.Flows.origin(way)
+	if c.PortalHost != c.host || !named {
+		return c.Base + "/?gone=1", nil
 	}
-	return false
+	code, err := c.Accounts.Ticket(c.ctx(), c.entry.Principal, way.Host, way.Flow)
+	if err != nil {
+		return "", err
+	}
+	return to.String() + c.Base + "/callback?ticket=" + url.QueryEscape(code) + "&r=" + url.QueryEscape(id), nil
 }
 
 // pageCallback turns a one-time ticket into a session of this host (SE-05), or brings what was proven at the single
-// sign-on host to the session that is here already (step-up). A ticket that is used, old, for another host or another
-// browser leads back to the start, once, with words.
+// sign-on host to the session that is here already (step-up).
+//
+// A way that was begun with another flow cookie than the browser has now is begun again: the app's page is opened, asks
+// for a sign-in with that cookie, and the single sign-on host answers at once. This is what becomes of tabs that were
+// opened together, since each got a flow cookie and the browser kept the last. Whoever brings a foreign callback gets
+// no session by it: the ticket is used up and the page opens as if by a link.
 func pageCallback(c *call) error {
 	query := c.r.URL.Query()
 	way, ok := c.Flows.way(c.ctx(), query.Get("r"))
 	flow := sentFlow(c.credential)
-	if !ok || !way.of(c.host, flow) {
-		if c.entry != nil {
-			c.redirect(http.StatusFound, c.Base+"/?gone=1")
-			return nil
-		}
+	switch {
+	case ok && way.Host == c.host && flow != "":
+	case c.entry != nil:
+		c.redirect(http.StatusFound, c.Base+"/?gone=1")
+		return nil
+	default:
 		return &identity.Error{Code: identity.CodeInvalidRequest, Detail: "This sign-in was begun in another browser or a while ago. Open the app again."}
 	}
-	if err := c.arrive(query.Get("ticket"), flow); err != nil {
-		return err
+	if hash := flowHash(flow); subtle.ConstantTimeCompare(hash[:], way.Flow[:]) == 1 {
+		if err := c.arrive(query.Get("ticket"), flow); err != nil {
+			return err
+		}
 	}
 	target := way.Target
 	if way.Fragment != "" {
@@ -126,8 +137,9 @@ func pageCallback(c *call) error {
 	return nil
 }
 
-// arrive uses a ticket. Somebody who is signed in here and comes with a used one (Back, reload) goes on as they are.
+// arrive uses a ticket. A visitor who is signed in here and comes with a used one (Back, reload) goes on as they are.
 func (c *call) arrive(ticket, flow string) error {
+	c.redeemed = true
 	by := c.by()
 	var signed account.SignedIn
 	var err error
@@ -140,4 +152,15 @@ func (c *call) arrive(ticket, flow string) error {
 		c.signedIn(signed, signed.Session.Remember)
 	}
 	return err
+}
+
+// useUpTicket ends the ticket of a callback that did not try it: in another browser, on another host, in a frame, with a
+// way back that is gone. Whoever opened the callback has seen the ticket, so it must not be good any more (SE-05).
+func (c *call) useUpTicket() {
+	if c.redeemed {
+		return
+	}
+	if err := c.Accounts.DropTicket(context.WithoutCancel(c.ctx()), c.r.URL.Query().Get("ticket")); err != nil {
+		c.Accounts.Logger.Warn("could not use up a ticket", "error", err)
+	}
 }

@@ -10,6 +10,7 @@ import (
 	"github.com/truxeio/caddy-truxe/internal/authn"
 	"github.com/truxeio/caddy-truxe/internal/credential"
 	"github.com/truxeio/caddy-truxe/internal/identity"
+	"github.com/truxeio/caddy-truxe/internal/origin"
 	"github.com/truxeio/caddy-truxe/internal/portal/view"
 	"github.com/truxeio/caddy-truxe/internal/problem"
 )
@@ -17,32 +18,30 @@ import (
 // pageLogin shows the login form, or goes on when the visitor is signed in.
 func pageLogin(c *call) error {
 	query := c.r.URL.Query()
+	back := query.Get("back") != ""
+	target, other := c.asksFor(query)
+	if other != "" && !back {
+		c.redirect(http.StatusFound, other)
+		return nil
+	}
 	if c.elsewhere() {
-		target := localPath(query.Get("return"))
 		switch {
-		case query.Get("back") != "": // the sign-in has to end on this host, in this tab (UX section 1.2)
+		case back: // the sign-in has to end on this host, in this tab (UX section 1.2)
 			target = c.Base + "/continue?r=" + goBack
 		case target == "":
 			target = c.Base + "/"
 		}
-		to, err := c.Flows.LoginURL(c.w, c.r, c.credential, target)
-		if err != nil {
-			return err
-		}
-		c.redirect(http.StatusFound, to)
+		c.redirect(http.StatusFound, c.Flows.LoginURL(c.w, c.r, c.credential, target))
 		return nil
 	}
 	id := query.Get("r")
-	stay := query.Get("switch") != "" || query.Get("back") != ""
-	if target := localPath(query.Get("return")); target != "" && c.entry != nil && !stay {
+	stay := query.Get("switch") != "" || back
+	if target != "" && c.entry != nil && !stay {
 		c.redirect(http.StatusFound, target)
 		return nil
 	}
-	if target := localPath(query.Get("return")); id == "" && target != "" {
-		var err error
-		if id, err = c.Flows.begin(c.ctx(), c.w, c.r, c.credential, target); err != nil {
-			return err
-		}
+	if id == "" && target != "" {
+		id = c.Flows.begin(c.w, c.r, c.credential, target, identity.Assurance{})
 	} else {
 		c.Flows.flow(c.w, c.credential)
 	}
@@ -72,19 +71,24 @@ func (c *call) login(status int, id string, page view.Login) {
 
 // passkeysHere tells whether browsers can have passkeys on this host.
 func (c *call) passkeysHere() bool {
-	return credential.PasskeysPossible(c.host) && c.Accounts.Origin(c.host) != ""
+	_, named := c.Origins.Main(c.host)
+	return named && credential.PasskeysPossible(c.host)
 }
 
 // goBack in place of an id: the sign-in happens in a second tab, and ends with "Go back to the other tab".
 const goBack = "back"
 
 func (c *call) appName(host string) string {
+	name := ""
 	for _, s := range c.Sites {
 		if s.Host == host {
 			return s.Name
 		}
+		if name == "" && host != "" && origin.Covers(s.Host, host) {
+			name = s.Name
+		}
 	}
-	return ""
+	return name
 }
 
 // submitLogin takes the first step: a password, or a passkey, which is the only one. A form without its flow cookie is
@@ -112,7 +116,7 @@ func submitLogin(c *call) error {
 		return c.loginFailed(err, id, page, form.Get(view.FieldPasskey) != "")
 	}
 	c.endOldSession()
-	c.keepFragment(id, page.Fragment)
+	id = c.keepFragment(id, page.Fragment)
 	if signed.Half != nil { // nobody is signed in yet, whoever was before (R6)
 		c.clearCookie(authn.SessionCookie)
 		c.redirect(http.StatusSeeOther, c.Base+"/mfa?r="+url.QueryEscape(id))
@@ -157,16 +161,18 @@ func (c *call) dropHalf() {
 	}
 }
 
-// keepFragment adds what followed # to the way back: a form's answer loses it (UX section 1.4).
-func (c *call) keepFragment(id, fragment string) {
+// keepFragment adds what followed # to the way back, since a form's answer loses it (UX section 1.4), and returns the id
+// of the way with it.
+func (c *call) keepFragment(id, fragment string) string {
+	if fragment == "" || !isFragment(fragment) {
+		return id
+	}
 	way, ok := c.Flows.way(c.ctx(), id)
-	if !ok || fragment == "" || len(fragment) > 2048 {
-		return
+	if !ok || way.Fragment == fragment {
+		return id
 	}
 	way.Fragment = fragment
-	if err := c.Flows.save(c.ctx(), id, way); err != nil {
-		c.Accounts.Logger.Warn("the fragment of a way back was lost", "error", err)
-	}
+	return c.Flows.seal(c.ctx(), way)
 }
 
 func (c *call) loginFailed(err error, id string, page view.Login, passkey bool) error {
@@ -217,28 +223,25 @@ func (c *call) endOldSession() {
 
 // signedIn hands the browser its cookies.
 func (c *call) signedIn(s account.SignedIn, remember bool) {
-	life := time.Duration(0)
-	if remember {
-		life = s.Session.Expires.Sub(c.Now())
-	}
-	c.w.Header().Add("Set-Cookie", cookieText(authn.SessionCookie, s.Secret, life))
+	c.w.Header().Add("Set-Cookie", SessionCookie(s.Secret, remember, s.Session.Expires, c.Now()))
 	if s.Device != "" {
 		c.w.Header().Add("Set-Cookie", cookieText(authn.DeviceCookie, s.Device, account.DeviceLife))
 	}
 }
 
-// setSession hands the browser its session's new secret; "" changes nothing.
-func (c *call) setSession(value string, expires time.Time) {
-	if value != "" {
-		c.w.Header().Add("Set-Cookie", SessionCookie(value, expires, c.Now()))
+// setSession hands the browser the new secret of its session; "" changes nothing.
+func (c *call) setSession(value string) {
+	if p := c.entry.Principal; value != "" {
+		c.w.Header().Add("Set-Cookie", SessionCookie(value, p.Remember, p.Expires, c.Now()))
 	}
 }
 
-// SessionCookie is the Set-Cookie header of a session that ends at a time.
-func SessionCookie(value string, expires, now time.Time) string {
+// SessionCookie is the Set-Cookie header of a session. The cookie of a session that was kept with "Keep me signed in" lasts
+// as long as the session, any other ends with the browser.
+func SessionCookie(value string, remember bool, expires, now time.Time) string {
 	life := time.Duration(0)
-	if left := expires.Sub(now); left > 48*time.Hour { // it was kept with "Keep me signed in"
-		life = left
+	if remember {
+		life = expires.Sub(now)
 	}
 	return cookieText(authn.SessionCookie, value, life)
 }

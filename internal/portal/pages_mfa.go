@@ -106,7 +106,7 @@ func submitMFA(c *call) error {
 		return c.mfaFailed(err, view.MFA{Method: form.Get(view.FieldMethod), Return: id, Fragment: form.Get(view.FieldFragment), Trust: form.Get(view.FieldTrust) == "on"})
 	}
 	c.endOldSession()
-	c.keepFragment(id, form.Get(view.FieldFragment))
+	id = c.keepFragment(id, form.Get(view.FieldFragment))
 	c.signedIn(signed, signed.Session.Remember)
 	to := c.afterSecondStep(signed.Codes, id)
 	if signed.RecoveryUsed {

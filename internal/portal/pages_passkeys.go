@@ -3,6 +3,7 @@ package portal
 import (
 	"encoding/base64"
 	"net/http"
+	"strings"
 
 	"github.com/truxeio/caddy-truxe/internal/credential"
 	"github.com/truxeio/caddy-truxe/internal/identity"
@@ -58,8 +59,8 @@ func (c *call) passkeyOrigin() string {
 		return c.PortalOrigin
 	}
 	for _, s := range c.Sites {
-		if s.Host != c.host && credential.PasskeysPossible(s.Host) {
-			return s.Origin
+		if s.Host != c.host && !strings.Contains(s.Host, "*") && credential.PasskeysPossible(s.Host) {
+			return s.Origin.String()
 		}
 	}
 	return ""
@@ -87,7 +88,7 @@ func submitPasskeys(c *call) error {
 		if err != nil {
 			return c.passkeysFailed(err, view.Passkeys{}, "", forRemovePasskey)
 		}
-		c.setSession(changed.Cookie, c.entry.Principal.Expires)
+		c.setSession(changed.Cookie)
 		c.redirect(http.StatusSeeOther, c.Base+"/account/passkeys?removed=1")
 		return nil
 	}

@@ -75,7 +75,7 @@ func (c *call) newCodes() error {
 	if err != nil {
 		return c.askFirst(err, forRecoveryCodes)
 	}
-	c.setSession(changed.Cookie, c.entry.Principal.Expires)
+	c.setSession(changed.Cookie)
 	c.redirect(http.StatusSeeOther, c.Base+"/account/recovery-codes")
 	return nil
 }

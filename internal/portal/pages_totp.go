@@ -86,7 +86,7 @@ func submitTOTP(c *call) error {
 	if err != nil {
 		return c.totpFailed(err, drift)
 	}
-	c.setSession(changed.Cookie, c.entry.Principal.Expires)
+	c.setSession(changed.Cookie)
 	to := "/account/totp"
 	if len(changed.Codes) > 0 {
 		to = "/account/recovery-codes"
@@ -107,7 +107,7 @@ func (c *call) removeTOTP() error {
 	if err != nil {
 		return c.askFirst(err, forRemoveTOTP)
 	}
-	c.setSession(changed.Cookie, c.entry.Principal.Expires)
+	c.setSession(changed.Cookie)
 	c.redirect(http.StatusSeeOther, c.Base+"/account/totp?removed=1")
 	return nil
 }

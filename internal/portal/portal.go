@@ -27,7 +27,8 @@ type Health map[string]bool
 
 // Site is an app that people may open from the page of apps.
 type Site struct {
-	Host, Origin            string
+	Host                    string        // folded; "*.example.com"; "" for a site without a host name
+	Origin                  origin.Origin // what browsers call it
 	Name, Icon, Description string
 	Start                   string // the path that opens the app
 	PortalOnly              bool
@@ -76,6 +77,7 @@ type call struct {
 	credential authn.Credential
 	entry      *authn.Entry
 	reference  string // of the audit record of a refusal
+	redeemed   bool   // the ticket of a callback was tried
 }
 
 type handler func(c *call) error
@@ -118,6 +120,9 @@ func (p *Portal) Serve(w http.ResponseWriter, r *http.Request, client Client, on
 		return
 	}
 	c.credential = p.Verifier.Take(r)
+	if c.path == "callback" {
+		defer c.useUpTicket()
+	}
 	c.boundBody()
 	if err := c.serve(); err != nil {
 		c.fail(err)
@@ -215,11 +220,8 @@ func (c *call) serve() error {
 	}
 	if rt.signed && c.entry == nil {
 		if !c.api && (c.r.Method == http.MethodGet || c.r.Method == http.MethodHead) {
-			to, err := c.Flows.LoginURL(c.w, c.r, c.credential, c.r.URL.RequestURI())
-			if err == nil {
-				c.redirect(http.StatusFound, to)
-			}
-			return err
+			c.redirect(http.StatusFound, c.Flows.LoginURL(c.w, c.r, c.credential, c.r.URL.RequestURI()))
+			return nil
 		}
 		return &identity.Error{Code: identity.CodeLoginRequired}
 	}
@@ -355,8 +357,8 @@ func (c *call) problem(e *identity.Error, reference string) {
 	problem.Write(c.w, p)
 }
 
-// elsewhere tells that sign-in and account live on another host, the single sign-on host.
-func (c *call) elsewhere() bool { return c.PortalHost != "" && c.PortalHost != c.host }
+// elsewhere reports whether sign-in and account live on another host, the single sign-on host.
+func (c *call) elsewhere() bool { return c.Flows.elsewhere(c.r.Host) }
 
 // home is the URL of one of the pages that live on the single sign-on host.
 func (c *call) home(path string) string {

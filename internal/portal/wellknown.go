@@ -36,8 +36,8 @@ func servePasskeyEndpoints(c *call) error {
 		return &identity.Error{Code: identity.CodeMethodNotAllowed}
 	}
 	page := c.home("/account/passkeys")
-	if origin := c.Accounts.Origin(c.host); page[0] == '/' && origin != "" {
-		page = origin + page
+	if own, ok := c.Origins.Main(c.host); page[0] == '/' && ok {
+		page = own.String() + page
 	}
 	return c.json(http.StatusOK, map[string]string{"enroll": page, "manage": page})
 }

@@ -90,6 +90,8 @@ func Status(code identity.Code) int {
 		return http.StatusMethodNotAllowed
 	case identity.CodeConflict:
 		return http.StatusConflict
+	case identity.CodeMisdirected:
+		return http.StatusMisdirectedRequest
 	case identity.CodeTooEarly:
 		return http.StatusTooEarly
 	case identity.CodeRateLimited:

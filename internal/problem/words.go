@@ -53,7 +53,9 @@ var catalogue = map[identity.Code]words{
 	identity.CodeTooEarly:        {"Send it once more", "Send this request again after the connection is set up.", "Send the same request again."},
 	identity.CodeHTTPSRequired:   {"This address needs https", "Open this address with https.", "Use the same address with https in front."},
 	identity.CodeAppDown:         {"The app is down", "The app behind this address does not answer.", "Try again in a moment."},
-	identity.CodeInternal:        {"Something went wrong", "Something went wrong on our side.", "Try again. If it stays, tell support the reference."},
+	identity.CodeMisdirected: {"No such site here", "No site of this server has the host that the request names.",
+		"Check the address; a proxy in front must send the Host of a site."},
+	identity.CodeInternal: {"Something went wrong", "Something went wrong on our side.", "Try again. If it stays, tell support the reference."},
 }
 
 func wordsOf(code identity.Code) words {

@@ -103,6 +103,7 @@ func New(cfg Config) *Node {
 func (n *Node) Run(ctx context.Context) error {
 	ctx, stop := context.WithCancel(ctx)
 	var work sync.WaitGroup
+	defer n.end()
 	defer work.Wait()
 	defer stop()
 	work.Go(func() { n.streams.run(ctx, n.cfg.Now) })
@@ -118,6 +119,12 @@ func (n *Node) Run(ctx context.Context) error {
 		n.cfg.Logger.Error("the revocation feed stopped and is started again", "error", err)
 		pause(ctx, time.Second)
 	}
+}
+
+// end refuses from now on, and cuts what is still open: without the feed, none of it would end at a revocation (R4).
+func (n *Node) end() {
+	n.alive.Store(0)
+	n.streams.cutAll(ErrCutOff)
 }
 
 // Refused gives the code with which a principal is refused, "" when nothing speaks against it (see Copy.Refused).

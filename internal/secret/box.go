@@ -10,6 +10,7 @@ import (
 // Box seals values under the first of its keys and opens those sealed under any.
 type Box struct {
 	primary Key
+	all     []Key // the primary one first
 	keys    map[[4]byte]cipher.AEAD
 }
 
@@ -20,8 +21,8 @@ var ErrSealed = errors.New("cannot be decrypted: the encryption key is missing, 
 
 // NewBox makes a box.
 func NewBox(primary Key, older ...Key) (*Box, error) {
-	b := &Box{primary: primary, keys: map[[4]byte]cipher.AEAD{}}
-	for _, k := range append([]Key{primary}, older...) {
+	b := &Box{primary: primary, all: append([]Key{primary}, older...), keys: map[[4]byte]cipher.AEAD{}}
+	for _, k := range b.all {
 		block, err := aes.NewCipher(k.derive("seal", 32))
 		if err != nil {
 			return nil, fmt.Errorf("encryption key: %w", err)

@@ -4,15 +4,10 @@ package secret
 
 import (
 	"crypto/hkdf"
-	"crypto/rand"
 	"crypto/sha256"
 	"encoding/base64"
 	"encoding/hex"
-	"errors"
 	"fmt"
-	"io/fs"
-	"os"
-	"path/filepath"
 	"strings"
 )
 
@@ -90,58 +85,4 @@ func (k Key) derive(label string, n int) []byte {
 		panic(err)
 	}
 	return out
-}
-
-// LoadOrCreateKeyFile reads the key in a file, or makes one there. Of two processes that start at once, one makes it.
-// A file that others can read is refused.
-func LoadOrCreateKeyFile(path string) (Key, error) {
-	for range 2 {
-		k, err := loadKeyFile(path)
-		if !errors.Is(err, fs.ErrNotExist) {
-			return k, err
-		}
-		if err := createKeyFile(path); err != nil && !errors.Is(err, fs.ErrExist) {
-			return Key{}, err
-		}
-	}
-	return loadKeyFile(path)
-}
-
-func loadKeyFile(path string) (Key, error) {
-	info, err := os.Stat(path)
-	if err != nil {
-		return Key{}, err
-	}
-	if info.Mode().Perm()&0o077 != 0 && os.PathSeparator == '/' {
-		return Key{}, fmt.Errorf("%s can be read by others; run: chmod 600 %s", path, path)
-	}
-	raw, err := os.ReadFile(path)
-	if err != nil {
-		return Key{}, err
-	}
-	k, err := ParseKey(string(raw))
-	if err != nil {
-		return k, fmt.Errorf("%s: %w", path, err)
-	}
-	return k, nil
-}
-
-// createKeyFile writes a new key beside its place and links it there: the file is never seen half written.
-func createKeyFile(path string) error {
-	dir := filepath.Dir(path)
-	if err := os.MkdirAll(dir, 0o700); err != nil {
-		return err
-	}
-	f, err := os.CreateTemp(dir, ".key-*") // mode 0600
-	if err != nil {
-		return err
-	}
-	defer os.Remove(f.Name())
-	var k Key
-	_, _ = rand.Read(k[:])
-	_, err = f.WriteString(base64.StdEncoding.EncodeToString(k[:]) + "\n")
-	if err = errors.Join(err, f.Sync(), f.Close()); err != nil {
-		return err
-	}
-	return os.Link(f.Name(), path)
 }

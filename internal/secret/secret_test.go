@@ -3,11 +3,13 @@ package secret
 import (
 	"bytes"
 	"encoding/hex"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
 	"sync"
+	"syscall"
 	"testing"
 )
 
@@ -77,7 +79,7 @@ func TestTwoStartsAgreeOnOneKeyFile(t *testing.T) {
 	for i := range keys {
 		wg.Go(func() {
 			var err error
-			if keys[i], err = LoadOrCreateKeyFile(path); err != nil {
+			if keys[i], _, err = LoadOrCreateKeyFile(path); err != nil {
 				t.Error(err)
 			}
 		})
@@ -88,11 +90,39 @@ func TestTwoStartsAgreeOnOneKeyFile(t *testing.T) {
 			t.Fatal("two keys")
 		}
 	}
-	if err := os.Chmod(path, 0o644); err != nil {
+}
+
+// FIELD 50: the files of a Kubernetes volume with fsGroup have mode 0660 at every mount. A key file of ours is made ours
+// alone again, and said; a pod that has started once comes back.
+func TestKeyFileThatOthersCanReadIsClosed(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "encryption.key")
+	first, warning, err := LoadOrCreateKeyFile(path)
+	if err != nil || warning != "" {
+		t.Fatal(err, warning)
+	}
+	for _, mode := range []os.FileMode{0o660, 0o640, 0o644} {
+		if err := os.Chmod(path, mode); err != nil {
+			t.Fatal(err)
+		}
+		again, warning, err := LoadOrCreateKeyFile(path)
+		info, statErr := os.Stat(path)
+		if err != nil || statErr != nil || again != first || info.Mode().Perm() != 0o600 || !strings.Contains(warning, "could be read by others") {
+			t.Errorf("mode %04o: %v, %v, %q", mode, err, statErr, warning)
+		}
+	}
+}
+
+// ED-10 a key file that is no file is refused at once; it is not waited for.
+func TestKeyFileThatIsNoFileIsRefused(t *testing.T) {
+	dir := t.TempDir()
+	pipe, big := filepath.Join(dir, "pipe"), filepath.Join(dir, "big")
+	if err := errors.Join(syscall.Mkfifo(pipe, 0o600), os.WriteFile(big, make([]byte, 5<<10), 0o600)); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := LoadOrCreateKeyFile(path); err == nil || !strings.Contains(err.Error(), "chmod 600") {
-		t.Error("a key that others can read is taken:", err)
+	for path, says := range map[string]string{pipe: "not a regular file", dir: "not a regular file", "/dev/zero": "not a regular file", big: "4 KiB"} {
+		if _, _, err := LoadOrCreateKeyFile(path); err == nil || !strings.Contains(err.Error(), says) {
+			t.Errorf("%s: %v", path, err)
+		}
 	}
 }
 

@@ -2,6 +2,7 @@ package session
 
 import (
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -98,6 +99,7 @@ func (p *people) drop(id identity.ID) {
 type label struct {
 	host, kind, acr string
 	amr             []string
+	remember        bool // kept with "Keep me signed in"
 }
 
 // maxLabels bounds the different labels: hosts times ways to sign in.
@@ -112,13 +114,13 @@ type labels struct {
 
 // hold gives the number of a label; false when there is no room.
 func (b *labels) hold(s *store.Session) (label, uint32, bool) {
-	key := strings.Join([]string{s.Host, s.Kind, s.ACR, strings.Join(s.AMR, "\x00")}, "\x01")
+	key := strings.Join([]string{s.Host, s.Kind, s.ACR, strings.Join(s.AMR, "\x00"), strconv.FormatBool(s.Remember)}, "\x01")
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	if at, ok := b.byIt[key]; ok {
 		return b.list[at], at, true
 	}
-	made := label{host: strings.Clone(s.Host), kind: strings.Clone(s.Kind), acr: strings.Clone(s.ACR), amr: slices.Clone(s.AMR)}
+	made := label{host: strings.Clone(s.Host), kind: strings.Clone(s.Kind), acr: strings.Clone(s.ACR), amr: slices.Clone(s.AMR), remember: s.Remember}
 	if len(b.list) >= maxLabels {
 		return made, 0, false
 	}
@@ -143,7 +145,7 @@ func newLive(r *record, who *person, what label) *Live {
 	l := &Live{Host: what.host, Kind: what.kind, id: r.id, person: who, expires: r.expires, until: r.until, idle: r.idle}
 	l.Principal = identity.Principal{
 		UserID: who.text, Username: who.name, Email: who.email, Name: who.full, Roles: who.roles,
-		SessionID: text, AMR: what.amr, ACR: what.acr,
+		SessionID: text, AMR: what.amr, ACR: what.acr, Remember: what.remember,
 		AuthTime: time.UnixMilli(r.auth), MFATime: fromMilli(r.mfa), PasskeyTime: fromMilli(r.passkey), Expires: time.UnixMilli(r.expires), Credential: identity.CredentialCookie,
 		SessionKey: identity.RevocationKey(identity.RevokeSession, text), UserKey: who.key, IssuedAt: r.created,
 	}

@@ -44,8 +44,13 @@ func translate(ctx context.Context, err error) error {
 	if errors.Is(err, sql.ErrNoRows) {
 		return ErrNotFound
 	}
+	err = plainConnect(err)
 	if cause := ctx.Err(); cause != nil {
 		return fmt.Errorf("%w (%w)", cause, err)
+	}
+	var refused *connectError
+	if errors.As(err, &refused) {
+		return &unavailableError{err}
 	}
 	var lite *sqlite.Error
 	var pg *pgconn.PgError

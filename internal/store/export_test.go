@@ -1,6 +1,7 @@
 package store
 
 import (
+	"context"
 	"fmt"
 	"testing"
 
@@ -39,4 +40,16 @@ func TLSWarnings(t testing.TB, dsn string) []string {
 		t.Fatal(err)
 	}
 	return tlsWarnings(cfg)
+}
+
+// Setting reads a setting of PostgreSQL within a transaction.
+func Setting(t testing.TB, s *Store, name string) (value string) {
+	t.Helper()
+	err := s.Tx(context.Background(), func(tx *Tx) error {
+		return tx.row(context.Background(), "read setting", "SELECT current_setting($1)", []any{name}, &value)
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return value
 }

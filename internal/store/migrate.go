@@ -4,6 +4,7 @@ import (
 	"context"
 	"database/sql"
 	"embed"
+	"errors"
 	"fmt"
 	"io/fs"
 	"time"
@@ -39,7 +40,8 @@ func (s *Store) migrateSQLite(ctx context.Context) error {
 	return err
 }
 
-// migratePostgres holds an advisory lock, which ends with its connection, so a killed node leaves none.
+// migratePostgres holds an advisory lock, which ends with its transaction, so a killed node leaves none. A lock of the
+// session would stay with a pooler's connection.
 func (s *Store) migratePostgres(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, migrateLimit)
 	defer cancel()
@@ -49,11 +51,12 @@ func (s *Store) migratePostgres(ctx context.Context) error {
 	}
 	defer conn.Close()
 	for waited := false; ; {
-		var held bool
-		if err := conn.QueryRowContext(ctx, "SELECT pg_try_advisory_lock($1)", int64(migrateLock)).Scan(&held); err != nil {
+		held, err := s.lockMigration(ctx, conn)
+		if err != nil {
 			return fmt.Errorf("lock for migration: %w", err)
 		}
-		if held {
+		if held != nil {
+			defer held.Rollback() //nolint:errcheck // it only held the lock
 			break
 		}
 		if !waited {
@@ -66,8 +69,22 @@ func (s *Store) migratePostgres(ctx context.Context) error {
 		case <-time.After(100 * time.Millisecond):
 		}
 	}
-	defer conn.ExecContext(context.WithoutCancel(ctx), "SELECT pg_advisory_unlock($1)", int64(migrateLock)) //nolint:errcheck // closing unlocks too
 	return s.migrate(ctx, goose.DialectPostgres)
+}
+
+// lockMigration returns the transaction that holds the lock, nil when another node has it.
+func (s *Store) lockMigration(ctx context.Context, conn *sql.Conn) (*sql.Tx, error) {
+	tx, err := conn.BeginTx(ctx, nil)
+	if err != nil {
+		return nil, err
+	}
+	var held bool
+	if err = tx.QueryRowContext(ctx, "SELECT pg_try_advisory_xact_lock($1)", int64(migrateLock)).Scan(&held); err == nil && held {
+		if _, err = tx.ExecContext(ctx, "SET LOCAL idle_in_transaction_session_timeout = 0"); err == nil {
+			return tx, nil
+		}
+	}
+	return nil, errors.Join(err, tx.Rollback())
 }
 
 type newerError struct{ have, know int64 }

@@ -5,47 +5,178 @@ import (
 	"crypto/tls"
 	"fmt"
 	"net"
+	"strconv"
 	"strings"
 	"time"
 
 	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgxpool"
 	"github.com/jackc/pgx/v5/stdlib"
 )
 
+// settings bound what a connection may do to others. They are set after connecting: a pooler such as PgBouncer refuses
+// most parameters at the start of a connection.
+var settings = map[string]string{
+	"lock_timeout":                        "1000",  // ms; waitLimit
+	"statement_timeout":                   "30000", // a purge or an export at most; requests end earlier by their context
+	"idle_in_transaction_session_timeout": "10000", // a node that froze must not hold the audit chain
+}
+
+// connectLimit bounds the opening of one connection, for which no request waits, and the wait for the first ones at start.
+const connectLimit = 5 * time.Second
+
 func (s *Store) openPostgres(ctx context.Context, cfg Config) error {
-	pg, err := pgx.ParseConfig(cfg.DSN)
+	pg, err := ParseDSN(cfg.DSN)
 	if err != nil {
-		return fmt.Errorf("storage postgres: %w", err) // pgx leaves the password out
+		return fmt.Errorf("storage postgres: %w", err)
 	}
 	s.warnings = tlsWarnings(pg)
-	if pg.ConnectTimeout == 0 || pg.ConnectTimeout > waitLimit {
-		pg.ConnectTimeout = waitLimit
+	if pg.ConnectTimeout == 0 || pg.ConnectTimeout > connectLimit {
+		pg.ConnectTimeout = connectLimit
 	}
-	for name, value := range map[string]string{
-		"application_name":                    "truxe",
-		"lock_timeout":                        "1000",  // ms; waitLimit
-		"statement_timeout":                   "30000", // a purge or an export at most; requests end earlier by their context
-		"idle_in_transaction_session_timeout": "10000", // a node that froze must not hold the audit chain
-		"TimeZone":                            "UTC",
-	} {
-		if _, set := pg.RuntimeParams[name]; !set {
-			pg.RuntimeParams[name] = value
+	own := ownSettings(pg)
+	server := net.JoinHostPort(pg.Host, strconv.Itoa(int(pg.Port)))
+	pooled, err := s.behindPooler(ctx, pg)
+	if err != nil {
+		return fmt.Errorf("storage postgres at %s: %w", server, translate(ctx, err))
+	}
+	if pooled {
+		s.perTx = setStatements(own, "SET LOCAL ")
+		if !strings.Contains(cfg.DSN, "default_query_exec_mode") {
+			pg.DefaultQueryExecMode = pgx.QueryExecModeExec // statements prepared by name belong to one of the pooler's connections
 		}
+		s.logger.Info("a pooler is between here and PostgreSQL: no statement is prepared by name, and settings are made in each transaction", "server", server)
 	}
-	s.write = stdlib.OpenDB(*pg)
-	s.read = s.write
-	conns := cfg.MaxConns
-	if conns <= 0 {
-		conns = 20
-	}
-	s.write.SetMaxOpenConns(max(conns, 2)) // migrations need two
-	s.write.SetMaxIdleConns(max(conns/2, 2))
-	s.write.SetConnMaxLifetime(30 * time.Minute)
-	s.write.SetConnMaxIdleTime(5 * time.Minute)
-	if err := s.Ping(ctx); err != nil {
-		return fmt.Errorf("storage postgres at %s: %w", pg.Host, err)
+	if err := s.openPool(ctx, pg, cfg.MaxConns, own, pooled); err != nil {
+		return fmt.Errorf("storage postgres at %s: %w", server, err)
 	}
 	return s.migratePostgres(ctx)
+}
+
+// ownSettings takes the settings out of the parameters with which a connection starts, and adds ours.
+func ownSettings(pg *pgx.ConnConfig) map[string]string {
+	own := map[string]string{"TimeZone": "UTC"}
+	for name, value := range settings {
+		own[name] = value
+	}
+	if _, set := pg.RuntimeParams["application_name"]; !set {
+		pg.RuntimeParams["application_name"] = "truxe"
+	}
+	for name, value := range pg.RuntimeParams {
+		switch name {
+		case "application_name", "client_encoding", "options": // poolers know the first two, and the last is no setting
+		case "timezone":
+			own["TimeZone"] = value
+			delete(pg.RuntimeParams, name)
+		default:
+			own[name] = value
+			delete(pg.RuntimeParams, name)
+		}
+	}
+	return own
+}
+
+// setStatements writes one statement a setting.
+func setStatements(own map[string]string, verb string) string {
+	var b strings.Builder
+	for name, value := range own {
+		b.WriteString(verb + pgx.Identifier{name}.Sanitize() + " = '" + strings.ReplaceAll(value, "'", "''") + "'; ")
+	}
+	return b.String()
+}
+
+// behindPooler reports whether a pooler such as PgBouncer answers instead of the server: it gives out process numbers of
+// its own, and the server another one.
+func (s *Store) behindPooler(ctx context.Context, pg *pgx.ConnConfig) (bool, error) {
+	ctx, cancel := context.WithTimeout(ctx, connectLimit)
+	defer cancel()
+	conn, err := pgx.ConnectConfig(ctx, pg)
+	if err != nil {
+		return false, err
+	}
+	defer conn.Close(context.WithoutCancel(ctx)) //nolint:errcheck // it was only asked
+	var pid uint32
+	err = conn.QueryRow(ctx, "SELECT pg_backend_pid()::bigint", pgx.QueryExecModeSimpleProtocol).Scan(&pid)
+	return pid != conn.PgConn().PID(), err
+}
+
+// openPool opens connections before anybody needs one. The pool opens further ones in the background: a request waits for
+// a connection that is open, never for one that is being opened.
+func (s *Store) openPool(ctx context.Context, pg *pgx.ConnConfig, most int, own map[string]string, pooled bool) error {
+	config, err := pgxpool.ParseConfig("postgres://")
+	if err != nil {
+		return err
+	}
+	if most <= 0 {
+		most = 20
+	}
+	most = max(most, 2) // migrations need two
+	config.ConnConfig = pg
+	config.MaxConns, config.MinConns, config.MinIdleConns = int32(most), int32(warm(most)), 2 //nolint:gosec // small
+	config.MaxConnLifetime, config.MaxConnLifetimeJitter = 30*time.Minute, 5*time.Minute
+	config.MaxConnIdleTime = 5 * time.Minute
+	config.HealthCheckPeriod = time.Second
+	if !pooled {
+		set := setStatements(own, "SET ")
+		config.AfterConnect = func(ctx context.Context, conn *pgx.Conn) error {
+			_, err := conn.Exec(ctx, set, pgx.QueryExecModeSimpleProtocol)
+			return err
+		}
+	}
+	if s.pool, err = pgxpool.NewWithConfig(ctx, config); err != nil {
+		return plainConnect(err)
+	}
+	s.write = stdlib.OpenDBFromPool(s.pool)
+	s.read = s.write
+	if err := s.waitWarm(ctx, most); err != nil {
+		return err
+	}
+	s.resize(most)
+	stop := make(chan struct{})
+	s.stop = func() { close(stop) }
+	go s.followPool(stop, most)
+	return nil
+}
+
+// warm is how many connections are open at least.
+func warm(most int) int { return max(most/2, 2) }
+
+// waitWarm waits for the connections that are opened at start.
+func (s *Store) waitWarm(ctx context.Context, most int) error {
+	for end := time.Now().Add(connectLimit); s.open() < warm(most) && time.Now().Before(end); {
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-time.After(5 * time.Millisecond):
+		}
+	}
+	if open := s.open(); open < warm(most) {
+		s.logger.Warn("the database gave fewer connections than are kept open", "open", open, "wanted", warm(most))
+	}
+	return s.Ping(ctx)
+}
+
+// open is how many connections are there to be used.
+func (s *Store) open() int {
+	stat := s.pool.Stat()
+	return int(stat.TotalConns() - stat.ConstructingConns())
+}
+
+// resize lets callers use the connections that are open, and queue for them.
+func (s *Store) resize(most int) { s.write.SetMaxOpenConns(min(max(s.open(), 2), most)) }
+
+// followPool keeps the queue as wide as the pool.
+func (s *Store) followPool(stop <-chan struct{}, most int) {
+	tick := time.NewTicker(50 * time.Millisecond)
+	defer tick.Stop()
+	for {
+		select {
+		case <-stop:
+			return
+		case <-tick.C:
+			s.resize(most)
+		}
+	}
 }
 
 // tlsWarnings says which connections could be read or redirected by somebody on the way (OP-01).

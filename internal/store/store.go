@@ -7,6 +7,8 @@ import (
 	"fmt"
 	"log/slog"
 	"time"
+
+	"github.com/jackc/pgx/v5/pgxpool"
 )
 
 // Config of a store.
@@ -30,6 +32,9 @@ type Store struct {
 	write    *sql.DB // the same as read on PostgreSQL
 	logger   *slog.Logger
 	now      func() time.Time
+	pool     *pgxpool.Pool // of PostgreSQL
+	stop     func()        // ends what follows the pool
+	perTx    string        // settings of each transaction, behind a pooler
 	warnings []string
 	version  int64
 }
@@ -86,11 +91,17 @@ func (s *Store) Ping(ctx context.Context) error {
 // Close waits for running statements and closes the database.
 func (s *Store) Close() error {
 	var err error
+	if s.stop != nil {
+		s.stop()
+	}
 	if s.write != nil && s.write != s.read {
 		err = s.write.Close()
 	}
 	if s.read != nil {
 		err = errors.Join(err, s.read.Close())
+	}
+	if s.pool != nil {
+		s.pool.Close()
 	}
 	return err
 }

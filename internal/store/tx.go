@@ -6,6 +6,8 @@ import (
 	"errors"
 	"fmt"
 	"time"
+
+	"github.com/jackc/pgx/v5"
 )
 
 // Tx is a write transaction: all of it happens or nothing. On SQLite it has the only writer from its first moment; on
@@ -58,6 +60,11 @@ func (s *Store) once(ctx context.Context, fn func(*Tx) error, after *[]func()) e
 		return wrap("begin", translate(ctx, err))
 	}
 	defer raw.Rollback() //nolint:errcheck // after a commit it does nothing; otherwise the first error counts
+	if s.perTx != "" {
+		if _, err := raw.ExecContext(within, s.perTx, pgx.QueryExecModeSimpleProtocol); err != nil {
+			return wrap("begin", translate(ctx, err))
+		}
+	}
 	tx := &Tx{Queries: Queries{s: s, tx: raw, deadline: deadline}}
 	if err := fn(tx); err != nil {
 		return err

@@ -2,12 +2,11 @@ package token
 
 import (
 	"context"
-	"crypto/rsa"
 	"errors"
 	"fmt"
-	"maps"
 	"net"
 	"net/http"
+	"net/url"
 	"strings"
 	"time"
 )
@@ -42,8 +41,7 @@ func (t *Trust) fetch(flight chan struct{}) {
 	keys, err := t.get()
 	t.mu.Lock()
 	if err == nil {
-		same := func(a, b *rsa.PublicKey) bool { return a.Equal(b) }
-		if !maps.EqualFunc(t.keys, keys, same) {
+		if !t.keys.equal(keys) {
 			t.generation.Add(1) // tokens verified with a key that is gone are verified anew
 		}
 		t.keys, t.fetched = keys, t.cfg.Now()
@@ -56,16 +54,20 @@ func (t *Trust) fetch(flight chan struct{}) {
 	}
 }
 
-func (t *Trust) get() (map[string]*rsa.PublicKey, error) {
+func (t *Trust) get() (keySet, error) {
 	ctx, cancel := context.WithTimeout(context.Background(), fetchTimeout)
 	defer cancel()
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, t.cfg.JWKS, nil)
 	if err != nil {
-		return nil, err
+		return nil, errors.New("the URL of its keys cannot be asked")
 	}
 	req.Header.Set("Accept", "application/jwk-set+json, application/json")
 	resp, err := t.client.Do(req)
 	if err != nil {
+		var outer *url.Error
+		if errors.As(err, &outer) { // it names the whole URL, in which there may be a secret
+			err = outer.Err
+		}
 		return nil, err
 	}
 	defer resp.Body.Close()
@@ -76,5 +78,5 @@ func (t *Trust) get() (map[string]*rsa.PublicKey, error) {
 	if err != nil {
 		return nil, err
 	}
-	return parseJWKS(raw)
+	return parseJWKS(raw, t.profile.algorithms)
 }

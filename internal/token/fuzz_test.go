@@ -2,6 +2,8 @@ package token
 
 import (
 	"context"
+	"crypto/ecdsa"
+	"crypto/ed25519"
 	"crypto/rsa"
 	"encoding/json"
 	"strings"
@@ -60,17 +62,31 @@ func FuzzOurs(f *testing.F) {
 // FuzzParseJWKS: what is taken from a set is sound and bounded.
 func FuzzParseJWKS(f *testing.F) {
 	good := jwks(map[string]*rsa.PrivateKey{"k": ourKey()})
-	for _, s := range []string{good, `{"keys":[]}`, strings.Replace(good, `"RSA"`, `"EC"`, 1), strings.Replace(good, `AQAB`, `AA`, 1), `{"keys":[{"kty":"RSA","kid":"k","n":"","e":""}]}`, `[]`} {
+	for _, s := range []string{good, `{"keys":[]}`, strings.Replace(good, `"RSA"`, `"EC"`, 1), strings.Replace(good, `AQAB`, `AA`, 1), `{"keys":[{"kty":"RSA","kid":"k","n":"","e":""}]}`, `[]`,
+		`{"keys":[{"kty":"OKP","crv":"Ed25519","x":"11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo"},{"kty":"EC","crv":"P-256","kid":"e","x":"f83OJ3D2xF1Bg8vub9tLe1gHMzV76e8Tus9uPHvRVEU","y":"x_FEzRu9m36HLN_tue659LNpXW6pCyStikYjKIWI5a0"}]}`} {
 		f.Add([]byte(s))
 	}
 	f.Fuzz(func(t *testing.T, raw []byte) {
-		keys, err := parseJWKS(raw)
+		keys, err := parseJWKS(raw, []string{"RS256", "ES256", "EdDSA"})
 		if (err == nil) != (len(keys) > 0) || len(keys) > maxKeys {
 			t.Fatalf("%v, %d keys", err, len(keys))
 		}
-		for kid, k := range keys {
-			if kid == "" || checkPublic(k) != nil {
-				t.Fatalf("key %q", kid)
+		for _, k := range keys {
+			switch key := k.key.(type) {
+			case *rsa.PublicKey:
+				if k.alg != "RS256" || checkPublic(key) != nil {
+					t.Fatalf("%s key %q", k.alg, k.kid)
+				}
+			case *ecdsa.PublicKey:
+				if _, err := key.ECDH(); k.alg != "ES256" || err != nil {
+					t.Fatalf("%s key %q", k.alg, k.kid)
+				}
+			case ed25519.PublicKey:
+				if k.alg != "EdDSA" || len(key) != ed25519.PublicKeySize {
+					t.Fatalf("%s key %q", k.alg, k.kid)
+				}
+			default:
+				t.Fatalf("%T", key)
 			}
 		}
 	})

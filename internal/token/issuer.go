@@ -9,9 +9,6 @@ import (
 	"github.com/truxeio/caddy-truxe/internal/identity"
 )
 
-// typ of access tokens (RFC 9068 2.1).
-const typ = "at+jwt"
-
 // issuedMilli is a private claim (RFC 7519 4.3) beside those of CONTRACT section 8: when the token was issued in Unix
 // milliseconds. A sign-out everywhere is told from a sign-in later in the same second by it. A fraction in iat would be
 // allowed as well (RFC 7519 2), but readers that want whole numbers there are common.

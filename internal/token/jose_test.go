@@ -99,7 +99,7 @@ func verifyRFC7520(t *testing.T, dir string) {
 	if err != nil || json.Unmarshal(raw, &vector) != nil {
 		t.Fatal(err)
 	}
-	key, err := readJWK(vector.Input.Key)
+	key, err := readRSA(vector.Input.Key)
 	if err != nil {
 		t.Fatal(err)
 	}

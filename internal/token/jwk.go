@@ -6,12 +6,7 @@ import (
 	"encoding/base64"
 	"encoding/hex"
 	"encoding/json"
-	"errors"
-	"fmt"
 	"math/big"
-	"slices"
-
-	"github.com/truxeio/caddy-truxe/internal/strictjson"
 )
 
 // jwk is a public RSA key as RFC 7517 has it.
@@ -53,69 +48,4 @@ func writeJWKS(keys []*ringKey) (body []byte, etag string) {
 	body, _ = json.Marshal(set)
 	sum := sha256.Sum256(body)
 	return body, `"` + hex.EncodeToString(sum[:8]) + `"`
-}
-
-// maxKeys bounds a set: honest issuers have two or three.
-const maxKeys = 100
-
-// parseJWKS reads the RS256 keys of another issuer's set, by kid. Keys for other uses, and RSA keys that are weak or
-// cannot be read (JW-07), are left out; a set without one good key, or that names one kid twice, is an error.
-func parseJWKS(raw []byte) (map[string]*rsa.PublicKey, error) {
-	var set struct {
-		Keys []map[string]any `json:"keys"`
-	}
-	if err := strictjson.Decode(raw, &set, strictjson.Options{AllowUnknown: true}); err != nil {
-		return nil, fmt.Errorf("not a JWK set: %w", err)
-	}
-	if len(set.Keys) > maxKeys {
-		return nil, fmt.Errorf("the JWK set has more than %d keys", maxKeys)
-	}
-	keys := map[string]*rsa.PublicKey{}
-	var refused error
-	for _, members := range set.Keys {
-		kid := text(members, "kid")
-		if kid == "" || len(kid) > maxName || !signsRS256(members) {
-			continue
-		}
-		key, err := readJWK(members)
-		if err != nil {
-			refused = fmt.Errorf("key %.64q: %w", kid, err)
-			continue
-		}
-		if keys[kid] != nil {
-			return nil, fmt.Errorf("kid %.64q stands twice", kid)
-		}
-		keys[kid] = key
-	}
-	if len(keys) == 0 {
-		return nil, errors.Join(errors.New("the JWK set has no usable RS256 key with a kid"), refused)
-	}
-	return keys, nil
-}
-
-// signsRS256 holds a key to what its set says it is for (JW-02). A member of a wrong type is not "absent".
-func signsRS256(members map[string]any) bool {
-	for name, want := range map[string]string{"use": "sig", "alg": "RS256"} {
-		if value, there := members[name]; there && value != want {
-			return false
-		}
-	}
-	if ops, there := members["key_ops"]; there && !slices.Contains(texts(ops), "verify") {
-		return false
-	}
-	return members["kty"] == "RSA"
-}
-
-func readJWK(members map[string]any) (*rsa.PublicKey, error) {
-	n, err1 := base64.RawURLEncoding.Strict().DecodeString(text(members, "n"))
-	e, err2 := base64.RawURLEncoding.Strict().DecodeString(text(members, "e"))
-	if err1 != nil || err2 != nil || len(e) == 0 || len(e) > 4 || len(n) > maxBits/8+1 {
-		return nil, errors.New("its numbers cannot be read")
-	}
-	exponent := new(big.Int).SetBytes(e).Int64()
-	if exponent > 1<<31-1 {
-		return nil, errors.New("its exponent is too large")
-	}
-	key := &rsa.PublicKey{N: new(big.Int).SetBytes(n), E: int(exponent)}
-	return key, checkPublic(key)
 }

@@ -51,7 +51,7 @@ func (v *Verifier) namesIssuer(body []byte) bool {
 			list = []string{s}
 		}
 		for _, iss := range list {
-			if v.own[iss] || v.trust[iss] != nil {
+			if v.own.has(iss) || v.trust[iss] != nil {
 				return true
 			}
 		}
@@ -64,8 +64,13 @@ func (v *Verifier) mentionsIssuer(s string) bool {
 	if strings.Contains(s, `\`) {
 		s += "\n" + unescape(s)
 	}
-	for iss := range v.own {
+	for iss := range v.own.exact {
 		if strings.Contains(s, iss) {
+			return true
+		}
+	}
+	for _, p := range v.own.wild {
+		if strings.Contains(s, p.end()) {
 			return true
 		}
 	}

@@ -3,6 +3,7 @@ package token
 import (
 	"crypto/sha256"
 	"encoding/hex"
+	"slices"
 	"strings"
 	"unicode"
 
@@ -30,30 +31,55 @@ func ownPrincipal(claims map[string]any) (*identity.Principal, error) {
 	return p, nil
 }
 
-// principal reads a token of this issuer. Its people are apart from ours: id and token id carry the issuer. The user
-// name is the configured subject claim and nothing else, since a preferred_username is often what its owner types
-// (RFC 9068 4, OIDC Core 5.7), and an e-mail address counts only when the issuer says that it is verified.
+// principal reads a token of this issuer. Its people, clients and assurances are apart from ours: each name carries the
+// issuer, so that no rule, header or page takes one for ours. The user name is the configured subject claim and nothing
+// else, since a preferred_username is often what its owner types (RFC 9068 4, OIDC Core 5.7), and an e-mail address counts
+// only when the issuer says that it is verified.
 func (t *Trust) principal(raw string, claims map[string]any) (*identity.Principal, error) {
 	sub := text(claims, t.cfg.SubjectClaim)
 	if !cleanName(sub, maxName) {
-		return nil, bad("subject")
+		return nil, bad("its " + t.cfg.SubjectClaim + " names nobody")
 	}
 	jti := text(claims, "jti")
 	if _, there := claims["jti"]; there && !cleanName(jti, maxName) {
-		return nil, bad("jti")
+		return nil, bad("its jti cannot be one")
 	}
-	if jti == "" { // revocable all the same, by the token itself
-		sum := sha256.Sum256([]byte(raw))
+	if jti == "" { // revocable all the same, by what is signed: of an ECDSA signature there are two spellings
+		sum := sha256.Sum256([]byte(raw[:strings.LastIndexByte(raw, '.')]))
 		jti = hex.EncodeToString(sum[:16])
 	}
-	p := newPrincipal(claims, t.cfg.Issuer+"|"+jti)
-	p.UserID, p.Username = t.cfg.Issuer+"|"+sub, sub
+	p := newPrincipal(claims, t.qualified(jti))
+	p.UserID, p.Username = t.qualified(sub), t.cfg.UsernamePrefix+sub
+	p.ClientID, p.ACR = t.qualified(p.ClientID), t.qualified(p.ACR)
 	if claims["email_verified"] == true {
 		p.Email = text(claims, "email")
 	}
 	p.UserKey = identity.RevocationKey(identity.RevokeUser, p.UserID)
-	p.Roles = roleNames(roles(claims, t.cfg.RolesClaim))
+	p.Roles = t.roles(claims)
 	return p, nil
+}
+
+// qualified is a name of the issuer; "" stays "".
+func (t *Trust) qualified(name string) string {
+	if name == "" {
+		return ""
+	}
+	return t.cfg.Issuer + "|" + name
+}
+
+// roles are those of ours that the operator maps the token's roles to, in the order of the configuration.
+func (t *Trust) roles(claims map[string]any) []string {
+	if len(t.cfg.Roles) == 0 {
+		return nil
+	}
+	theirs := roleNames(roles(claims, t.cfg.RolesClaim))
+	var ours []string
+	for _, m := range t.cfg.Roles {
+		if !slices.Contains(ours, m.Role) && slices.ContainsFunc(m.From, func(from string) bool { return slices.Contains(theirs, from) }) {
+			ours = append(ours, m.Role)
+		}
+	}
+	return ours
 }
 
 func newPrincipal(claims map[string]any, jti string) *identity.Principal {

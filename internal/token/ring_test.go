@@ -24,7 +24,7 @@ func (r *rig) open(cfg RingConfig) (*Ring, error) {
 func published(t testing.TB, r *Ring) []string {
 	t.Helper()
 	body, etag := r.JWKS()
-	keys, err := parseJWKS(body)
+	keys, err := parseJWKS(body, []string{"RS256"})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -32,11 +32,11 @@ func published(t testing.TB, r *Ring) []string {
 		t.Errorf("JWKS %s %s", body, etag)
 	}
 	var kids []string
-	for kid, key := range keys {
-		if kid != thumbprint(key) {
-			t.Errorf("kid %s is not the thumbprint of its key", kid)
+	for _, k := range keys {
+		if k.kid != thumbprint(k.key.(*rsa.PublicKey)) {
+			t.Errorf("kid %s is not the thumbprint of its key", k.kid)
 		}
-		kids = append(kids, kid)
+		kids = append(kids, k.kid)
 	}
 	slices.Sort(kids)
 	return kids

@@ -85,7 +85,7 @@ func TestTokenOfATrustedIssuer(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if p.UserID != theirIssuer+"|bob" || p.Username != "bob" || p.Email != "" || p.TokenID != theirIssuer+"|j1" || !p.HasRole("staff") || p.SessionID != "" ||
+	if p.UserID != theirIssuer+"|bob" || p.Username != theirIssuer+"|bob" || p.Email != "" || p.TokenID != theirIssuer+"|j1" || p.HasRole("staff") || p.ClientID != theirIssuer+"|c" || p.SessionID != "" ||
 		p.UserKey != identity.RevocationKey(identity.RevokeUser, p.UserID) || p.TokenKey != identity.RevocationKey(identity.RevokeJTI, p.TokenID) {
 		t.Errorf("%+v", p)
 	}
@@ -114,7 +114,10 @@ func TestKeyOfOneIssuerSignsForNoOther(t *testing.T) {
 
 // AZ-09: roles come from the configured claim, which may lie deep; a wrong type gives none.
 func TestRolesOfATrustedIssuer(t *testing.T) {
-	r, _ := newTrust(t, jwksFile(t, attackerKey(), "k1"), func(c *TrustConfig) { c.RolesClaim, c.SubjectClaim = "realm_access.roles", "email" })
+	r, _ := newTrust(t, jwksFile(t, attackerKey(), "k1"), func(c *TrustConfig) {
+		c.RolesClaim, c.SubjectClaim = "realm_access.roles", "email"
+		c.Roles = []RoleMap{{"a", []string{"a"}}, {"b", []string{"b", "c"}}, {"admin", []string{"root"}}}
+	})
 	for name, c := range map[string]struct {
 		claim any
 		want  int
@@ -136,7 +139,7 @@ func TestFloodOfUnknownKeysIsOneFetch(t *testing.T) {
 	for w := range 10 {
 		wg.Go(func() {
 			for n := range 1000 {
-				if _, err := trust.key(t.Context(), fmt.Sprint(w, "-", n)); identity.CodeOf(err) != identity.CodeInvalidToken {
+				if _, err := trust.key(t.Context(), header{alg: "RS256", kid: fmt.Sprint(w, "-", n)}); identity.CodeOf(err) != identity.CodeInvalidToken {
 					t.Error(err)
 				}
 			}
@@ -166,7 +169,7 @@ func TestManyWaitForOneFetch(t *testing.T) {
 	var wg sync.WaitGroup
 	for range 50 {
 		wg.Go(func() {
-			if _, err := trust.key(context.Background(), "k1"); err != nil {
+			if _, err := trust.key(context.Background(), header{alg: "RS256", kid: "k1"}); err != nil {
 				t.Error(err)
 			}
 		})
@@ -203,7 +206,7 @@ func TestCachedKeysEnd(t *testing.T) {
 
 	i.answer.Store(serve(jwks(map[string]*rsa.PrivateKey{"k2": attackerKey()})))
 	r.clock.add(keysFresh)
-	_, _ = trust.key(t.Context(), "k1") // starts the fetch in the background
+	_, _ = trust.key(t.Context(), header{alg: "RS256", kid: "k1"}) // starts the fetch in the background
 	settle(trust)
 	r.refused("withdrawn", theirToken(r.clock.now(), "k1", nil))
 	if r.verifier.Generation() == before {

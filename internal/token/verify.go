@@ -2,8 +2,8 @@ package token
 
 import (
 	"context"
-	"crypto/rsa"
-	"errors"
+	"crypto"
+	"fmt"
 	"strings"
 	"sync/atomic"
 	"time"
@@ -16,7 +16,7 @@ import (
 // VerifierConfig of a Verifier.
 type VerifierConfig struct {
 	Ring     *Ring
-	Issuers  []string // every `iss` that our own tokens may have
+	Issuers  []string // every `iss` that our own tokens may have; a star in it is one label of a host name
 	Audience []string // our own
 	Trust    []*Trust
 	Now      func() time.Time
@@ -26,7 +26,7 @@ type VerifierConfig struct {
 type Verifier struct {
 	cfg    VerifierConfig
 	number uint64
-	own    map[string]bool
+	own    ownIssuers
 	trust  map[string]*Trust
 	times  *jwt.Validator
 }
@@ -39,20 +39,30 @@ func NewVerifier(cfg VerifierConfig) (*Verifier, error) {
 	if cfg.Now == nil {
 		cfg.Now = time.Now
 	}
-	v := &Verifier{cfg: cfg, number: verifiers.Add(1), own: map[string]bool{}, trust: map[string]*Trust{}}
-	for _, iss := range cfg.Issuers {
-		if iss != "" {
-			v.own[iss] = true
-		}
+	v := &Verifier{cfg: cfg, number: verifiers.Add(1), own: newOwnIssuers(cfg.Issuers), trust: map[string]*Trust{}}
+	if err := CheckIssuers(cfg.Issuers, cfg.Trust); err != nil {
+		return nil, err
 	}
 	for _, t := range cfg.Trust {
-		if v.own[t.cfg.Issuer] || v.trust[t.cfg.Issuer] != nil {
-			return nil, errors.New("trust " + t.cfg.Issuer + ": this issuer is our own or stands twice")
-		}
 		v.trust[t.cfg.Issuer] = t
 	}
 	v.times = jwt.NewValidator(jwt.WithExpirationRequired(), jwt.WithLeeway(leeway), jwt.WithIssuedAt(), jwt.WithTimeFunc(cfg.Now))
 	return v, nil
+}
+
+// CheckIssuers refuses a trusted issuer that is named twice or is one of our own: whose keys count must be one thing.
+func CheckIssuers(own []string, trust []*Trust) error {
+	ours, seen := newOwnIssuers(own), map[string]bool{}
+	for _, t := range trust {
+		switch {
+		case ours.has(t.cfg.Issuer):
+			return fmt.Errorf("trust %s: this is the gateway's own issuer, whose tokens are accepted anyway; remove the block", t.cfg.Issuer)
+		case seen[t.cfg.Issuer]:
+			return fmt.Errorf("trust %s: this issuer is named twice; keep one block", t.cfg.Issuer)
+		}
+		seen[t.cfg.Issuer] = true
+	}
+	return nil
 }
 
 // Generation changes when keys or settings do; what was verified under another one counts no more (JW-16). Read it
@@ -65,11 +75,6 @@ func (v *Verifier) Generation() uint64 {
 	return v.number<<32 + n
 }
 
-// bad is every refusal; why is for the log and names a part of a token, never its value.
-func bad(why string) error {
-	return &identity.Error{Code: identity.CodeInvalidToken, Detail: "The access token is not valid, has expired or was revoked.", Err: errors.New("access token: " + why)}
-}
-
 // Verify judges a token. Refusals are *identity.Error with CodeInvalidToken, or CodeStateUnavailable when the keys of a
 // trusted issuer cannot be had.
 //
@@ -78,77 +83,97 @@ func bad(why string) error {
 // fresh token useless, while a token that ends early on a fast node is only refreshed early. So cache, open streams and
 // introspection all end where the token says.
 func (v *Verifier) Verify(ctx context.Context, raw string) (*identity.Principal, error) {
+	p, issuer, err := v.verify(ctx, raw)
+	if r := RefusalOf(err); r != nil {
+		r.Issuer = issuer
+	}
+	return p, err
+}
+
+// verify also returns which of the configured issuers the token names; "" when none.
+func (v *Verifier) verify(ctx context.Context, raw string) (p *identity.Principal, issuer string, err error) {
 	head, body, sig, err := segments(raw)
 	if err != nil {
-		return nil, err
+		return nil, "", err
 	}
 	h, err := object(head)
 	if err != nil {
-		return nil, err
-	}
-	kid, err := checkHeader(h)
-	if err != nil {
-		return nil, err
+		return nil, "", err
 	}
 	claims, err := object(body)
 	if err != nil {
-		return nil, err
+		return nil, "", err
 	}
-	iss := text(claims, "iss") // not verified yet: it only chooses whose keys may verify (JW-09)
-	trust := v.trust[iss]
-	if !v.own[iss] && trust == nil {
-		return nil, bad("iss")
+	issuer = text(claims, "iss") // not verified yet: it only chooses whose keys may verify (JW-09)
+	trust, profile := v.trust[issuer], ownProfile
+	if trust != nil {
+		profile = trust.profile
+	} else if !v.own.has(issuer) {
+		return nil, "", bad("its iss is no issuer that is known here")
 	}
-	if err := v.checkClaims(claims, trust); err != nil {
-		return nil, err
-	}
-	key, err := v.key(ctx, trust, kid)
+	wanted, err := profile.checkHeader(h)
 	if err != nil {
-		return nil, err
+		return nil, issuer, err
 	}
-	if jwt.SigningMethodRS256.Verify(raw[:strings.LastIndexByte(raw, '.')], sig, key) != nil { // checkHeader took RS256 only
-		return nil, bad("signature")
+	if err := v.checkClaims(claims, trust, wanted.plain); err != nil {
+		return nil, issuer, err
+	}
+	key, err := v.key(ctx, trust, wanted)
+	if err != nil {
+		return nil, issuer, err
+	}
+	if algorithms[wanted.alg].method.Verify(raw[:strings.LastIndexByte(raw, '.')], sig, key) != nil {
+		return nil, issuer, bad("its signature is wrong")
 	}
 	if v.times.Validate(jwt.MapClaims(claims)) != nil {
-		return nil, bad("exp, nbf or iat")
+		return nil, issuer, bad("its exp, nbf or iat is not now")
 	}
 	if trust != nil {
-		return trust.principal(raw, claims)
+		p, err = trust.principal(raw, claims)
+	} else {
+		p, err = ownPrincipal(claims)
 	}
-	return ownPrincipal(claims)
+	return p, issuer, err
 }
 
 // checkClaims is what can be refused without a key, so that no invented token makes us fetch one.
-func (v *Verifier) checkClaims(claims map[string]any, trust *Trust) error {
-	for name, required := range map[string]bool{"exp": true, "iat": true, "nbf": false, "auth_time": false} { // RFC 9068 2.2
+func (v *Verifier) checkClaims(claims map[string]any, trust *Trust, plain bool) error {
+	for name, required := range map[string]bool{"exp": true, "iat": !plain, "nbf": false, "auth_time": false} { // RFC 9068 2.2
 		if err := checkTime(claims, name, required); err != nil {
 			return err
 		}
 	}
 	now := v.cfg.Now()
 	if !now.Before(unix(claims, "exp")) {
-		return bad("exp")
+		return bad("it has expired")
 	}
 	if unix(claims, "auth_time").After(now.Add(leeway)) {
-		return bad("auth_time")
+		return bad("its auth_time is to come")
 	}
 	audience := v.cfg.Audience
 	if trust != nil {
 		audience = trust.cfg.Audience
 	}
 	if !hasAudience(claims["aud"], audience) {
-		return bad("aud")
+		return bad("its aud names no audience that is configured")
+	}
+	if plain {
+		if why := otherUse(claims); why != "" {
+			return bad(why)
+		}
 	}
 	return nil
 }
 
 // key finds a key of this issuer: one that another issuer's token names is unknown here.
-func (v *Verifier) key(ctx context.Context, trust *Trust, kid string) (*rsa.PublicKey, error) {
+func (v *Verifier) key(ctx context.Context, trust *Trust, h header) (crypto.PublicKey, error) {
 	if trust != nil {
-		return trust.key(ctx, kid)
+		return trust.key(ctx, h)
 	}
-	if key := v.cfg.Ring.public(kid); key != nil {
+	if key := v.cfg.Ring.public(h.kid); key != nil {
 		return key, nil
 	}
-	return nil, bad("kid")
+	return nil, bad(unknownKey)
 }
+
+const unknownKey = "its kid is no key of its issuer"

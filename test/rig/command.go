@@ -78,6 +78,11 @@ func (g *Caddy) admin(method, path string, body any) (int, []byte, error) {
 	if body != nil {
 		req.Header.Set("Content-Type", "application/json")
 	}
+	return send(req)
+}
+
+// send sends one request to the admin endpoint.
+func send(req *http.Request) (int, []byte, error) {
 	client := http.Client{Timeout: 30 * time.Second, Transport: &http.Transport{DisableKeepAlives: true}}
 	res, err := client.Do(req)
 	if err != nil {

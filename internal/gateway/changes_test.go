@@ -1,0 +1,55 @@
+package gateway
+
+import (
+	"runtime"
+	"testing"
+	"time"
+
+	"github.com/truxeio/caddy-truxe/internal/cluster"
+	"github.com/truxeio/caddy-truxe/internal/identity"
+)
+
+// ED-31 AZ-08: when 10,000 users change at once, as an import or a directory does it, the open streams of those who lost a
+// role end, nobody else's do, and it costs neither a goroutine nor a walk over all streams for each of them.
+func TestTenThousandChangesEndTheirStreamsAtABoundedCost(t *testing.T) {
+	e := start(t).engine
+	streams := e.revoked.Streams()
+	open := func(id identity.ID) <-chan struct{} {
+		s := streams.Open(t.Context(), &identity.Principal{UserID: id.String(), Roles: []string{"staff"}})
+		t.Cleanup(s.End)
+		return s.Done()
+	}
+	bystander := open(identity.NewID())
+	const users = 10_000
+	var ids []identity.ID
+	var ends []<-chan struct{}
+	for i := range users {
+		ids = append(ids, identity.NewID()) // of no row: every role is lost
+		if i%4 == 0 {
+			ends = append(ends, open(ids[i]))
+		}
+	}
+	before, most := runtime.NumGoroutine(), 0
+	for i, id := range ids {
+		e.heard(cluster.Event{Kind: cluster.KindChanged, Name: id.String()})
+		if i%100 == 0 {
+			most = max(most, runtime.NumGoroutine()-before)
+		}
+	}
+	deadline := time.After(30 * time.Second)
+	for i, end := range ends {
+		select {
+		case <-end:
+		case <-deadline:
+			t.Fatalf("stream %d is still open", i)
+		}
+	}
+	if most > 20 {
+		t.Errorf("%d goroutines for %d changes", most, users)
+	}
+	select {
+	case <-bystander:
+		t.Error("the stream of somebody who has not changed has ended")
+	default:
+	}
+}

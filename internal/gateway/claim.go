@@ -1,0 +1,172 @@
+package gateway
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"path/filepath"
+	"sync"
+	"time"
+
+	"github.com/truxeio/caddy-truxe/internal/cluster"
+	"github.com/truxeio/caddy-truxe/internal/store"
+)
+
+// ErrInUse says that another process holds the store for itself: it would not learn of a change made beside it.
+var ErrInUse = errors.New("the store is in use by another process")
+
+const (
+	// handoverLimit bounds the wait for the process before, as in a rolling update.
+	handoverLimit = 20 * time.Second
+	// commandLimit bounds the wait for a command of the command line, and its own.
+	commandLimit = 5 * time.Second
+	claimPause   = 100 * time.Millisecond
+)
+
+// heldError names the process that holds a store.
+type heldError struct {
+	path string
+	by   holder
+}
+
+func (e *heldError) Error() string {
+	return fmt.Sprintf("the store %s is in use by %s; without redis, two processes on one store do not learn of each other's revocations: "+
+		"stop that process (in Kubernetes: strategy Recreate), or configure the same redis for both", e.path, e.by)
+}
+
+func (*heldError) Is(target error) bool { return target == ErrInUse }
+
+// claims are the SQLite stores that this process uses, by path. The engines of one process share a claim: during a reload
+// there can be two of them.
+var claims = struct {
+	sync.Mutex
+	of map[string]*sharedClaim
+}{of: map[string]*sharedClaim{}}
+
+// sharedClaim is this process's claim on one store.
+type sharedClaim struct {
+	path   string
+	lock   *store.FileLock // nil: the file system has no locks, and the mark in the database is all there is
+	marked bool            // the mark in the database is ours
+	locals int             // engines that share nothing with other processes
+	nodes  int             // engines that hear of other processes through Redis
+	local  *cluster.Local  // what the locals share
+}
+
+// claim is an engine's part in it. A nil claim is for stores that many processes share by design.
+type claim struct {
+	*sharedClaim
+	alone bool
+	self  holder
+	until time.Time // when waiting for another process ends
+	once  sync.Once
+}
+
+// claimStore claims the store of a configuration, and waits for another process that holds it.
+func claimStore(ctx context.Context, cfg Config) (*claim, error) {
+	if cfg.Storage.Driver != "sqlite" {
+		return nil, nil //nolint:nilnil // nothing to claim
+	}
+	path, err := filepath.Abs(cfg.Storage.DSN)
+	if err != nil {
+		return nil, err
+	}
+	if real, err := filepath.EvalSymlinks(path); err == nil {
+		path = real
+	}
+	limit := handoverLimit
+	if cfg.Offline {
+		limit = commandLimit
+	}
+	c := &claim{alone: cfg.Redis.URL == "", self: cfg.holder(), until: time.Now().Add(limit)}
+	for waiting := false; ; waiting = true {
+		by, err := c.take(path)
+		if !errors.Is(err, store.ErrLocked) {
+			return c, err
+		}
+		if time.Now().After(c.until) || cfg.Offline && !by.Command {
+			return nil, &heldError{path, by}
+		}
+		if !waiting {
+			cfg.Logger.Info("waiting for the store: it is in use by "+by.String(), "file", path, "limit", limit)
+		}
+		if err := sleep(ctx, claimPause); err != nil {
+			return nil, &heldError{path, by}
+		}
+	}
+}
+
+// take adds an engine to this process's claim, or makes one.
+func (c *claim) take(path string) (by holder, err error) {
+	claims.Lock()
+	defer claims.Unlock()
+	s := claims.of[path]
+	switch {
+	case s == nil:
+		s = &sharedClaim{path: path, local: cluster.NewLocal(cluster.LocalOptions{})}
+		var text []byte
+		s.lock, text, err = store.LockFile(path+".lock", !c.alone)
+		if err != nil && !errors.Is(err, store.ErrNoLocks) {
+			return readHolder(text), err
+		}
+		claims.of[path] = s
+	case c.alone && s.locals == 0 && s.lock != nil:
+		if err := s.lock.Alone(); err != nil {
+			return holder{}, err
+		}
+	}
+	if s.lock != nil {
+		_ = s.lock.Write(c.self.text()) // it only serves the error of others
+	}
+	if c.sharedClaim = s; c.alone {
+		s.locals++
+	} else {
+		s.nodes++
+	}
+	return holder{}, nil
+}
+
+// release gives an engine's part back; the last engine of the process ends the claim.
+func (c *claim) release() {
+	if c == nil || c.sharedClaim == nil {
+		return
+	}
+	c.once.Do(func() {
+		claims.Lock()
+		defer claims.Unlock()
+		s := c.sharedClaim
+		if c.alone {
+			s.locals--
+		} else {
+			s.nodes--
+		}
+		switch {
+		case s.locals+s.nodes == 0:
+			delete(claims.of, s.path)
+			_ = s.local.Close()
+			if s.lock != nil {
+				_ = s.lock.Close()
+			}
+		case s.locals == 0 && s.lock != nil:
+			_ = s.lock.Share()
+		}
+	})
+}
+
+// lastAlone reports whether no other engine of this process keeps the store for itself.
+func (c *claim) lastAlone() bool {
+	claims.Lock()
+	defer claims.Unlock()
+	return c.locals == 1
+}
+
+func sleep(ctx context.Context, d time.Duration) error {
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-ctx.Done():
+		return ctx.Err()
+	case <-t.C:
+		return nil
+	}
+}

@@ -1,0 +1,158 @@
+package gateway
+
+import (
+	"context"
+	"errors"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/truxeio/caddy-truxe/internal/store"
+)
+
+// openStore makes a store, closes it and gives the configuration for it.
+func openStore(t *testing.T, mark string) Config {
+	t.Helper()
+	cfg := Config{DataDir: t.TempDir()}.withDefaults()
+	st, err := store.Open(context.Background(), store.Config{DSN: cfg.Storage.DSN})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if mark != "" {
+		if err := st.SetMeta(context.Background(), holderKey, mark); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := st.Close(); err != nil {
+		t.Fatal(err)
+	}
+	return cfg
+}
+
+func markOf(h holder, until time.Time) string {
+	return strconv.FormatInt(until.UnixMilli(), 10) + " " + string(h.text())
+}
+
+// ED-07 A7 the mark in the database speaks where locks do not reach. One that is given back, long past, or of a process
+// of this machine that holds no lock costs no wait; one of another machine keeps the command line out.
+func TestMarkOfAnotherMachineHoldsTheStore(t *testing.T) {
+	here := Config{}.holder()
+	there := holder{Host: "web-2", Boot: "another", PID: 4711, Since: time.Now()}
+	dead := here
+	dead.PID = 1 << 30
+	for name, c := range map[string]struct {
+		mark string
+		free bool
+	}{
+		"given back":           {"0", true},
+		"long past":            {markOf(there, time.Now().Add(-markSkew-time.Second)), true},
+		"killed here":          {markOf(dead, time.Now().Add(holderLife)), true},
+		"lives there":          {markOf(there, time.Now().Add(holderLife)), false},
+		"its clock is behind":  {markOf(there, time.Now().Add(-30*time.Second)), false},
+		"an earlier version's": {strconv.FormatInt(time.Now().Add(holderLife).UnixMilli(), 10), false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			cfg := openStore(t, c.mark)
+			cfg.Offline = true
+			e, err := Open(context.Background(), cfg)
+			if err == nil {
+				err = errors.Join(nil, e.Close(context.Background()))
+			}
+			if c.free != (err == nil) || !c.free && !errors.Is(err, ErrInUse) {
+				t.Fatal(err)
+			}
+			if name == "lives there" && !strings.Contains(err.Error(), "process 4711 on host web-2") {
+				t.Error(err)
+			}
+		})
+	}
+}
+
+// ED-07 the lock says who holds it, and what another process wrote there is shown as text alone.
+func TestLockOfAnotherProcessIsNamed(t *testing.T) {
+	cfg := openStore(t, "")
+	lock, _, err := store.LockFile(cfg.Storage.DSN+".lock", false)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer lock.Close()
+	cfg.Offline = true
+	for text, says := range map[string]string{
+		string(holder{Host: "web-1\x1b[31m\n", PID: 99, Since: time.Now()}.text()): "process 99 on host web-1[31m (gateway",
+		"not JSON": "another process",
+		"":         "another process",
+	} {
+		if err := lock.Write([]byte(text)); err != nil {
+			t.Fatal(err)
+		}
+		_, err := Open(context.Background(), cfg)
+		if !errors.Is(err, ErrInUse) || !strings.Contains(err.Error(), says) || strings.ContainsAny(err.Error(), "\x1b\n") {
+			t.Errorf("%q: %v", text, err)
+		}
+	}
+	if err := lock.Close(); err != nil {
+		t.Fatal(err)
+	}
+	e, err := Open(context.Background(), cfg)
+	if err != nil {
+		t.Fatal("control: ", err)
+	}
+	_ = e.Close(context.Background())
+}
+
+// ED-07 two engines of one process share a claim; the store is free when the last has closed.
+func TestEnginesOfOneProcessShareAClaim(t *testing.T) {
+	ctx := context.Background()
+	cfg := openStore(t, "")
+	first, err := Open(ctx, cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	second, err := Open(ctx, cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	free := func() bool {
+		lock, _, err := store.LockFile(cfg.Storage.DSN+".lock", false)
+		if err == nil {
+			_ = lock.Close()
+		}
+		return err == nil
+	}
+	if err := first.Close(ctx); err != nil {
+		t.Fatal(err)
+	}
+	if free() {
+		t.Error("the first took the second's claim along")
+	}
+	if until := readMarkAt(t, second); !until.After(time.Now()) {
+		t.Errorf("the first gave the second's mark back: %v", until)
+	}
+	if err := second.Close(ctx); err != nil {
+		t.Fatal(err)
+	}
+	if !free() {
+		t.Error("the store is still locked")
+	}
+}
+
+func readMarkAt(t *testing.T, e *Engine) time.Time {
+	t.Helper()
+	_, until, _, err := readMark(context.Background(), e.store)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return until
+}
+
+// Text of another process is bounded and cannot panic the reader.
+func FuzzReadHolder(f *testing.F) {
+	f.Add([]byte(`{"host":"a","pid":1}`))
+	f.Add([]byte("null"))
+	f.Fuzz(func(t *testing.T, text []byte) {
+		if s := readHolder(text).String(); len(s) > 600 || strings.ContainsAny(s, "\n\x1b") {
+			t.Errorf("%q", s)
+		}
+	})
+}

@@ -1,0 +1,82 @@
+package gateway
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"os"
+	"strings"
+	"time"
+	"unicode"
+)
+
+// holder says which process holds a store, for the error that another one gets.
+type holder struct {
+	Command bool      `json:"command,omitempty"` // a command of the command line, which ends soon
+	Host    string    `json:"host"`
+	Boot    string    `json:"boot,omitempty"` // the running kernel: processes with the same one see each other's locks
+	PID     int       `json:"pid"`
+	Since   time.Time `json:"since"`
+	Site    string    `json:"site,omitempty"` // an address that it serves
+}
+
+// processStart is part of what makes a process's mark its own: process ids are used again.
+var processStart = time.Now().UTC().Truncate(time.Millisecond)
+
+func (c Config) holder() holder {
+	h := holder{Command: c.Offline, PID: os.Getpid(), Since: processStart}
+	h.Host, _ = os.Hostname()
+	if boot, err := os.ReadFile("/proc/sys/kernel/random/boot_id"); err == nil {
+		h.Boot = string(bytes.TrimSpace(boot))
+	}
+	h.Site = c.mainOrigin()
+	return h
+}
+
+// readHolder reads what another process wrote. What cannot be read is a holder of which nothing is known.
+func readHolder(text []byte) holder {
+	var h holder
+	if err := json.Unmarshal(text, &h); err != nil {
+		return holder{}
+	}
+	h.Host, h.Site, h.Boot = plain(h.Host), plain(h.Site), plain(h.Boot)
+	return h
+}
+
+// plain is text of another process as an error may repeat it.
+func plain(s string) string {
+	s = strings.Map(func(r rune) rune {
+		if !unicode.IsPrint(r) || r == unicode.ReplacementChar {
+			return -1
+		}
+		return r
+	}, s)
+	return s[:min(len(s), 200)]
+}
+
+func (h holder) text() []byte {
+	raw, err := json.Marshal(h)
+	if err != nil { // a year beyond 9999
+		return nil
+	}
+	return raw
+}
+
+// same reports whether both are one process.
+func (h holder) same(o holder) bool {
+	return h.PID == o.PID && h.Host == o.Host && h.Since.Equal(o.Since)
+}
+
+func (h holder) String() string {
+	if h.PID == 0 {
+		return "another process"
+	}
+	what := "gateway"
+	if h.Command {
+		what = "command"
+	}
+	if h.Site != "" {
+		what += " for " + h.Site
+	}
+	return fmt.Sprintf("process %d on host %s (%s, since %s)", h.PID, h.Host, what, h.Since.Format(time.RFC3339))
+}

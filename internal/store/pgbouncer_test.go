@@ -1,0 +1,60 @@
+package store_test
+
+import (
+	"context"
+	"strings"
+	"testing"
+
+	"github.com/truxeio/caddy-truxe/internal/store"
+	"github.com/truxeio/caddy-truxe/internal/store/storetest"
+	"github.com/truxeio/caddy-truxe/internal/store/storetest/pgtest"
+)
+
+// FIELD 46 ED-22: the store keeps all its promises through a PgBouncer with its default settings, where connections are
+// given to sessions, and where they are given to transactions.
+func TestStoreBehindPgBouncer(t *testing.T) {
+	for _, mode := range []string{"session", "transaction"} {
+		t.Run(mode, func(t *testing.T) {
+			storetest.Run(t, func(t *testing.T) *store.Store {
+				return storetest.Open(t, store.Config{Driver: "postgres", DSN: pgtest.Pooled(t, mode)})
+			})
+		})
+	}
+}
+
+// FIELD 46: what bounds a transaction holds behind a pooler too, and two nodes that start at once migrate once.
+func TestTransactionsBehindPgBouncerAreBounded(t *testing.T) {
+	ctx := context.Background()
+	dsn := pgtest.Pooled(t, "transaction")
+	opened := make(chan error, 2)
+	var stores [2]*store.Store
+	for i := range stores {
+		go func() {
+			var err error
+			stores[i], err = store.Open(ctx, store.Config{Driver: "postgres", DSN: dsn})
+			opened <- err
+		}()
+	}
+	for range stores {
+		if err := <-opened; err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, s := range stores {
+		t.Cleanup(func() { _ = s.Close() })
+	}
+	got := store.Setting(t, stores[0], "lock_timeout") + " " + store.Setting(t, stores[0], "idle_in_transaction_session_timeout")
+	if got != "1s 10s" {
+		t.Errorf("settings of a transaction: %s", got)
+	}
+}
+
+// Control: without a pooler the settings are the connection's.
+func TestSettingsAreMadeAfterConnecting(t *testing.T) {
+	cfg := storetest.Fresh(t, "postgres")
+	cfg.DSN += "&statement_timeout=7000"
+	s := storetest.Open(t, cfg)
+	if got := store.Setting(t, s, "lock_timeout") + " " + store.Setting(t, s, "statement_timeout") + " " + store.Setting(t, s, "TimeZone"); !strings.EqualFold(got, "1s 7s UTC") {
+		t.Errorf("settings: %s", got)
+	}
+}
