@@ -12,6 +12,7 @@ func siteGateway(t *testing.T) *story {
 		"bare": "", "public": "public /open", "allow-role": "allow role staff", "allow-user": "allow user root", "allow-permission": "allow permission orders:read",
 		"mfa": "require mfa", "mfa-age": "require mfa max_age 10m", "passkey": "require passkey", "passkey-age": "require passkey max_age 10m", "network": "require network 10.0.0.0/8",
 		"enforce": "allow role staff\n\t\tmode enforce", "report": "allow role staff\n\t\tmode report", "default": "headers default", "none": "headers none", "preset": "headers preset grafana",
+		"utf8": "header_encoding utf8", "percent": "header_encoding percent",
 		"header": "header X-Mine {http.auth.user.name}", "signed": "assertion on", "unsigned": "assertion off", "passing": "preflight pass", "denying": "preflight deny",
 		"hard": "security_headers on", "soft": "security_headers off", "limit": "public /*\n\t\trate_limit 2 1h", "per-user": "rate_limit 2 1h per user", "per-ip": "rate_limit 2 1h per ip",
 		"app": "app \"Order book\" {\n\t\t\ticon /icon.svg\n\t\t\tdescription \"Who ordered what\"\n\t\t\tstart /home\n\t\t}",
@@ -28,6 +29,11 @@ func siteOptions(s *story) []optionRow {
 		return func() string {
 			return s.withBearer(host+".test", pia).look(http.MethodGet, path, "", append(headers, program)...)
 		}
+	}
+	s.user("zoë", piaPassword)
+	zoe := s.login("bare.test", "zoë", piaPassword).Access
+	named := func(host string) func() string {
+		return func() string { return s.withBearer(host+".test", zoe).look(http.MethodGet, "/", "", program) }
 	}
 	stranger := func(host, path string) func() string {
 		return func() string { return s.bare(host+".test").look(http.MethodGet, path, "", program) }
@@ -69,6 +75,8 @@ func siteOptions(s *story) []optionRow {
 		{id: "site headers none", with: at("none", "/"), without: at("default", "/"), gone: `\nRemote-User: `},
 		{id: "site headers preset", with: at("preset", "/"), without: at("bare", "/"), want: `\nX-Webauth-User: pia\r\n`},
 		{id: "site header", with: at("header", "/"), without: at("bare", "/"), want: `\nX-Mine: pia\r\n`},
+		{id: "site header_encoding utf8", with: named("utf8"), without: named("percent"), want: "\nRemote-User: zoë\r\n"},
+		{id: "site header_encoding percent", with: named("percent"), without: named("utf8"), want: `\nRemote-User: zo%C3%AB\r\n`},
 		{id: "site assertion on", with: at("signed", "/"), without: at("bare", "/"), want: `\nX-Truxe-Jwt-Assertion: ey`},
 		{id: "site assertion off", with: at("unsigned", "/"), without: at("signed", "/"), gone: `\nX-Truxe-Jwt-Assertion: `},
 		{id: "site preflight pass", with: preflight("passing"), without: preflight("bare"), want: `UPSTREAM\nOPTIONS /x`},
