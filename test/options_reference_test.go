@@ -11,13 +11,13 @@ import (
 	"github.com/truxeio/caddy-truxe/test/rig"
 )
 
-// optionsOf reads the option tables of docs/reference/caddyfile.md, those whose first column is headed "option". What
-// stands in that column between backquotes becomes ids: "redis on_loss deny" for `redis { on_loss deny\|stale <max age> }`.
+// optionsOf reads the option tables of docs/reference/caddyfile.md, those whose first column is headed "option", or
+// "option of" and the syntax of the option that has them. What stands in that column between backquotes becomes ids: "redis on_loss deny" for `redis { on_loss deny\|stale <max age> }`.
 // The rules are few: a word is an option, words divided by \| are each one of its values, <…> is an argument, […] may be
 // left out, and { … } is a block whose words are options.
 func optionsOf(markdown string) []string {
 	var ids []string
-	scope, inTable := "", false
+	scope, owner, inTable := "", "", false
 	for line := range strings.Lines(markdown) {
 		line = strings.TrimSpace(line)
 		switch {
@@ -29,7 +29,15 @@ func optionsOf(markdown string) []string {
 				scope = "site "
 			}
 		case strings.HasPrefix(line, "| option "):
-			inTable = true
+			inTable, owner = true, scope
+			if of := codeSpan.FindStringSubmatch(line); of != nil && strings.HasPrefix(line, "| option of ") {
+				owner += spelled(of[1])[0] + " "
+				for _, id := range ids { // a table of its own for the block of an option that is named before
+					if strings.HasSuffix(id, " "+spelled(of[1])[0]) {
+						owner = id + " "
+					}
+				}
+			}
 		case !strings.HasPrefix(line, "|"):
 			inTable = false
 		case inTable && !strings.HasPrefix(line, "|-"):
@@ -37,7 +45,7 @@ func optionsOf(markdown string) []string {
 			cell, _, _ = strings.Cut(cell[1:], "|")
 			for _, span := range codeSpan.FindAllStringSubmatch(cell, -1) {
 				for _, id := range spelled(strings.ReplaceAll(span[1], "\x00", "|")) {
-					if id = scope + id; !slices.Contains(ids, id) {
+					if id = owner + id; !slices.Contains(ids, id) {
 						ids = append(ids, id)
 					}
 				}
@@ -73,7 +81,7 @@ func spelled(syntax string) []string {
 			case word == "}" || word == "]":
 				end()
 				return
-			case word == "<>" || strings.Trim(word, ".") == "":
+			case word == "<>" || strings.Trim(word, ".…") == "":
 				taken = taken || own != ""
 			case word == "{":
 				end()
@@ -108,11 +116,12 @@ func spelled(syntax string) []string {
 func TestOptionsAreReadFromTheirTables(t *testing.T) {
 	text := "## The global option `truxe`\n\n| option | means | default |\n|---|---|---|\n" +
 		"| `portal <host>` | `not this` | x |\n| `storage sqlite [<file>]`, `storage postgres <dsn>` | a \\| b | c |\n" +
-		"| `jwt { issuer audience trust <issuer> { jwks typ at+jwt\\|JWT } }` | x | y |\n| `mfa optional\\|required [for role <role...>]` | x | y |\n" +
+		"| `jwt { issuer audience trust <issuer> { jwks typ at+jwt\\|JWT } }`, `jwt { private_key <key> … }` | x | y |\n| `mfa optional\\|required [for role <role...>]` | x | y |\n" +
+		"### More\n\n| option of `trust <issuer>` | means |\n|---|---|\n| `<issuer>` | x |\n| `prefix <text>\\|none` | x |\n| `role <ours> from <theirs...>` | x |\n" +
 		"## The directive `truxe`\n\n| option | means |\n|---|---|\n| `rate_limit <events> <window> [per user\\|ip]` | x |\n| `app <name> { icon start }` | x |\n| `redis { on_loss deny\\|stale <max age> }` | x |\n" +
 		"\n| other | table |\n|---|---|\n| `no option` | x |\n"
 	want := []string{"global portal", "global storage sqlite", "global storage postgres", "global jwt issuer", "global jwt audience", "global jwt trust", "global jwt trust jwks",
-		"global jwt trust typ at+jwt", "global jwt trust typ JWT", "global mfa optional", "global mfa required", "global mfa required for role",
+		"global jwt trust typ at+jwt", "global jwt trust typ JWT", "global jwt private_key", "global jwt trust prefix", "global jwt trust prefix none", "global jwt trust role from", "global mfa optional", "global mfa required", "global mfa required for role",
 		"site rate_limit", "site rate_limit per user", "site rate_limit per ip", "site app", "site app icon", "site app start", "site redis on_loss deny", "site redis on_loss stale"}
 	got := optionsOf(text)
 	slices.Sort(got)
