@@ -2,6 +2,9 @@ package test
 
 import (
 	"bytes"
+	"crypto/ecdsa"
+	"crypto/ed25519"
+	"crypto/elliptic"
 	"crypto/rand"
 	"crypto/rsa"
 	"crypto/sha1" //nolint:gosec // the format of lists of breached passwords
@@ -40,30 +43,54 @@ const breached = "correct horse battery staple"
 
 // idp signs tokens of a trusted issuer.
 type idp struct {
-	key  *rsa.PrivateKey
-	file string // its JWKS
+	issuer string
+	method jwt.SigningMethod
+	key    any
+	file   string // its JWKS
 }
 
-func newIDP(t *testing.T) *idp {
+func newIDP(t *testing.T, issuer string, method jwt.SigningMethod) *idp {
 	t.Helper()
-	key, err := rsa.GenerateKey(rand.Reader, 2048)
-	if err != nil {
-		t.Fatal(err)
+	b64 := base64.RawURLEncoding.EncodeToString
+	i, public := &idp{issuer: issuer, method: method, file: filepath.Join(t.TempDir(), "jwks.json")}, ""
+	switch method {
+	case jwt.SigningMethodES256:
+		key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+		if err != nil {
+			t.Fatal(err)
+		}
+		point, err := key.PublicKey.Bytes()
+		if err != nil {
+			t.Fatal(err)
+		}
+		i.key, public = key, fmt.Sprintf(`"kty":"EC","crv":"P-256","x":%q,"y":%q`, b64(point[1:33]), b64(point[33:]))
+	case jwt.SigningMethodEdDSA:
+		key, private, err := ed25519.GenerateKey(rand.Reader)
+		if err != nil {
+			t.Fatal(err)
+		}
+		i.key, public = private, fmt.Sprintf(`"kty":"OKP","crv":"Ed25519","x":%q`, b64(key))
+	default:
+		key, err := rsa.GenerateKey(rand.Reader, 2048)
+		if err != nil {
+			t.Fatal(err)
+		}
+		i.key, public = key, fmt.Sprintf(`"kty":"RSA","n":%q,"e":"AQAB"`, b64(key.N.Bytes()))
 	}
-	i := &idp{key: key, file: filepath.Join(t.TempDir(), "jwks.json")}
-	text := fmt.Sprintf(`{"keys":[{"kty":"RSA","kid":"k","use":"sig","alg":"RS256","n":%q,"e":"AQAB"}]}`, base64.RawURLEncoding.EncodeToString(key.N.Bytes()))
+	text := fmt.Sprintf(`{"keys":[{"kid":"k","use":"sig","alg":%q,%s}]}`, method.Alg(), public)
 	if err := os.WriteFile(i.file, []byte(text), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	return i
 }
 
-func (i *idp) token(t *testing.T, audience string) string {
+// token is signed by this issuer; it names itself as the issuer it is told to.
+func (i *idp) token(t *testing.T, issuer, audience, typ string) string {
 	t.Helper()
 	now := time.Now().Unix()
-	token := jwt.NewWithClaims(jwt.SigningMethodRS256, jwt.MapClaims{"iss": "https://idp.test", "aud": audience, "sub": "42", "uid": "u-42", "groups": []string{"crew"},
+	token := jwt.NewWithClaims(i.method, jwt.MapClaims{"iss": issuer, "aud": audience, "sub": "42", "uid": "u-42", "groups": []string{"crew"},
 		"roles": []string{"other"}, "iat": now, "exp": now + 300, "jti": fmt.Sprint(time.Now().UnixNano()), "client_id": "c"})
-	token.Header["kid"], token.Header["typ"] = "k", "at+jwt"
+	token.Header["kid"], token.Header["typ"] = "k", typ
 	raw, err := token.SignedString(i.key)
 	if err != nil {
 		t.Fatal(err)
@@ -116,12 +143,14 @@ func setOptions(t *testing.T, plain *story) []optionRow {
 		}
 		return path
 	}
-	foreign := newIDP(t)
+	foreign, ec, ed := newIDP(t, "https://idp.test", jwt.SigningMethodRS256), newIDP(t, "https://ec.test", jwt.SigningMethodES256), newIDP(t, "https://ed.test", jwt.SigningMethodEdDSA)
 	office := mailtest.Start(t, mailtest.Options{Port: rig.Port(t)})
 	s := tell(t, plot{env: []string{"TRUXE_ENCRYPTION_KEY=" + freshKey()},
 		options: "\t\tstorage sqlite " + filepath.Join(dir, "own.db") + "\n\t\tencryption_key {env.TRUXE_ENCRYPTION_KEY}\n" +
 			"\t\tjwt {\n\t\t\tissuer https://issuer.test\n\t\t\taudience ours\n\t\t\taccess 7m\n\t\t\trefresh 1s\n\t\t\trotate 1s\n\t\t\tbits 3072\n" +
-			"\t\t\ttrust https://idp.test {\n\t\t\t\tjwks " + foreign.file + "\n\t\t\t\taudience theirs\n\t\t\t\tsubject_claim uid\n\t\t\t\troles_claim groups\n\t\t\t}\n\t\t}\n" +
+			"\t\t\ttrust https://idp.test {\n\t\t\t\tjwks " + foreign.file + "\n\t\t\t\taudience theirs\n\t\t\t\tsubject_claim uid\n\t\t\t\troles_claim groups\n\t\t\t\trole crew from crew\n\t\t\t\ttyp at+jwt\n\t\t\t\talg RS256\n\t\t\t}\n" +
+			"\t\t\ttrust https://ec.test {\n\t\t\t\tjwks " + ec.file + "\n\t\t\t\taudience theirs\n\t\t\t\ttyp JWT\n\t\t\t\talg ES256\n\t\t\t\tusername_prefix none\n\t\t\t}\n" +
+			"\t\t\ttrust https://ed.test {\n\t\t\t\tjwks " + ed.file + "\n\t\t\t\taudience theirs\n\t\t\t\talg EdDSA\n\t\t\t\tusername_prefix ed-\n\t\t\t}\n\t\t}\n" +
 			"\t\tsession {\n\t\t\tmax 2h\n\t\t\tremember 3h\n\t\t\tlimit 1\n\t\t}\n" +
 			"\t\tpassword {\n\t\t\tmin_length 12\n\t\t\tmin_length_with_mfa 10\n\t\t\thash bcrypt 11\n\t\t\tbreached " + write("breached.txt", fmt.Sprintf("%X:9\n", sha1.Sum([]byte(breached)))) + "\n\t\t}\n" + //nolint:gosec // as above
 			"\t\tmfa required for role strict\n\t\tusers_file " + write("users.yaml", "users:\n  - username: ulla\n    email: ulla@example.com\n") + "\n" +
@@ -158,7 +187,15 @@ func setOptions(t *testing.T, plain *story) []optionRow {
 			return s.withBearer("bare.test", token()).look(http.MethodGet, "/", "", program)
 		}
 	}
-	theirs, others := func() string { return foreign.token(t, "theirs") }, func() string { return foreign.token(t, "truxe") }
+	token := func(i *idp, issuer, audience, typ string) func() string {
+		return func() string { return i.token(t, issuer, audience, typ) }
+	}
+	theirs, others := token(foreign, foreign.issuer, "theirs", "at+jwt"), token(foreign, foreign.issuer, "truxe", "at+jwt")
+	ofEC, ofED := token(ec, ec.issuer, "theirs", "JWT"), token(ed, ed.issuer, "theirs", "at+jwt")
+	// trusted is a token that counts beside one that does not, both of this gateway's issuers
+	trusted := func(id string, good, bad func() string) optionRow {
+		return optionRow{id: "global jwt trust " + id, with: func() string { return answers(good)(s) }, without: func() string { return answers(bad)(s) }, want: `^200`}
+	}
 	login := func(s *story) string { return s.bare("bare.test").get("/.truxe/login", navigate).body }
 	signedIn := func(more ...string) func(*story) string {
 		return func(s *story) string {
@@ -208,7 +245,15 @@ func setOptions(t *testing.T, plain *story) []optionRow {
 		imported,
 		row("jwt trust", `^200`, answers(theirs)),
 		row("jwt trust jwks", `^200`, answers(theirs)),
-		{id: "global jwt trust audience", with: func() string { return answers(others)(s) }, without: func() string { return answers(theirs)(s) }, want: `^401`},
+		trusted("audience", theirs, others),
+		row("jwt trust role from", `Remote-Groups: crew\r`, answers(theirs)),
+		trusted("typ at+jwt", theirs, token(foreign, foreign.issuer, "theirs", "JWT")),
+		trusted("typ JWT", ofEC, token(foreign, foreign.issuer, "theirs", "JWT")),
+		trusted("alg RS256", theirs, token(foreign, ec.issuer, "theirs", "JWT")),
+		trusted("alg ES256", ofEC, token(ec, foreign.issuer, "theirs", "at+jwt")),
+		trusted("alg EdDSA", ofED, token(ed, foreign.issuer, "theirs", "at+jwt")),
+		row("jwt trust username_prefix", `Remote-User: ed-42\r`, answers(ofED)),
+		row("jwt trust username_prefix none", `Remote-User: 42\r`, answers(ofEC)),
 		row("jwt trust subject_claim", `X-Truxe-User-Id: https://idp.test\|u-42\r`, answers(theirs)),
 		row("jwt trust roles_claim", `Remote-Groups: crew\r`, answers(theirs)),
 		row("session max", `lives 2h`, signedIn()),

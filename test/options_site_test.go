@@ -9,7 +9,7 @@ import (
 func siteGateway(t *testing.T) *story {
 	sites := ""
 	for host, option := range map[string]string{
-		"bare": "", "public": "public /open", "allow-role": "allow role staff", "allow-user": "allow user root", "allow-permission": "allow permission orders:read",
+		"bare": "", "origin": "origin https://origin.test:9443", "public": "public /open", "allow-role": "allow role staff", "allow-user": "allow user root", "allow-permission": "allow permission orders:read",
 		"mfa": "require mfa", "mfa-age": "require mfa max_age 10m", "passkey": "require passkey", "passkey-age": "require passkey max_age 10m", "network": "require network 10.0.0.0/8",
 		"enforce": "allow role staff\n\t\tmode enforce", "report": "allow role staff\n\t\tmode report", "default": "headers default", "none": "headers none", "preset": "headers preset grafana",
 		"utf8": "header_encoding utf8", "percent": "header_encoding percent",
@@ -60,6 +60,7 @@ func siteOptions(s *story) []optionRow {
 	}
 	hidden := func() string { return "no app" }
 	return []optionRow{
+		{id: "site origin", with: apps("origin"), without: hidden, want: `https://origin.test:9443`},
 		{id: "site public", with: stranger("public", "/open"), without: stranger("bare", "/open"), want: `^200`},
 		{id: "site allow role", with: at("allow-role", "/"), without: at("bare", "/"), want: `^403.*role_required`},
 		{id: "site allow user", with: at("allow-user", "/"), without: at("bare", "/"), want: `^403`},

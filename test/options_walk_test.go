@@ -32,9 +32,6 @@ func TestEveryOptionOfTheReferenceDoesSomething(t *testing.T) {
 	documented := referenceOptions(t)
 	seen := map[string]bool{}
 	for _, row := range rows {
-		if !slices.Contains(documented, row.id) {
-			t.Errorf("%s is not in the reference; its options are %q", row.id, documented)
-		}
 		seen[row.id] = true
 		pattern, with, without := row.want, row.with(), row.without()
 		if row.gone != "" {
