@@ -55,11 +55,19 @@ func strictOptions(t *testing.T, plain *story) []optionRow {
 	}
 }
 
-// policyOptions need policy files, or short sessions.
+// policyOptions need policy files, short sessions, or another proxy in front.
 func policyOptions(t *testing.T, plain *story) []optionRow {
-	s := tell(t, plot{options: "\t\tpolicies POLICIES\n\t\tsession {\n\t\t\tidle 2s\n\t\t}",
+	verify := ""
+	for _, from := range []string{"", "nginx", "traefik", "caddy", "haproxy", "envoy"} {
+		line := ""
+		if from != "" {
+			line = "\n\t\tfrom " + from
+		}
+		verify += site("verify"+from+".test", "\ttruxe forward_auth {\n\t\thosts app1.test"+line+"\n\t}")
+	}
+	s := tell(t, plot{global: "\tservers {\n\t\ttrusted_proxies static 127.0.0.1/32\n\t\ttrusted_proxies_strict\n\t}\n", options: "\t\tpolicies POLICIES\n\t\tsession {\n\t\t\tidle 2s\n\t\t}",
 		policies: []string{"closed.yaml", "roles:\n  member: { permissions: [\"orders:read\"] }\nrules:\n  - { id: closed, effect: allow, hosts: [nowhere.test], to: { role: member } }\n", "open.yaml", "networks:\n  office: [10.0.0.0/8]\n"},
-		sites: site("bare.test", "\ttruxe\n\treverse_proxy UPSTREAM") +
+		sites: verify + site("bare.test", "\ttruxe\n\treverse_proxy UPSTREAM") +
 			site("open.test", "\ttruxe {\n\t\tpolicy open\n\t}\n\treverse_proxy UPSTREAM") +
 			site("passive.test", "\ttruxe {\n\t\tpolicy open\n\t\tpassive /poll/*\n\t}\n\treverse_proxy UPSTREAM")})
 	bearer := func(s *story, host string) func() string {
@@ -88,12 +96,23 @@ func policyOptions(t *testing.T, plain *story) []optionRow {
 			return v.look(http.MethodGet, "/", "", program)
 		}
 	}
-	return []optionRow{
+	// described asks about a request to a host that is described in both ways: one of them could be a visitor's
+	described := func(from, host string) func() string {
+		return func() string {
+			return s.bare("verify"+from+".test").look(http.MethodGet, "/.truxe/forward-auth", "", program, []string{"X-Forwarded-Method", "GET", "X-Forwarded-Proto", "https", "X-Forwarded-Host", host,
+				"X-Forwarded-Uri", "/x", "X-Forwarded-For", "203.0.113.7", "X-Original-Method", "GET", "X-Original-Url", "https://" + host + "/x"})
+		}
+	}
+	rows := []optionRow{{id: "site hosts", with: described("nginx", "app1.test"), without: described("nginx", "app2.test"), want: `^401`}}
+	for _, from := range []string{"nginx", "traefik", "caddy", "haproxy", "envoy"} {
+		rows = append(rows, optionRow{id: "site from " + from, with: described(from, "app1.test"), without: described("", "app1.test"), want: `^401`})
+	}
+	return append(rows, []optionRow{
 		{id: "global policies", with: bearer(s, "bare.test"), without: bearer(plain, "bare.test"), want: `^403.*no_rule`},
 		{id: "site policy", with: bearer(s, "open.test"), without: bearer(s, "bare.test"), want: `^200`},
 		{id: "global session idle", with: unused(s, "open.test"), without: unused(plain, "bare.test"), want: `^401`},
 		{id: "site passive", with: polled(s, "passive.test", "/poll/x", 3), without: polled(s, "open.test", "/poll/x", 3), want: `^401`},
-	}
+	}...)
 }
 
 // nodeOptions are those of many nodes, and the audit log's behaviour in trouble.
