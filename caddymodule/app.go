@@ -65,6 +65,7 @@ type App struct {
 	sites    []foundSite
 	stages   []stage        // for rehearsals
 	forwards []*ForwardAuth // the same
+	scanning bool
 	scanned  bool
 	live     atomic.Pointer[gateway.Gateway]
 	opened   bool
@@ -101,12 +102,24 @@ func (a *App) Provision(ctx caddy.Context) error {
 	return gateway.Check(cfg)
 }
 
-// scan looks at all sites once, called by the first of our handlers to be provisioned.
+// scan looks at all sites once, called by the first of our handlers to be provisioned, and then lets each server answer for
+// unknown hosts. The copies of handlers that it makes for rehearsals come here, too, while the routes are being read.
 func (a *App) scan(ctx caddy.Context) error {
-	if a.scanned {
+	if a.scanning {
 		return nil
 	}
-	a.scanned = true
+	if !a.scanned {
+		a.scanning = true
+		err := a.readSites(ctx)
+		a.scanning, a.scanned = false, true
+		if err != nil {
+			return err
+		}
+	}
+	return a.enclose(ctx)
+}
+
+func (a *App) readSites(ctx caddy.Context) error {
 	for _, m := range ctx.Modules() {
 		if http, ok := m.(*caddyhttp.App); ok {
 			var err error

@@ -3,15 +3,12 @@ package caddymodule
 import (
 	"net/http"
 	"slices"
-	"strings"
 
 	"github.com/caddyserver/caddy/v2"
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
 
 	"github.com/truxeio/caddy-truxe/internal/gate"
-	"github.com/truxeio/caddy-truxe/internal/identity"
 	"github.com/truxeio/caddy-truxe/internal/identityheader"
-	"github.com/truxeio/caddy-truxe/internal/policy"
 )
 
 func init() {
@@ -89,43 +86,6 @@ func (g *Gate) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyhttp.
 	}))
 }
 
-// announce fills the placeholders of CONTRACT section 2. {http.auth.user.id} also becomes user_id of the access log.
-func announce(r *http.Request, p *identity.Principal, d policy.Decision) {
-	repl, ok := r.Context().Value(caddy.ReplacerCtxKey).(*caddy.Replacer)
-	if !ok {
-		return
-	}
-	repl.Map(func(key string) (any, bool) {
-		switch key {
-		case "http.truxe.decision":
-			if d.Allow {
-				return "allow", true
-			}
-			return "deny", true
-		case "http.truxe.rule":
-			return d.Rule, true
-		}
-		if p == nil {
-			return nil, false
-		}
-		switch key {
-		case "http.auth.user.id":
-			return p.UserID, true
-		case "http.auth.user.name":
-			return p.Username, true
-		case "http.auth.user.email":
-			return p.Email, true
-		case "http.auth.user.display_name":
-			return p.Name, true
-		case "http.auth.user.roles":
-			return strings.Join(p.Roles, ","), true
-		case "http.truxe.session":
-			return p.SessionID, true
-		}
-		return nil, false
-	})
-}
-
 // clientOf is the address that Caddy's trusted_proxies logic found (R3), and whether the peer may speak for others.
 func clientOf(r *http.Request) gate.Client {
 	addr, _ := caddyhttp.GetVar(r.Context(), caddyhttp.ClientIPVarKey).(string)
@@ -140,10 +100,7 @@ func appOf(ctx caddy.Context) (*App, error) {
 		return nil, err
 	}
 	app := mod.(*App)
-	if err := app.scan(ctx); err != nil {
-		return nil, err
-	}
-	return app, app.enclose(ctx)
+	return app, app.scan(ctx)
 }
 
 func (s *Site) config() (gate.SiteConfig, error) {

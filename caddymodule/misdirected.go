@@ -55,7 +55,7 @@ func (a *App) enclose(ctx caddy.Context) error {
 }
 
 // hostsOf matches the hosts that routes are for; nil when one of them takes any. Such a route is also what automatic HTTPS
-// adds to a server on the HTTP port: it sends hosts of nobody to https.
+// adds to a server on the HTTP port: it sends unknown hosts to https.
 func hostsOf(ctx caddy.Context, routes caddyhttp.RouteList) (caddyhttp.MatchHost, error) {
 	hosts := caddyhttp.MatchHost{}
 	for _, r := range routes {
@@ -83,14 +83,16 @@ func (*entrance) CaddyModule() caddy.ModuleInfo {
 func (e *entrance) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyhttp.Handler) error {
 	e.compile.Do(func() { e.chain = e.routes.Compile(next) })            // what comes after a server's routes is always the same
 	host, own := r.Host, gate.IsOwnPath(e.app.config.Base(), r.URL.Path) // handlers may change both
-	noted := &notedWriter{ResponseWriterWrapper: &caddyhttp.ResponseWriterWrapper{ResponseWriter: w}}
+	var noted *notedWriter                                               // of the gateway's own pages alone: other requests are to cost nothing here
 	if own {
+		noted = &notedWriter{ResponseWriterWrapper: &caddyhttp.ResponseWriterWrapper{ResponseWriter: w}}
 		w = noted
 	}
 	if err := e.chain.ServeHTTP(w, r); err != nil {
 		return err
 	}
-	if left, _ := caddyhttp.GetVar(r.Context(), "unhandled").(bool); left && !noted.answered && (own || !e.serves(r, host)) {
+	left, _ := caddyhttp.GetVar(r.Context(), "unhandled").(bool)
+	if left && (noted == nil || !noted.answered) && (own || !e.serves(r, host)) {
 		misdirected(w)
 	}
 	return nil

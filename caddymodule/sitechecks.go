@@ -57,12 +57,12 @@ func (s foundSite) unreachable(base string) error {
 		host = fmt.Sprintf("the site on port %d", s.port)
 	}
 	if s.within == "" {
-		return fmt.Errorf("%s uses truxe, and no route there serves %s/, so nobody could sign in; in JSON, put the handler truxe_portal before truxe_gate; "+
+		return fmt.Errorf("%s uses truxe, and no route there serves %s/, so users could not sign in; in JSON, put the handler truxe_portal before truxe_gate; "+
 			"in a Caddyfile, add: handle %s/* { truxe portal }", host, base, base)
 	}
 	inside := strings.TrimRight(s.within, "*")
 	inside = strings.TrimRight(inside, "/") + gateway.Config{}.Base()
-	return fmt.Errorf("%s uses truxe for %s alone, and no route there serves %s/, so nobody could sign in; write the site's address without a path and give "+
+	return fmt.Errorf("%s uses truxe for %s alone, and no route there serves %s/, so users could not sign in; write the site's address without a path and give "+
 		"the path to the directive: %s { truxe %s { … } }; or inside of handle or route, add beside it: handle %s/* { truxe portal }; or move the "+
 		"gateway's pages below that path, with the global option: truxe { path %s }", host, s.within, base, host, s.within, base, inside)
 }

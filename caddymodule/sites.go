@@ -153,7 +153,7 @@ func narrow(outer, inner []string) []string {
 	var both []string
 	for _, in := range inner {
 		in = strings.ToLower(caddy.NewReplacer().ReplaceKnown(in, ""))
-		if outer == nil || slices.ContainsFunc(outer, func(out string) bool { return origin.Covers(out, in) }) {
+		if outer == nil || strings.Contains(in, "{") || slices.ContainsFunc(outer, func(out string) bool { return origin.Covers(out, in) }) {
 			both = append(both, in)
 			continue
 		}

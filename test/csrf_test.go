@@ -44,6 +44,7 @@ func TestCrossOriginRequestsChangeNothing(t *testing.T) {
 	foreign := [][]string{
 		{"Origin", "https://evil.test", "Sec-Fetch-Site", "cross-site"}, {"Origin", "https://evil.test"}, {"Sec-Fetch-Site", "cross-site"}, {"Sec-Fetch-Site", "same-site"},
 		{"Origin", "null"}, {"Origin", "https://csrf.test.evil.test"}, {"Origin", "http://csrf.test:1"},
+		{"Origin", "http://csrf.test"}, {"Origin", "http://csrf.test:443"}, // ED-05: http is another origin than https
 	}
 	changing := stateChanging
 	for _, r := range portal.Routes() { // whatever is registered, not only what somebody thought of here

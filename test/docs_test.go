@@ -158,6 +158,11 @@ func (r docRunner) check(b block) error {
 		}
 		path := filepath.Join(r.dir, b.arg)
 		return errors.Join(os.MkdirAll(filepath.Dir(path), 0o700), os.WriteFile(path, []byte(b.text), 0o600))
+	case b.mark == "front": // started by TestDocumentedProxiesInFront
+		if b.lang != b.arg || !slices.Contains(fronts, b.arg) {
+			return fmt.Errorf("no test starts the block %q", b.arg)
+		}
+		return nil
 	case b.lang == "caddyfile":
 		return r.caddyfile(b.text, b.mark)
 	case shell && b.mark == "run":

@@ -41,19 +41,20 @@ func TestScriptThatSignsInEachRunEndsNoBrowserSession(t *testing.T) {
 
 // ED-23 SE-10: what a page sends over an open socket is use of the session; a silent socket and one on a passive path are not.
 func TestBusySocketKeepsTheSessionInUse(t *testing.T) {
-	s := tell(t, plot{options: "\t\tsession {\n\t\t\tidle 3s\n\t\t}", sites: site("app.test", "\ttruxe {\n\t\tpassive /quiet/*\n\t}\n\treverse_proxy UPSTREAM")})
-	open := func(path string) (*visitor, *websocket.Conn) {
-		v := s.browser("app.test")
+	s := tell(t, plot{options: "\t\tsession {\n\t\t\tidle 3s\n\t\t}", sites: site("app.test", "\ttruxe\n\treverse_proxy UPSTREAM") +
+		site("quiet.test", "\ttruxe {\n\t\tpassive /*\n\t}\n\treverse_proxy UPSTREAM")})
+	open := func(host string) (*visitor, *websocket.Conn) {
+		v := s.browser(host)
 		v.signIn("pia", piaPassword)
-		ws, status, err := v.socket(path, []string{"Origin", "https://app.test"})
+		ws, status, err := v.socket("/ws", []string{"Origin", "https://" + host})
 		if err != nil {
-			t.Fatalf("%s: %d %v", path, status, err)
+			t.Fatalf("%s: %d %v", host, status, err)
 		}
 		return v, ws
 	}
-	busy, busyWS := open("/ws")
-	silent, _ := open("/ws")
-	passive, passiveWS := open("/quiet/ws")
+	busy, busyWS := open("app.test")
+	silent, _ := open("app.test")
+	passive, passiveWS := open("quiet.test")
 	end := time.Now().Add(6 * time.Second)
 	for time.Now().Before(end) {
 		for name, ws := range map[string]*websocket.Conn{"busy": busyWS, "passive": passiveWS} {
@@ -69,9 +70,9 @@ func TestBusySocketKeepsTheSessionInUse(t *testing.T) {
 		}
 		time.Sleep(200 * time.Millisecond)
 	}
-	busy.get("/quiet/x", program).want(http.StatusOK)
-	silent.get("/quiet/x", program).want(http.StatusUnauthorized)
-	passive.get("/quiet/x", program).want(http.StatusUnauthorized)
+	busy.get("/x", program).want(http.StatusOK)
+	silent.get("/x", program).want(http.StatusUnauthorized)
+	passive.get("/x", program).want(http.StatusUnauthorized)
 }
 
 // ED-27: user names that are e-mail addresses may have every character that a local part has (RFC 5322 3.2.3, dot-atom), on

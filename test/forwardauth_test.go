@@ -58,6 +58,37 @@ func TestForwardAuthAnswersTheOtherProxy(t *testing.T) {
 	proxy.get(endpoint, asked("GET", "one.test", "/x"), program).problem(http.StatusForbidden, "role_required")
 }
 
+// ED-05 SE-18: the other proxy asks about a WebSocket that another site's page opens. nginx drops Upgrade from the sub-request,
+// and Traefik writes wss as the scheme: what browsers say of a WebSocket is still there, and so is its Origin.
+func TestForwardAuthLooksAtTheOriginOfWebSockets(t *testing.T) {
+	s := verifySite.open(t)
+	pia := s.browser("one.test")
+	pia.signIn("pia", piaPassword)
+	proxy := s.bare("verify.test")
+	proxy.cookie = "__Host-truxe=" + pia.session()
+	nginx := []string{"X-Original-Method", "GET", "X-Original-Url", "https://one.test/ws"}
+	traefik := []string{"X-Forwarded-Method", "GET", "X-Forwarded-Proto", "wss", "X-Forwarded-Host", "one.test", "X-Forwarded-Uri", "/ws"}
+	socket := []string{"Sec-WebSocket-Key", "dGhlIHNhbXBsZSBub25jZQ==", "Sec-WebSocket-Version", "13"}
+	for name, c := range map[string]struct {
+		headers [][]string
+		status  int
+	}{
+		"nginx, another site":         {[][]string{nginx, socket, {"Origin", "https://evil.test"}}, 403},
+		"nginx, http":                 {[][]string{nginx, socket, {"Origin", "http://one.test"}}, 403},
+		"nginx, no origin":            {[][]string{nginx, socket}, 403},
+		"nginx, Fetch Metadata alone": {[][]string{nginx, {"Sec-Fetch-Mode", "websocket", "Sec-Fetch-Site", "cross-site", "Origin", "https://evil.test"}}, 403},
+		"nginx, own":                  {[][]string{nginx, socket, {"Origin", "https://one.test"}}, 200},
+		"nginx, no socket":            {[][]string{nginx, {"Origin", "https://evil.test"}}, 200},
+		"Traefik, another site":       {[][]string{traefik, socket, {"Origin", "https://evil.test"}}, 403},
+		"Traefik, scheme alone":       {[][]string{traefik, {"Origin", "https://evil.test"}}, 403},
+		"Traefik, own":                {[][]string{traefik, socket, {"Origin", "https://one.test"}}, 200},
+	} {
+		if a := proxy.get(endpoint, c.headers...); a.status != c.status {
+			t.Errorf("%s: %d, want %d: %.200s", name, a.status, c.status, a.body)
+		}
+	}
+}
+
 // HD-05: nginx knows 2xx, 401 and 403 only, so a redirect becomes 401 with Location.
 func TestForwardAuthSpeaksNginx(t *testing.T) {
 	s := verifySite.open(t)

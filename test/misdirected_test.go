@@ -20,7 +20,7 @@ func sentTo(host string) []string { return []string{"Host", host} }
 
 // ED-04 (FIELD-CASES 1): Caddy answers a host that no site has with an empty 200, which an outer proxy reads as "allow".
 // Where the gateway is, such a request gets 421 on every path; hosts that are served are answered as before.
-func TestHostOfNobodyIsNeverAllowed(t *testing.T) {
+func TestUnknownHostIsNeverAllowed(t *testing.T) {
 	s := knownHosts.open(t)
 	v := s.bare("verify.test")
 	v.get(endpoint, asked("GET", "app1.test", "/x"), program).problem(http.StatusUnauthorized, "login_required") // control
@@ -56,7 +56,7 @@ func TestHostOfAnotherSiteKeepsItsAnswers(t *testing.T) {
 }
 
 // ED-04: the same after a reload, and while a refused reload has been tried.
-func TestHostOfNobodyIsRefusedAfterAReload(t *testing.T) {
+func TestUnknownHostIsRefusedAfterAReload(t *testing.T) {
 	s := tell(t, plot{sites: site("app.test", "\ttruxe\n\treverse_proxy UPSTREAM")})
 	refused := func() {
 		t.Helper()

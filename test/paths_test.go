@@ -17,12 +17,15 @@ type mount struct {
 	seen   string // what stands before it at the app
 }
 
+// pagesBeside is what a site needs whose gate is inside of a block: without it no request reaches the gateway's pages.
+const pagesBeside = "\thandle /.truxe/* {\n\t\ttruxe portal\n\t}\n"
+
 var mounts = []mount{
 	{"plain", "\tGATE\n\treverse_proxy UPSTREAM", "", "", ""},
-	{"handle", "\thandle /app/* {\n\t\tGATE\n\t\treverse_proxy UPSTREAM\n\t}\n\thandle {\n\t\trespond 404\n\t}", "/app", "/app", "/app"},
-	{"handle-path", "\thandle_path /app/* {\n\t\tGATE\n\t\treverse_proxy UPSTREAM\n\t}\n\thandle {\n\t\trespond 404\n\t}", "/app", "", ""},
+	{"handle", pagesBeside + "\thandle /app/* {\n\t\tGATE\n\t\treverse_proxy UPSTREAM\n\t}\n\thandle {\n\t\trespond 404\n\t}", "/app", "/app", "/app"},
+	{"handle-path", pagesBeside + "\thandle_path /app/* {\n\t\tGATE\n\t\treverse_proxy UPSTREAM\n\t}\n\thandle {\n\t\trespond 404\n\t}", "/app", "", ""},
 	{"before-handle-path", "\tGATE\n\thandle_path /app/* {\n\t\treverse_proxy UPSTREAM\n\t}\n\thandle {\n\t\trespond 404\n\t}", "/app", "/app", ""},
-	{"route", "\troute /app/* {\n\t\tGATE\n\t\treverse_proxy UPSTREAM\n\t}\n\trespond 404", "/app", "/app", "/app"},
+	{"route", pagesBeside + "\troute /app/* {\n\t\tGATE\n\t\treverse_proxy UPSTREAM\n\t}\n\trespond 404", "/app", "/app", "/app"},
 	{"strip", "\turi strip_prefix /app\n\tGATE\n\treverse_proxy UPSTREAM", "/app", "", ""},
 	{"strip-after", "\troute {\n\t\tGATE\n\t\turi strip_prefix /app\n\t\treverse_proxy UPSTREAM\n\t}", "/app", "/app", ""},
 	{"rewrite", "\trewrite * /inner{uri}\n\tGATE\n\treverse_proxy UPSTREAM", "", "/inner", "/inner"},

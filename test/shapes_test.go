@@ -8,7 +8,7 @@ import (
 	"github.com/truxeio/caddy-truxe/test/rig"
 )
 
-// ED-26 (FIELD-CASES 52, 53): shapes of Caddyfiles in which nobody could ever sign in are refused, and say what to do.
+// ED-26 (FIELD-CASES 52, 53): shapes of Caddyfiles in which no one could ever sign in are refused, and say what to do.
 func TestShapesWithoutALoginPageAreRefused(t *testing.T) {
 	for name, c := range map[string]struct {
 		caddyfile string

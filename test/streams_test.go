@@ -148,6 +148,11 @@ func TestWebSocketFromAnotherSiteIsRefused(t *testing.T) {
 		"user info":      {"Origin", "https://app.test@evil.test"},
 		"cors, cut":      {"Origin", "https://spa.tes"},
 		"cors over http": {"Origin", "http://spa.test"},
+		// ED-05
+		"http on https":        {"Origin", "http://app.test"},
+		"http on https's port": {"Origin", "http://app.test:443"},
+		"Fetch Metadata":       {"Origin", "https://app.test", "Sec-Fetch-Site", "same-site"},
+		"Fetch Metadata twice": {"Origin", "https://evil.test", "Sec-Fetch-Site", "same-origin", "Sec-Fetch-Site", "cross-site"},
 	} {
 		if ws, status, _ := pia.socket("/ws", origin); ws != nil || status != 403 {
 			t.Errorf("Origin %s: status %d", name, status)
@@ -159,10 +164,19 @@ func TestWebSocketFromAnotherSiteIsRefused(t *testing.T) {
 	if n := len(s.up.Seen()); n > 0 {
 		t.Errorf("the upstream received %d upgrades", n)
 	}
-	for _, origin := range []string{"https://app.test", "https://spa.test"} {
-		ws, _, err := pia.socket("/ws", []string{"Origin", origin})
+	for name, origin := range map[string][]string{
+		"own":                        {"Origin", "https://app.test"},
+		"listed":                     {"Origin", "https://spa.test"},
+		"listed, Fetch Metadata":     {"Origin", "https://spa.test", "Sec-Fetch-Site", "cross-site"},
+		"port written":               {"Origin", "https://app.test:443"},
+		"a proxy drops the port":     {"Origin", "https://app.test:8443", "Sec-Fetch-Site", "same-origin"}, // FIELD-CASES 16
+		"a proxy writes port 443":    {"Origin", "https://app.test", "Host", "app.test:443"},
+		"the address as it is asked": {"Origin", "https://app.test:9443", "Host", "app.test:9443"}, // a port mapped outside
+	} {
+		ws, _, err := pia.socket("/ws", origin)
 		if err != nil {
-			t.Fatalf("Origin %s: %v", origin, err)
+			t.Errorf("%s: %v", name, err)
+			continue
 		}
 		s.reads(ws)
 	}

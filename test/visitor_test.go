@@ -242,7 +242,9 @@ func (v *visitor) socket(path string, headers ...[]string) (*websocket.Conn, int
 	defer cancel()
 	client := *v.c
 	client.Timeout = 0
-	ws, res, err := websocket.Dial(ctx, "wss://"+v.host+path, &websocket.DialOptions{HTTPClient: &client, HTTPHeader: h})
+	asked := h.Get("Host")
+	h.Del("Host")
+	ws, res, err := websocket.Dial(ctx, "wss://"+v.host+path, &websocket.DialOptions{HTTPClient: &client, HTTPHeader: h, Host: asked})
 	if ws != nil {
 		v.s.t.Cleanup(func() { _ = ws.CloseNow() })
 	}

@@ -42,7 +42,7 @@ func TestSingleSignOnAtHostsOfAWildcard(t *testing.T) {
 }
 
 // ED-21 (FIELD-CASES 14): without a portal each host of a wildcard has its own issuer, passkey endpoints and sign-in, and
-// its tokens count at the gateway; a token that names a host of nobody does not.
+// its tokens count at the gateway; a token that names an unknown host does not.
 func TestHostsOfAWildcardAreIssuersOfTheirOwn(t *testing.T) {
 	s := tell(t, plot{sites: site("*.wild.test", "\ttruxe {\n\t\tapp Wild\n\t}\n\treverse_proxy UPSTREAM")})
 	out := s.login("a.wild.test", "pia", piaPassword)

@@ -59,32 +59,36 @@ var errGrant = &identity.Error{Code: identity.CodeInvalidGrant, Detail: "The ref
 func (a *Accounts) Refresh(ctx context.Context, by By, raw string) (Tokens, error) {
 	var t Tokens
 	var refused error
+	var used store.Session
 	err := a.change(ctx, func(tx *store.Tx, out *effects) error {
 		t, refused = Tokens{}, nil
-		used, err := a.Refresher.UseInTx(ctx, tx, raw)
+		spent, err := a.Refresher.UseInTx(ctx, tx, raw)
 		if err != nil {
 			return err
 		}
-		if !used.Won {
+		if !spent.Won {
 			refused = errGrant
-			if used.Reused {
-				return a.reused(ctx, tx, out, by, used.Family)
+			if spent.Reused {
+				return a.reused(ctx, tx, out, by, spent.Family)
 			}
 			return nil
 		}
-		s, user, err := a.alive(ctx, tx, used.Family)
+		s, user, err := a.alive(ctx, tx, spent.Family)
 		if errors.Is(err, store.ErrNotFound) { // the session ended or the person is disabled: a refresh is a full authorisation (RT-06)
 			refused = errGrant
-			return a.revokeSession(ctx, tx, out, used.Family.SessionID, "refresh_refused")
+			return a.revokeSession(ctx, tx, out, spent.Family.SessionID, "refresh_refused")
 		}
 		if err != nil {
 			return err
 		}
-		t.Refresh = used.NewToken
-		return a.issue(out, by, &t, s, user, used.Family)
+		used, t.Refresh = s, spent.NewToken
+		return a.issue(out, by, &t, s, user, spent.Family)
 	})
 	if err != nil {
 		return Tokens{}, err
+	}
+	if refused == nil {
+		a.Sessions.Refreshed(used.ID, used.UserID)
 	}
 	return t, refused
 }

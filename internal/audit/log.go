@@ -34,6 +34,7 @@ type Log struct {
 	notes   chan Event
 	dropped atomic.Int64
 	closed  atomic.Bool
+	denials denials
 
 	stopNotes, stopFile context.CancelFunc
 	notesDone, fileDone sync.WaitGroup
@@ -141,6 +142,7 @@ func (l *Log) Append(ctx context.Context, e Event) (reference string, err error)
 
 // Close writes what is queued, lets the file catch up and ends the writers. Events noted later are lost.
 func (l *Log) Close(ctx context.Context) error {
+	l.settleAll()
 	l.closed.Store(true)
 	done := make(chan struct{})
 	go func() {

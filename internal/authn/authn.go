@@ -75,6 +75,8 @@ type Tokens interface {
 	Ours(raw string) bool
 	// Find verifies; cached tells that no signature had to be checked. Errors are *identity.Error.
 	Find(ctx context.Context, raw string) (e *Entry, cached bool, err error)
+	// Used marks activity of the session that the token is of, if it has one here; it must not block.
+	Used(e *Entry)
 }
 
 // Revocations is the node's own copy of what is revoked: no round trip.
@@ -93,6 +95,15 @@ type Verifier struct {
 	Renewer     Renewer // nil: sessions keep their secrets
 	// OnRefused hears why a bearer token was refused; nil: nothing does. It must not block.
 	OnRefused func(why error)
+}
+
+// Used marks activity of an entry's session.
+func (v *Verifier) Used(e *Entry) {
+	if e.Principal.Credential == identity.CredentialCookie {
+		v.Sessions.Used(e)
+		return
+	}
+	v.Tokens.Used(e)
 }
 
 // Found is what a credential turned out to be.

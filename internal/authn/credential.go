@@ -27,9 +27,13 @@ func (c Credential) CookieNamed(name string) (value string, count int) {
 // Take reads our credentials and takes them off the request, so that no app ever sees them (HD-12, SE-09).
 func (v *Verifier) Take(r *http.Request) Credential {
 	var c Credential
-	if len(r.Header["Authorization"]) > 0 {
+	if lines := r.Header["Authorization"]; len(lines) > 0 {
 		if c.Bearer = v.ownToken(r.Header); c.Bearer != "" {
 			delete(r.Header, "Authorization")
+		} else if left := v.withoutOurs(lines); len(left) == 0 {
+			delete(r.Header, "Authorization")
+		} else {
+			r.Header["Authorization"] = left
 		}
 	}
 	if lines := r.Header["Cookie"]; len(lines) > 0 {

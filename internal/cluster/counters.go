@@ -150,6 +150,21 @@ func (c *Counters) Len() int {
 	return n
 }
 
+// Quiet reports whether every bucket is full again, so that the table equals an empty one.
+func (c *Counters) Quiet() bool {
+	now := c.clock.read()
+	for i := range c.shards {
+		s := &c.shards[i]
+		s.mu.Lock()
+		busy := slices.ContainsFunc(s.entries, func(e counterEntry) bool { return e.full > now })
+		s.mu.Unlock()
+		if busy {
+			return false
+		}
+	}
+	return true
+}
+
 // hashKey uses SHA-256, so that no client can choose names that collide.
 func hashKey(key string) counterKey {
 	sum := sha256.Sum256([]byte(key))

@@ -7,6 +7,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/truxeio/caddy-truxe/internal/audit"
 	"github.com/truxeio/caddy-truxe/internal/cookie"
 	"github.com/truxeio/caddy-truxe/internal/identity"
 	"github.com/truxeio/caddy-truxe/internal/problem"
@@ -35,7 +36,8 @@ func (g *Gate) refuse(w http.ResponseWriter, r *http.Request, s *Site, c Client,
 	case identity.CodeInternal:
 		g.answer(w, r, s, code, 0, v.reference)
 	default: // a rule is not met, and signing in does not help
-		reference := g.Audit.Note(denial(r, c, v))
+		refused := *v // a copy, so that the verdicts of requests that pass need not live on the heap
+		reference := g.Audit.Deny(s.denialKind(v, string(code)), func() audit.Event { return denial(r, c, &refused) })
 		if v.principal() == nil { // from the wrong network, say: signing in would not help
 			g.answer(w, r, s, code, 0, reference)
 			return

@@ -35,7 +35,7 @@ func (g *Gate) ServeForwardAuth(w http.ResponseWriter, r *http.Request, s *Site,
 	if !q.Answer { // counted when nginx asked for the first time
 		g.record(f.request, s, &v, c)
 		if v.decision.Report != nil {
-			g.report(f.request, c, &v)
+			g.report(f.request, s, c, &v)
 		}
 	}
 	if !v.decision.Allow {
@@ -54,8 +54,8 @@ func (g *Gate) ServeForwardAuth(w http.ResponseWriter, r *http.Request, s *Site,
 	}
 	if v.entry != nil {
 		s.headers.Apply(w.Header(), v.entry.Values)
-		if v.entry.Principal.Credential == identity.CredentialCookie && !s.isPassive(f.request) {
-			g.Verifier.Sessions.Used(v.entry)
+		if !s.isPassive(f.request) {
+			g.Verifier.Used(v.entry)
 		}
 	}
 	s.forApp(w.Header(), r, q, f.request.Header)

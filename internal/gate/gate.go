@@ -13,6 +13,7 @@ import (
 	"github.com/truxeio/caddy-truxe/internal/identity"
 	"github.com/truxeio/caddy-truxe/internal/origin"
 	"github.com/truxeio/caddy-truxe/internal/policy"
+	"github.com/truxeio/caddy-truxe/internal/ratelimit"
 	"github.com/truxeio/caddy-truxe/internal/revocation"
 )
 
@@ -62,6 +63,8 @@ type WayBack interface {
 // Audit takes an event that need not be waited for and gives its reference.
 type Audit interface {
 	Note(e audit.Event) string
+	// Deny takes a refusal; those of the same kind become one row a minute, with their number.
+	Deny(kind audit.Denial, event func() audit.Event) string
 }
 
 // Signer signs the assertion for an upstream (CONTRACT section 4).
@@ -97,7 +100,8 @@ type Gate struct {
 	Streams  Streams
 	Refusals *Refusals
 	Records  *Records // nil: none are kept
-	AppDown  AppDown  // nil: the server answers every error
+	Limits   *ratelimit.Sites
+	AppDown  AppDown // nil: the server answers every error
 	Now      func() time.Time
 	Logger   *slog.Logger
 

@@ -3,6 +3,8 @@ package gate
 import (
 	"net/http"
 	"strings"
+
+	"github.com/truxeio/caddy-truxe/internal/authn"
 )
 
 // Kind is what a request without a credential is answered by (CONTRACT section 3).
@@ -47,19 +49,33 @@ func KindOf(r *http.Request) Kind {
 		return KindNavigate
 	}
 	switch first(h, "Sec-Fetch-Site") {
-	case "same-origin", "same-site", "none":
+	case "same-origin", "none":
 		return KindPost
+	case "same-site":
+		if !insecureOrigin(r) {
+			return KindPost
+		}
 	}
 	return KindPostCross
 }
 
-// IsWebSocket knows the upgrade of HTTP/1.1 and the extended CONNECT of HTTP/2 and 3 (RFC 8441, RFC 9220), which only
-// reverse_proxy turns into a GET.
+// IsWebSocket reports whether a request opens a WebSocket: by the upgrade of HTTP/1.1 or the extended CONNECT of HTTP/2 and 3
+// (RFC 8441, RFC 9220), which only reverse_proxy turns into a GET. Where another proxy asks about one, Upgrade and Connection
+// are gone, being of its own connection; what no script can write (Sec-*) is still there.
 func IsWebSocket(r *http.Request) bool {
-	if r.Method == http.MethodConnect && (r.Proto == "websocket" || first(r.Header, ":protocol") == "websocket") {
+	h := r.Header
+	if r.Method == http.MethodConnect && (r.Proto == "websocket" || first(h, ":protocol") == "websocket") {
 		return true
 	}
-	return strings.EqualFold(first(r.Header, "Upgrade"), "websocket")
+	return strings.EqualFold(first(h, "Upgrade"), "websocket") || first(h, "Sec-Fetch-Mode") == "websocket" ||
+		len(h["Sec-Websocket-Key"]) > 0 || len(h["Sec-Websocket-Version"]) > 0
+}
+
+// insecureOrigin reports whether a page on http made a request to a site on https. Browsers that do not look at schemes yet
+// call it the same site, but such a page is whoever is on the wire.
+func insecureOrigin(r *http.Request) bool {
+	plain := r.TLS == nil && authn.Loopback(r.Host)
+	return !plain && strings.HasPrefix(first(r.Header, "Origin"), "http:")
 }
 
 // fetchMetadata tells whether the client is a browser that says what kind of request it makes.

@@ -4,6 +4,7 @@ import (
 	"hash/maphash"
 	"net/http"
 	"net/netip"
+	"strings"
 	"sync/atomic"
 	"time"
 
@@ -98,7 +99,7 @@ func (g *Gate) record(r *http.Request, s *Site, v *verdict, c Client) {
 		return
 	}
 	select {
-	case g.Records.queue <- Record{Principal: p, Site: s.name, Host: v.request.Host, Method: v.request.Method, Path: v.request.Path,
+	case g.Records.queue <- Record{Principal: p, Site: s.name, Host: strings.Clone(v.request.Host), Method: strings.Clone(v.request.Method), Path: strings.Clone(v.request.Path),
 		Addr: s.visitorAddress(r, c), Allowed: d.Allow, At: g.Now()}:
 	default:
 	}

@@ -44,10 +44,10 @@ func (k *Refusals) keep(r Refusal) {
 	for _, reading := range r.request.Readings {
 		text += len(reading)
 	}
-	if len(r.Path) > keptPath || text > keptText { // cloned: a part would hold on to the whole
-		r.Path, r.Host, r.Method = start(r.Path), start(r.Host), start(r.Method)
+	if len(r.Path) > keptPath || text > keptText {
 		r.set, r.request = nil, policy.Request{}
 	}
+	r.detach()
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	if len(k.ring) < keptRefusals {
@@ -56,6 +56,19 @@ func (k *Refusals) keep(r Refusal) {
 	}
 	k.ring[k.next] = r
 	k.next = (k.next + 1) % keptRefusals
+}
+
+// detach copies every text that is part of a longer one: method and path are parts of the request line, and each would keep
+// all of its 16 KiB in memory.
+func (r *Refusal) detach() {
+	r.Method, r.Host, r.Path, r.Address = start(r.Method), start(r.Host), start(r.Path), strings.Clone(r.Address)
+	q := &r.request
+	q.Method, q.Host, q.Path = strings.Clone(q.Method), strings.Clone(q.Host), strings.Clone(q.Path)
+	var readings []string
+	for _, reading := range q.Readings {
+		readings = append(readings, strings.Clone(reading))
+	}
+	q.Readings = readings
 }
 
 // start is what is kept of a long text.

@@ -62,25 +62,39 @@ func (k *reports) isNew(r reported, now time.Time) bool {
 	return true
 }
 
-// report writes down what would have been decided, once a minute for the same person, request and rule.
-func (g *Gate) report(r *http.Request, c Client, v *verdict) {
+// report writes down what would have been decided, once a minute for the same user, request and rule, and for all anonymous
+// requests together.
+func (g *Gate) report(r *http.Request, s *Site, c Client, v *verdict) {
 	would := v.decision.Report
 	g.Metrics.Decision("report", string(would.Code))
-	who := addressKey(c.Addr)
-	if p := v.principal(); p != nil {
-		who = p.UserID
-	}
-	if !g.reports.isNew(reported{who, v.request.Host, start(v.request.Method), start(v.request.Path), would.Rule}, g.Now()) {
+	p := v.principal()
+	if p != nil && !g.reports.isNew(reported{p.UserID, start(v.request.Host), start(v.request.Method), start(v.request.Path), would.Rule}, g.Now()) {
 		return
 	}
 	shown := *v
 	shown.decision = *would
-	e := denial(r, c, &shown)
-	e.Outcome = "report"
-	if would.Allow { // a rule in report mode would have opened what is closed
-		e.Reason = "would_allow"
+	event := func() audit.Event {
+		e := denial(r, c, &shown)
+		e.Outcome = "report"
+		if would.Allow { // a rule in report mode would have opened what is closed
+			e.Reason = "would_allow"
+		}
+		return e
 	}
-	g.Audit.Note(e)
+	if p == nil { // a stranger chooses paths at will
+		g.Audit.Deny(s.denialKind(&shown, "report "+string(would.Code)), event)
+		return
+	}
+	g.Audit.Note(event())
+}
+
+// denialKind says which refusals are one row a minute in the audit log.
+func (s *Site) denialKind(v *verdict, reason string) audit.Denial {
+	kind := audit.Denial{Site: s.name, Reason: reason, Rule: v.decision.Rule}
+	if p := v.principal(); p != nil {
+		kind.User = p.UserID
+	}
+	return kind
 }
 
 // denial is the audit event of a refusal, with the trace that `caddy truxe explain` shows.

@@ -34,6 +34,7 @@ type Rules struct {
 	names   []string              // of them
 	hosts   map[string][]int      // the sites at a folded host; "" for those without a host name
 	owned   *identityheader.Owned // the header names of all sites; nil until the first one is compiled
+	limited map[string]int        // how many sites with a rate limit are alike, by name
 	current atomic.Pointer[rulebook]
 }
 
@@ -176,6 +177,19 @@ func (c SiteConfig) name() string {
 	h := sha256.New()
 	_ = json.NewEncoder(h).Encode([]any{c.Policies, c.rules(), c.Report})
 	return hex.EncodeToString(h.Sum(nil)[:8])
+}
+
+// limitName tells the rate limits of sites apart and is the same in the next configuration for the same lines: of sites
+// that are alike, the first of one is the first of the other.
+func (r *Rules) limitName(c SiteConfig) string {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.limited == nil {
+		r.limited = map[string]int{}
+	}
+	name := c.name() + " " + c.AppName
+	r.limited[name]++
+	return name + " " + strconv.Itoa(r.limited[name])
 }
 
 // set is the site's part of the rules in force.

@@ -2,16 +2,14 @@ package gate
 
 import (
 	"net/http"
-	"net/url"
 	"runtime/debug"
-	"strings"
 	"time"
 
 	"github.com/truxeio/caddy-truxe/internal/authn"
-	"github.com/truxeio/caddy-truxe/internal/cors"
 	"github.com/truxeio/caddy-truxe/internal/identity"
 	"github.com/truxeio/caddy-truxe/internal/identityheader"
 	"github.com/truxeio/caddy-truxe/internal/policy"
+	"github.com/truxeio/caddy-truxe/internal/ratelimit"
 	"github.com/truxeio/caddy-truxe/internal/revocation"
 )
 
@@ -51,7 +49,7 @@ func (g *Gate) Serve(w http.ResponseWriter, r *http.Request, s *Site, c Client, 
 	}
 	g.record(r, s, &v, c)
 	if v.decision.Report != nil {
-		g.report(r, c, &v)
+		g.report(r, s, c, &v)
 	}
 	if !v.decision.Allow {
 		OwnAnswer(r)
@@ -62,7 +60,7 @@ func (g *Gate) Serve(w http.ResponseWriter, r *http.Request, s *Site, c Client, 
 		return nil
 	}
 	g.Metrics.Decision("allow", "")
-	if s.limit != nil && !g.underLimit(w, r, s, c, v) {
+	if s.limit != "" && !g.underLimit(w, r, s, c, v) {
 		return nil
 	}
 	if v.entry != nil && v.entry.Renew && KindOf(r) == KindNavigate && g.renewed(w, r, v.entry, c) {
@@ -80,19 +78,24 @@ func (g *Gate) Serve(w http.ResponseWriter, r *http.Request, s *Site, c Client, 
 	if s.cfg.SecurityHeaders {
 		t.answer.harden, t.answer.https = true, sendsHSTS(r, c)
 	}
+	active := false // the request is use of a session
 	if v.entry != nil {
 		s.headers.ApplyTo(r.Header, v.entry.Values, &t.values)
 		if assertion != "" {
 			s.headers.SetAssertion(r.Header, assertion)
 		}
 		t.varyByCredential(w.Header())
-		if v.entry.Principal.Credential == identity.CredentialCookie && !s.isPassive(r) {
-			g.Verifier.Sessions.Used(v.entry)
+		if active = !s.isPassive(r); active {
+			g.Verifier.Used(v.entry)
 		}
 		g.Streams.Join(&t.Stream, v.entry.Principal)
 		defer t.End()
 	}
-	err = next.ServeHTTP(w, r.WithContext(t))
+	out, judged := w, r.WithContext(t)
+	if active && IsWebSocket(r) {
+		out = keepInUse(w, judged, socketUse{g.Verifier, v.entry})
+	}
+	err = next.ServeHTTP(out, judged)
 	if g.answerDown(w, r, c, &v, t.answer, err) {
 		return nil
 	}
@@ -142,6 +145,9 @@ func (g *Gate) judge(r *http.Request, s *Site, sent authn.Credential, known *aut
 		v.request.Addr, v.request.Now = s.visitorAddress(r, c), g.Now()
 	}
 	v.decision = s.letPass(v.set.Decide(v.request, v.principal()), v.principal())
+	if v.decision.Public && g.crossSiteSocket(r, v.principal()) {
+		v.entry = nil // another site's page may open it as anybody may, and not in the visitor's name
+	}
 	if v.decision.Public {
 		return v // also while the state is unreadable, as nobody in particular
 	}
@@ -157,7 +163,7 @@ func (g *Gate) judge(r *http.Request, s *Site, sent authn.Credential, known *aut
 		v.decision = policy.Decision{Code: identity.CodeHTTPSRequired}
 	case earlyData(r):
 		v.decision = policy.Decision{Code: identity.CodeTooEarly}
-	case v.decision.Allow && crossSiteSocket(r, g.CORS, v.principal()):
+	case v.decision.Allow && g.crossSiteSocket(r, v.principal()):
 		v.decision = policy.Decision{Code: identity.CodeCrossOrigin}
 	case s.cfg.PassPreflight && KindOf(r) == KindPreflight && !refusesEverybody(v.decision.Code):
 		// a preflight carries no credential by design; the request it asks about is judged as any other
@@ -185,14 +191,13 @@ func earlyData(r *http.Request) bool {
 	return r.TLS != nil && !r.TLS.HandshakeComplete
 }
 
-// crossSiteSocket tells a WebSocket that another site's page opened with the visitor's cookie (SE-18): the browser's
+// crossSiteSocket reports whether another site's page opens a WebSocket with the visitor's cookie (SE-18): the browser's
 // same-origin policy does not hold for WebSockets.
-func crossSiteSocket(r *http.Request, origins *cors.Origins, p *identity.Principal) bool {
-	if p == nil || p.Credential != identity.CredentialCookie || !IsWebSocket(r) {
+func (g *Gate) crossSiteSocket(r *http.Request, p *identity.Principal) bool {
+	if p == nil || p.Credential != identity.CredentialCookie || !IsWebSocket(r) || g.Origins.FromHere(r) {
 		return false
 	}
-	origin := first(r.Header, "Origin")
-	return origin == "" || len(r.Header["Origin"]) > 1 || !sameOrigin(origin, r) && !origins.Allows(origin)
+	return len(r.Header["Origin"]) != 1 || !g.CORS.Allows(first(r.Header, "Origin"))
 }
 
 func (s *Site) isPassive(r *http.Request) bool {
@@ -209,7 +214,7 @@ func (g *Gate) underLimit(w http.ResponseWriter, r *http.Request, s *Site, c Cli
 	if p := v.principal(); p != nil && s.cfg.RateLimit.PerUser {
 		key = "user:" + p.UserID
 	}
-	state, ok := s.limit.Allow(key, g.Now())
+	state, ok := g.Limits.Allow(s.limit, ratelimit.Rate{Events: s.cfg.RateLimit.Events, Window: s.cfg.RateLimit.Window}, key, g.Now())
 	if ok {
 		return true
 	}
@@ -244,9 +249,3 @@ func cleanConnection(h http.Header) { identityheader.SanitizeConnection(h) }
 
 // readyWait is how long clients should wait when the state is unreadable.
 const readyWait = 2 * time.Second
-
-// sameOrigin tells whether an Origin header names the host that was asked.
-func sameOrigin(origin string, r *http.Request) bool {
-	u, err := url.Parse(origin)
-	return err == nil && (u.Scheme == "https" || u.Scheme == "http") && u.Host != "" && strings.EqualFold(u.Host, r.Host)
-}

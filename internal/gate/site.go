@@ -8,7 +8,6 @@ import (
 	"github.com/truxeio/caddy-truxe/internal/identity"
 	"github.com/truxeio/caddy-truxe/internal/identityheader"
 	"github.com/truxeio/caddy-truxe/internal/policy"
-	"github.com/truxeio/caddy-truxe/internal/ratelimit"
 )
 
 // SiteConfig is what one `truxe` directive says.
@@ -52,7 +51,7 @@ type Site struct {
 	name     string // the same for the same lines, on every node and after every start
 	headers  *identityheader.Set
 	passive  *policy.Set // a public rule per passive path: matching is "public"
-	limit    *ratelimit.Site
+	limit    string      // the name under which its requests are counted; "": they are not
 	cfg      SiteConfig
 	forwards map[string]bool
 	from     string
@@ -73,8 +72,8 @@ func CompileSite(c SiteConfig, rules *Rules) (*Site, error) {
 			return nil, fmt.Errorf("passive: %w", err)
 		}
 	}
-	if l := c.RateLimit; l != nil {
-		s.limit = ratelimit.NewSite(ratelimit.Rate{Events: l.Events, Window: l.Window})
+	if c.RateLimit != nil {
+		s.limit = rules.limitName(c)
 	}
 	if err := CheckProxy(c.ForwardFrom); err != nil {
 		return nil, err

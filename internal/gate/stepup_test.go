@@ -31,6 +31,8 @@ func TestChallengeSaysWhatWillDo(t *testing.T) {
 
 type noted struct{ events []audit.Event }
 
+func (n *noted) Deny(_ audit.Denial, event func() audit.Event) string { return n.Note(event()) }
+
 func (n *noted) Note(e audit.Event) string { n.events = append(n.events, e); return "R-2222-2222" }
 
 type counted []string

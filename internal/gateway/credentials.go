@@ -51,7 +51,15 @@ type bearerTokens struct {
 	verifier  *token.Verifier
 	cache     *token.Cache
 	standings *standings
+	sessions  *session.Table
 	now       func() time.Time
+}
+
+// tokenOwner is whose token of ours an entry is for.
+type tokenOwner struct {
+	*standing
+	user, session identity.ID
+	used          session.LastUse
 }
 
 // purgeAssertions keeps tokens that rest from holding a kilobyte for every host they were sent to (OP-06). What is left is
@@ -75,7 +83,7 @@ func (b *bearerTokens) Find(ctx context.Context, raw string) (*authn.Entry, bool
 	var p *identity.Principal
 	if e, ok := b.cache.Get(raw, generation, b.now().Unix()); ok {
 		entry := e.(*authn.Entry)
-		if st, ours := entry.Owner.(*standing); !ours || !st.gone.Load() {
+		if owner, ours := entry.Owner.(*tokenOwner); !ours || !owner.gone.Load() {
 			return entry, true, nil
 		}
 		changed := *entry.Principal // requests under way share it
@@ -93,9 +101,18 @@ func (b *bearerTokens) Find(ctx context.Context, raw string) (*authn.Entry, bool
 		if err != nil {
 			return nil, false, err
 		}
-		p.Roles, e.Owner = st.roles, st
+		owner := &tokenOwner{standing: st, user: id}
+		owner.session, _ = identity.ParseID(p.SessionID)
+		p.Roles, e.Owner = st.roles, owner
 	}
 	e.Values = identityheader.Render(p)
 	b.cache.Put(raw, generation, p, e)
 	return e, false, nil
+}
+
+// Used implements authn.Tokens. The tokens of trusted issuers have no session here.
+func (b *bearerTokens) Used(e *authn.Entry) {
+	if owner, ours := e.Owner.(*tokenOwner); ours {
+		b.sessions.UsedByToken(owner.session, owner.user, &owner.used)
+	}
 }

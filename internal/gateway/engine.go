@@ -15,6 +15,7 @@ import (
 	"github.com/truxeio/caddy-truxe/internal/credential"
 	"github.com/truxeio/caddy-truxe/internal/gate"
 	"github.com/truxeio/caddy-truxe/internal/identity"
+	"github.com/truxeio/caddy-truxe/internal/ratelimit"
 	"github.com/truxeio/caddy-truxe/internal/revocation"
 	"github.com/truxeio/caddy-truxe/internal/secret"
 	"github.com/truxeio/caddy-truxe/internal/session"
@@ -36,10 +37,12 @@ type Engine struct {
 	sessions *session.Table
 	renewals *session.Renewals
 	standing *standings
+	changes  *changes
 	hasher   *credential.Hasher
 	codeKey  []byte // of recovery codes
 	audit    *audit.Log
 	refusals gate.Refusals
+	limits   ratelimit.Sites
 	records  *gate.Records
 	claim    *claim // of the store; nil where processes share it by design
 
@@ -92,6 +95,7 @@ func Open(ctx context.Context, cfg Config) (e *Engine, err error) {
 		return e, err
 	}
 	e.standing = &standings{read: e.store.UserByID}
+	e.changes = newChanges()
 	e.renewals = session.NewRenewals(e.store, cfg.Now)
 	e.sessions = session.New(session.Config{Source: e.renewals, Idle: cfg.Session.Idle, Max: cfg.Session.Max, Remember: cfg.Session.Remember,
 		API: cfg.JWT.Refresh, Limit: cfg.Session.Limit, TouchUsers: e.store.TouchUsers, Logger: cfg.Logger, Now: cfg.Now})
@@ -167,6 +171,7 @@ func (e *Engine) start(ctx context.Context) {
 		}
 	})
 	e.background(func() { _ = e.sessions.Run(ctx) })
+	e.background(func() { e.followChanges(ctx) })
 	e.every(ctx, holderLife/3, func() { e.hold(ctx) })
 	e.every(ctx, time.Second, e.observe)
 	e.every(ctx, 15*time.Second, e.count)
@@ -183,6 +188,7 @@ func (e *Engine) start(ctx context.Context) {
 		within, cancel := context.WithTimeout(ctx, time.Minute)
 		defer cancel()
 		e.cache.Purge(e.cfg.Now().Unix())
+		e.limits.Purge()
 		if _, err := e.store.Purge(within, e.cfg.Now()); err != nil {
 			e.log.Warn("could not purge expired rows", "error", err)
 		}
@@ -239,8 +245,7 @@ func (e *Engine) heard(ev cluster.Event) {
 		if id, ok := identity.ParseID(ev.Name); ok {
 			e.sessions.DropUser(id)
 			e.standing.drop(id)
-			go e.endStreams(id)
-			time.AfterFunc(streamsAgain, func() { e.endStreams(id) })
+			e.changes.add(id)
 		}
 	case cluster.KindKeys:
 		e.reloadKeys()
@@ -251,7 +256,7 @@ func (e *Engine) heard(ev cluster.Event) {
 func (e *Engine) missed(string) {
 	e.sessions.DropAll()
 	e.standing.dropAll()
-	go e.endAllStreams()
+	e.changes.addAll()
 	e.reloadKeys()
 }
 

@@ -124,7 +124,7 @@ func (g *Gateway) build() error {
 	}
 	auth := &authn.Verifier{
 		Sessions:    &cookieSessions{table: e.sessions, renewals: e.renewals},
-		Tokens:      &bearerTokens{verifier: verifier, cache: e.cache, standings: e.standing, now: cfg.Now},
+		Tokens:      &bearerTokens{verifier: verifier, cache: e.cache, standings: e.standing, sessions: e.sessions, now: cfg.Now},
 		Revocations: e.revoked,
 		Renewer:     &renewer{accounts: g.accounts, now: cfg.Now},
 		OnRefused:   (&refusedTokens{log: cfg.Logger, now: cfg.Now}).note,
@@ -142,6 +142,7 @@ func (g *Gateway) build() error {
 		Streams:  e.revoked,
 		Refusals: &e.refusals,
 		Records:  e.records,
+		Limits:   &e.limits,
 		AppDown:  cfg.AppDown,
 		Now:      cfg.Now,
 		Logger:   cfg.Logger,
@@ -159,6 +160,7 @@ func (g *Gateway) build() error {
 		Flows:        flows,
 		Checker:      cfg.Checker,
 		Policies:     policyBook{g},
+		Limits:       &e.limits,
 		Remember:     cfg.Session.Remember,
 		JWKS:         e.ring.JWKS,
 		Health:       func() portal.Health { return e.health() },

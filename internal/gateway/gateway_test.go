@@ -259,3 +259,19 @@ func TestEarlyDataIsNotBelieved(t *testing.T) {
 		t.Error("a public path is not served", err)
 	}
 }
+
+// ED-05 SE-18 a WebSocket that another site's page opens on a public path reaches the app, and nobody is announced.
+func TestForeignSocketOnAPublicPathIsAnonymous(t *testing.T) {
+	g, s, up := start(t), site(t), &upstream{}
+	cookie, _ := signIn(t, g)
+	for origin, want := range map[string]string{"https://evil.test": "", "http://app.test": "", "https://app.test": testUser} {
+		r := newRequest("Cookie", cookie)
+		r.URL.Path = "/healthz"
+		r.Header.Del("Sec-Fetch-Site")
+		r.Header["Upgrade"], r.Header["Origin"] = []string{"websocket"}, []string{origin}
+		before := up.served
+		if err := g.Gate().Serve(httptest.NewRecorder(), r, s, gate.Client{Addr: "127.0.0.1"}, up, nil); err != nil || up.served != before+1 || up.header.Get("Remote-User") != want {
+			t.Errorf("Origin %s: served %d, announced %q, %v", origin, up.served-before, up.header.Get("Remote-User"), err)
+		}
+	}
+}

@@ -28,9 +28,15 @@ type standing struct {
 type standings struct {
 	read func(ctx context.Context, id identity.ID) (store.UserRecord, error)
 
-	mu    sync.Mutex
-	byID  map[identity.ID]*standing
-	drops uint64 // how many changes were heard of
+	mu      sync.Mutex
+	byID    map[identity.ID]*standing
+	reading map[identity.ID]*readings
+}
+
+// readings are the reads of one user's row that are under way.
+type readings struct {
+	count   int
+	changes int // of this user, announced meanwhile
 }
 
 // of gives somebody's standing. A disabled or deleted person's token is CodeInvalidToken; a database that does not answer is
@@ -38,15 +44,14 @@ type standings struct {
 func (s *standings) of(ctx context.Context, id identity.ID) (*standing, error) {
 	const tries = 4
 	for range tries {
-		s.mu.Lock()
-		known, before := s.byID[id], s.drops
-		s.mu.Unlock()
+		known, r, before := s.begin(id)
 		if known != nil {
 			return known, nil
 		}
 		within, cancel := context.WithTimeout(ctx, standingTime)
 		u, err := s.read(within, id)
 		cancel()
+		fresh := s.end(id, r, before, u.Roles, err == nil && !u.Disabled)
 		switch {
 		case errors.Is(err, store.ErrNotFound) || err == nil && u.Disabled:
 			return nil, &identity.Error{Code: identity.CodeInvalidToken, Detail: "The access token is not valid, has expired or was revoked.",
@@ -54,18 +59,40 @@ func (s *standings) of(ctx context.Context, id identity.ID) (*standing, error) {
 		case err != nil:
 			return nil, &identity.Error{Code: identity.CodeStateUnavailable, RetryAfter: 2 * time.Second, Err: err}
 		}
-		if fresh := s.keep(id, u.Roles, before); fresh != nil {
+		if fresh != nil {
 			return fresh, nil
 		}
 	}
-	return nil, &identity.Error{Code: identity.CodeStateUnavailable, RetryAfter: time.Second, Err: errors.New("people change faster than they can be read")}
+	return nil, &identity.Error{Code: identity.CodeStateUnavailable, RetryAfter: time.Second, Err: errors.New("the user kept changing while the row was read")}
 }
 
-// keep remembers what was read; nil when somebody changed meanwhile, so that it may be old.
-func (s *standings) keep(id identity.ID, roles []string, before uint64) *standing {
+// begin finds a standing, or notes that the row is being read.
+func (s *standings) begin(id identity.ID) (known *standing, r *readings, before int) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.drops != before {
+	if known = s.byID[id]; known != nil {
+		return known, nil, 0
+	}
+	if r = s.reading[id]; r == nil {
+		r = &readings{}
+		if s.reading == nil {
+			s.reading = map[identity.ID]*readings{}
+		}
+		s.reading[id] = r
+	}
+	r.count++
+	return nil, r, r.changes
+}
+
+// end remembers what was read, if it may be. nil when the user changed meanwhile, so that it may be stale: changes of others
+// are no reason to read again.
+func (s *standings) end(id identity.ID, r *readings, before int, roles []string, there bool) *standing {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if r.count--; r.count == 0 {
+		delete(s.reading, id)
+	}
+	if !there || r.changes != before {
 		return nil
 	}
 	if known := s.byID[id]; known != nil {
@@ -90,7 +117,9 @@ func (s *standings) keep(id identity.ID, roles []string, before uint64) *standin
 func (s *standings) drop(id identity.ID) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.drops++
+	if r := s.reading[id]; r != nil {
+		r.changes++
+	}
 	if st := s.byID[id]; st != nil {
 		st.gone.Store(true)
 		delete(s.byID, id)
@@ -101,7 +130,9 @@ func (s *standings) drop(id identity.ID) {
 func (s *standings) dropAll() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.drops++
+	for _, r := range s.reading {
+		r.changes++
+	}
 	for _, st := range s.byID {
 		st.gone.Store(true)
 	}

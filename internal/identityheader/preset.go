@@ -13,7 +13,8 @@ type preset []struct {
 // ourOwn is the default set.
 var ourOwn = preset{{User, vName}, {Name, vDisplay}, {Email, vEmail}, {Groups, vRoles}, {UserID, vID}, {Session, vSession}, {AMR, vAMR}}
 
-// remoteUser serves the apps that read REMOTE_USER, which CGI and WSGI servers make of it.
+// remoteUser serves the apps that read HTTP_REMOTE_USER, which CGI and WSGI servers make of it. Caddy fills FastCGI's own
+// REMOTE_USER with the id of the user (docs/reference/headers.md).
 var remoteUser = preset{{User, vName}}
 
 // presets are the names that apps, and the apps of other gateways, read. Each of these apps believes whoever can reach

@@ -26,7 +26,7 @@ func TestOriginsComeFromTheConfiguration(t *testing.T) {
 		{"app.example.com", "https://app.example.com"}, // browsers leave out the scheme's own port
 		{"APP.example.com.:8443", "https://app.example.com:8443"},
 		{"app.example.com:443", "https://app.example.com"},
-		{"app.example.com:9999", "https://app.example.com:8443"}, // a port of nobody is not believed
+		{"app.example.com:9999", "https://app.example.com:8443"}, // an unknown port is not believed
 		{"other.example.com", "https://other.example.com:9443"},
 		{"a.b.example.com", ""}, // a wildcard is one label
 		{"example.com", ""},

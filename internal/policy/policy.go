@@ -16,7 +16,8 @@
 //
 // Refused (400 ambiguous_path), since no two servers agree: a raw "#", control bytes and NUL, broken percent-encoding,
 // text that is not UTF-8 (overlong forms of "/" and "."), ".." that is hidden (encoded, after a backslash, with a parameter)
-// or stands beside anything else that can be read in two ways, more than 32 readings, and a path over 8 KiB that is not plain.
+// or stands beside anything else that can be read in two ways, more than 32 readings or 6 KiB of them, and a path over 4 KiB that is
+// not plain.
 //
 // Not covered: Windows short names (secret~1) and streams (secret::$DATA). Close such a tree with "/dir/**".
 package policy

@@ -4,6 +4,7 @@ package portal
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net/http"
 	"net/netip"
@@ -53,9 +54,9 @@ type Portal struct {
 	// Checker tells what a site would decide; nil: no site is known.
 	Checker  Checker
 	Policies Policies
+	Limits   *ratelimit.Sites // of the questions to Checker
 	Now      func() time.Time
 
-	checks     *ratelimit.Site
 	routes     map[string]route
 	protection *http.CrossOriginProtection
 }
@@ -99,7 +100,6 @@ func New(p *Portal) (*Portal, error) {
 		}
 	}
 	p.routes = routes()
-	p.checks = ratelimit.NewSite(ratelimit.Rate{Events: checkRate, Window: time.Minute})
 	return p, nil
 }
 
@@ -266,7 +266,7 @@ func (c *call) guard() error {
 	if c.r.TLS != nil && !c.r.TLS.HandshakeComplete {
 		return &identity.Error{Code: identity.CodeTooEarly}
 	}
-	if err := c.protection.Check(c.r); err != nil {
+	if err := c.foreign(); err != nil {
 		return &identity.Error{Code: identity.CodeCrossOrigin, Err: err}
 	}
 	h := c.r.Header
@@ -276,6 +276,25 @@ func (c *call) guard() error {
 	}
 	if c.api && h.Get("Sec-Fetch-Site") == "cross-site" && h.Get("Sec-Fetch-Mode") != "navigate" && !c.CORS.Allows(h.Get("Origin")) {
 		return &identity.Error{Code: identity.CodeCrossOrigin}
+	}
+	return nil
+}
+
+var errForeignOrigin = errors.New("the Origin header is not that of this host")
+
+// foreign refuses changes that another site's page makes a browser do. Of browsers without Fetch Metadata, Go's own check
+// compares the Origin's host with Host; scheme and port belong to it too.
+func (c *call) foreign() error {
+	switch c.r.Method {
+	case http.MethodGet, http.MethodHead, http.MethodOptions:
+		return nil
+	}
+	h := c.r.Header
+	if h.Get("Sec-Fetch-Site") != "" || len(h["Origin"]) == 0 {
+		return c.protection.Check(c.r)
+	}
+	if len(h["Origin"]) != 1 || !c.Origins.FromHere(c.r) && !c.CORS.Allows(h.Get("Origin")) {
+		return errForeignOrigin
 	}
 	return nil
 }

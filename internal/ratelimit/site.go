@@ -1,6 +1,7 @@
 package ratelimit
 
 import (
+	"sync"
 	"time"
 
 	"github.com/truxeio/caddy-truxe/internal/cluster"
@@ -28,4 +29,56 @@ func (s *Site) Allow(key string, now time.Time) (Limit, bool) {
 	}
 	state, ok := s.counters.Take(b, now)
 	return limitOf(NameSite, s.rate, state), ok
+}
+
+// Sites are the limits of all sites of a node, by name. They belong to the engine, so that a reload empties none (R11). The
+// zero value is ready.
+type Sites struct {
+	mu     sync.RWMutex
+	byName map[string]*Site
+}
+
+// Allow counts one request at the site of this name. A site whose rate has changed counts by the new one from here on.
+func (s *Sites) Allow(name string, r Rate, key string, now time.Time) (Limit, bool) {
+	return s.site(name, r).Allow(key, now)
+}
+
+func (s *Sites) site(name string, r Rate) *Site {
+	s.mu.RLock()
+	known := s.byName[name]
+	s.mu.RUnlock()
+	if known != nil && known.rate == r {
+		return known
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if known = s.byName[name]; known == nil {
+		known = NewSite(r)
+	} else if known.rate != r {
+		known = &Site{rate: r, counters: known.counters} // a limiter takes another rate when it is used next
+	}
+	if s.byName == nil {
+		s.byName = map[string]*Site{}
+	}
+	s.byName[name] = known
+	return known
+}
+
+// Purge forgets sites at which nothing is counted, so that each change of a configuration leaves no table behind: a full
+// quota equals an absent one.
+func (s *Sites) Purge() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for name, site := range s.byName {
+		if site.counters.Quiet() {
+			delete(s.byName, name)
+		}
+	}
+}
+
+// Len is how many sites have counters now.
+func (s *Sites) Len() int {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	return len(s.byName)
 }

@@ -113,3 +113,30 @@ func BenchmarkSiteAllow(b *testing.B) {
 		s.Allow("ip:192.0.2.1", now)
 	}
 }
+
+// ED-31 R11: limits by name outlive whoever asks, a changed rate counts what was counted, and quiet sites are forgotten.
+func TestSitesOutliveTheirConfiguration(t *testing.T) {
+	var s Sites
+	now, r := time.Now(), Rate{2, time.Hour}
+	for range 2 {
+		if _, ok := s.Allow("a", r, "k", now); !ok {
+			t.Fatal("refused too early")
+		}
+	}
+	for name, want := range map[string]bool{"a": false, "b": true} {
+		if _, ok := s.Allow(name, r, "k", now); ok != want {
+			t.Errorf("%s: %v", name, ok)
+		}
+	}
+	if _, ok := s.Allow("a", Rate{3, time.Hour}, "k", now); ok {
+		t.Error("another rate has forgotten what was counted")
+	}
+	if _, ok := s.Allow("a", Rate{3, time.Hour}, "k", now.Add(30*time.Minute)); !ok {
+		t.Error("nothing is refilled at the new rate")
+	}
+	s.Allow("c", Rate{1000, time.Nanosecond}, "k", now)
+	time.Sleep(time.Millisecond)
+	if s.Purge(); s.Len() != 2 {
+		t.Errorf("%d sites, want the two that still count", s.Len())
+	}
+}

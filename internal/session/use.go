@@ -3,6 +3,7 @@ package session
 import (
 	"context"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/truxeio/caddy-truxe/internal/identity"
@@ -21,11 +22,30 @@ const (
 // Reads of the session's state and passive paths do not call it (SE-10).
 func (t *Table) Used(l *Live) {
 	now, last := t.elapsed(), l.used.Load()
-	if now-last < min(useStep, l.idle/4) || !l.used.CompareAndSwap(last, now) {
-		return
+	if now-last < min(useStep, l.idle/4) || l.over(now, t.cfg.Now().UnixMilli()) || !l.used.CompareAndSwap(last, now) {
+		return // a socket may outlive the idle time of its session, and must not wake it
 	}
 	t.uses.add(l.id, l.person.id, t.cfg.Now())
 }
+
+// LastUse is when a token last marked its session as used. The zero value is never.
+type LastUse struct{ at atomic.Int64 }
+
+// tokenStep is how close together uses through one token are one, in ms: programs send many requests, and an API session
+// is not idle for long as sessions of browsers go.
+const tokenStep = 60_000
+
+// UsedByToken notes that the session of an access token is in use now.
+func (t *Table) UsedByToken(session, user identity.ID, last *LastUse) {
+	now, before := t.elapsed()+1, last.at.Load() // 0 is never
+	if before != 0 && now-before < min(tokenStep, t.cfg.API.Milliseconds()/4) || !last.at.CompareAndSwap(before, now) {
+		return
+	}
+	t.uses.add(session, user, t.cfg.Now())
+}
+
+// Refreshed notes that the session of a refresh token is in use now.
+func (t *Table) Refreshed(session, user identity.ID) { t.uses.add(session, user, t.cfg.Now()) }
 
 // use is a last use that SQL does not know yet.
 type use struct {

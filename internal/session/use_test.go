@@ -127,3 +127,44 @@ func TestEverythingAtOnce(t *testing.T) {
 		t.Errorf("%d persons of %d left behind", len(table.people.list)-len(table.people.free), len(table.people.list))
 	}
 }
+
+// ED-23 SE-10: a socket that outlives its session's idle time cannot wake it.
+func TestUseDoesNotWakeAnIdleSession(t *testing.T) {
+	l, c := newLedger(), newClock()
+	table := node(l, c, nil)
+	value, _ := signIn(t, table, l, l.user("alice"), nil)
+	live := found(t, table, value)
+	flush := func() {
+		t.Helper()
+		if err := table.Flush(context.Background()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	flush()
+	c.pass(59 * time.Minute)
+	if table.Used(live); table.Waiting() != 1 { // control
+		t.Fatalf("%d uses wait within the idle time", table.Waiting())
+	}
+	flush()
+	c.pass(time.Hour)
+	if table.Used(live); table.Waiting() != 0 || found(t, table, value) != nil {
+		t.Errorf("%d uses wait after the idle time", table.Waiting())
+	}
+}
+
+// ED-24: a token marks its session at once and then at most once a minute.
+func TestTokenMarksItsSessionOnceAMinute(t *testing.T) {
+	l, c := newLedger(), newClock()
+	table := node(l, c, nil)
+	_, s := signIn(t, table, l, l.user("alice"), func(n *NewSession) { n.Kind = API })
+	var last LastUse
+	for i, want := range []int{1, 0, 0, 1} {
+		if err := table.Flush(context.Background()); err != nil {
+			t.Fatal(err)
+		}
+		if table.UsedByToken(s.ID, s.UserID, &last); table.Waiting() != want {
+			t.Errorf("use %d: %d wait, want %d", i, table.Waiting(), want)
+		}
+		c.pass(25 * time.Second)
+	}
+}

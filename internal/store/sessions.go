@@ -21,8 +21,8 @@ func sessionDest(s *Session) []any {
 		scanList{&s.AMR}, &s.ACR, scanTime{&s.EndedAt}, &s.EndReason, scanTime{&s.MFATime}, scanTime{&s.PasskeyTime}}
 }
 
-// CreateSession adds a session. With limit > 0 the user has at most so many living ones afterwards: the longest unused
-// end with reason "session_limit" and are returned. The user's row is locked, so racing sign-ins on all nodes keep the
+// CreateSession adds a session. With limit > 0 the user has at most so many living ones of its kind afterwards: the longest
+// unused end with reason "session_limit" and are returned. A program that signs in every run so ends no browser's session. The user's row is locked, so racing sign-ins on all nodes keep the
 // limit (SE-15). ErrNotFound when the user is gone.
 func (q *Queries) CreateSession(ctx context.Context, s Session, limit int) (ended []identity.ID, err error) {
 	if err := storable(s.Kind, s.Host, s.ACR); err != nil {
@@ -34,7 +34,7 @@ func (q *Queries) CreateSession(ctx context.Context, s Session, limit int) (ende
 			return err
 		}
 		if limit > 0 {
-			if ended, err = q.endOverLimit(ctx, s.UserID, s.Created, limit-1); err != nil {
+			if ended, err = q.endOverLimit(ctx, s, limit-1); err != nil {
 				return err
 			}
 		}
@@ -50,16 +50,16 @@ func (q *Queries) CreateSession(ctx context.Context, s Session, limit int) (ende
 	return ended, nil
 }
 
-// endOverLimit ends the longest unused living sessions of a user until keep are left.
-func (q *Queries) endOverLimit(ctx context.Context, user identity.ID, now time.Time, keep int) ([]identity.ID, error) {
+// endOverLimit ends the longest unused living sessions of a new session's user and kind until keep are left.
+func (q *Queries) endOverLimit(ctx context.Context, s Session, keep int) ([]identity.ID, error) {
 	var alive, ended []identity.ID
-	err := q.rows(ctx, writing, "read sessions", "SELECT id FROM sessions WHERE "+aliveAt+" AND user_id = $2 ORDER BY last_seen DESC, created DESC, id",
-		[]any{ms(now), user.String()}, func(scan scanner) error { return scanInto(scan, &alive) })
+	err := q.rows(ctx, writing, "read sessions", "SELECT id FROM sessions WHERE "+aliveAt+" AND user_id = $2 AND kind = $3 ORDER BY last_seen DESC, created DESC, id",
+		[]any{ms(s.Created), s.UserID.String(), s.Kind}, func(scan scanner) error { return scanInto(scan, &alive) })
 	if err != nil {
 		return nil, err
 	}
 	for _, id := range alive[min(keep, len(alive)):] {
-		if _, err := q.EndSession(ctx, id, "session_limit", now); err != nil {
+		if _, err := q.EndSession(ctx, id, "session_limit", s.Created); err != nil {
 			return nil, err
 		}
 		ended = append(ended, id)

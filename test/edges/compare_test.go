@@ -168,9 +168,13 @@ func compareForward(c *config, r *request, o outcome, a answer) string {
 	if len(a.seen) > 0 {
 		return "a question of another proxy arrived at an app"
 	}
+	g := &gate{}
+	if s := c.find(r.port, r.host); s != nil && s.forward != nil {
+		g = s.forward
+	}
 	if a.status != 200 {
 		allowed := maps.Clone(o.statuses)
-		if r.forward.kind == "original" { // nginx takes only 401 and 403
+		if r.believed(g.from) == "original" { // nginx takes only 401 and 403
 			if allowed[302] {
 				allowed[401] = true
 				delete(allowed, 302)
@@ -190,7 +194,7 @@ func compareForward(c *config, r *request, o outcome, a answer) string {
 	if o.pass == never {
 		return fmt.Sprintf("the other proxy is told 200, want one of %v", slices.Sorted(maps.Keys(o.statuses)))
 	}
-	g, got := c.find(r.port, r.host).forward, map[string][]string{}
+	got := map[string][]string{}
 	for name, values := range a.header {
 		for _, f := range g.fields() {
 			if folded(f.name) == folded(name) && values[0] != "" {
@@ -210,6 +214,9 @@ func (w *world) named(c *config, origin string) bool {
 	port, name := u.Port(), strings.ToLower(u.Hostname())
 	for _, s := range c.sites {
 		allowed := map[string][]string{"https": {"", "443", w.ports(`{{port "https"}}`)}, "second": {w.ports(`{{port "second"}}`)}, "plain": {"", "443"}}[s.port]
+		if s.public != "" {
+			allowed = []string{s.public}
+		}
 		host := s.host
 		if rest, ok := strings.CutPrefix(host, "*"); ok {
 			first, _, _ := strings.Cut(name, ".")

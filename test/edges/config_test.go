@@ -16,6 +16,7 @@ type config struct {
 type site struct {
 	host    string // "one.test", "*.wild.test", "" for a catch-all
 	port    string // the name of its listener: "https", "second" or "plain"
+	public  string // the port of its `origin`, "" without one
 	forward *gate  // a truxe forward_auth for forwardHost, and nothing else
 	body    []item
 }
@@ -24,7 +25,8 @@ type site struct {
 type item struct {
 	gate  *gate
 	block *block
-	app   int // 1, 2, …: reverse_proxy to that upstream
+	app   int  // 1, 2, …: reverse_proxy to that upstream
+	pages bool // handle /.truxe/* { truxe portal }
 }
 
 // block is a handle or route block. Caddy runs one handle of a list, and every route that matches.
@@ -42,6 +44,7 @@ type gate struct {
 	users   []string // allow user
 	headers string   // "", "none" or a preset
 	custom  []field  // header <name> <template>
+	from    string   // forward_auth: the proxy that asks
 }
 
 // matcher is what a truxe directive's named matcher says; every condition that is set must hold.
@@ -82,14 +85,29 @@ func (c *config) caddyfile(upstreams []string) string {
 		w.WriteString(s.address() + " {\n")
 		if s.forward != nil {
 			w.WriteString("\ttruxe forward_auth {\n\t\thosts " + forwardHost + "\n")
+			if s.forward.from != "" {
+				w.WriteString("\t\tfrom " + s.forward.from + "\n")
+			}
 			s.forward.options(&w, "\t\t")
 			w.WriteString("\t}\n")
 		}
 		names := 0
-		write(&w, s.body, "\t", upstreams, &names)
+		body := &strings.Builder{}
+		write(body, s.body, "\t", upstreams, &names)
+		w.WriteString(s.withOrigin(body.String()))
 		w.WriteString("}\n")
 	}
 	return w.String()
+}
+
+// withOrigin writes the site's origin into its first truxe directive.
+func (s *site) withOrigin(body string) string {
+	at := strings.Index(strings.ReplaceAll(body, "truxe portal", "_____ portal"), "truxe ")
+	if s.public == "" || at < 0 {
+		return body
+	}
+	end := at + strings.Index(body[at:], "\n") + 1
+	return body[:end] + "\torigin https://" + s.host + ":" + s.public + "\n" + body[end:]
 }
 
 func (s *site) address() string {
@@ -114,6 +132,8 @@ func write(w *strings.Builder, items []item, indent string, upstreams []string, 
 			fmt.Fprintf(w, "%s%s {\n", indent, strings.TrimSuffix(i.block.kind+" "+i.block.path, " "))
 			write(w, i.block.items, indent+"\t", upstreams, names)
 			w.WriteString(indent + "}\n")
+		case i.pages:
+			fmt.Fprintf(w, "%shandle /.truxe/* {\n%s\ttruxe portal\n%s}\n", indent, indent, indent)
 		default:
 			fmt.Fprintf(w, "%sreverse_proxy %s\n", indent, upstreams[i.app-1])
 		}

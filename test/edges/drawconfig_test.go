@@ -32,7 +32,9 @@ func drawConfig(d dice) *config {
 	if c.trusted {
 		places = append(places, place{"one.test", "plain"}, place{"*.wild.test", "plain"}, place{"", "plain"})
 		if d.oneIn(3) {
-			c.sites = append(c.sites, &site{port: "https", forward: drawGate(d)})
+			g := drawGate(d)
+			g.from = pick(d, "", "", "", "nginx", "nginx", "traefik", "caddy", "haproxy", "envoy")
+			c.sites = append(c.sites, &site{port: "https", forward: g})
 			left--
 		}
 	}
@@ -45,6 +47,9 @@ func drawConfig(d dice) *config {
 		gates := 1 + d.IntN(max(1, min(3, left)))
 		left -= gates
 		s.body = drawBody(d, gates)
+		if (s.host == "one.test" || s.host == "two.test") && d.oneIn(4) {
+			s.public = "8443"
+		}
 		c.sites = append(c.sites, s)
 	}
 	return c
@@ -76,6 +81,7 @@ func drawBody(d dice, gates int) []item {
 	r := &block{kind: "route"}
 	if d.oneIn(2) {
 		r.path = pick(d, pathPatterns...)
+		body = append(body, item{pages: true})
 	}
 	for n := range gates {
 		r.items = append(r.items, item{gate: drawMatched(d, n)})

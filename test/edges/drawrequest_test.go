@@ -40,9 +40,16 @@ func drawRequest(d dice, c *config, people []*person) *request {
 	}
 	drawForged(d, r, c)
 	if s.forward != nil && d.IntN(5) > 0 {
-		r.forward = &forwarded{kind: pick(d, "forwarded", "forwarded", "original", "original", "both"), twice: d.oneIn(12),
+		r.forward = &forwarded{kind: pick(d, "forwarded", "forwarded", "original", "original", "both", "both", "envoy"),
 			scheme: pick(d, "https", "https", "https", "wss", "http"), host: pick(d, forwardHost, forwardHost, forwardHost, "two.test", "evil.example")}
 		r.host, r.odd, r.trusted = verifyHost, false, !d.oneIn(6)
+		r.forward.twice = r.forward.kind != "both" && d.oneIn(12)
+		if r.forward.kind == "envoy" {
+			r.host = r.forward.host
+		}
+		if s.forward.from == "nginx" {
+			r.forward.truth = "original"
+		}
 		r.proto, r.trailer = nil, field{}
 		r.forged = nil
 		if d.oneIn(3) { // what Caddy's and Traefik's own blocks pass along
@@ -66,6 +73,9 @@ func drawHost(d dice, r *request, s *site) {
 	r.host = name
 	if s.port == "second" {
 		r.host = name + `:{{port "second"}}`
+	}
+	if s.public != "" {
+		r.host = name + ":" + s.public
 	}
 	switch d.IntN(16) {
 	case 0:

@@ -88,12 +88,13 @@ func (c *config) find(port, host string) *site {
 type way struct {
 	gates []*gate
 	app   int
+	pages bool // the gateway's pages answer, without a gate
 }
 
 func (w *way) follow(items []item, path string) {
 	handled := false
 	for _, i := range items {
-		if w.app != 0 {
+		if w.app != 0 || w.pages {
 			return
 		}
 		switch {
@@ -105,6 +106,8 @@ func (w *way) follow(items []item, path string) {
 			}
 			handled = i.block.kind == "handle"
 			w.follow(i.block.items, path)
+		case i.pages:
+			w.pages = pathMatches("/.truxe/*", path)
 		default:
 			w.app = i.app
 		}
@@ -199,22 +202,42 @@ func model(c *config, r *request) outcome {
 		w.gates = nil
 		w.follow(s.body, percentDecode(r.path))
 	}
-	o.seen, o.app = len(w.gates) > 0, w.app
-	if !o.seen || r.forward == nil && own {
+	o.seen, o.app = len(w.gates) > 0 || w.pages, w.app
+	if !o.seen || w.pages || r.forward == nil && own {
 		return o // below /.truxe/ the gateway's own pages answer wherever a gate is
 	}
-	if r.forward != nil && !o.askedWell(c, r) {
+	if r.forward != nil && !o.askedWell(c, r, s.forward) {
 		return o
 	}
 	o.judge(c, r, w.gates)
 	return o
 }
 
+// believed is the kind of description that is the proxy's; "" is a question that must be refused.
+func (r *request) believed(from string) string {
+	f := r.forward
+	has := map[string]bool{f.kind: true}
+	if f.kind == "both" {
+		has = map[string]bool{"forwarded": true, "original": true}
+	}
+	want := map[string]string{"nginx": "original", "traefik": "forwarded", "caddy": "forwarded", "haproxy": "forwarded", "envoy": f.kind}[from]
+	if from == "" && f.kind != "both" {
+		want = f.kind
+	}
+	if from == "envoy" && f.kind == "both" {
+		want = "forwarded"
+	}
+	if !has[want] || f.twice || from == "envoy" && f.kind == "original" {
+		return ""
+	}
+	return want
+}
+
 // askedWell reports whether a question of another proxy is one that is answered at all.
-func (o *outcome) askedWell(c *config, r *request) bool {
+func (o *outcome) askedWell(c *config, r *request, g *gate) bool {
 	f := r.forward
 	host, _, _ := strings.Cut(f.host, ":")
-	if !r.trusted || !c.trusted || f.kind == "both" || f.twice || host != forwardHost || f.scheme == "http" {
+	if !r.trusted || !c.trusted || host != forwardHost || f.scheme == "http" || r.believed(g.from) == "" {
 		o.no2xx = true
 		return false
 	}

@@ -35,7 +35,8 @@ type credential struct {
 
 // forwarded is what another proxy says about the request it asks about.
 type forwarded struct {
-	kind   string // "forwarded", "original" or "both"
+	kind   string // "forwarded", "original", "both" or "envoy"
+	truth  string // both: "original" or "forwarded", which the proxy wrote; the other kind is the visitor's
 	twice  bool   // one of the names is there twice
 	scheme string
 	host   string
@@ -182,13 +183,25 @@ func (r *request) header(ports func(string) string) []field {
 	return out
 }
 
+// lie is what a visitor wants to be judged in place of their request.
+const lie = "/pub/x"
+
 func (f *forwarded) lines(r *request) []field {
 	var out []field
-	if f.kind != "original" {
-		out = append(out, field{"X-Forwarded-Method", r.method}, field{"X-Forwarded-Proto", f.scheme}, field{"X-Forwarded-Host", f.host}, field{"X-Forwarded-Uri", r.target()})
+	target := func(kind string) string {
+		if f.kind == "both" && (kind == "original") != (f.truth == "original") {
+			return lie
+		}
+		return r.target()
 	}
-	if f.kind != "forwarded" {
-		out = append(out, field{"X-Original-Method", r.method}, field{"X-Original-Url", f.scheme + "://" + f.host + r.target()})
+	switch f.kind {
+	case "envoy":
+		out = append(out, field{"X-Forwarded-Proto", f.scheme})
+	case "both", "forwarded":
+		out = append(out, field{"X-Forwarded-Method", r.method}, field{"X-Forwarded-Proto", f.scheme}, field{"X-Forwarded-Host", f.host}, field{"X-Forwarded-Uri", target("forwarded")})
+	}
+	if f.kind == "both" || f.kind == "original" {
+		out = append(out, field{"X-Original-Method", r.method}, field{"X-Original-Url", f.scheme + "://" + f.host + target("original")})
 	}
 	if f.twice {
 		out = append(out, out[len(out)-1])
@@ -196,13 +209,21 @@ func (f *forwarded) lines(r *request) []field {
 	return out
 }
 
-// raw is the request as bytes. A question of another proxy is a GET of its own.
+// line is the method and target as they are sent. A question of another proxy is a GET of its own, except Envoy's.
+func (r *request) line() (method, target string) {
+	switch {
+	case r.forward == nil:
+		return r.method, r.target()
+	case r.forward.kind == "envoy":
+		return r.method, "/.truxe/ext-authz" + r.target()
+	}
+	return "GET", "/.truxe/forward-auth"
+}
+
+// raw is the request as bytes.
 func (r *request) raw(ports func(string) string) string {
 	var w strings.Builder
-	method, target := r.method, r.target()
-	if r.forward != nil {
-		method, target = "GET", "/.truxe/forward-auth"
-	}
+	method, target := r.line()
 	fmt.Fprintf(&w, "%s %s HTTP/1.1\r\n", method, target)
 	for _, f := range r.header(ports) {
 		fmt.Fprintf(&w, "%s: %s\r\n", f.name, f.value)

@@ -103,11 +103,11 @@ func smallerConfigs(c *config) []*config {
 			out = append(out, &config{c.portal, c.trusted, sites})
 		}
 		for _, body := range smallerItems(s.body) {
-			replace(site{s.host, s.port, nil, body})
+			replace(site{s.host, s.port, s.public, nil, body})
 		}
 		if s.forward != nil {
 			for _, g := range smallerGates(s.forward) {
-				replace(site{s.host, s.port, g, nil})
+				replace(site{s.host, s.port, s.public, g, nil})
 			}
 		}
 	}
@@ -117,7 +117,7 @@ func smallerConfigs(c *config) []*config {
 func smallerItems(items []item) [][]item {
 	var out [][]item
 	for i, it := range items {
-		if it.app != 0 {
+		if it.app != 0 || it.pages {
 			continue
 		}
 		out = append(out, slices.Delete(slices.Clone(items), i, i+1))
@@ -157,6 +157,9 @@ func smallerGates(g *gate) []*gate {
 	}
 	if g.headers != "" {
 		without(func(s *gate) { s.headers = "" })
+	}
+	if g.from != "" {
+		without(func(s *gate) { s.from = "" })
 	}
 	if len(g.custom) > 0 {
 		without(func(s *gate) { s.custom = nil })

@@ -185,9 +185,6 @@ func (w *world) exchange(key, port string, trusted bool, method, raw string) (an
 
 // ask sends a drawn request.
 func (w *world) ask(r *request) (answer, error) {
-	method := r.method
-	if r.forward != nil {
-		method = "GET"
-	}
+	method, _ := r.line()
 	return w.send(r.port, r.trusted, method, r.raw(w.ports))
 }

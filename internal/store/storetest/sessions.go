@@ -140,6 +140,7 @@ func sessionLimit(t *testing.T, b *bench) {
 		old = append(old, b.session(u.ID, func(s *store.Session) { s.LastSeen = now.Add(-time.Duration(i+1) * time.Minute) }))
 	}
 	expired := b.session(u.ID, func(s *store.Session) { s.LastSeen = now.Add(-2 * time.Hour) })
+	browser := b.session(u.ID, func(s *store.Session) { s.Kind, s.LastSeen = old[0].Kind+"-other", now.Add(-30*time.Minute) })
 	s := old[0]
 	s.ID, s.SecretHash = identity.NewID(), hash("next")
 	ended, err := b.CreateSession(b.ctx, s, 3)
@@ -153,6 +154,11 @@ func sessionLimit(t *testing.T, b *bench) {
 	if got, _ := b.SessionByID(b.ctx, expired.ID); !got.EndedAt.IsZero() {
 		t.Error("an expired session took the place of a living one")
 	}
+	if got, _ := b.SessionByID(b.ctx, browser.ID); !got.EndedAt.IsZero() {
+		t.Error("a session of another kind was ended: a script signs its owner's browser out")
+	}
+	_, err = b.EndSession(b.ctx, browser.ID, "test", now)
+	b.must(err)
 	b.race(func(i int) (bool, error) {
 		s := s
 		s.ID = identity.NewID()

@@ -1,0 +1,68 @@
+package gate
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"io"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+
+	"github.com/truxeio/caddy-truxe/internal/authn"
+	"github.com/truxeio/caddy-truxe/internal/identity"
+)
+
+// counting counts uses.
+type counting struct{ uses int }
+
+func (c *counting) Find(context.Context, string, string) (*authn.Entry, error) { return nil, nil }
+func (c *counting) Used(*authn.Entry)                                          { c.uses++ }
+
+// taken is a connection that can be taken over.
+type taken struct {
+	http.ResponseWriter
+	conn net.Conn
+}
+
+func (w taken) Hijack() (net.Conn, *bufio.ReadWriter, error) {
+	return w.conn, bufio.NewReadWriter(bufio.NewReader(w.conn), bufio.NewWriter(w.conn)), nil
+}
+
+// ED-23 SE-10: what a client sends over a socket is use, with HTTP/1.1 and as an extended CONNECT; what the app sends is not.
+func TestBytesOfTheClientAreUse(t *testing.T) {
+	sessions := &counting{}
+	use := socketUse{&authn.Verifier{Sessions: sessions}, &authn.Entry{Principal: &identity.Principal{Credential: identity.CredentialCookie}}}
+	client, server := net.Pipe()
+	defer client.Close()
+	upgrade := httptest.NewRequest(http.MethodGet, "/ws", nil)
+	w := keepInUse(taken{httptest.NewRecorder(), server}, upgrade, use)
+	conn, _, err := http.NewResponseController(w).Hijack()
+	if err != nil {
+		t.Fatal(err)
+	}
+	go func() { _, _ = client.Write([]byte("x")) }()
+	if n, err := conn.Read(make([]byte, 8)); n != 1 || err != nil || sessions.uses != 1 {
+		t.Errorf("%d bytes, %v, %d uses", n, err, sessions.uses)
+	}
+	go func() { _, _ = io.Copy(io.Discard, client) }()
+	if _, err := conn.Write([]byte("from the app")); err != nil || sessions.uses != 1 {
+		t.Errorf("%v, %d uses", err, sessions.uses)
+	}
+	_ = conn.Close()
+	if _, err := conn.Read(make([]byte, 8)); err == nil || sessions.uses != 1 {
+		t.Errorf("the end of a connection is use: %d", sessions.uses)
+	}
+	connect := httptest.NewRequest(http.MethodConnect, "/ws", nil)
+	connect.Body = io.NopCloser(strings.NewReader("abc"))
+	keepInUse(httptest.NewRecorder(), connect, use)
+	if raw, err := io.ReadAll(connect.Body); string(raw) != "abc" || err != nil || sessions.uses != 2 {
+		t.Errorf("%q %v, %d uses", raw, err, sessions.uses)
+	}
+	plain := keepInUse(httptest.NewRecorder(), upgrade, use) // a writer that gives nothing away
+	if _, _, err := http.NewResponseController(plain).Hijack(); !errors.Is(err, http.ErrNotSupported) {
+		t.Errorf("hijack: %v", err)
+	}
+}

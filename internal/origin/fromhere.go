@@ -1,0 +1,19 @@
+package origin
+
+import "net/http"
+
+// FromHere reports whether a request was made by a page of the very host that it was sent to. Browsers with Fetch Metadata
+// say so themselves, and no page can write that header, so it counts also where a proxy has dropped the port from Host. Of
+// others the Origin header must be what the configuration calls the host, or the address that was asked. Scheme and port
+// belong to it: a page on http is not of a site on https (SE-18, RFC 6454).
+func (b *Book) FromHere(r *http.Request) bool {
+	if site := r.Header["Sec-Fetch-Site"]; len(site) > 0 {
+		return len(site) == 1 && site[0] == "same-origin"
+	}
+	sent := r.Header["Origin"]
+	if len(sent) != 1 {
+		return false
+	}
+	var asked *Book // names no host, so the origin is made of Host itself: it is compared with a header of the same request
+	return b.Same(r, sent[0]) || asked.Same(r, sent[0])
+}
