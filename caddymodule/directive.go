@@ -104,6 +104,7 @@ func (s *Site) words(d *caddyfile.Dispenser) words {
 			}
 			return nil
 		},
+		"header_encoding": func() error { return choice(d, &s.HeaderEncoding, "percent", "utf8") },
 		"header": func() error {
 			var h Header
 			if !d.AllArgs(&h.Name, &h.Value) {

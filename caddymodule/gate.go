@@ -111,7 +111,7 @@ func (s *Site) config() (gate.SiteConfig, error) {
 		AllowPermissions: s.AllowPermissions,
 		Policies:         s.Policies,
 		Report:           s.Mode == "report",
-		Headers:          identityheader.Config{None: s.Headers == "none", Assertion: s.Assertion},
+		Headers:          identityheader.Config{None: s.Headers == "none", Assertion: s.Assertion, UTF8: s.HeaderEncoding == "utf8"},
 		Passive:          s.Passive,
 		PassPreflight:    s.Preflight == "pass",
 		SecurityHeaders:  s.SecurityHeaders,

@@ -20,6 +20,8 @@ type Site struct {
 	Require []Require `json:"require,omitempty"`
 	// The identity headers of the upstream: `default`, `none`, or the name of a preset.
 	Headers string `json:"headers,omitempty"`
+	// How characters beyond ASCII arrive in the headers: `percent` (default), or `utf8` for apps that do not decode.
+	HeaderEncoding string `json:"header_encoding,omitempty"`
 	// More headers: name to value; the value may use `{http.auth.user.*}` and `{http.truxe.session}`.
 	Header []Header `json:"header,omitempty"`
 	// Whether the app gets a signed assertion of who sent the request, in X-Truxe-Jwt-Assertion. Default: off

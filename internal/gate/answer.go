@@ -101,6 +101,7 @@ func (g *Gate) askToSignIn(w http.ResponseWriter, r *http.Request, v *verdict, r
 
 // answer sends a page to people and problem+json to programs.
 func (g *Gate) answer(w http.ResponseWriter, r *http.Request, _ *Site, code identity.Code, retry time.Duration, reference string) {
+	OwnAnswer(r)
 	switch KindOf(r) {
 	case KindPost, KindPostCross:
 		drain(w, r)

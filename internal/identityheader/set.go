@@ -5,7 +5,7 @@
 //
 // A value is one line of printable ASCII (HD-03, RFC 9110 5.5). Every other byte of its UTF-8 form, "%" itself and a space
 // at either end are percent-encoded, so an app that decodes percent-encoding once gets the exact text, and two names that
-// differ never look alike to one that does not. In a list "," and "|" are encoded inside each member as well, and " " where spaces divide.
+// differ never look alike to one that does not. With UTF8 printable characters beyond ASCII stay as they are. In a list "," and "|" are encoded inside each member as well, and " " where spaces divide.
 package identityheader
 
 import (
@@ -37,6 +37,7 @@ type Config struct {
 	None      bool   // nothing but Custom and Assertion; the names of Preset and of our own set stay refused to clients
 	Preset    string // names of an app or of another gateway instead of our own; "" is our own
 	Custom    []Custom
+	UTF8      bool // printable characters beyond ASCII as they are, for apps that do not decode
 	Assertion bool // the signed assertion too; its value is the caller's (SetAssertion)
 }
 
@@ -50,11 +51,12 @@ type field struct {
 type Set struct {
 	fields    []field
 	assertion bool
+	utf8      bool
 }
 
 // Compile checks names and templates, and adds the names to those that clients may not send.
 func Compile(c Config, owned *Owned) (*Set, error) {
-	s := &Set{assertion: c.Assertion}
+	s := &Set{assertion: c.Assertion, utf8: c.UTF8}
 	list := ourOwn
 	if c.Preset != "" {
 		var ok bool
@@ -118,12 +120,12 @@ type Buffer [8]string
 // never shared between requests, since Caddy's request_header replaces values in place (headers.go:319): shared ones
 // would give one person's edited value to the next. Their capacity is one, so an append copies.
 func (s *Set) ApplyTo(h http.Header, v *Values, buf *Buffer) {
-	room := buf[:]
+	room, texts := buf[:], v.in(s.utf8)
 	for i := range s.fields {
 		if len(room) == 0 {
 			room = make([]string, len(s.fields)-i)
 		}
-		text := s.fields[i].value.expand(v)
+		text := s.fields[i].value.expand(texts)
 		if text == "" {
 			continue
 		}

@@ -69,14 +69,14 @@ func parse(text string) (template, error) {
 }
 
 // expand fills in rendered values, which are never read as a template again.
-func (t *template) expand(v *Values) string {
+func (t *template) expand(v *texts) string {
 	if t.parts == nil {
-		return v.text[t.single]
+		return v[t.single]
 	}
 	var b strings.Builder
 	for _, p := range t.parts {
 		b.WriteString(p.text)
-		b.WriteString(v.text[p.value]) // "" for vNone
+		b.WriteString(v[p.value]) // "" for vNone
 	}
 	return b.String()
 }

@@ -24,7 +24,20 @@ const (
 )
 
 // Values are a principal's header values, rendered once and shared by all its requests. They are read-only.
-type Values struct{ text [valueCount]string }
+type Values struct {
+	text texts
+	utf8 *texts // nil: the same as text
+}
+
+type texts [valueCount]string
+
+// in returns the values in the encoding of a site.
+func (v *Values) in(utf8 bool) *texts {
+	if utf8 && v.utf8 != nil {
+		return v.utf8
+	}
+	return &v.text
+}
 
 // Render encodes a principal's values; nil gives empty ones.
 func Render(p *identity.Principal) *Values {
@@ -32,11 +45,35 @@ func Render(p *identity.Principal) *Values {
 	if p == nil {
 		return v
 	}
-	v.text[vID], v.text[vName] = encode(p.UserID, 0), encode(p.Username, 0)
-	v.text[vEmail], v.text[vDisplay] = encode(p.Email, 0), encode(p.Name, 0)
-	v.text[vSession], v.text[vAMR] = encode(p.SessionID, 0), list(p.AMR, ',')
-	v.text[vRoles], v.text[vRolesBar], v.text[vRolesSpace] = list(p.Roles, ','), list(p.Roles, '|'), list(p.Roles, ' ')
+	v.text = render(p)
+	if v.text.encoded() {
+		utf8 := v.text
+		for i := range utf8 {
+			utf8[i] = readable(utf8[i])
+		}
+		if utf8 != v.text {
+			v.utf8 = &utf8
+		}
+	}
 	return v
+}
+
+func render(p *identity.Principal) (t texts) {
+	t[vID], t[vName] = encode(p.UserID, 0), encode(p.Username, 0)
+	t[vEmail], t[vDisplay] = encode(p.Email, 0), encode(p.Name, 0)
+	t[vSession], t[vAMR] = encode(p.SessionID, 0), list(p.AMR, ',')
+	t[vRoles], t[vRolesBar], t[vRolesSpace] = list(p.Roles, ','), list(p.Roles, '|'), list(p.Roles, ' ')
+	return t
+}
+
+// encoded reports whether a value has a byte that was percent-encoded.
+func (t *texts) encoded() bool {
+	for _, text := range t {
+		if strings.IndexByte(text, '%') >= 0 {
+			return true
+		}
+	}
+	return false
 }
 
 // list joins members; one that is empty says nothing and is left out.

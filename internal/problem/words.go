@@ -52,8 +52,9 @@ var catalogue = map[identity.Code]words{
 	identity.CodeForbidden:       {"You can't do that", "You don't have permission to do this.", "Ask whoever runs this gateway."},
 	identity.CodeTooEarly:        {"Send it once more", "Send this request again after the connection is set up.", "Send the same request again."},
 	identity.CodeHTTPSRequired:   {"This address needs https", "Open this address with https.", "Use the same address with https in front."},
-	identity.CodeAppDown:         {"The app is down", "The app behind this address does not answer.", "Try again in a moment."},
-	identity.CodeMisdirected: {"No such site here", "No site of this server has the host that the request names.",
+	identity.CodeAppDown: {"The app is down", "The app behind this address does not answer. It has nothing to do with your sign-in.",
+		"Try again in a moment."},
+	identity.CodeMisdirected: {"No such site here", "No site of this server has the address you opened.",
 		"Check the address; a proxy in front must send the Host of a site."},
 	identity.CodeInternal: {"Something went wrong", "Something went wrong on our side.", "Try again. If it stays, tell support the reference."},
 }
