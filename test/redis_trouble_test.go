@@ -28,7 +28,7 @@ func documentedACL(t *testing.T) string {
 
 var redisPlot = plot{options: "\t\tredis {env.TRUXE_REDIS} {\n\t\t\ton_loss stale 3s\n\t\t}", sites: site("app.test", "\ttruxe\n\treverse_proxy UPSTREAM")}
 
-// FIELD 47 ED-22: a wrong password, a database that is not there and an ACL without a command are said as that, in the
+// ED-25 FIELD 47 ED-22: a wrong password, a database that is not there and an ACL without a command are said as that, in the
 // log, once however long they last, without any part of the password; the node is not ready meanwhile.
 func TestTroubleWithRedisIsSaidAsWhatItIs(t *testing.T) {
 	acl := strings.Replace(documentedACL(t), " +time", "", 1)
@@ -66,7 +66,7 @@ func TestTroubleWithRedisIsSaidAsWhatItIs(t *testing.T) {
 	}
 }
 
-// B5: a Redis user with the commands that the page on two nodes lists, and no other, is enough for signing in, tickets,
+// ED-25 B5: a Redis user with the commands that the page on two nodes lists, and no other, is enough for signing in, tickets,
 // limits, revocations, and for filling an emptied Redis again.
 func TestDocumentedACLUserIsEnough(t *testing.T) {
 	redis := rig.Redis(t, append([]string{"--user", "truxe", "on", ">secret"}, strings.Fields(documentedACL(t))...)...)
@@ -96,7 +96,7 @@ func TestDocumentedACLUserIsEnough(t *testing.T) {
 	}
 }
 
-// FIELD 47: Redis on a socket of the machine.
+// ED-25 FIELD 47: Redis on a socket of the machine.
 func TestRedisOnASocket(t *testing.T) {
 	dir, err := os.MkdirTemp("", "rs")
 	if err != nil {

@@ -60,7 +60,7 @@ func TestRedisSentinelKeepsThePromises(t *testing.T) {
 	clustertest.Run(t, world("redis+sentinel://"+sentinel.Addr()+"/main", "truxe:"))
 }
 
-// OP-02 a user limited to the documented commands and to {prefix}* suffices for everything.
+// ED-25 OP-02 a user limited to the documented commands and to {prefix}* suffices for everything.
 func TestDocumentedACLSuffices(t *testing.T) {
 	t.Parallel()
 	s := redistest.Start(t)

@@ -10,7 +10,7 @@ import (
 	"github.com/truxeio/caddy-truxe/internal/store/storetest/pgtest"
 )
 
-// FIELD 46 ED-22: the store keeps all its promises through a PgBouncer with its default settings, where connections are
+// ED-25 FIELD 46 ED-22: the store keeps all its promises through a PgBouncer with its default settings, where connections are
 // given to sessions, and where they are given to transactions.
 func TestStoreBehindPgBouncer(t *testing.T) {
 	for _, mode := range []string{"session", "transaction"} {
@@ -22,7 +22,7 @@ func TestStoreBehindPgBouncer(t *testing.T) {
 	}
 }
 
-// FIELD 46: what bounds a transaction holds behind a pooler too, and two nodes that start at once migrate once.
+// ED-25 FIELD 46: what bounds a transaction holds behind a pooler too, and two nodes that start at once migrate once.
 func TestTransactionsBehindPgBouncerAreBounded(t *testing.T) {
 	ctx := context.Background()
 	dsn := pgtest.Pooled(t, "transaction")
