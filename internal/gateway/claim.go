@@ -105,7 +105,7 @@ func (c *claim) take(path string) (by holder, err error) {
 	case s == nil:
 		s = &sharedClaim{path: path, local: cluster.NewLocal(cluster.LocalOptions{})}
 		var text []byte
-		s.lock, text, err = store.LockFile(path+".lock", !c.alone)
+		s.lock, text, err = store.LockFile(path, !c.alone)
 		if err != nil && !errors.Is(err, store.ErrNoLocks) {
 			return readHolder(text), err
 		}

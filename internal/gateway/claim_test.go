@@ -72,7 +72,7 @@ func TestMarkOfAnotherMachineHoldsTheStore(t *testing.T) {
 // ED-07 the lock says who holds it, and what another process wrote there is shown as text alone.
 func TestLockOfAnotherProcessIsNamed(t *testing.T) {
 	cfg := openStore(t, "")
-	lock, _, err := store.LockFile(cfg.Storage.DSN+".lock", false)
+	lock, _, err := store.LockFile(cfg.Storage.DSN, false)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -114,7 +114,7 @@ func TestEnginesOfOneProcessShareAClaim(t *testing.T) {
 		t.Fatal(err)
 	}
 	free := func() bool {
-		lock, _, err := store.LockFile(cfg.Storage.DSN+".lock", false)
+		lock, _, err := store.LockFile(cfg.Storage.DSN, false)
 		if err == nil {
 			_ = lock.Close()
 		}
