@@ -92,6 +92,9 @@ func TestEveryFileOfTheConfigurationIsBounded(t *testing.T) {
 		t.Fatal(err)
 	}
 	_ = f.Close()
+	postgres := func(file string) string {
+		return "storage postgres postgres://127.0.0.1:1/x?" + file + "=FILE"
+	}
 	for name, c := range map[string]struct {
 		option string
 		whole  bool // searched where it is: of any size
@@ -104,6 +107,11 @@ func TestEveryFileOfTheConfigurationIsBounded(t *testing.T) {
 		"private_key":    {option: "jwt {\n\t\t\tprivate_key {file.FILE}\n\t\t}"},
 		"redis":          {option: "redis {file.FILE}"},
 		"ca_file":        {option: "redis rediss://127.0.0.1:1/0?ca_file=FILE"},
+		"sslrootcert":    {option: postgres("sslrootcert")},
+		"sslcert":        {option: postgres("sslcert")},
+		"sslkey":         {option: postgres("sslkey")},
+		"passfile":       {option: postgres("passfile")},
+		"servicefile":    {option: postgres("servicefile")},
 		"smtp ca_file":   {option: "smtp smtps://mail.example.com?ca_file=FILE {\n\t\t\tfrom a@example.com\n\t\t}"},
 	} {
 		for kind, file := range map[string]string{"a FIFO": pipe, "a folder": dir, "a device": "/dev/zero", "3 GiB": big} {

@@ -58,3 +58,23 @@ func TestSettingsAreMadeAfterConnecting(t *testing.T) {
 		t.Errorf("settings: %s", got)
 	}
 }
+
+// ED-25 a search path of the connection string would hold for some statements alone behind a pooler; the error says where
+// it belongs. On the role, it holds.
+func TestSearchPathBehindPgBouncerIsRefused(t *testing.T) {
+	for _, mode := range []string{"session", "transaction"} {
+		dsn := pgtest.Pooled(t, mode)
+		refuses(t, store.Config{Driver: "postgres", DSN: dsn + "&search_path=one"}, "search_path", "ALTER ROLE", "pooler")
+		storetest.Open(t, store.Config{Driver: "postgres", DSN: dsn})
+	}
+}
+
+// Control: without a pooler a search path of several schemas is one.
+func TestSearchPathOfSeveralSchemas(t *testing.T) {
+	cfg := storetest.Fresh(t, "postgres")
+	raw(t, cfg, "CREATE SCHEMA one")
+	cfg.DSN += "&search_path=one,public"
+	s := storetest.Open(t, cfg)
+	must(t, s.SetMeta(context.Background(), "k", "v"))
+	raw(t, cfg, "SELECT value FROM one.meta")
+}
