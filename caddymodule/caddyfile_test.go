@@ -75,7 +75,7 @@ func TestMistakesNameTheLineAndTheNearestWord(t *testing.T) {
 		"{\n\ttruxe {\n\t\twebhook https://x\n\t}\n}":                                     `"webhook" is not available in this version`,
 		"{\n\ttruxe {\n\t\tsmtp smtp://x\n\t}\n}":                                         "smtp needs whom its mails are from",
 		"{\n\ttruxe {\n\t\tsmtp smtp://x {\n\t\t\tform a@b\n\t\t}\n\t}\n}":                `unknown option of smtp "form"; did you mean "from"?, at Caddyfile:4`,
-		"{\n\ttruxe {\n\t\tsmtp smtp://u:pa%ss@x {\n\t\t\tfrom a@b\n\t\t}\n\t}\n}":        "the password of smtp stands in the configuration",
+		"{\n\ttruxe {\n\t\tsmtp smtp://u:pa%ss@x {\n\t\t\tfrom a@b\n\t\t}\n\t}\n}":        "the password of smtp is written in the configuration",
 	} {
 		if _, err := adaptText(text); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%s: %v, want %q", text, err, want)

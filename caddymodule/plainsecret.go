@@ -14,7 +14,7 @@ import (
 	"github.com/truxeio/caddy-truxe/internal/store"
 )
 
-// A secret that stands in the configuration itself can be read in GET /config/, in autosave.json and in the output of
+// A secret that is written in the configuration itself can be read in GET /config/, in autosave.json and in the output of
 // `caddy adapt` (CONTRACT section 2, AU-07): Caddy keeps the text it was given. So it is refused, and the way out is told.
 
 var (
@@ -28,7 +28,7 @@ var (
 func refuseKeyInText(what string, keys ...string) error {
 	for _, key := range keys {
 		if key != "" && !placeholder.MatchString(key) {
-			return plainSecret(what + " stands in the configuration")
+			return plainSecret(what + " is written in the configuration")
 		}
 	}
 	return nil
@@ -52,7 +52,7 @@ func refusePasswordInText(what, address string) error {
 	}
 	for _, password := range passwords {
 		if password != "" && !placeholder.MatchString(password) {
-			return plainSecret("the password of " + what + " stands in the configuration")
+			return plainSecret("the password of " + what + " is written in the configuration")
 		}
 	}
 	return nil

@@ -295,5 +295,23 @@ func TestNginxAsksForTheAnswerItself(t *testing.T) {
 		t.Errorf("%.300s", a.body)
 	}
 	// never 2xx: it is asked only after a refusal
+	proxy.outage = true
 	proxy.get(endpoint+"/answer", described("GET", "https://nginx.test/open/x"), program).want(http.StatusServiceUnavailable)
+}
+
+// ED-22: an answer about a HEAD request is an answer to the proxy's own GET. A length of a body that does not come would
+// break the connection to the proxy.
+func TestAnswersAboutHEADAreWhole(t *testing.T) {
+	s := verifySite.open(t)
+	proxy := s.bare("verify.test")
+	page := []string{"Accept", "text/html"}
+	for _, path := range []string{endpoint, endpoint + "/answer"} {
+		for _, method := range []string{"HEAD", "GET", "POST"} {
+			for _, kind := range [][]string{program, page, {"Cookie", "__Host-truxe=broken"}} {
+				if _, err := proxy.try("GET", path, "", asked(method, "one.test", "/admin/secret"), kind); err != nil {
+					t.Errorf("%s about %s as %v: %v", path, method, kind, err)
+				}
+			}
+		}
+	}
 }

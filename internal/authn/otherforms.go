@@ -7,7 +7,7 @@ import (
 )
 
 // withoutOurs returns the lines of Authorization that carry no token of ours in any form: behind a tab or another scheme, bare,
-// as a parameter, in the user or password of Basic. Such a token signs nobody in, and is taken off all the same: an app would
+// as a parameter, in the user or password of Basic. Such a token authenticates no user, and is taken off all the same: an app would
 // log it, or pass it on (HD-12). Other lines are the app's own and keep their bytes. Without a token it returns lines itself.
 func (v *Verifier) withoutOurs(lines []string) []string {
 	if !slices.ContainsFunc(lines, v.carriesOurs) {

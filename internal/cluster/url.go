@@ -86,7 +86,7 @@ func (o *Options) parseUser(text string) error {
 	o.username, err1 = url.PathUnescape(user)
 	o.password, err2 = url.PathUnescape(password)
 	if err1 != nil || err2 != nil {
-		return errors.New("user or password of redis url is not percent-encoded rightly")
+		return errors.New("user or password of redis url is not percent-encoded correctly")
 	}
 	if o.username != "" && o.password == "" {
 		return errors.New("redis url has a user without a password; a password alone is written :password@host")

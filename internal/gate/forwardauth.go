@@ -27,7 +27,8 @@ func (g *Gate) ServeForwardAuth(w http.ResponseWriter, r *http.Request, s *Site,
 	if v.twice {
 		clearCookie(w.Header(), authn.SessionCookie)
 	}
-	out := &forwardWriter{ResponseWriter: w, origin: f.origin, nginx: f.nginx && !q.Answer}
+	out := &forwardWriter{ResponseWriter: w, origin: f.origin, nginx: f.nginx && !q.Answer,
+		bodyless: f.request.Method == http.MethodHead && r.Method != http.MethodHead}
 	if v.decision.Allow && q.Answer { // decided otherwise a moment ago; a 2xx would be shown as the app's page
 		g.answer(out, f.request, s, identity.CodeStateUnavailable, readyWait, g.remembered(f.request, c, &v))
 		return
@@ -67,10 +68,15 @@ type forwardWriter struct {
 	http.ResponseWriter
 	origin string
 	nginx  bool
+	// bodyless: the visitor sent HEAD and the proxy asks with GET. A page is left out, so its length must be, too.
+	bodyless bool
 }
 
 // WriteHeader sends the status that the other proxy understands.
 func (w *forwardWriter) WriteHeader(status int) {
+	if w.bodyless {
+		w.Header().Del("Content-Length")
+	}
 	if location := w.Header().Get("Location"); strings.HasPrefix(location, "/") {
 		w.Header().Set("Location", w.origin+location)
 	}

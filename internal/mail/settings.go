@@ -104,7 +104,7 @@ func (s *Settings) parseAuthority(authority string) error {
 		s.username, err1 = url.PathUnescape(user)
 		s.password, err2 = url.PathUnescape(password)
 		if err1 != nil || err2 != nil {
-			return errors.New("user or password of smtp url is not percent-encoded rightly")
+			return errors.New("user or password of smtp url is not percent-encoded correctly")
 		}
 		if s.username == "" || s.password == "" || strings.ContainsAny(s.username+s.password, "\x00\r\n") {
 			return errors.New("smtp url needs both a user and a password, or neither")

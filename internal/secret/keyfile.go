@@ -32,7 +32,7 @@ func LoadOrCreateKeyFile(path string) (k Key, warning string, err error) {
 
 // LoadKeyFile reads the key in a file. A file that others can read is made the owner's alone, with a warning: Kubernetes
 // gives the files of a volume with fsGroup to the group, mode 0660, at every mount. Where that is not allowed, its group
-// may read it; everybody may not.
+// may read it; others may not.
 func LoadKeyFile(path string) (k Key, warning string, err error) {
 	info, err := os.Stat(path)
 	if err != nil {

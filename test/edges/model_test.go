@@ -152,6 +152,9 @@ func (r *request) foreign() (is, unsure bool) {
 	if r.kind != "socket" && (r.forward == nil || r.forward.scheme != "wss") {
 		return false, false
 	}
+	if r.kind == "fetch" { // Sec-Fetch-Site: same-origin, which only a browser writes
+		return false, false
+	}
 	return r.origin != "same", r.origin == "same" && r.odd
 }
 
