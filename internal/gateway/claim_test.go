@@ -234,3 +234,16 @@ func FuzzReadHolder(f *testing.F) {
 		}
 	})
 }
+
+// The mark of another version or process never panics the reader; one that is not a time after 1970 holds nothing.
+func FuzzParseMark(f *testing.F) {
+	for _, text := range []string{"1700000000000 {\"host\":\"a\",\"pid\":1}", "0", "", "-5 {}", "9223372036854775807 null", "x y"} {
+		f.Add(text)
+	}
+	f.Fuzz(func(t *testing.T, text string) {
+		until, by := parseMark(text)
+		if !until.IsZero() && until.UnixMilli() <= 0 || len(by.String()) > 600 {
+			t.Errorf("%q: %v %s", text, until, by)
+		}
+	})
+}

@@ -38,11 +38,17 @@ func readMark(ctx context.Context, in metas) (text string, until time.Time, by h
 	if errors.Is(err, store.ErrNotFound) {
 		return "", time.Time{}, holder{}, nil
 	}
+	until, by = parseMark(text)
+	return text, until, by, err
+}
+
+// parseMark reads what markNow wrote. The time is zero for a mark that was given back, and for any other text.
+func parseMark(text string) (until time.Time, by holder) {
 	number, rest, _ := strings.Cut(text, " ")
-	if ms, bad := strconv.ParseInt(number, 10, 64); bad == nil && ms > 0 {
+	if ms, err := strconv.ParseInt(number, 10, 64); err == nil && ms > 0 {
 		until = time.UnixMilli(ms)
 	}
-	return text, until, readHolder([]byte(rest)), err
+	return until, readHolder([]byte(rest))
 }
 
 // mark takes the mark over from the process before, for whose end it waits: until the mark is given back, or is not
