@@ -50,6 +50,9 @@ func FuzzForwardedHeaders(f *testing.F) {
 				if err != nil {
 					continue
 				}
+				if q.Target != "" && from != "envoy" {
+					t.Fatalf("from %q: Envoy's way of asking is believed", from)
+				}
 				if got.request.URL.Host != "" || got.request.URL.Path == "" || got.request.URL.Path[0] != '/' || got.request.Method != method && method != http.MethodConnect {
 					t.Fatalf("%q %q %q %q %q: %+v", method, proto, host, uri, original, got.request.URL)
 				}
