@@ -43,8 +43,14 @@ func (g *Gate) Provision(ctx caddy.Context) error {
 	if err != nil {
 		return err
 	}
-	if g.site, err = gate.CompileSite(cfg, g.app.rules); err != nil || len(g.MatcherSetsRaw) == 0 {
+	if g.site, err = gate.CompileSite(cfg, g.app.rules); err != nil {
 		return err
+	}
+	if !g.app.scanning { // copies for rehearsals serve no requests
+		g.site.CountRequests(listensOn(ctx))
+	}
+	if len(g.MatcherSetsRaw) == 0 {
+		return nil
 	}
 	sets, err := ctx.LoadModule(g, "MatcherSetsRaw")
 	if err != nil {

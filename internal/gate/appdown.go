@@ -18,7 +18,7 @@ func (g *Gate) answerDown(w http.ResponseWriter, r *http.Request, c Client, v *v
 		return false
 	}
 	sent := false
-	switch KindOf(r) {
+	switch KindOf(r, g.Origins) {
 	case KindNavigate:
 	case KindPost, KindPostCross:
 		sent = true

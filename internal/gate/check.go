@@ -33,7 +33,7 @@ func (g *Gate) Check(r *http.Request, s *Site, p *identity.Principal, c Client) 
 	}
 	j := Judgement{set: s.set(), request: request, principal: p}
 	j.request.Addr, j.request.Now = s.visitorAddress(r, c), g.Now()
-	j.Decision = s.letPass(j.set.Decide(j.request, p), p)
+	j.Decision = s.applyReportMode(j.set.Decide(j.request, p), p)
 	return j
 }
 
@@ -42,7 +42,7 @@ func (s *Site) Forwards(host string) bool { return s.forwards[host] }
 
 // requestOf reads a request as rules see it; a code says why it cannot be judged. Address and time are not in it.
 func requestOf(r *http.Request) (policy.Request, identity.Code, error) {
-	canonical, err := policy.Canonical(r)
+	canonical, err := PathOf(r)
 	if err != nil {
 		return policy.Request{}, identity.CodeAmbiguousPath, err
 	}

@@ -179,15 +179,15 @@ func (c SiteConfig) name() string {
 	return hex.EncodeToString(h.Sum(nil)[:8])
 }
 
-// limitName tells the rate limits of sites apart and is the same in the next configuration for the same lines: of sites
-// that are alike, the first of one is the first of the other.
-func (r *Rules) limitName(c SiteConfig) string {
+// limitName returns the name of a site's rate limit: the same in the next configuration for the same lines on the same
+// listener, whose sites are compiled in the order of the configuration. Sites that are alike there are numbered.
+func (r *Rules) limitName(c SiteConfig, listener string) string {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if r.limited == nil {
 		r.limited = map[string]int{}
 	}
-	name := c.name() + " " + c.AppName
+	name := c.name() + " " + c.AppName + " " + listener
 	r.limited[name]++
 	return name + " " + strconv.Itoa(r.limited[name])
 }

@@ -20,6 +20,8 @@ type trail struct {
 	values identityheader.Buffer
 	vary   [1]string
 
+	reading reading // the last path that was read
+
 	answer   *response // of the first trail of the request
 	response response
 }
