@@ -101,7 +101,7 @@ func stockCaddy(t *testing.T, s *story) *rig.Caddy {
 // kindsSite has one endpoint for each kind of proxy.
 var kindsSite = share(plot{
 	global: "\tservers {\n\t\ttrusted_proxies static 127.0.0.1/32\n\t\ttrusted_proxies_strict\n\t}",
-	sites:  endpointOf("nginx") + endpointOf("traefik") + endpointOf("caddy") + endpointOf("haproxy") + endpointOf("envoy") +
+	sites: endpointOf("nginx") + endpointOf("traefik") + endpointOf("caddy") + endpointOf("haproxy") + endpointOf("envoy") +
 		strings.ReplaceAll(endpointOf("any"), "\t\tfrom any\n", ""),
 })
 
