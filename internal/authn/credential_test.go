@@ -90,7 +90,7 @@ func TestAuthorizationIsScannedWithinABound(t *testing.T) {
 
 // BenchmarkLongestAuthorization is what a stranger's Authorization costs at most.
 func BenchmarkLongestAuthorization(b *testing.B) {
-	for name, line := range map[string]string{"one run": "Bearer " + strings.Repeat("A", 64<<10-7), "words": "Bearer" + strings.Repeat(" eyJhbGciOiJub25lIn0.e", 64<<10/22-1), "base64 of words": "Basic " + basic(strings.Repeat("eyJ.e ", 8100))[:64<<10-8],
+	for name, line := range map[string]string{"one run": "Bearer " + strings.Repeat("A", 64<<10-7), "words": "Bearer" + strings.Repeat(" eyJhbGciOiJub25lIn0.e", 64<<10/22-1), "base64 of words": "Basic " + basic(strings.Repeat("eyJ.e ", 8100))[:60<<10],
 		"beyond": "Bearer " + strings.Repeat("A", 1<<20)} {
 		b.Run(name, func(b *testing.B) {
 			v := &Verifier{Tokens: prefixed{}}
