@@ -2,6 +2,7 @@ package gate
 
 import (
 	"bufio"
+	"errors"
 	"io"
 	"net"
 	"net/http"
@@ -50,6 +51,15 @@ func (c *usedConn) Read(b []byte) (int, error) {
 		c.use.note()
 	}
 	return n, err
+}
+
+// CloseWrite ends what the app sends and leaves the other direction open, where the connection can. reverse_proxy ends the
+// tunnel when it fails, as it does with a connection that has no such method.
+func (c *usedConn) CloseWrite() error {
+	if half, ok := c.Conn.(interface{ CloseWrite() error }); ok {
+		return half.CloseWrite()
+	}
+	return errors.ErrUnsupported
 }
 
 // usedBody is the same for the extended CONNECT of HTTP/2 and 3, whose stream is the body.
