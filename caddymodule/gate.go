@@ -15,7 +15,7 @@ func init() {
 	caddy.RegisterModule(new(Gate))
 }
 
-// Gate lets a request through to the handlers after it, as somebody, or answers it itself: with a way to the login
+// Gate lets a request through to the handlers after it, with its identity, or answers it itself: with a way to the login
 // page, with 401 or with 403. The request that it judges is the one that is proxied.
 type Gate struct {
 	Site

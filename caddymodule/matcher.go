@@ -144,6 +144,7 @@ func probeOf(w http.ResponseWriter, r *http.Request, host string) *http.Request 
 	if before, ok := ctx.Value(caddy.ReplacerCtxKey).(*caddy.Replacer); ok {
 		placeholders.Map(before.Get) // what other handlers have set
 	}
-	*probe = *probe.WithContext(context.WithValue(probe.Context(), caddyhttp.OriginalRequestCtxKey, ctx.Value(caddyhttp.OriginalRequestCtxKey)))
+	original := ctx.Value(caddyhttp.OriginalRequestCtxKey)
+	*probe = *probe.WithContext(context.WithValue(probe.Context(), caddyhttp.OriginalRequestCtxKey, original))
 	return probe
 }

@@ -88,7 +88,7 @@ func stages(ctx caddy.Context, app *caddyhttp.App, sites []foundSite) ([]stage, 
 	return all, nil
 }
 
-// prune keeps the handlers that a rehearsal needs, and tells whether one of our gates is among them.
+// prune keeps the handlers that a rehearsal needs, and reports whether one of our gates is among them.
 func prune(raws []json.RawMessage) (out []json.RawMessage, ours bool) {
 	for _, raw := range raws {
 		var h map[string]json.RawMessage
@@ -163,7 +163,7 @@ func (a *App) Explain(q portal.Question) (policy.Trace, bool) {
 	return j.Trace()
 }
 
-// rehearse asks the gates on a request's way. What none of them would judge is refused: nobody here can tell (R1, AZ-05).
+// rehearse asks the gates on a request's way. What none of them would judge is refused: the answer is unknown (R1, AZ-05).
 func (a *App) rehearse(q portal.Question) gate.Judgement {
 	gw := a.gateway()
 	if gw == nil {

@@ -202,7 +202,8 @@ func (w *siteWalk) handlers(raws []json.RawMessage, at place) {
 			w.err = err
 		}
 		for _, host := range hosts {
-			s := foundSite{listener: w.listener, host: host, public: public, handlers: []string{h.Handler}, app: h.App, allowRoles: h.AllowRoles, hosts: h.Hosts,
+			s := foundSite{listener: w.listener, host: host, public: public, handlers: []string{h.Handler},
+				app: h.App, allowRoles: h.AllowRoles, hosts: h.Hosts,
 				pages: at.open && h.Handler == "truxe_portal", within: at.within}
 			var site Site
 			if h.Handler != "truxe_portal" && json.Unmarshal(raw, &site) == nil {

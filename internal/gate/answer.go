@@ -59,7 +59,7 @@ func (g *Gate) refuse(w http.ResponseWriter, r *http.Request, s *Site, c Client,
 	}
 }
 
-// remembered keeps a refusal that no audit line tells of and gives its reference.
+// remembered keeps a refusal that is not in the audit log and returns its reference.
 func (g *Gate) remembered(r *http.Request, c Client, v *verdict) string {
 	if v.reference == "" {
 		v.reference = identity.NewReference()
@@ -138,14 +138,14 @@ func drain(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// clearCookie tells the browser to forget one of our cookies.
+// clearCookie makes the browser forget one of our cookies.
 func clearCookie(h http.Header, name string) {
 	h.Add("Set-Cookie", name+"=; Path=/; Max-Age=0; Secure; HttpOnly; SameSite=Lax")
 }
 
 func stripCookies(h http.Header) { cookie.Strip(h) }
 
-// IsOwnPath tells the gateway's own URLs: below the base path, and the well-known ones that belong to it.
+// IsOwnPath reports whether a path is the gateway's own: below the base path, or a well-known one that belongs to it.
 func IsOwnPath(base, path string) bool {
 	if strings.HasPrefix(path, base) && (len(path) == len(base) || path[len(base)] == '/') {
 		return true

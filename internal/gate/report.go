@@ -31,7 +31,7 @@ func (s *Site) applyReportMode(d policy.Decision, p *identity.Principal) policy.
 	return policy.Decision{Allow: true, Rule: "mode report", Report: &would}
 }
 
-// byRule tells the codes of refusals that a rule made.
+// byRule reports whether a code is that of a refusal by a rule.
 func byRule(code identity.Code) bool {
 	switch code {
 	case identity.CodeRoleRequired, identity.CodePermissionRequired, identity.CodeMFARequired, identity.CodeReauthRequired,
@@ -51,7 +51,9 @@ type reported struct{ who, host, method, path, rule string }
 
 // isNew reports whether the same was not reported within the minute. It copies what it keeps, and only then.
 func (k *reports) isNew(r reported, now time.Time) bool {
-	r.host, r.method, r.path = r.host[:min(len(r.host), keptPath)], r.method[:min(len(r.method), keptPath)], r.path[:min(len(r.path), keptPath)]
+	for _, text := range []*string{&r.host, &r.method, &r.path} {
+		*text = (*text)[:min(len(*text), keptPath)]
+	}
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	if last, ok := k.seen[r]; ok && now.Sub(last).Abs() < reportQuiet {

@@ -30,7 +30,7 @@ type verdict struct {
 	reference  string // of a panic's log line
 }
 
-// Serve judges one request, then hands it to next as somebody, or answers it.
+// Serve judges one request, then hands it to next with its identity, or answers it.
 func (g *Gate) Serve(w http.ResponseWriter, r *http.Request, s *Site, c Client, next Next, announce Announce) error {
 	start := time.Since(began)
 	var sent authn.Credential
@@ -108,7 +108,7 @@ func (g *Gate) Serve(w http.ResponseWriter, r *http.Request, s *Site, c Client, 
 	return err
 }
 
-// renewed gives a session a new secret, by an answer of the gate's own, when it is due.
+// renewed replaces a session's secret by an answer of the gate's own, and reports whether it did.
 func (g *Gate) renewed(w http.ResponseWriter, r *http.Request, e *authn.Entry, c Client) bool {
 	OwnAnswer(r)
 	if g.Verifier.Renewed(w, r, e, c) {
@@ -176,7 +176,7 @@ func (g *Gate) judge(r *http.Request, s *Site, sent authn.Credential, known *aut
 	return v
 }
 
-// refusesEverybody tells a refusal that no credential would have changed.
+// refusesEverybody reports whether a refusal is one that no credential would have changed.
 func refusesEverybody(code identity.Code) bool {
 	return code == identity.CodeNetworkDenied || code == identity.CodeRuleDenied
 }

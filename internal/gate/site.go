@@ -19,7 +19,7 @@ type SiteConfig struct {
 	AllowPermissions []string
 	// Policies names the policy files whose rules hold here; none: all of them.
 	Policies []string
-	// Report lets pass what rules would refuse to somebody signed in, and reports it.
+	// Report lets pass what rules would refuse to a signed-in user, and reports it.
 	Report          bool
 	Headers         identityheader.Config
 	Require         []Require
@@ -70,7 +70,8 @@ func CompileSite(c SiteConfig, rules *Rules) (*Site, error) {
 		return nil, err
 	}
 	if len(c.Passive) > 0 {
-		if s.passive, err = policy.Compile([]policy.Rule{{ID: "caddyfile:passive", Effect: policy.EffectPublic, Paths: c.Passive}}, nil); err != nil {
+		passive := policy.Rule{ID: "caddyfile:passive", Effect: policy.EffectPublic, Paths: c.Passive}
+		if s.passive, err = policy.Compile([]policy.Rule{passive}, nil); err != nil {
 			return nil, fmt.Errorf("passive: %w", err)
 		}
 	}

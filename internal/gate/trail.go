@@ -26,7 +26,7 @@ type trail struct {
 	response response
 }
 
-// answers gives the writer for the handlers after a gate: the first gate's holds for all of them.
+// answers returns the writer for the handlers after a gate: the first gate's is that of all of them.
 func (t *trail) answers(w http.ResponseWriter, before *trail) http.ResponseWriter {
 	if before != nil {
 		t.answer = before.answer
