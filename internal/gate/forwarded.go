@@ -67,12 +67,12 @@ var (
 var (
 	errForwardedMissing = errors.New("the proxy must send X-Forwarded-Method, -Proto, -Host and -Uri, " +
 		"or X-Original-Method and X-Original-URL, once each")
-	errForwardedBoth    = errors.New("the request has both X-Original-* and X-Forwarded-* headers, and a visitor may have sent one kind: " +
+	errForwardedBoth = errors.New("the request has both X-Original-* and X-Forwarded-* headers, and a visitor may have sent one kind: " +
 		"name the proxy with `from` in truxe forward_auth")
-	errForwardedEnvoy   = errors.New("only Envoy asks at this URL: if your proxy is Envoy, write `from envoy` in truxe forward_auth")
-	errForwardedHost    = errors.New("this host is not in the `hosts` of truxe forward_auth")
-	errForwardedBad     = errors.New("the forwarded method, scheme, host or URI is malformed")
-	errForwardedPlain   = errors.New("the visitor's connection to the proxy must be https")
+	errForwardedEnvoy = errors.New("only Envoy asks at this URL: if your proxy is Envoy, write `from envoy` in truxe forward_auth")
+	errForwardedHost  = errors.New("this host is not in the `hosts` of truxe forward_auth")
+	errForwardedBad   = errors.New("the forwarded method, scheme, host or URI is malformed")
+	errForwardedPlain = errors.New("the visitor's connection to the proxy must be https")
 )
 
 // readForwarded builds the request that the visitor sent. Only the names of the contract are read; X-Forwarded-Prefix,
