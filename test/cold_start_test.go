@@ -39,7 +39,9 @@ func TestFirstSignInsAfterAStartNeedNoNewConnection(t *testing.T) {
 	}
 	wg.Wait()
 	line.Drop()
-	a := s.bare("app.test").do(http.MethodPost, "/.truxe/api/v1/login", `{"username":"pia","password":"`+piaPassword+`"}`, sendsJSON)
+	v := s.bare("app.test")
+	v.outage = true
+	a := v.do(http.MethodPost, "/.truxe/api/v1/login", `{"username":"pia","password":"`+piaPassword+`"}`, sendsJSON)
 	if a.status != http.StatusServiceUnavailable || a.header.Get("Retry-After") == "" {
 		t.Errorf("without a database: %d, Retry-After %q", a.status, a.header.Get("Retry-After"))
 	}
