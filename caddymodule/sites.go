@@ -223,7 +223,7 @@ type jsonRoute struct {
 func holdsOurs(raws []json.RawMessage) bool {
 	w := siteWalk{}
 	w.handlers(raws, place{})
-	return len(w.found) > 0
+	return len(w.found) > 0 || w.err != nil
 }
 
 func (w *siteWalk) add(s foundSite) {

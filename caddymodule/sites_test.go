@@ -82,12 +82,11 @@ func TestSitesHaveOneOrder(t *testing.T) {
 }
 
 // ED-06 R1 a directive where Caddy handles an answer, or an error of an inner block, protects nothing that was not sent to the app
-// already, and its site would not be known: the configuration is refused. In the site itself it stands as before.
+// already, and its site would not be known: the configuration is refused. In the site itself it is as before.
 func TestDirectivesInsideOfAnswersAreRefused(t *testing.T) {
 	for name, caddyfile := range map[string]string{
 		"handle_response": "app.example.com {\n\treverse_proxy 10.0.0.1 {\n\t\thandle_response {\n\t\t\ttruxe\n\t\t\trespond x\n\t\t}\n\t}\n}",
 		"beside a gate":   "app.example.com {\n\ttruxe\n\treverse_proxy 10.0.0.1 {\n\t\t@ok status 200\n\t\thandle_response @ok {\n\t\t\thandle {\n\t\t\t\ttruxe\n\t\t\t}\n\t\t}\n\t}\n}",
-		"intercept":       "app.example.com {\n\tintercept {\n\t\thandle_response {\n\t\t\ttruxe portal\n\t\t}\n\t}\n\tfile_server\n}",
 	} {
 		text, err := adaptText(caddyfile)
 		if err != nil {
@@ -97,9 +96,14 @@ func TestDirectivesInsideOfAnswersAreRefused(t *testing.T) {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
-	inner := `{"apps":{"http":{"servers":{"s":{"listen":[":443"],"routes":[{"handle":[{"handler":"subroute","routes":[],"errors":{"routes":[{"handle":[{"handler":"truxe_gate"}]}]}}]}]}}}}}`
-	if _, err := offlineConfig([]byte(inner), true); err == nil || !strings.Contains(err.Error(), "errors") {
-		t.Errorf("errors of a subroute: %v", err)
+	const server = `{"apps":{"http":{"servers":{"s":{"listen":[":443"],"routes":[{"handle":[%s]}]}}}}}`
+	for field, handler := range map[string]string{
+		"errors of subroute":           `{"handler":"subroute","routes":[],"errors":{"routes":[{"handle":[{"handler":"truxe_gate"}]}]}}`,
+		"handle_response of intercept": `{"handler":"intercept","handle_response":[{"routes":[{"handle":[{"handler":"truxe_portal"}]}]}]}`,
+	} {
+		if _, err := offlineConfig(fmt.Appendf(nil, server, handler), true); err == nil || !strings.Contains(err.Error(), field) {
+			t.Errorf("%s: %v", field, err)
+		}
 	}
 	for _, fine := range []string{
 		"app.example.com {\n\ttruxe\n\treverse_proxy 10.0.0.1 {\n\t\thandle_response {\n\t\t\trespond truxe_gate\n\t\t}\n\t}\n}",
