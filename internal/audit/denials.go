@@ -1,6 +1,7 @@
 package audit
 
 import (
+	"cmp"
 	"maps"
 	"strconv"
 	"strings"
@@ -19,9 +20,10 @@ const (
 	settleEvery = time.Second
 )
 
-// Denial is a kind of refusal: the same user, the same site or page, the same reason and rule. Anonymous requests are one user:
-// a stranger has as many addresses and host names as he likes, and must not fill the log with them (R14).
-type Denial struct{ User, Site, Reason, Rule string }
+// Denial is a kind of refusal: the same event ("" is authz_fail), the same user, the same site or page, the same reason and
+// rule. Anonymous requests are one user: a stranger has as many addresses and host names as he likes, and must not fill the log
+// with them (R14).
+type Denial struct{ Event, User, Site, Reason, Rule string }
 
 // denials counts what is not written.
 type denials struct {
@@ -35,7 +37,9 @@ type denials struct {
 type denied struct {
 	since     time.Time
 	reference string
+	outcome   string // "": the row's event is still being made
 	actor     Actor
+	subject   Subject
 	host      string
 	more      int // since the row
 }
@@ -52,7 +56,9 @@ func (l *Log) Deny(kind Denial, event func() Event) string {
 	e := event()
 	e.Reference = reference
 	if row.suppressed > 0 {
-		e.Details = maps.Clone(e.Details)
+		if e.Details = maps.Clone(e.Details); e.Details == nil {
+			e.Details = map[string]string{}
+		}
 		e.Details["suppressed"] = strconv.Itoa(row.suppressed)
 	}
 	l.denials.describe(row.kind, &e)
@@ -78,7 +84,7 @@ func (l *Log) countDenial(kind Denial) (reference string, counted bool, row deni
 			over = d.settle(now, false)
 		}
 		if len(d.kinds) >= maxDenials {
-			kind = Denial{Reason: kind.Reason} // all further ones together
+			kind = Denial{Event: kind.Event, Reason: kind.Reason} // all further ones together
 		}
 	}
 	k := d.kinds[kind]
@@ -106,16 +112,18 @@ func (l *Log) countDenial(kind Denial) (reference string, counted bool, row deni
 
 // describe keeps whose refusal a row is, for the row of those that are only counted.
 func (d *denials) describe(kind Denial, e *Event) {
-	actor, host := Actor{ID: strings.Clone(e.Actor.ID), Name: strings.Clone(e.Actor.Name)}, strings.Clone(e.Host[:min(len(e.Host), maxText)])
+	actor := Actor{ID: strings.Clone(e.Actor.ID), Name: strings.Clone(e.Actor.Name)}
+	subject := Subject{ID: strings.Clone(e.Subject.ID), Name: strings.Clone(e.Subject.Name)}
+	host := strings.Clone(e.Host[:min(len(e.Host), maxText)])
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	if k := d.kinds[kind]; k != nil && k.reference == e.Reference {
-		k.actor, k.host = actor, host
+		k.outcome, k.actor, k.subject, k.host = e.Outcome, actor, subject, host
 	}
 }
 
 func (k Denial) clone() Denial {
-	return Denial{strings.Clone(k.User), strings.Clone(k.Site), strings.Clone(k.Reason), strings.Clone(k.Rule)}
+	return Denial{strings.Clone(k.Event), strings.Clone(k.User), strings.Clone(k.Site), strings.Clone(k.Reason), strings.Clone(k.Rule)}
 }
 
 func (l *Log) noteAll(events []Event) {
@@ -144,8 +152,12 @@ func (d *denials) settle(now time.Time, all bool) (over []Event) {
 			continue
 		}
 		if k.more > 0 {
-			over = append(over, Event{Event: AuthzFail, Outcome: "deny", Actor: k.actor, Host: k.host, Reason: kind.Reason,
-				Details: map[string]string{"rule": kind.Rule, "suppressed": strconv.Itoa(k.more), "first": k.reference}})
+			e := Event{Event: cmp.Or(kind.Event, AuthzFail), Outcome: cmp.Or(k.outcome, "deny"), Actor: k.actor, Subject: k.subject,
+				Host: k.host, Reason: kind.Reason, Details: map[string]string{"suppressed": strconv.Itoa(k.more), "first": k.reference}}
+			if e.Event == AuthzFail {
+				e.Details["rule"] = kind.Rule
+			}
+			over = append(over, e)
 		}
 		delete(d.kinds, kind)
 	}
