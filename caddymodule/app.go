@@ -134,7 +134,7 @@ func (a *App) readSites(ctx caddy.Context) error {
 	if err := checkSites(a.sites, a.config); err != nil {
 		return err
 	}
-	if err := enter(a.rules, a.sites); err != nil {
+	if err := registerSites(a.rules, a.sites); err != nil {
 		return err
 	}
 	for _, s := range a.sites {

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"net/http"
 	"net/url"
+	"strings"
 
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
 )
@@ -13,6 +14,10 @@ import (
 func appDown(r *http.Request, err error) int {
 	failed, ok := errors.AsType[caddyhttp.HandlerError](err)
 	if !ok {
+		return 0
+	}
+	// Trace is where the error was made (caddyhttp/errors.go). `error 503` and other handlers make theirs elsewhere.
+	if !strings.HasPrefix(failed.Trace, "reverseproxy.") {
 		return 0
 	}
 	switch failed.StatusCode {
@@ -45,7 +50,7 @@ func asErrorRoutesSee(server *caddyhttp.Server, r *http.Request, err error) *htt
 	return r
 }
 
-// answersAny reports whether a route with a handler matches. A matcher that fails counts: the operator hears of it.
+// answersAny reports whether a route with a handler matches. A matcher that fails counts: its error reaches the log.
 func answersAny(routes caddyhttp.RouteList, r *http.Request) bool {
 	for _, route := range routes {
 		if matches, err := route.MatcherSets.AnyMatchWithError(r); err == nil && !matches {

@@ -199,7 +199,7 @@ func offlineConfig(config []byte, policies bool) (gateway.Config, error) {
 		cfg.Sites = append(cfg.Sites, s.infos()...)
 	}
 	if policies {
-		if err := enter(cfg.Rules, sites); err != nil {
+		if err := registerSites(cfg.Rules, sites); err != nil {
 			return cfg, err
 		}
 	}

@@ -22,7 +22,7 @@ type ForwardAuth struct {
 	Hosts []string `json:"hosts"`
 	// The proxy that asks: nginx, traefik, caddy, haproxy or envoy. Only headers that this proxy sets describe the original
 	// request; the others are a visitor's text. Default: the one kind of headers that is present; a request with both kinds
-	// is refused.
+	// is refused. Envoy must be named: `/.truxe/ext-authz/` answers only with `from envoy`.
 	From string `json:"from,omitempty"`
 
 	app  *App

@@ -15,7 +15,7 @@ func init() {
 	caddy.RegisterModule(new(Gate))
 }
 
-// Gate lets a request through to the handlers after it, as somebody, or answers it itself: with a way to the login
+// Gate lets a request through to the handlers after it, with its identity, or answers it itself: with a way to the login
 // page, with 401 or with 403. The request that it judges is the one that is proxied.
 type Gate struct {
 	Site
@@ -43,8 +43,14 @@ func (g *Gate) Provision(ctx caddy.Context) error {
 	if err != nil {
 		return err
 	}
-	if g.site, err = gate.CompileSite(cfg, g.app.rules); err != nil || len(g.MatcherSetsRaw) == 0 {
+	if g.site, err = gate.CompileSite(cfg, g.app.rules); err != nil {
 		return err
+	}
+	if !g.app.scanning { // copies for rehearsals serve no requests
+		g.site.CountRequests(listensOn(ctx))
+	}
+	if len(g.MatcherSetsRaw) == 0 {
+		return nil
 	}
 	sets, err := ctx.LoadModule(g, "MatcherSetsRaw")
 	if err != nil {

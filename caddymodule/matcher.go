@@ -3,18 +3,20 @@ package caddymodule
 import (
 	"context"
 	"maps"
+	"net"
 	"net/http"
 	"net/url"
 
 	"github.com/caddyserver/caddy/v2"
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
 
+	"github.com/truxeio/caddy-truxe/internal/gate"
 	"github.com/truxeio/caddy-truxe/internal/policy"
 )
 
-// covers reports whether the directive's matcher matches a request, or would if its path were read as another server reads
-// it (R2): Caddy's path matcher sees one reading, and the app may see another. A request whose path cannot be judged is
-// covered, so that it is refused.
+// covers reports whether the directive's matcher matches a request, or would if its path and host were read as another
+// server reads them (R2): Caddy's matchers see one spelling, and the app may see another. A request whose path or host cannot
+// be judged is covered, so that it is refused.
 func (g *Gate) covers(w http.ResponseWriter, r *http.Request) (bool, error) {
 	if len(g.matchers) == 0 {
 		return true, nil
@@ -22,19 +24,40 @@ func (g *Gate) covers(w http.ResponseWriter, r *http.Request) (bool, error) {
 	if matches, err := g.matchers.AnyMatchWithError(r); matches || err != nil {
 		return matches, err
 	}
-	path, err := policy.Canonical(r)
+	path, err := gate.PathOf(r)
 	if err != nil {
 		return true, nil
 	}
+	host, ok := foldedHost(r.Host)
+	if !ok {
+		return true, nil
+	}
 	readings := path.Spellings()
-	if len(readings) == 0 {
+	if len(readings) == 0 && path.Canonical != r.URL.Path { // no path at all, which is "/" (RFC 9112 3.2.2)
+		readings = []string{path.Canonical}
+	}
+	if g.tooCostly(readings, host != r.Host) {
+		return true, nil
+	}
+	if len(readings) > 0 && g.coversAny(probeOf(w, r, r.Host), readings) {
+		return true, nil
+	}
+	if host == r.Host {
 		return false, nil
 	}
-	probe := probeOf(w, r)
+	probe := probeOf(w, r, host)
+	if matches, err := g.matchers.AnyMatchWithError(probe); matches || err != nil {
+		return true, nil
+	}
+	return g.coversAny(probe, readings), nil
+}
+
+// coversAny reports whether the matcher matches a probe with one of these paths. A matcher that fails does.
+func (g *Gate) coversAny(probe *http.Request, readings []string) bool {
 	for _, reading := range readings {
 		probe.URL.Path, probe.URL.RawPath = reading, ""
 		if matches, err := g.matchers.AnyMatchWithError(probe); matches || err != nil {
-			return true, nil
+			return true
 		}
 		decoded, err := url.PathUnescape(reading)
 		if err != nil || decoded == reading {
@@ -42,17 +65,75 @@ func (g *Gate) covers(w http.ResponseWriter, r *http.Request) (bool, error) {
 		}
 		probe.URL.Path, probe.URL.RawPath = decoded, reading // for patterns with percent signs, which compare escaped paths
 		if matches, err := g.matchers.AnyMatchWithError(probe); matches || err != nil {
-			return true, nil
+			return true
 		}
 	}
-	return false, nil
+	return false
 }
 
-// probeOf returns a copy of a request whose path can be changed. Placeholders such as {path} follow that path, and what
-// matchers write, such as the groups of a regular expression, stays in the copy.
-func probeOf(w http.ResponseWriter, r *http.Request) *http.Request {
+// maxMatching bounds the text that is matched for one request, in bytes: readings, and what each costs besides, times patterns.
+// An app whose paths have no escapes, or shorter ones, has room for hundreds of patterns.
+const (
+	maxMatching     = 32 << 10
+	matchingOneMore = 64
+)
+
+// tooCostly reports whether asking about all readings of a path would take longer than a stranger may make it take (R14).
+func (g *Gate) tooCostly(readings []string, twoHosts bool) bool {
+	text := 0
+	for _, reading := range readings {
+		text += len(reading) + matchingOneMore
+	}
+	if twoHosts {
+		text *= 2
+	}
+	return text*max(1, patternsIn(g.matchers)) > maxMatching
+}
+
+// patternsIn counts the patterns of path matchers; any other matcher is one.
+func patternsIn(sets caddyhttp.MatcherSets) int {
+	n := 0
+	for _, set := range sets {
+		for _, m := range set {
+			switch m := m.(type) {
+			case caddyhttp.MatchPath:
+				n += len(m)
+			case *caddyhttp.MatchPath:
+				n += len(*m)
+			case *caddyhttp.MatchNot:
+				n += patternsIn(m.MatcherSets)
+			default:
+				n++
+			}
+		}
+	}
+	return n
+}
+
+// foldedHost returns a host as policies compare it, with the port as it was sent; false where it is no host name. A request of
+// HTTP/1.0 may have none.
+func foldedHost(host string) (string, bool) {
+	if host == "" {
+		return "", true
+	}
+	folded, err := policy.FoldHost(host)
+	if err != nil {
+		return "", false
+	}
+	if _, port, err := net.SplitHostPort(host); err == nil {
+		return net.JoinHostPort(folded, port), true
+	}
+	if host[0] == '[' {
+		folded = "[" + folded + "]"
+	}
+	return folded, true
+}
+
+// probeOf returns a copy of a request to a host, whose path can be changed. Placeholders such as {path} and {host} follow it,
+// and what matchers write, such as the groups of a regular expression, stays in the copy.
+func probeOf(w http.ResponseWriter, r *http.Request, host string) *http.Request {
 	copied, u := *r, *r.URL
-	copied.URL = &u
+	copied.URL, copied.Host = &u, host
 	ctx := r.Context()
 	server, _ := ctx.Value(caddyhttp.ServerCtxKey).(*caddyhttp.Server)
 	placeholders := caddy.NewReplacer()
@@ -63,6 +144,7 @@ func probeOf(w http.ResponseWriter, r *http.Request) *http.Request {
 	if before, ok := ctx.Value(caddy.ReplacerCtxKey).(*caddy.Replacer); ok {
 		placeholders.Map(before.Get) // what other handlers have set
 	}
-	*probe = *probe.WithContext(context.WithValue(probe.Context(), caddyhttp.OriginalRequestCtxKey, ctx.Value(caddyhttp.OriginalRequestCtxKey)))
+	original := ctx.Value(caddyhttp.OriginalRequestCtxKey)
+	*probe = *probe.WithContext(context.WithValue(probe.Context(), caddyhttp.OriginalRequestCtxKey, original))
 	return probe
 }

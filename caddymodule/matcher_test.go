@@ -1,16 +1,21 @@
 package caddymodule
 
 import (
+	"maps"
 	"math/rand/v2"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
 	"path"
+	"slices"
+	"strconv"
 	"strings"
 	"testing"
 
 	"github.com/caddyserver/caddy/v2"
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
+
+	"github.com/truxeio/caddy-truxe/internal/policy"
 )
 
 // matcherGate has the matcher of `truxe /admin /admin/*`.
@@ -123,6 +128,84 @@ func TestAskingAboutReadingsChangesNothing(t *testing.T) {
 		}
 		if after := r.Context().Value(caddyhttp.VarsCtxKey).(map[string]any)["start_time"]; after != before {
 			t.Errorf("%s: the request started at %v, now at %v", target, before, after)
+		}
+	}
+}
+
+// ED-06 R2 an absolute request line without a path asks for "/" (RFC 9112 3.2.2).
+func TestMatcherCoversARequestWithoutAPath(t *testing.T) {
+	for pattern, want := range map[string]bool{"/*": true, "/": true, "/admin/*": false} {
+		m := caddyhttp.MatchPath{pattern}
+		if err := m.Provision(caddy.Context{}); err != nil {
+			t.Fatal(err)
+		}
+		g := &Gate{matchers: caddyhttp.MatcherSets{{m}}}
+		for _, target := range []string{"http://app.test", "http://app.test?x=1", "http://app.test/"} {
+			r, ok := asksFor(target)
+			if !ok {
+				t.Fatal(target)
+			}
+			if covered, err := g.covers(httptest.NewRecorder(), r); covered != want || err != nil {
+				t.Errorf("%s %s: covered %v, %v", pattern, target, covered, err)
+			}
+		}
+	}
+}
+
+// ED-06 R2 a spelling of a host is the host.
+func TestMatcherCoversEverySpellingOfAHost(t *testing.T) {
+	m := caddyhttp.MatchHost{"admin.example.com"}
+	g := &Gate{matchers: caddyhttp.MatcherSets{{&m, caddyhttp.MatchPath{"/admin/*"}}}}
+	for host, want := range map[string]bool{
+		"admin.example.com": true, "ADMIN.example.com": true, "admin.example.com.": true, "Admin.Example.com.:443": true,
+		"admin..example.com": true, // no host name: refused
+		"open.example.com":   false, "OPEN.example.com.": false, "": false, "[::1]:443": false,
+	} {
+		for _, target := range []string{"/admin/x", "/admin;a/x", "/%61dmin/x"} {
+			r, _ := asksFor(target)
+			r.Host = host
+			if covered, err := g.covers(httptest.NewRecorder(), r); covered != want || err != nil {
+				t.Errorf("%q %s: covered %v, %v", host, target, covered, err)
+			}
+			if r.Host != host {
+				t.Errorf("%q has become %q", host, r.Host)
+			}
+		}
+	}
+}
+
+// BenchmarkMatcherOverTheWorstPaths is what a stranger's path costs at a site with a matcher of one, and of sixteen, patterns.
+func BenchmarkMatcherOverTheWorstPaths(b *testing.B) {
+	targets := map[string]string{"plain": "/open/x", "escaped": "/open%2fx", "many readings": "/" + strings.Repeat("a.;b%3fc%23d%255c//", 14),
+		"long": "/" + strings.Repeat("%25", 1300), "lookalikes": "/" + strings.Repeat("%ef%bc%8f;a%3f", 60), "many lookalikes": "/a;b%3fc%23d%255c//x." + strings.Repeat("%ef%bc%8f", 10), "spaces": "/" + strings.Repeat("%20", 1300)}
+	for _, patterns := range []int{1, 16} {
+		var m caddyhttp.MatchPath
+		for i := range patterns {
+			m = append(m, "/admin"+strconv.Itoa(i)+"/*")
+		}
+		if err := m.Provision(caddy.Context{}); err != nil {
+			b.Fatal(err)
+		}
+		g := &Gate{matchers: caddyhttp.MatcherSets{{m}}}
+		for _, name := range slices.Sorted(maps.Keys(targets)) {
+			for _, host := range []string{"app.test", "APP.test."} {
+				b.Run(name+"/"+strconv.Itoa(patterns)+"/"+host, func(b *testing.B) {
+					r, ok := asksFor(targets[name])
+					if !ok {
+						b.Fatal(targets[name])
+					}
+					r.Host = host
+					if path, err := policy.Canonical(r); err == nil {
+						b.Logf("%d readings, %d bytes of path", len(path.Spellings()), len(targets[name]))
+					} else {
+						b.Logf("refused")
+					}
+					b.ReportAllocs()
+					for b.Loop() {
+						_, _ = g.covers(nil, r)
+					}
+				})
+			}
 		}
 	}
 }

@@ -88,7 +88,7 @@ func stages(ctx caddy.Context, app *caddyhttp.App, sites []foundSite) ([]stage, 
 	return all, nil
 }
 
-// prune keeps the handlers that a rehearsal needs, and tells whether one of our gates is among them.
+// prune keeps the handlers that a rehearsal needs, and reports whether one of our gates is among them.
 func prune(raws []json.RawMessage) (out []json.RawMessage, ours bool) {
 	for _, raw := range raws {
 		var h map[string]json.RawMessage
@@ -163,7 +163,7 @@ func (a *App) Explain(q portal.Question) (policy.Trace, bool) {
 	return j.Trace()
 }
 
-// rehearse asks the gates on a request's way. What none of them would judge is refused: nobody here can tell (R1, AZ-05).
+// rehearse asks the gates on a request's way. What none of them would judge is refused: the answer is unknown (R1, AZ-05).
 func (a *App) rehearse(q portal.Question) gate.Judgement {
 	gw := a.gateway()
 	if gw == nil {
@@ -228,7 +228,7 @@ func (a *App) stagesFor(q portal.Question, book *origin.Book) []stage {
 // run sends a copy of a request for a folded host over the stage. A matcher that fails leaves the question unanswered.
 func (st stage) run(re *rehearsal, host string, r *http.Request) {
 	r = r.Clone(context.WithValue(r.Context(), rehearsalKey{}, re))
-	w := nowhere{http.Header{}}
+	w := discardWriter{http.Header{}}
 	r = caddyhttp.PrepareRequest(r, caddy.NewReplacer(), w, st.server)
 	caddyhttp.SetVar(r.Context(), caddyhttp.ClientIPVarKey, re.client.Addr)
 	caddyhttp.SetVar(r.Context(), caddyhttp.TrustedProxyVarKey, re.client.TrustedPeer)
@@ -238,11 +238,11 @@ func (st stage) run(re *rehearsal, host string, r *http.Request) {
 	}
 }
 
-// nowhere is where a rehearsal would answer.
-type nowhere struct{ header http.Header }
+// discardWriter discards the answer of a rehearsal.
+type discardWriter struct{ header http.Header }
 
-func (n nowhere) Header() http.Header         { return n.header }
-func (n nowhere) Write(b []byte) (int, error) { return len(b), nil }
-func (n nowhere) WriteHeader(int)             {}
+func (w discardWriter) Header() http.Header         { return w.header }
+func (w discardWriter) Write(b []byte) (int, error) { return len(b), nil }
+func (w discardWriter) WriteHeader(int)             {}
 
 var _ portal.Checker = (*App)(nil)

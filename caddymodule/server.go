@@ -6,6 +6,7 @@ import (
 	"reflect"
 	"slices"
 	"strconv"
+	"strings"
 
 	"github.com/caddyserver/caddy/v2"
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
@@ -114,4 +115,13 @@ func (l listener) origins(host string) []origin.Origin {
 		return []origin.Origin{own("https", "")}
 	}
 	return []origin.Origin{own("http", port)}
+}
+
+// listensOn returns the addresses of the server whose routes are being provisioned.
+func listensOn(ctx caddy.Context) string {
+	server, ok := ctx.Value(caddyhttp.ServerCtxKey).(*caddyhttp.Server)
+	if !ok {
+		return ""
+	}
+	return strings.Join(slices.Sorted(slices.Values(server.Listen)), " ")
 }

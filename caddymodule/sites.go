@@ -183,6 +183,9 @@ func (w *siteWalk) handlers(raws []json.RawMessage, at place) {
 		for _, r := range h.Routes {
 			w.route(r.Match, r.Handle, at)
 		}
+		if w.err == nil {
+			w.err = refuseHidden(raw)
+		}
 		if !strings.HasPrefix(h.Handler, "truxe_") {
 			continue
 		}
@@ -199,7 +202,8 @@ func (w *siteWalk) handlers(raws []json.RawMessage, at place) {
 			w.err = err
 		}
 		for _, host := range hosts {
-			s := foundSite{listener: w.listener, host: host, public: public, handlers: []string{h.Handler}, app: h.App, allowRoles: h.AllowRoles, hosts: h.Hosts,
+			s := foundSite{listener: w.listener, host: host, public: public, handlers: []string{h.Handler},
+				app: h.App, allowRoles: h.AllowRoles, hosts: h.Hosts,
 				pages: at.open && h.Handler == "truxe_portal", within: at.within}
 			var site Site
 			if h.Handler != "truxe_portal" && json.Unmarshal(raw, &site) == nil {
@@ -219,7 +223,7 @@ type jsonRoute struct {
 func holdsOurs(raws []json.RawMessage) bool {
 	w := siteWalk{}
 	w.handlers(raws, place{})
-	return len(w.found) > 0
+	return len(w.found) > 0 || w.err != nil
 }
 
 func (w *siteWalk) add(s foundSite) {
@@ -249,8 +253,8 @@ func (w *siteWalk) add(s foundSite) {
 	w.found = append(w.found, s)
 }
 
-// enter registers with the rules at which hosts each site is. A host on several ports is known by each of them, too.
-func enter(rules *gate.Rules, sites []foundSite) error {
+// registerSites registers with the rules at which hosts each site is. A host on several ports is known by each of them, too.
+func registerSites(rules *gate.Rules, sites []foundSite) error {
 	ports := map[string]int{}
 	for _, s := range sites {
 		ports[s.host]++
@@ -275,7 +279,7 @@ func enter(rules *gate.Rules, sites []foundSite) error {
 					hosts = append(hosts, folded)
 				}
 			}
-			if err := rules.Stands(c, hosts...); err != nil {
+			if err := rules.RegisterHosts(c, hosts...); err != nil {
 				return err
 			}
 		}

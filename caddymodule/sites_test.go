@@ -80,3 +80,38 @@ func TestSitesHaveOneOrder(t *testing.T) {
 		t.Errorf("%q", first)
 	}
 }
+
+// ED-06 R1 a directive where Caddy handles an answer, or an error of an inner block, protects nothing that was not sent to the app
+// already, and its site would not be known: the configuration is refused. In the site itself it is as before.
+func TestDirectivesInsideOfAnswersAreRefused(t *testing.T) {
+	for name, caddyfile := range map[string]string{
+		"handle_response": "app.example.com {\n\treverse_proxy 10.0.0.1 {\n\t\thandle_response {\n\t\t\ttruxe\n\t\t\trespond x\n\t\t}\n\t}\n}",
+		"beside a gate":   "app.example.com {\n\ttruxe\n\treverse_proxy 10.0.0.1 {\n\t\t@ok status 200\n\t\thandle_response @ok {\n\t\t\thandle {\n\t\t\t\ttruxe\n\t\t\t}\n\t\t}\n\t}\n}",
+	} {
+		text, err := adaptText(caddyfile)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := offlineConfig([]byte(text), true); err == nil || !strings.Contains(err.Error(), "handle_response") || !strings.Contains(err.Error(), "write it in the site itself") {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+	const server = `{"apps":{"http":{"servers":{"s":{"listen":[":443"],"routes":[{"handle":[%s]}]}}}}}`
+	for field, handler := range map[string]string{
+		"errors of subroute":           `{"handler":"subroute","routes":[],"errors":{"routes":[{"handle":[{"handler":"truxe_gate"}]}]}}`,
+		"handle_response of intercept": `{"handler":"intercept","handle_response":[{"routes":[{"handle":[{"handler":"truxe_portal"}]}]}]}`,
+	} {
+		if _, err := offlineConfig(fmt.Appendf(nil, server, handler), true); err == nil || !strings.Contains(err.Error(), field) {
+			t.Errorf("%s: %v", field, err)
+		}
+	}
+	for _, fine := range []string{
+		"app.example.com {\n\ttruxe\n\treverse_proxy 10.0.0.1 {\n\t\thandle_response {\n\t\t\trespond truxe_gate\n\t\t}\n\t}\n}",
+		"app.example.com {\n\ttruxe\n\thandle_errors {\n\t\ttruxe portal\n\t}\n}",
+		"app.example.com {\n\thandle /a/* {\n\t\troute {\n\t\t\ttruxe\n\t\t}\n\t}\n}",
+	} {
+		if got := called(t, fine); !slices.Contains(got, "app.example.com https://app.example.com") {
+			t.Errorf("control: %q: %q", fine, got)
+		}
+	}
+}

@@ -23,6 +23,7 @@ func TestAppThatIsDownIsToldAsThat(t *testing.T) {
 		site("missing.test", proxy+"\n\thandle_errors 404 {\n\t\trespond \"not here\"\n\t}") +
 		site("five.test", proxy+"\n\thandle_errors 5xx {\n\t\trespond \"own page {err.status_code}\"\n\t}") +
 		site("matcher.test", "\ttruxe /admin/*\n\treverse_proxy "+address) +
+		site("maintained.test", "\ttruxe\n\t@maintenance path /maintenance\n\terror @maintenance \"back soon\" 503\n\treverse_proxy "+address) +
 		site("sick.test", "\ttruxe\n\treverse_proxy "+address+" {\n\t\tlb_policy first\n\t\tfail_duration 1h\n\t}")})
 	page := func(a answer, status int) {
 		t.Helper()
@@ -81,6 +82,14 @@ func TestAppThatIsDownIsToldAsThat(t *testing.T) {
 	sick.signIn("pia", piaPassword)
 	sick.get("/", navigate)
 	page(sick.get("/", navigate), http.StatusServiceUnavailable)
+
+	// an error that the configuration asks for is not the app's
+	maintained := s.browser("maintained.test")
+	maintained.signIn("pia", piaPassword)
+	if a := maintained.get("/maintenance", navigate).want(http.StatusServiceUnavailable); a.body != "" {
+		t.Errorf("an error of the configuration became %.200s", a.body)
+	}
+	page(maintained.get("/", navigate), http.StatusBadGateway)
 
 	l, err := net.Listen("tcp", address)
 	if err != nil {

@@ -139,6 +139,41 @@ func TestSiteLimitOutlivesAReload(t *testing.T) {
 	s.bare("other.test").get("/x", program).want(http.StatusOK) // control: each site counts for itself
 }
 
+// ED-12 ED-31 R11: sites that are alike, on one listener and on several, keep their own counts over reloads, in whatever order
+// Caddy sets its servers up.
+func TestLimitsOfAlikeSitesOutliveReloads(t *testing.T) {
+	body := "\ttruxe {\n\t\trate_limit 3 1h\n\t\tpublic /*\n\t}\n\treverse_proxy UPSTREAM"
+	p := plot{sites: site("app.test", body) + site("other.test", body) + site(`https://app.test:{{port "second"}}`, body) + site(`https://app.test:{{port "third"}}`, body)}
+	s := tell(t, p)
+	get := func(host string, want int) {
+		t.Helper()
+		answer, err := s.g.Client().Get("https://" + host + "/x")
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _ = answer.Body.Close(); answer.StatusCode != want {
+			t.Errorf("%s: %d, want %d", host, answer.StatusCode, want)
+		}
+	}
+	second, third := fmt.Sprintf("app.test:%d", s.g.Port("second")), fmt.Sprintf("app.test:%d", s.g.Port("third"))
+	for range 3 {
+		get("app.test", http.StatusOK)
+		get(third, http.StatusOK)
+	}
+	for i := range 6 {
+		get("app.test", http.StatusTooManyRequests)
+		get(third, http.StatusTooManyRequests)
+		if i < 3 { // control: the others have counts of their own
+			get("other.test", http.StatusOK)
+			get(second, http.StatusOK)
+		}
+		p.global = fmt.Sprintf("\tservers {\n\t\tkeepalive_interval %ds\n\t}", 20+i)
+		if err := s.g.Reload(s.caddyfile(p)); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
 // ED-31 PW-16: a hash of the empty password, brought along from elsewhere, signs nobody in.
 func TestImportedHashOfTheEmptyPasswordSignsNobodyIn(t *testing.T) {
 	var file strings.Builder

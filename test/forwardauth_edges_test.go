@@ -101,7 +101,8 @@ func stockCaddy(t *testing.T, s *story) *rig.Caddy {
 // kindsSite has one endpoint for each kind of proxy.
 var kindsSite = share(plot{
 	global: "\tservers {\n\t\ttrusted_proxies static 127.0.0.1/32\n\t\ttrusted_proxies_strict\n\t}",
-	sites:  endpointOf("nginx") + endpointOf("traefik") + endpointOf("caddy") + endpointOf("haproxy") + endpointOf("envoy"),
+	sites: endpointOf("nginx") + endpointOf("traefik") + endpointOf("caddy") + endpointOf("haproxy") + endpointOf("envoy") +
+		strings.ReplaceAll(endpointOf("any"), "\t\tfrom any\n", ""),
 })
 
 func endpointOf(kind string) string {
@@ -152,6 +153,30 @@ func TestEnvoyAppendsTheOriginalPath(t *testing.T) {
 	if a.header.Get("Cookie") != "theme=dark" || a.header.Get("X-Envoy-Auth-Headers-To-Remove") != "authorization,x-truxe-jwt-assertion" {
 		t.Errorf("for the app: Cookie %q, removed %q", a.header.Get("Cookie"), a.header.Get("X-Envoy-Auth-Headers-To-Remove"))
 	}
+}
+
+// ED-02 ED-13: Envoy asks at the app's own host, so a script of the app's page can ask the same. It gets an answer, with the
+// visitor's other cookies in it, only where the operator has named Envoy and so keeps visitors from the URL.
+func TestScriptsOfTheAppReadNoCookiesInEnvoysAnswer(t *testing.T) {
+	s := kindsSite.open(t)
+	for _, kind := range []string{"any", "nginx", "traefik", "caddy", "haproxy", "envoy"} {
+		pia := s.browser(kind + ".test")
+		pia.signIn("pia", piaPassword)
+		page := s.bare(kind + ".test")
+		page.cookie = "__Host-truxe=" + pia.session() + "; app=http-only"
+		for _, path := range []string{"/open/x", "/orders/7"} {
+			a := page.get("/.truxe/ext-authz"+path, []string{"X-Forwarded-Proto", "https"}, fetch)
+			switch {
+			case kind == "envoy": // control
+				if a.want(http.StatusOK); a.header.Get("Cookie") != "app=http-only" {
+					t.Errorf("Envoy gets the cookie %q", a.header.Get("Cookie"))
+				}
+			case a.status != http.StatusBadRequest, a.header.Get("Cookie") != "", a.header.Get("Remote-User") != "", !strings.Contains(a.body, "write `from envoy`"):
+				t.Errorf("%s %s: %d %v %s", kind, path, a.status, a.header, a.body)
+			}
+		}
+	}
+	s.bare("verify-any.test").get(endpoint, asked("GET", "any.test", "/open/x"), program).want(http.StatusOK) // control: other ways need no word
 }
 
 // ED-02: the path after the prefix is judged byte for byte; no spelling of it, and no header, makes it another.

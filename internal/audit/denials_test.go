@@ -122,3 +122,30 @@ func TestDenialsOfAnotherEventKeepIt(t *testing.T) {
 		t.Errorf("%d rows of another event", n)
 	}
 }
+
+// ED-10 R14 what an event is made of takes a while: other refusals, and those of the same kind, do not wait for it.
+func TestDenialsDoNotWaitForEachOther(t *testing.T) {
+	st := sqlite(t)
+	l := open(t, st, audit.Config{})
+	making, done := make(chan struct{}), make(chan struct{})
+	event := func() audit.Event {
+		return audit.Event{Event: audit.AuthzFail, Outcome: "deny", Reason: "role_required", Details: map[string]string{}}
+	}
+	var first string
+	go func() {
+		first = l.Deny(audit.Denial{User: "slow"}, func() audit.Event { making <- struct{}{}; <-making; return event() })
+		close(done)
+	}()
+	<-making
+	l.Deny(audit.Denial{User: "quick"}, event)
+	second := l.Deny(audit.Denial{User: "slow"}, func() audit.Event { t.Error("the same kind made a second row"); return event() })
+	making <- struct{}{}
+	<-done
+	if first != second || first == "" {
+		t.Errorf("references %q and %q", first, second)
+	}
+	closeLog(t, l)
+	if rows, sum := denialRows(t, st); sum != 3 || rows != 3 { // slow, quick, and the count of the second one
+		t.Errorf("%d rows tell of %d refusals", rows, sum)
+	}
+}

@@ -67,6 +67,41 @@ func TestAuthorizationOfTheAppIsNotTouched(t *testing.T) {
 	}
 }
 
+// ED-13 R14 what is looked at has a bound: Authorization beyond it is taken off unseen, since it may carry a token of ours.
+func TestAuthorizationIsScannedWithinABound(t *testing.T) {
+	own := "Negotiate " + strings.Repeat("YII", 20<<10) // 60 KiB, as large as Kerberos tickets get
+	if _, left := takeFrom(own); !slices.Equal(left, []string{own}) {
+		t.Errorf("control: %d lines are left", len(left))
+	}
+	for _, long := range [][]string{{"Negotiate " + strings.Repeat("YII", 30<<10)}, {own, own}, {"Token " + ourToken + strings.Repeat("x", 70<<10)}, slices.Repeat([]string{"Basic " + basic("a:b")}, 10_000)} {
+		scanned := 0
+		_, left := takeFrom(long...)
+		for _, line := range left {
+			scanned += len(line)
+		}
+		if len(left) == len(long) || scanned > 64<<10 {
+			t.Errorf("%d lines like %.20q: %d bytes are left", len(long), long[0], scanned)
+		}
+	}
+	if _, left := takeFrom("Basic "+basic("a:b"), "Negotiate "+strings.Repeat("YII", 30<<10)); !slices.Equal(left, []string{"Basic " + basic("a:b")}) {
+		t.Errorf("the line before a long one: %.60q", left)
+	}
+}
+
+// BenchmarkLongestAuthorization is what a stranger's Authorization costs at most.
+func BenchmarkLongestAuthorization(b *testing.B) {
+	for name, line := range map[string]string{"one run": "Bearer " + strings.Repeat("A", 64<<10-7), "words": "Bearer" + strings.Repeat(" eyJhbGciOiJub25lIn0.e", 64<<10/22-1), "base64 of words": "Basic " + basic(strings.Repeat("eyJ.e ", 8100))[:60<<10],
+		"beyond": "Bearer " + strings.Repeat("A", 1<<20)} {
+		b.Run(name, func(b *testing.B) {
+			v := &Verifier{Tokens: prefixed{}}
+			b.ReportAllocs()
+			for b.Loop() {
+				v.Take(&http.Request{Header: http.Header{"Authorization": {line}}})
+			}
+		})
+	}
+}
+
 // ED-13 HD-12: wherever a token of ours stands between other bytes, alone or in base64, the app does not see it.
 func FuzzOurTokenNeverReachesTheApp(f *testing.F) {
 	f.Add("Bearer ", "", false)

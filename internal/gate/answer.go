@@ -30,19 +30,19 @@ func (g *Gate) refuse(w http.ResponseWriter, r *http.Request, s *Site, c Client,
 		g.CORS.Allow(w.Header(), r)
 		problem.Write(w, problem.Problem{Code: code, Reference: g.remembered(r, c, v)})
 	case identity.CodeStateUnavailable, identity.CodeBusy:
-		g.answer(w, r, s, identity.CodeStateUnavailable, readyWait, g.remembered(r, c, v))
+		g.answer(w, r, identity.CodeStateUnavailable, readyWait, g.remembered(r, c, v))
 	case identity.CodeAmbiguousPath, identity.CodeInvalidRequest, identity.CodeTooEarly, identity.CodeHTTPSRequired:
-		g.answer(w, r, s, code, 0, g.remembered(r, c, v))
+		g.answer(w, r, code, 0, g.remembered(r, c, v))
 	case identity.CodeInternal:
-		g.answer(w, r, s, code, 0, v.reference)
+		g.answer(w, r, code, 0, v.reference)
 	default: // a rule is not met, and signing in does not help
 		refused := *v // a copy, so that the verdicts of requests that pass need not live on the heap
 		reference := g.Audit.Deny(s.denialKind(v, string(code)), func() audit.Event { return denial(r, c, &refused) })
 		if v.principal() == nil { // from the wrong network, say: signing in would not help
-			g.answer(w, r, s, code, 0, reference)
+			g.answer(w, r, code, 0, reference)
 			return
 		}
-		switch KindOf(r) {
+		switch KindOf(r, g.Origins) {
 		case KindPost, KindPostCross:
 			drain(w, r)
 			fallthrough
@@ -59,7 +59,7 @@ func (g *Gate) refuse(w http.ResponseWriter, r *http.Request, s *Site, c Client,
 	}
 }
 
-// remembered keeps a refusal that no audit line tells of and gives its reference.
+// remembered keeps a refusal that is not in the audit log and returns its reference.
 func (g *Gate) remembered(r *http.Request, c Client, v *verdict) string {
 	if v.reference == "" {
 		v.reference = identity.NewReference()
@@ -77,7 +77,7 @@ func (g *Gate) remembered(r *http.Request, c Client, v *verdict) string {
 // to the login page (CS-12).
 func (g *Gate) askToSignIn(w http.ResponseWriter, r *http.Request, v *verdict, reference string) {
 	host := r.Host
-	kind := KindOf(r)
+	kind := KindOf(r, g.Origins)
 	switch kind {
 	case KindNavigate:
 		url := g.WayBack.LoginURL(w, r, v.credential, r.URL.RequestURI())
@@ -100,9 +100,9 @@ func (g *Gate) askToSignIn(w http.ResponseWriter, r *http.Request, v *verdict, r
 }
 
 // answer sends a page to people and problem+json to programs.
-func (g *Gate) answer(w http.ResponseWriter, r *http.Request, _ *Site, code identity.Code, retry time.Duration, reference string) {
+func (g *Gate) answer(w http.ResponseWriter, r *http.Request, code identity.Code, retry time.Duration, reference string) {
 	OwnAnswer(r)
-	switch KindOf(r) {
+	switch KindOf(r, g.Origins) {
 	case KindPost, KindPostCross:
 		drain(w, r)
 		fallthrough
@@ -138,14 +138,14 @@ func drain(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// clearCookie tells the browser to forget one of our cookies.
+// clearCookie makes the browser forget one of our cookies.
 func clearCookie(h http.Header, name string) {
 	h.Add("Set-Cookie", name+"=; Path=/; Max-Age=0; Secure; HttpOnly; SameSite=Lax")
 }
 
 func stripCookies(h http.Header) { cookie.Strip(h) }
 
-// IsOwnPath tells the gateway's own URLs: below the base path, and the well-known ones that belong to it.
+// IsOwnPath reports whether a path is the gateway's own: below the base path, or a well-known one that belongs to it.
 func IsOwnPath(base, path string) bool {
 	if strings.HasPrefix(path, base) && (len(path) == len(base) || path[len(base)] == '/') {
 		return true

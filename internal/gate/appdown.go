@@ -11,6 +11,9 @@ import (
 // for any other error, and where the site answers such errors itself.
 type AppDown func(r *http.Request, err error) int
 
+// ofPages are header fields of one page.
+var ofPages = []string{"Accept-Ranges", "Content-Disposition", "Content-Encoding", "Content-Length", "Etag", "Expires", "Last-Modified"}
+
 // answerDown shows people a page when the app does not answer, and reports whether it did. Programs, frames and sites
 // with error pages of their own get the server's answer. The log has the cause: the server logs only errors it is given.
 func (g *Gate) answerDown(w http.ResponseWriter, r *http.Request, c Client, v *verdict, answer *response, err error) bool {
@@ -18,7 +21,7 @@ func (g *Gate) answerDown(w http.ResponseWriter, r *http.Request, c Client, v *v
 		return false
 	}
 	sent := false
-	switch KindOf(r) {
+	switch KindOf(r, g.Origins) {
 	case KindNavigate:
 	case KindPost, KindPostCross:
 		sent = true
@@ -36,9 +39,10 @@ func (g *Gate) answerDown(w http.ResponseWriter, r *http.Request, c Client, v *v
 	down.decision = policy.Decision{Allow: true, Rule: v.decision.Rule, Code: identity.CodeAppDown, Reason: err.Error()}
 	down.reference = ""
 	reference := g.remembered(r, c, &down)
-	g.Logger.Error("the app does not answer", "error", err.Error(), "status", status, "method", r.Method, "host", r.Host, "path", r.URL.Path, "reference", reference)
+	g.Logger.Error("the app does not answer", "error", err.Error(), "status", status,
+		"method", r.Method, "host", r.Host, "path", r.URL.Path, "reference", reference)
 	h := w.Header()
-	for _, name := range []string{"Accept-Ranges", "Content-Disposition", "Content-Encoding", "Content-Length", "Etag", "Expires", "Last-Modified"} {
+	for _, name := range ofPages {
 		delete(h, name) // set for the app's page by handlers on the way to it
 	}
 	if sent {

@@ -24,7 +24,7 @@ func (j *Judgement) Trace() (policy.Trace, bool) {
 	return j.set.Explain(j.request, j.principal), true
 }
 
-// Check tells what Serve would decide about a request that somebody might send. It reads the request as Serve does, every
+// Check returns what Serve would decide about a request. It reads the request as Serve does, every
 // way its path can be read included, and changes nothing.
 func (g *Gate) Check(r *http.Request, s *Site, p *identity.Principal, c Client) Judgement {
 	request, code, _ := requestOf(r)
@@ -33,16 +33,16 @@ func (g *Gate) Check(r *http.Request, s *Site, p *identity.Principal, c Client) 
 	}
 	j := Judgement{set: s.set(), request: request, principal: p}
 	j.request.Addr, j.request.Now = s.visitorAddress(r, c), g.Now()
-	j.Decision = s.letPass(j.set.Decide(j.request, p), p)
+	j.Decision = s.applyReportMode(j.set.Decide(j.request, p), p)
 	return j
 }
 
-// Forwards tells whether another proxy protects a folded host with this site's rules.
+// Forwards reports whether another proxy protects a folded host with this site's rules.
 func (s *Site) Forwards(host string) bool { return s.forwards[host] }
 
 // requestOf reads a request as rules see it; a code says why it cannot be judged. Address and time are not in it.
 func requestOf(r *http.Request) (policy.Request, identity.Code, error) {
-	canonical, err := policy.Canonical(r)
+	canonical, err := PathOf(r)
 	if err != nil {
 		return policy.Request{}, identity.CodeAmbiguousPath, err
 	}

@@ -24,13 +24,13 @@ func (g *Gate) ServeForwardAuth(w http.ResponseWriter, r *http.Request, s *Site,
 	}
 	s.clean(f.request)
 	v := g.judge(f.request, s, g.Verifier.Take(f.request), nil, c)
-	if v.twice {
+	if v.duplicateCookie {
 		clearCookie(w.Header(), authn.SessionCookie)
 	}
 	out := &forwardWriter{ResponseWriter: w, origin: f.origin, nginx: f.nginx && !q.Answer,
 		bodyless: f.request.Method == http.MethodHead && r.Method != http.MethodHead}
 	if v.decision.Allow && q.Answer { // decided otherwise a moment ago; a 2xx would be shown as the app's page
-		g.answer(out, f.request, s, identity.CodeStateUnavailable, readyWait, g.remembered(f.request, c, &v))
+		g.answer(out, f.request, identity.CodeStateUnavailable, readyWait, g.remembered(f.request, c, &v))
 		return
 	}
 	if !q.Answer { // counted when nginx asked for the first time
@@ -55,7 +55,7 @@ func (g *Gate) ServeForwardAuth(w http.ResponseWriter, r *http.Request, s *Site,
 	}
 	if v.entry != nil {
 		s.headers.Apply(w.Header(), v.entry.Values)
-		if !s.isPassive(f.request) {
+		if !s.isPassive(v.request) {
 			g.Verifier.Used(v.entry)
 		}
 	}

@@ -50,6 +50,9 @@ func FuzzForwardedHeaders(f *testing.F) {
 				if err != nil {
 					continue
 				}
+				if q.Target != "" && from != "envoy" {
+					t.Fatalf("from %q: Envoy's way of asking is believed", from)
+				}
 				if got.request.URL.Host != "" || got.request.URL.Path == "" || got.request.URL.Path[0] != '/' || got.request.Method != method && method != http.MethodConnect {
 					t.Fatalf("%q %q %q %q %q: %+v", method, proto, host, uri, original, got.request.URL)
 				}
@@ -103,7 +106,7 @@ func TestKindsOfRequestsAreToldApart(t *testing.T) {
 		for k, v := range c.header {
 			r.Header[k] = []string{v}
 		}
-		if got := KindOf(r); got != c.want {
+		if got := KindOf(r, nil); got != c.want {
 			t.Errorf("%s: %v, want %v", name, got, c.want)
 		}
 	}

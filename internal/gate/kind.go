@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/truxeio/caddy-truxe/internal/authn"
+	"github.com/truxeio/caddy-truxe/internal/origin"
 )
 
 // Kind is what a request without a credential is answered by (CONTRACT section 3).
@@ -22,8 +23,9 @@ const (
 	KindPreflight             // CORS preflight
 )
 
-// KindOf sorts a request by its Fetch Metadata, or by Accept where a client sends none (UX section 1.3).
-func KindOf(r *http.Request) Kind {
+// KindOf sorts a request by its Fetch Metadata, or by Accept where a client sends none (UX section 1.3). The book says what the
+// hosts are called outside.
+func KindOf(r *http.Request, hosts *origin.Book) Kind {
 	if IsWebSocket(r) {
 		return KindWebSocket
 	}
@@ -40,7 +42,7 @@ func KindOf(r *http.Request) Kind {
 		case safe:
 			return KindNavigate
 		case isForm(h):
-			return oldPost(r)
+			return oldPost(r, hosts)
 		}
 		return KindAPI
 	}
@@ -81,13 +83,17 @@ func isForm(h http.Header) bool {
 
 // oldPost sorts the form of a browser without Fetch Metadata by where it says that the form's page is. Only a page of the
 // same host makes it one that may be submitted again.
-func oldPost(r *http.Request) Kind {
+func oldPost(r *http.Request, hosts *origin.Book) Kind {
 	from := first(r.Header, "Origin")
 	if from == "" {
-		from = first(r.Header, "Referer")
+		u, err := url.Parse(first(r.Header, "Referer"))
+		if err != nil {
+			return KindPostCross
+		}
+		from = u.Scheme + "://" + u.Host
 	}
-	u, err := url.Parse(from)
-	if err == nil && u.Host != "" && strings.EqualFold(u.Host, r.Host) && (u.Scheme == "https" || authn.Loopback(r.Host)) {
+	var asked *origin.Book // names no host: its origin is made of Host
+	if hosts.Same(r, from) || asked.Same(r, from) {
 		return KindPost
 	}
 	return KindPostCross
@@ -112,7 +118,7 @@ func insecureOrigin(r *http.Request) bool {
 	return !plain && strings.HasPrefix(first(r.Header, "Origin"), "http:")
 }
 
-// fetchMetadata tells whether the client is a browser that says what kind of request it makes.
+// fetchMetadata reports whether the client is a browser that says what kind of request it makes.
 func fetchMetadata(h http.Header) bool {
 	return len(h["Sec-Fetch-Mode"]) > 0 || len(h["Sec-Fetch-Dest"]) > 0 || len(h["Sec-Fetch-Site"]) > 0
 }

@@ -26,7 +26,7 @@ func FuzzKindOf(f *testing.F) {
 				r.Header[name] = []string{value}
 			}
 		}
-		kind := KindOf(r)
+		kind := KindOf(r, nil)
 		page, err := url.Parse(origin)
 		safe := method == http.MethodGet || method == http.MethodHead
 		switch {

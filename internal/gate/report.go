@@ -18,9 +18,9 @@ const (
 	keptReports = 4096
 )
 
-// letPass applies `mode report` of a site: what rules refuse to somebody who is signed in passes, and the decision says
-// what it would have been. Signing in is still asked for, so that a forgotten line never opens an app to everybody.
-func (s *Site) letPass(d policy.Decision, p *identity.Principal) policy.Decision {
+// applyReportMode lets pass what rules refuse to a signed-in user, at a site with `mode report`. The decision says what it would
+// have been. Signing in is still required, so that a forgotten line never opens an app to anonymous requests.
+func (s *Site) applyReportMode(d policy.Decision, p *identity.Principal) policy.Decision {
 	if !s.cfg.Report || d.Allow || !byRule(d.Code) {
 		return d
 	}
@@ -31,7 +31,7 @@ func (s *Site) letPass(d policy.Decision, p *identity.Principal) policy.Decision
 	return policy.Decision{Allow: true, Rule: "mode report", Report: &would}
 }
 
-// byRule tells the codes of refusals that a rule made.
+// byRule reports whether a code is that of a refusal by a rule.
 func byRule(code identity.Code) bool {
 	switch code {
 	case identity.CodeRoleRequired, identity.CodePermissionRequired, identity.CodeMFARequired, identity.CodeReauthRequired,
@@ -49,7 +49,11 @@ type reports struct {
 
 type reported struct{ who, host, method, path, rule string }
 
+// isNew reports whether the same was not reported within the minute. It copies what it keeps, and only then.
 func (k *reports) isNew(r reported, now time.Time) bool {
+	for _, text := range []*string{&r.host, &r.method, &r.path} {
+		*text = (*text)[:min(len(*text), keptPath)]
+	}
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	if last, ok := k.seen[r]; ok && now.Sub(last).Abs() < reportQuiet {
@@ -58,6 +62,7 @@ func (k *reports) isNew(r reported, now time.Time) bool {
 	if k.seen == nil || len(k.seen) >= keptReports {
 		k.seen = make(map[reported]time.Time)
 	}
+	r.host, r.method, r.path = strings.Clone(r.host), strings.Clone(r.method), strings.Clone(r.path)
 	k.seen[r] = now
 	return true
 }
@@ -68,7 +73,7 @@ func (g *Gate) report(r *http.Request, s *Site, c Client, v *verdict) {
 	would := v.decision.Report
 	g.Metrics.Decision("report", string(would.Code))
 	p := v.principal()
-	if p != nil && !g.reports.isNew(reported{p.UserID, start(v.request.Host), start(v.request.Method), start(v.request.Path), would.Rule}, g.Now()) {
+	if p != nil && !g.reports.isNew(reported{p.UserID, v.request.Host, v.request.Method, v.request.Path, would.Rule}, g.Now()) {
 		return
 	}
 	shown := *v

@@ -18,7 +18,7 @@ import (
 
 // Policies are the policy files, read and checked.
 type Policies interface {
-	// RulesFor gives the rules of the named files, of all when none is named. An unknown name is an error.
+	// RulesFor returns the rules of the named files, of all when none is named. An unknown name is an error.
 	RulesFor(files []string) ([]policy.Rule, error)
 	RoleModel() *policy.RoleModel
 	// Version changes when the files do.
@@ -109,7 +109,7 @@ func (r *Rules) Replace(p Policies) error {
 	return nil
 }
 
-// add compiles a site's rules and gives its number.
+// add compiles a site's rules and returns its number.
 func (r *Rules) add(c SiteConfig) (int, error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -164,30 +164,32 @@ func (c SiteConfig) rules() []policy.Rule {
 		rules = append(rules, policy.Rule{ID: "caddyfile:public#" + strconv.Itoa(i+1), Effect: policy.EffectPublic, Paths: []string{path}})
 	}
 	if len(c.AllowRoles)+len(c.AllowUsers)+len(c.AllowPermissions) > 0 {
-		rules = append(rules, policy.Rule{ID: "caddyfile:allow", Effect: policy.EffectAllow, Roles: c.AllowRoles, Users: c.AllowUsers, Permissions: c.AllowPermissions})
+		rules = append(rules, policy.Rule{ID: "caddyfile:allow", Effect: policy.EffectAllow,
+			Roles: c.AllowRoles, Users: c.AllowUsers, Permissions: c.AllowPermissions})
 	}
 	for i, r := range c.Require {
-		rules = append(rules, policy.Rule{ID: "caddyfile:require#" + strconv.Itoa(i+1), Effect: policy.EffectRequire, Assurance: r.Assurance, Networks: r.Networks})
+		rules = append(rules, policy.Rule{ID: "caddyfile:require#" + strconv.Itoa(i+1), Effect: policy.EffectRequire,
+			Assurance: r.Assurance, Networks: r.Networks})
 	}
 	return rules
 }
 
-// name tells sites with different rules apart: eight bytes of a SHA-256, in hex.
+// name is the same for sites with the same rules: eight bytes of a SHA-256, in hex.
 func (c SiteConfig) name() string {
 	h := sha256.New()
 	_ = json.NewEncoder(h).Encode([]any{c.Policies, c.rules(), c.Report})
 	return hex.EncodeToString(h.Sum(nil)[:8])
 }
 
-// limitName tells the rate limits of sites apart and is the same in the next configuration for the same lines: of sites
-// that are alike, the first of one is the first of the other.
-func (r *Rules) limitName(c SiteConfig) string {
+// limitName returns the name of a site's rate limit: the same in the next configuration for the same lines on the same
+// listener, whose sites are compiled in the order of the configuration. Sites that are alike there are numbered.
+func (r *Rules) limitName(c SiteConfig, listener string) string {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if r.limited == nil {
 		r.limited = map[string]int{}
 	}
-	name := c.name() + " " + c.AppName
+	name := c.name() + " " + c.AppName + " " + listener
 	r.limited[name]++
 	return name + " " + strconv.Itoa(r.limited[name])
 }

@@ -3,6 +3,7 @@ package gate
 import (
 	"errors"
 	"net/http"
+	"reflect"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -122,19 +123,19 @@ func TestReportModeNeverLetsStrangersIn(t *testing.T) {
 	for _, code := range []identity.Code{identity.CodeRoleRequired, identity.CodePermissionRequired, identity.CodeNoRule, identity.CodeRuleDenied,
 		identity.CodeNetworkDenied, identity.CodeMFARequired, identity.CodePasskeyRequired, identity.CodeReauthRequired} {
 		d := policy.Decision{Code: code, Rule: "r"}
-		if got := s.letPass(d, ada); !got.Allow || got.Public || got.Report == nil || got.Report.Code != code {
+		if got := s.applyReportMode(d, ada); !got.Allow || got.Public || got.Report == nil || got.Report.Code != code {
 			t.Errorf("%s: %+v", code, got)
 		}
-		if got := s.letPass(d, nil); got.Allow || !got.NeedLogin || got.Code != identity.CodeLoginRequired || got.Report.Code != code {
+		if got := s.applyReportMode(d, nil); got.Allow || !got.NeedLogin || got.Code != identity.CodeLoginRequired || got.Report.Code != code {
 			t.Errorf("%s, nobody: %+v", code, got)
 		}
 	}
 	for _, code := range []identity.Code{identity.CodeStateUnavailable, identity.CodeAmbiguousPath, identity.CodeLoginRequired, identity.CodeHTTPSRequired, identity.CodeSessionRevoked} {
-		if got := s.letPass(policy.Decision{Code: code}, ada); got.Allow {
+		if got := s.applyReportMode(policy.Decision{Code: code}, ada); got.Allow {
 			t.Errorf("%s is let pass", code)
 		}
 	}
-	if got := ruled(t, SiteConfig{}, NewRules(nil)).letPass(policy.Decision{Code: identity.CodeNoRule}, ada); got.Allow {
+	if got := ruled(t, SiteConfig{}, NewRules(nil)).applyReportMode(policy.Decision{Code: identity.CodeNoRule}, ada); got.Allow {
 		t.Error("without report mode")
 	}
 }
@@ -204,5 +205,60 @@ func TestDecisionsAreRecordedOnceAnHour(t *testing.T) {
 	}
 	if n := len(k.queue); n != recordQueue {
 		t.Errorf("%d wait", n)
+	}
+}
+
+// ED-12 a reload sets the same sites up again, servers in any order, and copies of sites for questions among them: a site keeps
+// the name under which its requests are counted, and sites that are alike keep theirs apart.
+func TestSitesKeepTheirLimits(t *testing.T) {
+	limited := SiteConfig{RateLimit: &RateLimit{Events: 3, Window: time.Hour}}
+	names := func(copies int, listeners ...string) map[string][]string {
+		r, all := NewRules(nil), map[string][]string{}
+		for range copies {
+			ruled(t, limited, r)
+		}
+		for _, listener := range listeners {
+			for range 2 {
+				s := ruled(t, limited, r)
+				s.CountRequests(listener)
+				all[listener] = append(all[listener], s.limit)
+			}
+		}
+		return all
+	}
+	first := names(0, ":443", ":8443")
+	for _, again := range []map[string][]string{names(2, ":443", ":8443"), names(5, ":8443", ":443")} {
+		if !reflect.DeepEqual(first, again) {
+			t.Errorf("%q became %q", first, again)
+		}
+	}
+	seen := map[string]bool{}
+	for _, list := range first {
+		for _, name := range list {
+			if name == "" || seen[name] {
+				t.Errorf("%q is of two sites", name)
+			}
+			seen[name] = true
+		}
+	}
+	if s := ruled(t, SiteConfig{}, NewRules(nil)); s.limit != "" {
+		t.Errorf("control: a site without a limit counts as %q", s.limit)
+	}
+}
+
+// ED-10 a report that is not new allocates nothing: a page in report mode makes many.
+func TestReportThatIsNotNewAllocatesNothing(t *testing.T) {
+	var k reports
+	now, r := time.Now(), reported{who: "u1", host: "app.test", method: "GET", path: "/" + strings.Repeat("x", 5000), rule: "r"}
+	if !k.isNew(r, now) || k.isNew(r, now) || !k.isNew(r, now.Add(2*reportQuiet)) {
+		t.Error("not once a minute")
+	}
+	if n := testing.AllocsPerRun(100, func() { k.isNew(r, now.Add(2*reportQuiet)) }); n > 0 {
+		t.Errorf("%v allocations", n)
+	}
+	for kept := range k.seen {
+		if len(kept.path) > keptPath {
+			t.Errorf("%d bytes of a path are kept", len(kept.path))
+		}
 	}
 }

@@ -10,9 +10,9 @@ import (
 	"github.com/truxeio/caddy-truxe/internal/policy"
 )
 
-// Stands says that a site stands at hosts, for questions about what is not a request: they are folded, with a port where the
+// RegisterHosts records the hosts of a site, for questions about what is not a request. They are folded, with a port where the
 // host has several, or "" for a site without a host name.
-func (r *Rules) Stands(c SiteConfig, hosts ...string) error {
+func (r *Rules) RegisterHosts(c SiteConfig, hosts ...string) error {
 	n, err := r.add(c)
 	if err != nil {
 		return err
@@ -30,8 +30,8 @@ func (r *Rules) Stands(c SiteConfig, hosts ...string) error {
 	return nil
 }
 
-// With gives the same sites with other policy files.
-func (r *Rules) With(p Policies) (*Rules, error) {
+// WithPolicies returns the same sites with other policy files.
+func (r *Rules) WithPolicies(p Policies) (*Rules, error) {
 	other := NewRules(p)
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -44,8 +44,8 @@ func (r *Rules) With(p Policies) (*Rules, error) {
 	return other, nil
 }
 
-// At gives the rules of a site: the one of that name at the host, with or without a port, or the first one there. False: no site of ours has the
-// host.
+// At returns the rules of a site: the one of that name at the host, with or without a port, or the first one there. It returns
+// false where no site of ours has the host.
 func (r *Rules) At(host, site string) (*policy.Set, bool) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -79,9 +79,9 @@ func (r *Rules) at(host string) []int {
 	return r.hosts[""]
 }
 
-// Written lists the rules in force as they are written: those of the files, once, and those of each site; or what holds at
-// one host. A host at which no site of ours stands is an error.
-func (r *Rules) Written(host string) ([]policy.Rule, error) {
+// SourceRules lists the rules in force in their source form: those of the files, once, and those of each site; or what holds
+// at one host. A host without a site of ours is an error.
+func (r *Rules) SourceRules(host string) ([]policy.Rule, error) {
 	folded := ""
 	if host != "" {
 		var err error

@@ -13,24 +13,24 @@ import (
 	"github.com/truxeio/caddy-truxe/internal/revocation"
 )
 
-// began makes a duration cost one reading of the steady clock at each end, not of the wall clock too.
+// began is the start of the process; durations are differences of the monotonic clock, without a reading of the wall clock.
 var began = time.Now()
 
 // verdict is what the gate found out about one request.
 type verdict struct {
-	entry    *authn.Entry
-	decision policy.Decision
-	path     string      // the label of the duration metric
-	err      error       // why the credential could not be judged, or why the request is refused
-	twice    bool        // two session cookies (SE-06)
-	set      *policy.Set // the rules that were asked; nil: none was
-	request  policy.Request
+	entry           *authn.Entry
+	decision        policy.Decision
+	path            string      // the label of the duration metric
+	err             error       // why the credential could not be judged, or why the request is refused
+	duplicateCookie bool        // two session cookies (SE-06)
+	set             *policy.Set // the rules that were asked; nil: none was
+	request         policy.Request
 
 	credential authn.Credential
 	reference  string // of a panic's log line
 }
 
-// Serve judges one request, then hands it to next as somebody, or answers it.
+// Serve judges one request, then hands it to next with its identity, or answers it.
 func (g *Gate) Serve(w http.ResponseWriter, r *http.Request, s *Site, c Client, next Next, announce Announce) error {
 	start := time.Since(began)
 	var sent authn.Credential
@@ -53,7 +53,7 @@ func (g *Gate) Serve(w http.ResponseWriter, r *http.Request, s *Site, c Client, 
 	}
 	if !v.decision.Allow {
 		OwnAnswer(r)
-		if v.twice {
+		if v.duplicateCookie {
 			clearCookie(w.Header(), authn.SessionCookie)
 		}
 		g.refuse(w, r, s, c, &v)
@@ -63,18 +63,21 @@ func (g *Gate) Serve(w http.ResponseWriter, r *http.Request, s *Site, c Client, 
 	if s.limit != "" && !g.underLimit(w, r, s, c, v) {
 		return nil
 	}
-	if v.entry != nil && v.entry.Renew && KindOf(r) == KindNavigate && g.renewed(w, r, v.entry, c) {
+	if v.entry != nil && v.entry.Renew && KindOf(r, g.Origins) == KindNavigate && g.renewed(w, r, v.entry, c) {
 		return nil
 	}
 	assertion, err := g.assertion(r, s, v)
 	if err != nil {
-		g.answer(w, r, s, identity.CodeStateUnavailable, readyWait, g.failedToSign(err))
+		g.answer(w, r, identity.CodeStateUnavailable, readyWait, g.failedToSign(err))
 		return nil
 	}
 	// a new trail: the one of a gate before this one is among its ancestors, and must not become its own
 	t := &trail{Stream: revocation.Stream{Context: r.Context()}, credential: sent, entry: v.entry}
+	if before != nil {
+		t.reading = before.reading
+	}
 	w = t.answers(w, before)
-	t.answer.forget = t.answer.forget || v.twice
+	t.answer.forget = t.answer.forget || v.duplicateCookie
 	if s.cfg.SecurityHeaders {
 		t.answer.harden, t.answer.https = true, sendsHSTS(r, c)
 	}
@@ -85,7 +88,7 @@ func (g *Gate) Serve(w http.ResponseWriter, r *http.Request, s *Site, c Client, 
 			s.headers.SetAssertion(r.Header, assertion)
 		}
 		t.varyByCredential(w.Header())
-		if active = !s.isPassive(r); active {
+		if active = !s.isPassive(v.request); active {
 			g.Verifier.Used(v.entry)
 		}
 		g.Streams.Join(&t.Stream, v.entry.Principal)
@@ -105,7 +108,7 @@ func (g *Gate) Serve(w http.ResponseWriter, r *http.Request, s *Site, c Client, 
 	return err
 }
 
-// renewed gives a session a new secret, by an answer of the gate's own, when it is due.
+// renewed replaces a session's secret by an answer of the gate's own, and reports whether it did.
 func (g *Gate) renewed(w http.ResponseWriter, r *http.Request, e *authn.Entry, c Client) bool {
 	OwnAnswer(r)
 	if g.Verifier.Renewed(w, r, e, c) {
@@ -139,14 +142,14 @@ func (g *Gate) judge(r *http.Request, s *Site, sent authn.Credential, known *aut
 		v.entry, v.path = found.Entry, found.Path
 	}
 	v.credential = sent
-	v.twice = sent.Cookies > 1
+	v.duplicateCookie = sent.Cookies > 1
 	v.set, v.request = s.set(), request
 	if v.set.Requires() {
 		v.request.Addr, v.request.Now = s.visitorAddress(r, c), g.Now()
 	}
-	v.decision = s.letPass(v.set.Decide(v.request, v.principal()), v.principal())
-	if v.decision.Public && g.crossSiteSocket(r, v.principal()) {
-		v.entry = nil // another site's page may open it as anybody may, and not in the visitor's name
+	v.decision = s.applyReportMode(v.set.Decide(v.request, v.principal()), v.principal())
+	if v.decision.Public && (earlyData(r) || g.crossSiteSocket(r, v.principal())) {
+		v.entry = nil // a replay, or another site's page, may ask as anyone may, and not as the user
 	}
 	if v.decision.Public {
 		return v // also while the state is unreadable, as nobody in particular
@@ -165,7 +168,7 @@ func (g *Gate) judge(r *http.Request, s *Site, sent authn.Credential, known *aut
 		v.decision = policy.Decision{Code: identity.CodeTooEarly}
 	case v.decision.Allow && g.crossSiteSocket(r, v.principal()):
 		v.decision = policy.Decision{Code: identity.CodeCrossOrigin}
-	case s.cfg.PassPreflight && KindOf(r) == KindPreflight && !refusesEverybody(v.decision.Code):
+	case s.cfg.PassPreflight && KindOf(r, g.Origins) == KindPreflight && !refusesEverybody(v.decision.Code):
 		// a preflight carries no credential by design; the request it asks about is judged as any other
 		v.decision = policy.Decision{Allow: true, Rule: "preflight"}
 		v.entry = nil
@@ -173,7 +176,7 @@ func (g *Gate) judge(r *http.Request, s *Site, sent authn.Credential, known *aut
 	return v
 }
 
-// refusesEverybody tells a refusal that no credential would have changed.
+// refusesEverybody reports whether a refusal is one that no credential would have changed.
 func refusesEverybody(code identity.Code) bool {
 	return code == identity.CodeNetworkDenied || code == identity.CodeRuleDenied
 }
@@ -185,7 +188,7 @@ func (g *Gate) caught(v *verdict) {
 	}
 }
 
-// earlyData tells a request that came before the TLS handshake was done, so anybody could have replayed it
+// earlyData reports whether a request arrived as TLS early data, before the handshake was done: it may be a replay
 // (RFC 8470, CVE-2024-39321). Caddy accepts early data on HTTP/3.
 func earlyData(r *http.Request) bool {
 	return r.TLS != nil && !r.TLS.HandshakeComplete
@@ -200,12 +203,9 @@ func (g *Gate) crossSiteSocket(r *http.Request, p *identity.Principal) bool {
 	return len(r.Header["Origin"]) != 1 || !g.CORS.Allows(first(r.Header, "Origin"))
 }
 
-func (s *Site) isPassive(r *http.Request) bool {
-	if s.passive == nil {
-		return false
-	}
-	canonical, err := policy.Canonical(r)
-	return err == nil && s.passive.Decide(policy.RequestOf(r, "", canonical), nil).Public
+// isPassive reports whether a request that was judged leaves the session's idle time alone.
+func (s *Site) isPassive(r policy.Request) bool {
+	return s.passive != nil && s.passive.Decide(r, nil).Public
 }
 
 // underLimit applies the site's own rate limit: per signed-in user or per address.
@@ -220,7 +220,7 @@ func (g *Gate) underLimit(w http.ResponseWriter, r *http.Request, s *Site, c Cli
 	}
 	g.Metrics.RateLimited("site")
 	v.decision = policy.Decision{Code: identity.CodeRateLimited}
-	g.answer(w, r, s, identity.CodeRateLimited, state.RetryAfter, g.remembered(r, c, &v))
+	g.answer(w, r, identity.CodeRateLimited, state.RetryAfter, g.remembered(r, c, &v))
 	return false
 }
 
@@ -229,6 +229,8 @@ func (g *Gate) underLimit(w http.ResponseWriter, r *http.Request, s *Site, c Cli
 func ServeUnavailable(w http.ResponseWriter, r *http.Request, s *Site, c Client, covers Covers, next Next) error {
 	s.clean(r)
 	stripCookies(r.Header)
+	t := &trail{Stream: revocation.Stream{Context: r.Context()}}
+	w, r = t.answers(w, nil), r.WithContext(t)
 	covered, err := covers(w, r)
 	if err != nil {
 		return err
@@ -236,10 +238,11 @@ func ServeUnavailable(w http.ResponseWriter, r *http.Request, s *Site, c Client,
 	request, code, _ := requestOf(r)
 	request.Addr, request.Now = s.visitorAddress(r, c), time.Now()
 	if code == "" && len(r.Header["Authorization"]) == 0 && (!covered || s.set().Decide(request, nil).Public) {
-		answer := &response{ResponseWriter: w, harden: s.cfg.SecurityHeaders && covered, https: sendsHSTS(r, c)}
-		defer answer.settle()
-		return next.ServeHTTP(answer, r)
+		t.answer.harden, t.answer.https = s.cfg.SecurityHeaders && covered, sendsHSTS(r, c)
+		defer t.answer.settle()
+		return next.ServeHTTP(w, r)
 	}
+	OwnAnswer(r)
 	WriteUnavailable(w)
 	return nil
 }

@@ -19,7 +19,7 @@ type SiteConfig struct {
 	AllowPermissions []string
 	// Policies names the policy files whose rules hold here; none: all of them.
 	Policies []string
-	// Report lets pass what rules would refuse to somebody signed in, and reports it.
+	// Report lets pass what rules would refuse to a signed-in user, and reports it.
 	Report          bool
 	Headers         identityheader.Config
 	Require         []Require
@@ -58,7 +58,8 @@ type Site struct {
 	from     string
 }
 
-// CompileSite checks and compiles, and enters the site into the rules. It does no I/O.
+// CompileSite checks and compiles, and adds the site to the rules. Its requests are not counted until CountRequests. It does no
+// I/O.
 func CompileSite(c SiteConfig, rules *Rules) (*Site, error) {
 	s := &Site{cfg: c, rules: rules, name: c.name()}
 	var err error
@@ -69,12 +70,10 @@ func CompileSite(c SiteConfig, rules *Rules) (*Site, error) {
 		return nil, err
 	}
 	if len(c.Passive) > 0 {
-		if s.passive, err = policy.Compile([]policy.Rule{{ID: "caddyfile:passive", Effect: policy.EffectPublic, Paths: c.Passive}}, nil); err != nil {
+		passive := policy.Rule{ID: "caddyfile:passive", Effect: policy.EffectPublic, Paths: c.Passive}
+		if s.passive, err = policy.Compile([]policy.Rule{passive}, nil); err != nil {
 			return nil, fmt.Errorf("passive: %w", err)
 		}
-	}
-	if c.RateLimit != nil {
-		s.limit = rules.limitName(c)
 	}
 	if err := CheckProxy(c.ForwardFrom); err != nil {
 		return nil, err
@@ -94,4 +93,12 @@ func CompileSite(c SiteConfig, rules *Rules) (*Site, error) {
 		}
 	}
 	return s, nil
+}
+
+// CountRequests puts the site's rate limit in force. The listener is the addresses of the server that the site is on: servers
+// are set up in no fixed order. Copies of a site that serve no requests must not call it.
+func (s *Site) CountRequests(listener string) {
+	if s.cfg.RateLimit != nil {
+		s.limit = s.rules.limitName(s.cfg, listener)
+	}
 }

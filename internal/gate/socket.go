@@ -2,6 +2,7 @@ package gate
 
 import (
 	"bufio"
+	"errors"
 	"io"
 	"net"
 	"net/http"
@@ -9,7 +10,7 @@ import (
 	"github.com/truxeio/caddy-truxe/internal/authn"
 )
 
-// What a page sends over an open WebSocket is use of its session, as its requests are (SE-10): somebody who works in a
+// What a page sends over an open WebSocket is use of its session, as its requests are (SE-10): a user who works in a
 // terminal or a notebook sends no others. What the app sends is not. A WebSocket's answers to pings count too, since they
 // cannot be told from data without reading the protocol; `passive` takes a socket out.
 
@@ -30,7 +31,7 @@ type usedSocket struct {
 // Unwrap is for http.ResponseController.
 func (s *usedSocket) Unwrap() http.ResponseWriter { return s.ResponseWriter }
 
-// Hijack gives the connection away, as the writer underneath does.
+// Hijack hands the connection over, as the writer underneath does.
 func (s *usedSocket) Hijack() (net.Conn, *bufio.ReadWriter, error) {
 	conn, rw, err := http.NewResponseController(s.ResponseWriter).Hijack()
 	if err != nil {
@@ -50,6 +51,15 @@ func (c *usedConn) Read(b []byte) (int, error) {
 		c.use.note()
 	}
 	return n, err
+}
+
+// CloseWrite ends what the app sends and leaves the other direction open, where the connection can. reverse_proxy ends the
+// tunnel when it fails, as it does with a connection that has no such method.
+func (c *usedConn) CloseWrite() error {
+	if half, ok := c.Conn.(interface{ CloseWrite() error }); ok {
+		return half.CloseWrite()
+	}
+	return errors.ErrUnsupported
 }
 
 // usedBody is the same for the extended CONNECT of HTTP/2 and 3, whose stream is the body.

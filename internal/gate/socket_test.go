@@ -66,3 +66,50 @@ func TestBytesOfTheClientAreUse(t *testing.T) {
 		t.Errorf("hijack: %v", err)
 	}
 }
+
+// ED-23 an app that ends its half of a connection still gets what the client sends, as without a gate.
+func TestSocketCanBeClosedInOneDirection(t *testing.T) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	client, err := net.Dial("tcp", l.Addr().String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer client.Close()
+	server, err := l.Accept()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer server.Close()
+	use := socketUse{&authn.Verifier{Sessions: &counting{}}, &authn.Entry{Principal: &identity.Principal{}}}
+	conn := func(of net.Conn) interface{ CloseWrite() error } {
+		taken, _, err := http.NewResponseController(keepInUse(taken{httptest.NewRecorder(), of}, httptest.NewRequest(http.MethodGet, "/ws", nil), use)).Hijack()
+		if err != nil {
+			t.Fatal(err)
+		}
+		half, ok := taken.(interface{ CloseWrite() error })
+		if !ok {
+			t.Fatal("the connection cannot be closed in one direction")
+		}
+		return half
+	}
+	if err := conn(server).CloseWrite(); err != nil {
+		t.Fatal(err)
+	}
+	if rest, err := io.ReadAll(client); len(rest) > 0 || err != nil {
+		t.Errorf("%q %v", rest, err)
+	}
+	if _, err := client.Write([]byte("x")); err != nil {
+		t.Error(err)
+	}
+	if n, err := server.Read(make([]byte, 8)); n != 1 || err != nil {
+		t.Errorf("%d %v", n, err)
+	}
+	pipe, _ := net.Pipe()
+	if err := conn(pipe).CloseWrite(); !errors.Is(err, errors.ErrUnsupported) { // which ends the tunnel
+		t.Errorf("a connection without halves: %v", err)
+	}
+}

@@ -25,7 +25,7 @@ func canStepUp(p *identity.Principal) bool {
 // askToStepUp answers a request of somebody who has to prove a factor first, by its kind (CONTRACT section 3). As with a
 // sign-in, a form is answered in place and never redirected (CS-12).
 func (g *Gate) askToStepUp(w http.ResponseWriter, r *http.Request, v *verdict, reference string) {
-	ask, kind := v.decision.Ask, KindOf(r)
+	ask, kind := v.decision.Ask, KindOf(r, g.Origins)
 	switch kind {
 	case KindNavigate, KindFrame:
 		url := g.WayBack.ConfirmURL(w, r, v.credential, r.URL.RequestURI(), ask)

@@ -20,11 +20,13 @@ type trail struct {
 	values identityheader.Buffer
 	vary   [1]string
 
+	reading reading // the last path that was read
+
 	answer   *response // of the first trail of the request
 	response response
 }
 
-// answers gives the writer for the handlers after a gate: the first gate's holds for all of them.
+// answers returns the writer for the handlers after a gate: the first gate's is that of all of them.
 func (t *trail) answers(w http.ResponseWriter, before *trail) http.ResponseWriter {
 	if before != nil {
 		t.answer = before.answer

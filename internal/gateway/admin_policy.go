@@ -48,7 +48,7 @@ func adminPolicyShow(_ context.Context, g *Gateway, raw json.RawMessage) (any, e
 
 // Show lists the rules in force, or those that hold at a host.
 func (b policyBook) Show(host string) (policy.Listing, error) {
-	rules, err := b.g.cfg.Rules.Written(host)
+	rules, err := b.g.cfg.Rules.SourceRules(host)
 	if err != nil {
 		return policy.Listing{}, &identity.Error{Code: identity.CodeNotFound, Detail: err.Error()}
 	}

@@ -258,6 +258,13 @@ func TestEarlyDataIsNotBelieved(t *testing.T) {
 	if err := g.Gate().Serve(httptest.NewRecorder(), r, s, gate.Client{Addr: "127.0.0.1"}, up, nil); err != nil || up.served != before+1 {
 		t.Error("a public path is not served", err)
 	}
+	for done, want := range map[bool]string{false: "", true: testUser} { // a replay must not act as the user on a public path either
+		r := newRequest("Cookie", cookie)
+		r.URL.Path, r.TLS.HandshakeComplete = "/healthz", done
+		if err := g.Gate().Serve(httptest.NewRecorder(), r, s, gate.Client{Addr: "127.0.0.1"}, up, nil); err != nil || up.header.Get("Remote-User") != want {
+			t.Errorf("public path, handshake done %v: announced %q, %v", done, up.header.Get("Remote-User"), err)
+		}
+	}
 }
 
 // ED-05 SE-18 a WebSocket that another site's page opens on a public path reaches the app, and nobody is announced.

@@ -90,7 +90,7 @@ func (g *Gateway) rulesWith(sources []policyfile.Source) (*gate.Rules, error) {
 	doc, err := policyfile.Parse(sources)
 	if err == nil {
 		var rules *gate.Rules
-		if rules, err = g.cfg.Rules.With(policyFiles{Document: doc}); err == nil {
+		if rules, err = g.cfg.Rules.WithPolicies(policyFiles{Document: doc}); err == nil {
 			return rules, nil
 		}
 	}

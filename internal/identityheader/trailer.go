@@ -3,6 +3,7 @@ package identityheader
 import (
 	"io"
 	"net/http"
+	"sync"
 )
 
 // GuardTrailers keeps our names out of the request's trailers, which reverse_proxy forwards and which no header rule
@@ -19,18 +20,20 @@ func (o *Owned) GuardTrailers(r *http.Request) {
 	r.Body = &guardedBody{ReadCloser: r.Body, owned: o, request: r}
 }
 
-// guardedBody strips the trailers when the body has ended, before its reader learns of it. Not on other errors and not
-// in Close: a transport may close while it reads, net/http then drains, and two goroutines would write one map.
+// guardedBody strips the trailers when the body has ended, before its reader learns of it: once, since a transport may still
+// read while the gate drains the body, and both would write one map. It strips on no other error and not in Close: a transport
+// may close while it reads, and net/http then drains and writes the map.
 type guardedBody struct {
 	io.ReadCloser
 	owned   *Owned
 	request *http.Request
+	ended   sync.Once
 }
 
 func (b *guardedBody) Read(p []byte) (int, error) {
 	n, err := b.ReadCloser.Read(p)
 	if err == io.EOF {
-		b.owned.Strip(b.request.Trailer)
+		b.ended.Do(func() { b.owned.Strip(b.request.Trailer) })
 	}
 	return n, err
 }

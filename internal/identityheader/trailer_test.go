@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"strings"
+	"sync"
 	"testing"
 )
 
@@ -121,3 +122,34 @@ func TestOnlyBodiesThatMayEndInTrailersAreWrapped(t *testing.T) {
 		}
 	}
 }
+
+// HD-01 two readers of one body, a transport that is not done and the gate that drains the rest, both see its end: the race
+// detector finds no two writers of the trailers.
+func TestTrailersAreStrippedOnceForTwoReaders(t *testing.T) {
+	s := site(t)
+	for range 200 {
+		r := httptest.NewRequest(http.MethodPost, "/", nil)
+		r.Body, r.ContentLength, r.Trailer = io.NopCloser(ended{}), -1, http.Header{"X-Sum": nil}
+		s.GuardTrailers(r)
+		for i := range 20 { // as they arrive with the end of the body
+			r.Trailer["X-Truxe-"+strings.Repeat("A", i+1)] = []string{"forged"}
+		}
+		var all sync.WaitGroup
+		for range 2 {
+			all.Go(func() {
+				if _, err := r.Body.Read(make([]byte, 1)); err != io.EOF {
+					t.Error(err)
+				}
+				if len(r.Trailer) != 1 { // control: the app's own is left
+					t.Errorf("trailers %v", r.Trailer)
+				}
+			})
+		}
+		all.Wait()
+	}
+}
+
+// ended is a body at its end.
+type ended struct{}
+
+func (ended) Read([]byte) (int, error) { return 0, io.EOF }

@@ -227,7 +227,7 @@ func (r *request) believed(from string) string {
 		has = map[string]bool{"forwarded": true, "original": true}
 	}
 	want := map[string]string{"nginx": "original", "traefik": "forwarded", "caddy": "forwarded", "haproxy": "forwarded", "envoy": f.kind}[from]
-	if from == "" && f.kind != "both" {
+	if from == "" && f.kind != "both" && f.kind != "envoy" { // Envoy's way must be named
 		want = f.kind
 	}
 	if from == "envoy" && f.kind == "both" {
