@@ -2,7 +2,9 @@ package gateway
 
 import (
 	"bytes"
+	"context"
 	"log/slog"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -11,6 +13,7 @@ import (
 
 	"github.com/truxeio/caddy-truxe/internal/cluster"
 	"github.com/truxeio/caddy-truxe/internal/identity"
+	"github.com/truxeio/caddy-truxe/internal/revocation"
 	"github.com/truxeio/caddy-truxe/internal/store"
 	"github.com/truxeio/caddy-truxe/test/timebound"
 )
@@ -105,9 +108,8 @@ func (l *lines) count(part string) int {
 
 // AZ-08: a database that does not answer ends no stream of users who lost no role. It says that roles could not be read.
 func TestRolesThatCannotBeReadEndNoStream(t *testing.T) {
-	e := start(t).engine
 	log := &lines{}
-	e.log = slog.New(slog.NewTextHandler(log, nil))
+	e := startWith(t, Config{Now: time.Now, Logger: slog.New(slog.NewTextHandler(log, nil))}).engine
 	id := staffUsers(t, e.store, 1)[0]
 	stream := openAs(t, e, id)
 	if err := e.store.Close(); err != nil {
@@ -128,5 +130,74 @@ func TestRolesThatCannotBeReadEndNoStream(t *testing.T) {
 	}
 	if n := log.count("could not read the roles"); n != 1 {
 		t.Errorf("%d log lines of one trouble", n)
+	}
+}
+
+// AZ-08 R4: users who could not be read are read again, with more time, and then those who lost a role lose their streams.
+// The newest change is in the first chunk whatever waits before it, and the chunk is filled with what waits.
+func TestRolesAreReadNewestFirstUntilTheDatabaseAnswers(t *testing.T) {
+	streams := revocation.New(revocation.Config{}).Streams()
+	open := func(id identity.ID) <-chan struct{} {
+		s := streams.Open(t.Context(), &identity.Principal{UserID: id.String(), Roles: []string{"staff"}})
+		t.Cleanup(s.End)
+		return s.Done()
+	}
+	var trouble error
+	var asked []identity.ID
+	var given time.Duration
+	lost := idSet{}
+	r := newRoleReads(streams, func(ctx context.Context, ids []identity.ID) (map[identity.ID][]string, error) {
+		deadline, _ := ctx.Deadline()
+		asked, given = ids, time.Until(deadline)
+		roles := map[identity.ID][]string{}
+		for _, id := range ids {
+			if _, gone := lost[id]; !gone {
+				roles[id] = []string{"other", "staff"}
+			}
+		}
+		return roles, trouble
+	}, slog.New(slog.DiscardHandler))
+	var waiting []<-chan struct{}
+	for range 3 * rolesChunk {
+		waiting = append(waiting, open(identity.NewID()))
+	}
+	open(identity.ID{}) // no user of ours
+	r.add(&userSet{all: true})
+	late := identity.NewID()
+	end := open(late)
+	lost[late] = struct{}{}
+	changed := userSet{}
+	changed.add(late.String())
+	r.add(&changed)
+
+	trouble = context.DeadlineExceeded
+	for range 4 {
+		if !r.due() {
+			t.Fatal("nothing is read")
+		}
+		r.step(t.Context())
+		if r.due() {
+			t.Fatal("a failed read is not followed by a pause")
+		}
+		r.waiting = false
+	}
+	if given <= rolesTime || given > rolesLongest {
+		t.Errorf("after failures a read has %v", given)
+	}
+	if closed(end) || slices.ContainsFunc(waiting, closed) {
+		t.Fatal("a stream has ended though no roles were read")
+	}
+	trouble = nil
+	for steps := 1; r.due(); steps++ {
+		r.step(t.Context())
+		if steps == 1 && (asked[0] != late || len(asked) != rolesChunk || !closed(end)) {
+			t.Errorf("of %d users in the first chunk the newest is not the first, or has not lost its stream", len(asked))
+		}
+		if steps > 4 {
+			t.Fatal("it does not come to an end")
+		}
+	}
+	if slices.ContainsFunc(waiting, closed) {
+		t.Error("a stream has ended although no role was lost")
 	}
 }
