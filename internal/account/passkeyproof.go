@@ -54,7 +54,7 @@ func (a *Accounts) checkPasskey(ctx context.Context, want challenge, body []byte
 		return proof.Passkey, shown{}, err
 	}
 	if proof.Cloned {
-		return proof.Passkey, shown{}, badPasskey(errCopied)
+		return proof.Passkey, shown{}, a.counterWentBack(ctx, c)
 	}
 	return proof.Passkey, shown{method: identity.MethodPasskey, amr: passkeyAMR(proof.Passkey), use: func(ctx context.Context, tx *store.Tx) error {
 		if c.used != nil {
@@ -70,6 +70,22 @@ func (a *Accounts) checkPasskey(ctx context.Context, want challenge, body []byte
 		}
 		return err
 	}}, nil
+}
+
+// counterWentBack returns why an answer with an old counter is refused. To a challenge that has led to a sign-in it is the
+// same answer once more, as after Back or a lost connection, and no sign of a copied passkey (MF-16).
+func (a *Accounts) counterWentBack(ctx context.Context, c challenge) error {
+	if c.used == nil {
+		return badPasskey(errCopied)
+	}
+	used, err := a.Store.PeekOneTime(ctx, c.used.Kind, c.used.Hash, a.Now())
+	switch {
+	case err != nil:
+		return unavailable(err)
+	case used:
+		return badPasskey(errChallenge)
+	}
+	return badPasskey(errCopied)
 }
 
 // tryPasskey reserves a try, checks the answer and does what it leads to. Failures of others do not stop it, its own are
