@@ -100,6 +100,36 @@ func TestTokenOfATrustedIssuer(t *testing.T) {
 	}
 }
 
+// JW-09: an identity provider at a name below a wildcard site is an issuer of its own: only the issuers that the configuration
+// names exactly are refused in a trust block. Its tokens verify with its keys, and those of the gateway's keys are none of its.
+func TestTrustedIssuerBelowAWildcardSite(t *testing.T) {
+	theirs := "https://idp.wild.test"
+	source := jwksFile(t, attackerKey(), "k1")
+	r, _ := newTrust(t, source, nil)
+	trust := []*Trust{must(NewTrust(TrustConfig{Issuer: theirs, JWKS: source, Audience: []string{"orders"}, Now: r.clock.now}))(t)}
+	v, err := NewVerifier(VerifierConfig{Ring: r.ring, Issuers: []string{ourIssuer, "https://*.wild.test"}, Audience: []string{"truxe"}, Trust: trust, Now: r.clock.now})
+	if err != nil {
+		t.Fatal(err)
+	}
+	p, err := v.Verify(t.Context(), theirToken(r.clock.now(), "k1", m{"iss": theirs}))
+	if err != nil || p.UserID != theirs+"|bob" {
+		t.Errorf("%+v %v", p, err)
+	}
+	header, claims := r.good()
+	if _, err := v.Verify(t.Context(), sign(ourKey(), header, with(claims, m{"iss": theirs}))); err == nil {
+		t.Error("the gateway's key signs for the identity provider")
+	}
+	if _, err := v.Verify(t.Context(), sign(ourKey(), header, with(claims, m{"iss": "https://app.wild.test"}))); err != nil {
+		t.Errorf("control: a token of another host of the wildcard: %v", err)
+	}
+	for _, own := range []string{theirs, ourIssuer} {
+		list := []*Trust{must(NewTrust(TrustConfig{Issuer: own, JWKS: source, Audience: []string{"orders"}}))(t)}
+		if err := CheckIssuers([]string{ourIssuer, theirs, "https://*.wild.test"}, list); err == nil {
+			t.Errorf("control: %s is ours and trusted at once", own)
+		}
+	}
+}
+
 // MF-21: how a trusted issuer signed somebody in is its own words: none of them is a method of ours. What cannot be a list of
 // methods is none.
 func TestMethodsOfATrustedIssuerAreItsOwn(t *testing.T) {
