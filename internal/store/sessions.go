@@ -21,9 +21,9 @@ func sessionDest(s *Session) []any {
 		scanList{&s.AMR}, &s.ACR, scanTime{&s.EndedAt}, &s.EndReason, scanTime{&s.MFATime}, scanTime{&s.PasskeyTime}}
 }
 
-// CreateSession adds a session. With limit > 0 the user has at most so many living ones of its kind afterwards: the longest
-// unused end with reason "session_limit" and are returned. A program that signs in every run so ends no browser's session. The user's row is locked, so racing sign-ins on all nodes keep the
-// limit (SE-15). ErrNotFound when the user is gone.
+// CreateSession adds a session. With limit > 0 the user has at most limit living ones of its kind afterwards. The longest
+// unused end with reason "session_limit" and are returned. So a program that signs in at every run ends no browser's session.
+// The user's row is locked, so that racing sign-ins on all nodes keep the limit (SE-15). ErrNotFound when the user is gone.
 func (q *Queries) CreateSession(ctx context.Context, s Session, limit int) (ended []identity.ID, err error) {
 	if err := storable(s.Kind, s.Host, s.ACR); err != nil {
 		return nil, wrap("create session", err)
