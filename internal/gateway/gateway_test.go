@@ -31,7 +31,7 @@ func startAt(t testing.TB, now func() time.Time) *Gateway { return startWith(t, 
 // startWith fills in the data folder, the administrator and the site.
 func startWith(t testing.TB, cfg Config) *Gateway {
 	t.Helper()
-	cfg = Config{Now: cfg.Now, Logger: cfg.Logger, DataDir: t.TempDir(), Admin: FirstAdmin{Username: testUser, Email: "alice@example.com", Password: testPassword},
+	cfg = Config{Now: cfg.Now, Logger: cfg.Logger, JWT: cfg.JWT, DataDir: t.TempDir(), Admin: FirstAdmin{Username: testUser, Email: "alice@example.com", Password: testPassword},
 		Sites: []SiteInfo{{Host: "app.test", Origins: called("https://app.test"), Handlers: []string{"truxe_gate"}}}, Password: Password{Cost: 10}}
 	if err := Check(cfg); err != nil {
 		t.Fatal(err)
