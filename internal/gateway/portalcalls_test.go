@@ -42,13 +42,17 @@ func (noCluster) Pop(context.Context, string) ([]byte, bool, error) {
 
 // SE-10: whoever works on the gateway's own pages and API uses the session. Asking for its state does not.
 func TestOwnPagesAreUseOfTheSession(t *testing.T) {
-	g := start(t)
+	p := promote(t)
+	g := p.Gateway
 	for path, uses := range map[string]int{"account": 1, "account/sessions": 1, "api/v1/sessions": 1, "": 1, "api/v1/session": 0, "api/v1/userinfo": 0,
-		"api/v1/check?path=/": 0, "jwks.json": 0} {
+		"api/v1/check?method=GET&path=/": 0, "jwks.json": 0} {
 		cookie, _ := signIn(t, g)
 		if err := g.engine.sessions.Flush(t.Context()); err != nil {
 			t.Fatal(err)
 		}
+		p.mu.Lock()
+		p.ahead += time.Minute // the sign-in itself is a use too
+		p.mu.Unlock()
 		if w := atPortal(g, http.MethodGet, path, "", "Cookie", cookie); w.Code != http.StatusOK {
 			t.Fatalf("%s: %d %s", path, w.Code, w.Body)
 		}
