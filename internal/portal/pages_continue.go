@@ -53,7 +53,7 @@ func (c *call) recoveryUsed(id string) error {
 	return nil
 }
 
-// target names where a way leads, for the words of a page.
+// target returns the host and app that a way leads to, for the text of a page.
 func (c *call) target(id string) (host, app string) {
 	way, ok := c.Flows.way(c.ctx(), id)
 	if !ok {

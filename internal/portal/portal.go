@@ -25,7 +25,7 @@ import (
 // Health says what of the gateway can be relied on, by component.
 type Health map[string]bool
 
-// Site is an app that people may open from the page of apps.
+// Site is an app that users may open from the page of apps.
 type Site struct {
 	Host                    string        // folded; "*.example.com"; "" for a site without a host name
 	Origin                  origin.Origin // what browsers call it
@@ -50,7 +50,7 @@ type Portal struct {
 	Remember     time.Duration
 	JWKS         func() (body []byte, etag string)
 	Health       func() Health
-	// Checker tells what a site would decide; nil: no site is known.
+	// Checker reports what a site would decide; nil when no site is known.
 	Checker  Checker
 	Policies Policies
 	Limits   *ratelimit.Sites // of the questions to Checker
@@ -260,7 +260,7 @@ func (c *call) placeholders() (route, bool) {
 	return rt, ok
 }
 
-// navigation tells a page that a person opens, as against a script's request and a form.
+// navigation reports whether the request opens a page, as opposed to a script's request or a form.
 func (c *call) navigation() bool {
 	mode := c.r.Header.Get("Sec-Fetch-Mode")
 	return !c.api && (c.r.Method == http.MethodGet || c.r.Method == http.MethodHead) && (mode == "" || mode == "navigate")
@@ -329,7 +329,7 @@ func (c *call) identify(matters bool) error {
 	return nil
 }
 
-// by is who acts, for the audit log.
+// by returns the caller, for the audit log.
 func (c *call) by() account.By {
 	b := account.By{IP: c.client.Addr, UserAgent: c.r.UserAgent(), Host: c.host}
 	if c.entry != nil {
@@ -359,8 +359,8 @@ func (c *call) home(path string) string {
 	return c.Base + path
 }
 
-// toPortal leads to the same page on the single sign-on host. It is a GET there whatever was sent here: what a form holds
-// never leaves its host.
+// toPortal redirects to the same page on the single sign-on host. It is a GET there whatever was sent here: the fields of a
+// form never leave its host.
 func (c *call) toPortal() error {
 	to := c.home("/" + c.path)
 	if c.r.URL.RawQuery != "" {

@@ -96,7 +96,7 @@ func (q *Queries) SessionByID(ctx context.Context, id identity.ID) (Session, err
 	return s, err
 }
 
-// SessionsTogether gives the ids of the sessions that have not ended and came from the same sign-in as this one: the one
+// SessionsTogether returns the ids of the sessions that have not ended and came from the same sign-in as this one: the one
 // at the single sign-on host and those its tickets made. At least the session itself, whatever its state.
 func (q *Queries) SessionsTogether(ctx context.Context, id identity.ID) ([]identity.ID, error) {
 	out := []identity.ID{id}
@@ -137,7 +137,7 @@ func (q *Queries) EndSession(ctx context.Context, id identity.ID, reason string,
 // ended is a time at which something ended: never 0, which would mean that it lives.
 func ended(at time.Time) int64 { return max(1, ms(at)) }
 
-// EndUserSessions ends all sessions of a user but one (zero: none is spared) and gives the ids of those it ended.
+// EndUserSessions ends all sessions of a user but one (zero: all of them) and returns the ids of those it ended.
 // A sign-in that is just being written is waited for and ended too.
 func (q *Queries) EndUserSessions(ctx context.Context, user, except identity.ID, reason string, at time.Time) ([]identity.ID, error) {
 	var out []identity.ID

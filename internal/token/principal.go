@@ -38,7 +38,7 @@ func ownPrincipal(claims map[string]any) (*identity.Principal, error) {
 func (t *Trust) principal(raw string, claims map[string]any) (*identity.Principal, error) {
 	sub := text(claims, t.cfg.SubjectClaim)
 	if !cleanName(sub, maxName) {
-		return nil, bad("its " + t.cfg.SubjectClaim + " names nobody")
+		return nil, bad("its " + t.cfg.SubjectClaim + " is not a usable name")
 	}
 	jti := text(claims, "jti")
 	if _, there := claims["jti"]; there && !cleanName(jti, maxName) {
@@ -59,7 +59,7 @@ func (t *Trust) principal(raw string, claims map[string]any) (*identity.Principa
 	return p, nil
 }
 
-// qualified is a name of the issuer; "" stays "".
+// qualified returns a name of the issuer; "" stays "".
 func (t *Trust) qualified(name string) string {
 	if name == "" {
 		return ""
@@ -127,7 +127,7 @@ func roles(claims map[string]any, path string) []string {
 	return texts(at)
 }
 
-// roleNames gives no role at all when one of the names cannot be one: half a claim is not a claim (AZ-09).
+// roleNames returns no role at all when one of the names cannot be a role: half a claim is not a claim (AZ-09).
 func roleNames(list []string) []string {
 	for _, name := range list {
 		if !cleanName(name, 128) {
@@ -137,7 +137,7 @@ func roleNames(list []string) []string {
 	return list
 }
 
-// cleanName is not empty, bounded, and without characters that break lines or hide.
+// cleanName reports whether a name is not empty, bounded, and without characters that break lines or hide.
 func cleanName(s string, limit int) bool {
 	if s == "" || len(s) > limit {
 		return false

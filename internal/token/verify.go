@@ -34,7 +34,7 @@ type Verifier struct {
 // verifiers numbers the verifiers of a process: what one of them verified, another with other settings did not.
 var verifiers atomic.Uint64
 
-// NewVerifier makes a verifier.
+// NewVerifier returns a verifier.
 func NewVerifier(cfg VerifierConfig) (*Verifier, error) {
 	if cfg.Now == nil {
 		cfg.Now = time.Now
@@ -111,7 +111,7 @@ func (v *Verifier) verify(ctx context.Context, raw string) (p *identity.Principa
 	if trust != nil {
 		profile = trust.profile
 	} else if !v.own.has(issuer) {
-		return nil, "", bad("its iss is no issuer that is known here")
+		return nil, "", bad("its iss is not an issuer that is known here")
 	}
 	wanted, err := profile.checkHeader(h)
 	if err != nil {
@@ -167,7 +167,7 @@ func (v *Verifier) checkClaims(claims map[string]any, trust *Trust, plain bool) 
 	return nil
 }
 
-// key finds a key of this issuer: one that another issuer's token names is unknown here.
+// key returns a key of this issuer. A key that belongs to another issuer is unknown here (JW-09).
 func (v *Verifier) key(ctx context.Context, trust *Trust, h header) (crypto.PublicKey, error) {
 	if trust != nil {
 		return trust.key(ctx, h)
