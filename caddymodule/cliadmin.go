@@ -6,13 +6,14 @@ import (
 	"fmt"
 	"net"
 	"net/http"
-	"os"
 	"path/filepath"
 	"strings"
 	"time"
 
 	"github.com/caddyserver/caddy/v2"
 	"github.com/caddyserver/caddy/v2/caddyconfig"
+
+	"github.com/truxeio/caddy-truxe/internal/regular"
 )
 
 // ask posts to the admin endpoint of the running Caddy, over TCP or a unix socket. Caddy's own helper folds every
@@ -53,9 +54,12 @@ func splitPermissions(path string) (socket, mode string, err error) {
 	return socket, mode, err
 }
 
+// maxConfigFile bounds a configuration file in bytes.
+const maxConfigFile = 16 << 20
+
 // adapt reads a configuration file quietly: Caddy's own loader logs what it does, which is noise on a terminal.
 func adapt(file, adapter string) ([]byte, error) {
-	raw, err := os.ReadFile(filepath.Clean(file))
+	raw, err := regular.Read(filepath.Clean(file), maxConfigFile)
 	if err != nil {
 		return nil, err
 	}

@@ -206,10 +206,7 @@ func TestAppOfTheDocumentsBelievesTheGatewayAlone(t *testing.T) {
 	}
 	app := exec.Command(filepath.Join(dir, "app"))
 	app.Env = append(os.Environ(), "SSL_CERT_FILE="+s.g.RootFile())
-	if err := app.Start(); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = app.Process.Kill(); _ = app.Wait() })
+	rig.Serve(t, s.g.Port("app"), app)
 	direct := func(headers ...string) (int, string) {
 		v := s.bare("localhost")
 		v.c = &http.Client{Timeout: 10 * time.Second}
@@ -219,7 +216,6 @@ func TestAppOfTheDocumentsBelievesTheGatewayAlone(t *testing.T) {
 		}
 		return a.status, a.body
 	}
-	rig.WaitFor(t, 10*time.Second, "the app listens", func() bool { status, _ := direct(); return status != 0 })
 
 	pia := s.browser("localhost")
 	pia.signIn("pia", piaPassword)

@@ -295,6 +295,7 @@ func TestNginxAsksForTheAnswerItself(t *testing.T) {
 		t.Errorf("%.300s", a.body)
 	}
 	// never 2xx: it is asked only after a refusal
+	proxy.outage = true
 	proxy.get(endpoint+"/answer", described("GET", "https://nginx.test/open/x"), program).want(http.StatusServiceUnavailable)
 }
 

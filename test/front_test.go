@@ -2,22 +2,14 @@ package test
 
 import (
 	"context"
-	"crypto/ecdsa"
-	"crypto/elliptic"
-	"crypto/rand"
 	"crypto/tls"
 	"crypto/x509"
-	"encoding/pem"
-	"math/big"
 	"net"
 	"net/http"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strings"
-	"syscall"
 	"testing"
-	"time"
 
 	"github.com/coder/websocket"
 
@@ -29,12 +21,12 @@ var fronts = []string{"nginx", "haproxy"}
 
 // around is the rest of a configuration: the documented block goes in place of BLOCK.
 var around = map[string]string{
-	"nginx": `daemon off; pid DIR/pid; error_log DIR/error.log;
+	"nginx": `daemon off; master_process off; pid DIR/pid; error_log stderr;
 events {}
 http {
 	access_log off; client_body_temp_path DIR/b; proxy_temp_path DIR/p; fastcgi_temp_path DIR/f; uwsgi_temp_path DIR/u; scgi_temp_path DIR/s;
 	map $http_upgrade $connection_upgrade { default upgrade; "" close; }
-	server { listen 127.0.0.1:PORT ssl; ssl_certificate DIR/both.pem; ssl_certificate_key DIR/both.pem;
+	server { listen 127.0.0.1:PORT ssl; ssl_certificate CERTIFICATE; ssl_certificate_key CERTIFICATE;
 BLOCK
 	}
 }
@@ -46,7 +38,7 @@ BLOCK
     timeout connect 5s
     timeout tunnel 30s
 frontend outside
-    bind 127.0.0.1:PORT ssl crt DIR/both.pem
+    bind 127.0.0.1:PORT ssl crt CERTIFICATE
     default_backend gateway
 BLOCK
 `,
@@ -105,73 +97,13 @@ func TestDocumentedProxiesInFront(t *testing.T) {
 // startFront starts a proxy with a certificate of its own, and ends it with the test.
 func startFront(t *testing.T, name, block string) (int, *x509.CertPool) {
 	t.Helper()
-	dir, port := t.TempDir(), rig.Port(t)
-	roots := frontCertificate(t, filepath.Join(dir, "both.pem"))
+	dir, port, cert := t.TempDir(), rig.Port(t), rig.Certificate(t, "app.example.com")
 	file := filepath.Join(dir, "conf")
-	text := strings.NewReplacer("DIR", dir, "PORT", itoa(port), "BLOCK", block).Replace(around[name])
+	text := strings.NewReplacer("DIR", dir, "PORT", itoa(port), "CERTIFICATE", cert.Both, "BLOCK", block).Replace(around[name])
 	if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	args := map[string][]string{"nginx": {"-c", file, "-p", dir}, "haproxy": {"-db", "-f", file}}[name]
-	bin, err := exec.LookPath(name)
-	if err != nil {
-		bin = "/usr/sbin/" + name // Debian's folder for servers is not in every user's PATH
-	}
-	cmd := exec.Command(bin, args...)
-	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
-	var said strings.Builder
-	cmd.Stdout, cmd.Stderr = &said, &said
-	if err := cmd.Start(); err != nil {
-		t.Fatalf("start %s (scripts/install-test-deps installs it): %v", name, err)
-	}
-	ended := make(chan struct{})
-	go func() {
-		_ = cmd.Wait()
-		close(ended)
-	}()
-	t.Cleanup(func() {
-		_ = cmd.Process.Signal(syscall.SIGTERM) // nginx ends its workers
-		select {
-		case <-ended:
-		case <-time.After(5 * time.Second):
-			_ = cmd.Process.Kill()
-			<-ended
-		}
-	})
-	rig.WaitFor(t, 20*time.Second, name+" accepts connections", func() bool {
-		select {
-		case <-ended:
-			t.Fatalf("%s ended: %s", name, said.String())
-		default:
-		}
-		conn, err := net.Dial("tcp", "127.0.0.1:"+itoa(port))
-		return err == nil && conn.Close() == nil
-	})
-	return port, roots
-}
-
-// frontCertificate writes a certificate that is its own authority, with its key, and returns the pool that trusts it.
-func frontCertificate(t *testing.T, file string) *x509.CertPool {
-	t.Helper()
-	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-	if err != nil {
-		t.Fatal(err)
-	}
-	template := &x509.Certificate{SerialNumber: big.NewInt(1), DNSNames: []string{"app.example.com"}, NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(time.Hour),
-		IsCA: true, BasicConstraintsValid: true, KeyUsage: x509.KeyUsageCertSign | x509.KeyUsageDigitalSignature}
-	der, err := x509.CreateCertificate(rand.Reader, template, template, &key.PublicKey, key)
-	if err != nil {
-		t.Fatal(err)
-	}
-	raw, err := x509.MarshalPKCS8PrivateKey(key)
-	if err != nil {
-		t.Fatal(err)
-	}
-	cert := pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der})
-	if err := os.WriteFile(file, append(cert, pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: raw})...), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	pool := x509.NewCertPool()
-	pool.AppendCertsFromPEM(cert)
-	return pool
+	args := map[string][]string{"nginx": {"-e", "stderr", "-c", file, "-p", dir}, "haproxy": {"-db", "-f", file}}[name]
+	rig.Serve(t, port, rig.Program(t, name, args...))
+	return port, cert.Roots
 }

@@ -103,9 +103,9 @@ func policyOptions(t *testing.T, plain *story) []optionRow {
 				"X-Forwarded-Uri", "/x", "X-Forwarded-For", "203.0.113.7", "X-Original-Method", "GET", "X-Original-Url", "https://" + host + "/x"})
 		}
 	}
-	rows := []optionRow{{id: "site hosts", with: described("nginx", "app1.test"), without: described("nginx", "app2.test"), want: `^401`}}
+	rows := []optionRow{{id: "site hosts", with: described("nginx", "app1.test"), without: described("nginx", "app2.test"), want: `^403.*no_rule`}}
 	for _, from := range []string{"nginx", "traefik", "caddy", "haproxy", "envoy"} {
-		rows = append(rows, optionRow{id: "site from " + from, with: described(from, "app1.test"), without: described("", "app1.test"), want: `^401`})
+		rows = append(rows, optionRow{id: "site from " + from, with: described(from, "app1.test"), without: described("", "app1.test"), want: `^403.*no_rule`})
 	}
 	return append(rows, []optionRow{
 		{id: "global policies", with: bearer(s, "bare.test"), without: bearer(plain, "bare.test"), want: `^403.*no_rule`},

@@ -56,6 +56,7 @@ func TestEveryOptionOfTheReferenceDoesSomething(t *testing.T) {
 func (v *visitor) look(method, path, body string, headers ...[]string) string {
 	v.s.t.Helper()
 	v.s.up.Forget()
+	v.outage = true
 	a := v.do(method, path, body, headers...)
 	var b strings.Builder
 	fmt.Fprintf(&b, "%d\n", a.status)

@@ -61,7 +61,9 @@ func TestTroubleWithRedisIsSaidAsWhatItIs(t *testing.T) {
 			if strings.Contains(log, "Zq7x") || strings.Contains(log, "VkWp") {
 				t.Error("the password is in the log")
 			}
-			s.bare("app.test").get("/.truxe/health/ready", program).want(http.StatusServiceUnavailable)
+			v := s.bare("app.test")
+			v.outage = true
+			v.get("/.truxe/health/ready", program).want(http.StatusServiceUnavailable)
 		})
 	}
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"net/netip"
+	"slices"
 	"time"
 
 	"github.com/truxeio/caddy-truxe/internal/audit"
@@ -255,17 +256,25 @@ func (a *Accounts) failed(ctx context.Context, by By, user store.UserRecord, pas
 	return errCredentials
 }
 
+// noteLimited records a refused try. The first is a row of the audit log and those of the next minute are counted, apart for
+// each person whose own limit is reached: a stranger must not fill the log (R14).
 func (a *Accounts) noteLimited(by By, user store.UserRecord, err error) {
 	if identity.CodeOf(err) != identity.CodeRateLimited {
 		return
 	}
-	for _, limit := range ratelimit.LimitsOf(err) {
+	limits := ratelimit.LimitsOf(err)
+	for _, limit := range limits {
 		a.Metrics.RateLimited(limit)
 	}
-	e := by.event(audit.AuthnLoginLock, "refused")
-	e.Subject = audit.Subject{ID: idText(user.ID), Name: user.Username}
-	e.Reason = string(identity.CodeRateLimited)
-	a.Audit.Note(e)
+	var who audit.Subject
+	if slices.Contains(limits, ratelimit.NameLogin) {
+		who = audit.Subject{ID: idText(user.ID), Name: user.Username}
+	}
+	a.Audit.Deny(audit.Denial{Event: audit.AuthnLoginLock, User: who.ID, Reason: string(identity.CodeRateLimited)}, func() audit.Event {
+		e := by.event(audit.AuthnLoginLock, "refused")
+		e.Subject, e.Reason = who, string(identity.CodeRateLimited)
+		return e
+	})
 }
 
 // rehash renews an outdated hash in one compare-and-swap (PW-13). Failing to do so does not fail the sign-in.

@@ -1,6 +1,7 @@
 package audit
 
 import (
+	"cmp"
 	"maps"
 	"strconv"
 	"strings"
@@ -17,9 +18,9 @@ const (
 	maxDenials = 1024
 )
 
-// Denial is a kind of refusal: the same user, the same site or page, the same reason and rule. Anonymous requests are one user:
+// Denial is a kind of refusal: the same event ("" is authz_fail), the same user, the same site or page, the same reason and rule. Anonymous requests are one user:
 // a stranger has as many addresses and host names as he likes, and must not fill the log with them (R14).
-type Denial struct{ User, Site, Reason, Rule string }
+type Denial struct{ Event, User, Site, Reason, Rule string }
 
 // denials counts what is not written.
 type denials struct {
@@ -31,7 +32,9 @@ type denials struct {
 type denied struct {
 	since     time.Time
 	reference string
+	outcome   string
 	actor     Actor
+	subject   Subject
 	host      string
 	more      int // since the row
 }
@@ -46,7 +49,7 @@ func (l *Log) Deny(kind Denial, event func() Event) string {
 	defer d.mu.Unlock()
 	if d.kinds[kind] == nil && len(d.kinds) >= maxDenials {
 		if l.settle(now, false); len(d.kinds) >= maxDenials {
-			kind = Denial{Reason: kind.Reason} // all further ones together
+			kind = Denial{Event: kind.Event, Reason: kind.Reason} // all further ones together
 		}
 	}
 	k := d.kinds[kind]
@@ -65,16 +68,19 @@ func (l *Log) Deny(kind Denial, event func() Event) string {
 		k = &denied{}
 		d.kinds[kind.clone()] = k
 	} else if k.more > 0 {
-		e.Details = maps.Clone(e.Details)
+		if e.Details = maps.Clone(e.Details); e.Details == nil {
+			e.Details = map[string]string{}
+		}
 		e.Details["suppressed"] = strconv.Itoa(k.more)
 	}
 	e.Reference = identity.NewReference()
-	*k = denied{since: now, reference: e.Reference, actor: Actor{ID: strings.Clone(e.Actor.ID), Name: strings.Clone(e.Actor.Name)}, host: strings.Clone(e.Host[:min(len(e.Host), maxText)])}
+	*k = denied{since: now, reference: e.Reference, outcome: e.Outcome, actor: Actor{ID: strings.Clone(e.Actor.ID), Name: strings.Clone(e.Actor.Name)},
+		subject: Subject{ID: strings.Clone(e.Subject.ID), Name: strings.Clone(e.Subject.Name)}, host: strings.Clone(e.Host[:min(len(e.Host), maxText)])}
 	return l.Note(e)
 }
 
 func (k Denial) clone() Denial {
-	return Denial{strings.Clone(k.User), strings.Clone(k.Site), strings.Clone(k.Reason), strings.Clone(k.Rule)}
+	return Denial{strings.Clone(k.Event), strings.Clone(k.User), strings.Clone(k.Site), strings.Clone(k.Reason), strings.Clone(k.Rule)}
 }
 
 func (l *Log) settleLater() {
@@ -94,8 +100,12 @@ func (l *Log) settle(now time.Time, all bool) {
 			continue
 		}
 		if k.more > 0 {
-			l.Note(Event{Event: AuthzFail, Outcome: "deny", Actor: k.actor, Host: k.host, Reason: kind.Reason,
-				Details: map[string]string{"rule": kind.Rule, "suppressed": strconv.Itoa(k.more), "first": k.reference}})
+			e := Event{Event: cmp.Or(kind.Event, AuthzFail), Outcome: k.outcome, Actor: k.actor, Subject: k.subject, Host: k.host, Reason: kind.Reason,
+				Details: map[string]string{"suppressed": strconv.Itoa(k.more), "first": k.reference}}
+			if e.Event == AuthzFail {
+				e.Details["rule"] = kind.Rule
+			}
+			l.Note(e)
 		}
 		delete(l.denials.kinds, kind)
 	}

@@ -89,3 +89,36 @@ func denialRows(t *testing.T, st *store.Store) (rows, refusals int) {
 		}
 	}
 }
+
+// ED-10 R14 refusals of another event are counted apart, and their rows say whose they are.
+func TestDenialsOfAnotherEventKeepIt(t *testing.T) {
+	st, now := sqlite(t), time.Now()
+	l := open(t, st, audit.Config{Now: func() time.Time { return now }})
+	for range 10 {
+		l.Deny(audit.Denial{Event: audit.AuthnLoginLock, Reason: "rate_limited"}, func() audit.Event {
+			return audit.Event{Event: audit.AuthnLoginLock, Outcome: "refused", Subject: audit.Subject{Name: "ada"}, Reason: "rate_limited"}
+		})
+	}
+	now = now.Add(2 * time.Minute)
+	l.Deny(audit.Denial{Event: audit.AuthnLoginLock, Reason: "rate_limited"}, func() audit.Event { // its details are nil
+		return audit.Event{Event: audit.AuthnLoginLock, Outcome: "refused", Subject: audit.Subject{Name: "ada"}, Reason: "rate_limited"}
+	})
+	l.Deny(audit.Denial{Event: audit.AuthnLoginLock, Reason: "rate_limited"}, nil)
+	closeLog(t, l)
+	rows, err := st.ListAudit(context.Background(), store.AuditFilter{Event: audit.AuthnLoginLock, Limit: 10})
+	if err != nil || len(rows) != 3 {
+		t.Fatal(len(rows), err)
+	}
+	for _, row := range rows {
+		var line struct {
+			Outcome string
+			Subject audit.Subject
+		}
+		if err := json.Unmarshal(row.Line, &line); err != nil || line.Outcome != "refused" || line.Subject.Name != "ada" {
+			t.Errorf("%s %v", row.Line, err)
+		}
+	}
+	if n, _ := denialRows(t, st); n != 0 {
+		t.Errorf("%d rows of another event", n)
+	}
+}

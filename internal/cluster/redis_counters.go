@@ -4,6 +4,7 @@ import (
 	"context"
 	_ "embed"
 	"errors"
+	"math"
 	"time"
 
 	"github.com/redis/go-redis/v9"
@@ -68,7 +69,7 @@ func readOutcome(reply []any, tag string, buckets []Bucket) (Outcome, error) {
 	number := make([]int64, len(reply)-1)
 	for i, v := range reply[1:] {
 		n, ok := v.(int64)
-		if !ok || n < 0 {
+		if !ok || n < 0 || n > int64(math.MaxInt64/time.Microsecond) { // beyond it a time would be negative
 			return Outcome{}, errors.New("redis answered something else than numbers")
 		}
 		number[i] = n

@@ -4,8 +4,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
 	"path/filepath"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/truxeio/caddy-truxe/internal/cluster"
@@ -47,10 +49,13 @@ var claims = struct {
 type sharedClaim struct {
 	path   string
 	lock   *store.FileLock // nil: the file system has no locks, and the mark in the database is all there is
-	marked bool            // the mark in the database is ours
 	locals int             // engines that share nothing with other processes
 	nodes  int             // engines that hear of other processes through Redis
 	local  *cluster.Local  // what the locals share
+
+	marking sync.Mutex   // while the mark in the database is read and written
+	marked  bool         // it is ours; guarded by marking
+	terms   atomic.Int32 // how often another process has taken the store over
 }
 
 // claim is an engine's part in it. A nil claim is for stores that many processes share by design.
@@ -58,6 +63,7 @@ type claim struct {
 	*sharedClaim
 	alone bool
 	self  holder
+	term  int32     // of the shared claim when this part was taken
 	until time.Time // when waiting for another process ends
 	once  sync.Once
 }
@@ -67,12 +73,9 @@ func claimStore(ctx context.Context, cfg Config) (*claim, error) {
 	if cfg.Storage.Driver != "sqlite" {
 		return nil, nil //nolint:nilnil // nothing to claim
 	}
-	path, err := filepath.Abs(cfg.Storage.DSN)
+	path, err := realPath(cfg.Storage.DSN)
 	if err != nil {
 		return nil, err
-	}
-	if real, err := filepath.EvalSymlinks(path); err == nil {
-		path = real
 	}
 	limit := handoverLimit
 	if cfg.Offline {
@@ -96,6 +99,34 @@ func claimStore(ctx context.Context, cfg Config) (*claim, error) {
 	}
 }
 
+// realPath is where a database is or will be, without links: two engines of one process must find one claim, though the
+// first of them makes the file.
+func realPath(path string) (string, error) {
+	path, err := filepath.Abs(path)
+	if err != nil {
+		return "", err
+	}
+	for range 40 { // as many links as Linux follows
+		if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
+			return path, nil //nolint:nilerr // the lock file cannot be made there either, and that error says what to do
+		}
+		folder, err := filepath.EvalSymlinks(filepath.Dir(path))
+		if err != nil {
+			return "", err
+		}
+		path = filepath.Join(folder, filepath.Base(path))
+		target, err := os.Readlink(path)
+		if err != nil { // no link
+			return path, nil //nolint:nilerr // as above
+		}
+		if !filepath.IsAbs(target) {
+			target = filepath.Join(folder, target)
+		}
+		path = target
+	}
+	return "", fmt.Errorf("%s: too many links", path)
+}
+
 // take adds an engine to this process's claim, or makes one.
 func (c *claim) take(path string) (by holder, err error) {
 	claims.Lock()
@@ -105,20 +136,26 @@ func (c *claim) take(path string) (by holder, err error) {
 	case s == nil:
 		s = &sharedClaim{path: path, local: cluster.NewLocal(cluster.LocalOptions{})}
 		var text []byte
-		s.lock, text, err = store.LockFile(path+".lock", !c.alone)
+		s.lock, text, err = store.LockFile(path, !c.alone)
 		if err != nil && !errors.Is(err, store.ErrNoLocks) {
 			return readHolder(text), err
 		}
 		claims.of[path] = s
 	case c.alone && s.locals == 0 && s.lock != nil:
 		if err := s.lock.Alone(); err != nil {
+			if errors.Is(err, store.ErrLockLost) { // the engines that shared it end, and this one waits as any other
+				delete(claims.of, path)
+				s.terms.Add(1)
+				err = store.ErrLocked
+			}
 			return holder{}, err
 		}
 	}
 	if s.lock != nil {
 		_ = s.lock.Write(c.self.text()) // it only serves the error of others
 	}
-	if c.sharedClaim = s; c.alone {
+	c.sharedClaim, c.term = s, s.terms.Load()
+	if c.alone {
 		s.locals++
 	} else {
 		s.nodes++
@@ -142,7 +179,9 @@ func (c *claim) release() {
 		}
 		switch {
 		case s.locals+s.nodes == 0:
-			delete(claims.of, s.path)
+			if claims.of[s.path] == s {
+				delete(claims.of, s.path)
+			}
 			_ = s.local.Close()
 			if s.lock != nil {
 				_ = s.lock.Close()

@@ -3,6 +3,8 @@ package gateway
 import (
 	"context"
 	"errors"
+	"os"
+	"path/filepath"
 	"strconv"
 	"strings"
 	"testing"
@@ -40,7 +42,7 @@ func TestMarkOfAnotherMachineHoldsTheStore(t *testing.T) {
 	here := Config{}.holder()
 	there := holder{Host: "web-2", Boot: "another", PID: 4711, Since: time.Now()}
 	dead := here
-	dead.PID = 1 << 30
+	dead.ID, dead.PID = "another", 1<<30
 	for name, c := range map[string]struct {
 		mark string
 		free bool
@@ -72,7 +74,7 @@ func TestMarkOfAnotherMachineHoldsTheStore(t *testing.T) {
 // ED-07 the lock says who holds it, and what another process wrote there is shown as text alone.
 func TestLockOfAnotherProcessIsNamed(t *testing.T) {
 	cfg := openStore(t, "")
-	lock, _, err := store.LockFile(cfg.Storage.DSN+".lock", false)
+	lock, _, err := store.LockFile(cfg.Storage.DSN, false)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -114,7 +116,7 @@ func TestEnginesOfOneProcessShareAClaim(t *testing.T) {
 		t.Fatal(err)
 	}
 	free := func() bool {
-		lock, _, err := store.LockFile(cfg.Storage.DSN+".lock", false)
+		lock, _, err := store.LockFile(cfg.Storage.DSN, false)
 		if err == nil {
 			_ = lock.Close()
 		}
@@ -146,6 +148,82 @@ func readMarkAt(t *testing.T, e *Engine) time.Time {
 	return until
 }
 
+// ED-07 engines of one process find one claim though the store was not there when the first came: behind a link to its
+// folder, and behind a link to a file that is still missing.
+func TestEnginesShareAClaimOnAStoreBehindLinks(t *testing.T) {
+	ctx := context.Background()
+	for name, target := range map[string]string{"folder": "", "file": "elsewhere/own.db"} {
+		t.Run(name, func(t *testing.T) {
+			dir := t.TempDir()
+			folder := filepath.Join(dir, "real")
+			if err := errors.Join(os.Mkdir(folder, 0o700), os.Symlink("real", filepath.Join(dir, "link"))); err != nil {
+				t.Fatal(err)
+			}
+			path := filepath.Join(dir, "link", "below", "truxe.db")
+			if target != "" {
+				path = filepath.Join(dir, "link", "truxe.db")
+				if err := os.Symlink(target, path); err != nil {
+					t.Fatal(err)
+				}
+			}
+			cfg := Config{DataDir: dir, Storage: Storage{Driver: "sqlite", DSN: path}, Offline: true}
+			first, err := Open(ctx, cfg)
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer first.Close(ctx)
+			second, err := Open(ctx, cfg)
+			if err != nil {
+				t.Fatal("the process locked itself out: ", err)
+			}
+			if second.claim.sharedClaim != first.claim.sharedClaim {
+				t.Error("two claims on one store")
+			}
+			if err := second.Close(ctx); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+}
+
+// ED-07 when a shared lock is lost while it is changed into one alone, the engines that shared it end.
+func TestEnginesThatLostTheirSharedLockEnd(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "truxe.db")
+	node, lone := &claim{}, &claim{alone: true}
+	if _, err := node.take(path); err != nil {
+		t.Fatal(err)
+	}
+	if node.lost() {
+		t.Error("control: lost at once")
+	}
+	if err := node.lock.Close(); err != nil {
+		t.Fatal(err)
+	}
+	other, _, err := store.LockFile(path, false)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for range 2 {
+		if _, err := lone.take(path); !errors.Is(err, store.ErrLocked) {
+			t.Errorf("beside another process: %v", err)
+		}
+	}
+	if !node.lost() {
+		t.Error("the engine that shared the lock goes on")
+	}
+	if err := other.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := lone.take(path); err != nil || lone.lost() {
+		t.Error("control: ", err)
+	}
+	node.release() // not the claim of the other
+	if claims.of[path] != lone.sharedClaim {
+		t.Error("the claim is gone")
+	}
+	lone.release()
+}
+
 // Text of another process is bounded and cannot panic the reader.
 func FuzzReadHolder(f *testing.F) {
 	f.Add([]byte(`{"host":"a","pid":1}`))
@@ -153,6 +231,19 @@ func FuzzReadHolder(f *testing.F) {
 	f.Fuzz(func(t *testing.T, text []byte) {
 		if s := readHolder(text).String(); len(s) > 600 || strings.ContainsAny(s, "\n\x1b") {
 			t.Errorf("%q", s)
+		}
+	})
+}
+
+// The mark of another version or process never panics the reader; one that is not a time after 1970 holds nothing.
+func FuzzParseMark(f *testing.F) {
+	for _, text := range []string{"1700000000000 {\"host\":\"a\",\"pid\":1}", "0", "", "-5 {}", "9223372036854775807 null", "x y"} {
+		f.Add(text)
+	}
+	f.Fuzz(func(t *testing.T, text string) {
+		until, by := parseMark(text)
+		if !until.IsZero() && until.UnixMilli() <= 0 || len(by.String()) > 600 {
+			t.Errorf("%q: %v %s", text, until, by)
 		}
 	})
 }

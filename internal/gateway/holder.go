@@ -2,6 +2,7 @@ package gateway
 
 import (
 	"bytes"
+	"crypto/rand"
 	"encoding/json"
 	"fmt"
 	"os"
@@ -12,6 +13,7 @@ import (
 
 // holder says which process holds a store, for the error that another one gets.
 type holder struct {
+	ID      string    `json:"id,omitempty"`      // of the process; process ids and host names are the same in many containers
 	Command bool      `json:"command,omitempty"` // a command of the command line, which ends soon
 	Host    string    `json:"host"`
 	Boot    string    `json:"boot,omitempty"` // the running kernel: processes with the same one see each other's locks
@@ -20,11 +22,13 @@ type holder struct {
 	Site    string    `json:"site,omitempty"` // an address that it serves
 }
 
-// processStart is part of what makes a process's mark its own: process ids are used again.
-var processStart = time.Now().UTC().Truncate(time.Millisecond)
+var (
+	processID    = rand.Text()
+	processStart = time.Now().UTC().Truncate(time.Millisecond)
+)
 
 func (c Config) holder() holder {
-	h := holder{Command: c.Offline, PID: os.Getpid(), Since: processStart}
+	h := holder{ID: processID, Command: c.Offline, PID: os.Getpid(), Since: processStart}
 	h.Host, _ = os.Hostname()
 	if boot, err := os.ReadFile("/proc/sys/kernel/random/boot_id"); err == nil {
 		h.Boot = string(bytes.TrimSpace(boot))
@@ -63,8 +67,15 @@ func (h holder) text() []byte {
 }
 
 // same reports whether both are one process.
-func (h holder) same(o holder) bool {
-	return h.PID == o.PID && h.Host == o.Host && h.Since.Equal(o.Since)
+func (h holder) same(o holder) bool { return h.ID != "" && h.ID == o.ID }
+
+// sees reports whether both run on one kernel, and so see each other's locks. Where the system has no name for that, the
+// host's has to do.
+func (h holder) sees(o holder) bool {
+	if h.Boot == "" && o.Boot == "" {
+		return h.Host != "" && h.Host == o.Host
+	}
+	return h.Boot == o.Boot
 }
 
 func (h holder) String() string {

@@ -2,14 +2,18 @@ package store
 
 import (
 	"errors"
+	"fmt"
 	"io/fs"
 	"net/url"
+	"os"
 	"slices"
 	"strconv"
 	"strings"
 	"unicode/utf8"
 
 	"github.com/jackc/pgx/v5"
+
+	"github.com/truxeio/caddy-truxe/internal/regular"
 )
 
 // maxDSN bounds a connection string in bytes.
@@ -22,6 +26,11 @@ func ParseDSN(text string) (*pgx.ConnConfig, error) {
 	err := checkDSN(text)
 	if err != nil {
 		return nil, err
+	}
+	for _, name := range []string{"PGSSLROOTCERT", "PGSSLCERT", "PGSSLKEY", "PGPASSFILE", "PGSERVICEFILE"} {
+		if err := checkFile(os.Getenv(name)); err != nil {
+			return nil, fmt.Errorf("%s: %w", name, err)
+		}
 	}
 	pg, err := pgx.ParseConfig(text)
 	if err != nil {
@@ -181,12 +190,28 @@ func checkParameter(name, value string) error {
 		if !slices.Contains([]string{"disable", "allow", "prefer", "require", "verify-ca", "verify-full"}, value) {
 			err = errors.New("sslmode of the connection string must be disable, allow, prefer, require, verify-ca or verify-full")
 		}
+	case "sslrootcert", "sslcert", "sslkey", "passfile", "servicefile":
+		if err = checkFile(value); err != nil {
+			err = fmt.Errorf("%s of the connection string: %w", name, err)
+		}
 	case "default_query_exec_mode":
 		if !slices.Contains([]string{"cache_statement", "cache_describe", "describe_exec", "exec", "simple_protocol"}, value) {
 			err = errors.New("default_query_exec_mode of the connection string must be cache_statement, cache_describe, describe_exec, exec or simple_protocol")
 		}
 	}
 	return err
+}
+
+// maxFile bounds a file that pgx reads.
+const maxFile = 1 << 20
+
+// checkFile refuses a file that pgx would read without end. One that is not there is left to pgx: its name may be the rest of
+// a password, and must not be repeated.
+func checkFile(path string) error {
+	if _, err := os.Stat(path); path == "" || path == os.DevNull || err != nil {
+		return nil //nolint:nilerr // as above
+	}
+	return regular.Check(path, maxFile)
 }
 
 var errKeywords = errors.New("the connection string cannot be read; write postgres://…, or keyword=value with single quotes around a value that contains spaces")

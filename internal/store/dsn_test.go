@@ -1,6 +1,8 @@
 package store_test
 
 import (
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 
@@ -60,6 +62,35 @@ func TestEncodedPasswordIsReadAsItWas(t *testing.T) {
 	} {
 		if pg, err := store.ParseDSN(text); err != nil || pg.Host != host {
 			t.Errorf("%s: %v %v", text, err, pg)
+		}
+	}
+}
+
+// ED-10 files that a connection string or the environment names are regular and bounded, and the error names them.
+func TestFilesOfAConnectionStringAreBounded(t *testing.T) {
+	dir := t.TempDir()
+	big, small := filepath.Join(dir, "big"), filepath.Join(dir, "small")
+	must(t, os.WriteFile(small, nil, 0o600))
+	must(t, os.WriteFile(big, nil, 0o600))
+	must(t, os.Truncate(big, 1<<30))
+	for _, name := range []string{"sslrootcert", "sslcert", "sslkey", "passfile", "servicefile"} {
+		for _, file := range []string{dir, "/dev/zero", big} {
+			for _, dsn := range []string{"postgres://u@h/d?" + name + "=" + file, "host=h " + name + "=" + file} {
+				if _, err := store.ParseDSN(dsn); err == nil || !strings.Contains(err.Error(), file) || !strings.Contains(err.Error(), name) {
+					t.Errorf("%s: %v", dsn, err)
+				}
+			}
+			variable := "PG" + strings.ToUpper(name)
+			t.Setenv(variable, file)
+			if _, err := store.ParseDSN("postgres://u@h/d"); err == nil || !strings.Contains(err.Error(), file) || !strings.Contains(err.Error(), variable) {
+				t.Errorf("%s: %v", variable, err)
+			}
+			t.Setenv(variable, "")
+		}
+	}
+	for _, dsn := range []string{"postgres://u@h/d?passfile=" + small, "postgres://u@h/d?passfile=/dev/null", "postgres://u@h/d?passfile=/missing/file", "postgres://u@h/d?servicefile=" + small} {
+		if _, err := store.ParseDSN(dsn); err != nil {
+			t.Errorf("control: %s: %v", dsn, err)
 		}
 	}
 }

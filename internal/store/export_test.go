@@ -64,3 +64,11 @@ func EndConnections(t testing.TB, s *Store) {
 
 // OpenConnections is how many connections the pool has.
 func OpenConnections(s *Store) int { return s.open() }
+
+// QueryRow runs a query that has one row as its result.
+func QueryRow(t testing.TB, s *Store, query string, into ...any) {
+	t.Helper()
+	if err := s.write.QueryRow(query).Scan(into...); err != nil {
+		t.Fatal(err)
+	}
+}

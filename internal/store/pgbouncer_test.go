@@ -1,7 +1,9 @@
 package store_test
 
 import (
+	"bytes"
 	"context"
+	"log/slog"
 	"strings"
 	"testing"
 
@@ -26,12 +28,14 @@ func TestStoreBehindPgBouncer(t *testing.T) {
 func TestTransactionsBehindPgBouncerAreBounded(t *testing.T) {
 	ctx := context.Background()
 	dsn := pgtest.Pooled(t, "transaction")
+	var log bytes.Buffer
+	logger := slog.New(slog.NewTextHandler(&log, nil)) // its handler writes one record at a time
 	opened := make(chan error, 2)
 	var stores [2]*store.Store
 	for i := range stores {
 		go func() {
 			var err error
-			stores[i], err = store.Open(ctx, store.Config{Driver: "postgres", DSN: dsn})
+			stores[i], err = store.Open(ctx, store.Config{Driver: "postgres", DSN: dsn, Logger: logger})
 			opened <- err
 		}()
 	}
@@ -42,6 +46,14 @@ func TestTransactionsBehindPgBouncerAreBounded(t *testing.T) {
 	}
 	for _, s := range stores {
 		t.Cleanup(func() { _ = s.Close() })
+	}
+	if n := strings.Count(log.String(), "the database is up to date"); n != 1 || stores[0].SchemaVersion() != stores[1].SchemaVersion() {
+		t.Errorf("%d nodes migrated: %s", n, log.String())
+	}
+	var applied, versions int
+	store.QueryRow(t, stores[0], "SELECT COUNT(*), COUNT(DISTINCT version_id) FROM schema_version WHERE is_applied", &applied, &versions)
+	if applied != versions || int64(versions) != stores[0].SchemaVersion()+1 { // goose's own row is version 0
+		t.Errorf("%d rows for %d versions; the last is %d", applied, versions, stores[0].SchemaVersion())
 	}
 	got := store.Setting(t, stores[0], "lock_timeout") + " " + store.Setting(t, stores[0], "idle_in_transaction_session_timeout")
 	if got != "1s 10s" {
@@ -57,4 +69,24 @@ func TestSettingsAreMadeAfterConnecting(t *testing.T) {
 	if got := store.Setting(t, s, "lock_timeout") + " " + store.Setting(t, s, "statement_timeout") + " " + store.Setting(t, s, "TimeZone"); !strings.EqualFold(got, "1s 7s UTC") {
 		t.Errorf("settings: %s", got)
 	}
+}
+
+// ED-25 a search path of the connection string would hold for some statements alone behind a pooler; the error says where
+// it belongs. On the role, it holds.
+func TestSearchPathBehindPgBouncerIsRefused(t *testing.T) {
+	for _, mode := range []string{"session", "transaction"} {
+		dsn := pgtest.Pooled(t, mode)
+		refuses(t, store.Config{Driver: "postgres", DSN: dsn + "&search_path=one"}, "search_path", "ALTER ROLE", "pooler")
+		storetest.Open(t, store.Config{Driver: "postgres", DSN: dsn})
+	}
+}
+
+// Control: without a pooler a search path of several schemas is one.
+func TestSearchPathOfSeveralSchemas(t *testing.T) {
+	cfg := storetest.Fresh(t, "postgres")
+	raw(t, cfg, "CREATE SCHEMA one")
+	cfg.DSN += "&search_path=one,public"
+	s := storetest.Open(t, cfg)
+	must(t, s.SetMeta(context.Background(), "k", "v"))
+	raw(t, cfg, "SELECT value FROM one.meta")
 }

@@ -22,7 +22,8 @@ var settings = map[string]string{
 	"idle_in_transaction_session_timeout": "10000", // a node that froze must not hold the audit chain
 }
 
-// connectLimit bounds the opening of one connection, for which no request waits, and the wait for the first ones at start.
+// connectLimit bounds the opening of one connection to one host, for which no request waits, and the wait for the first ones
+// at start.
 const connectLimit = 5 * time.Second
 
 func (s *Store) openPostgres(ctx context.Context, cfg Config) error {
@@ -41,13 +42,17 @@ func (s *Store) openPostgres(ctx context.Context, cfg Config) error {
 		return fmt.Errorf("storage postgres at %s: %w", server, translate(ctx, err))
 	}
 	if pooled {
-		s.perTx = setStatements(own, "SET LOCAL ")
+		if _, set := own["search_path"]; set || strings.Contains(pg.RuntimeParams["options"], "search_path") {
+			return fmt.Errorf("storage postgres at %s: the connection string sets search_path, but a pooler is between here and PostgreSQL, where it would not hold for every statement; "+
+				"take it out and set it once on the server: ALTER ROLE … SET search_path = …", server)
+		}
+		s.perTx = setStatement(own, true)
 		if !strings.Contains(cfg.DSN, "default_query_exec_mode") {
 			pg.DefaultQueryExecMode = pgx.QueryExecModeExec // statements prepared by name belong to one of the pooler's connections
 		}
 		s.logger.Info("a pooler is between here and PostgreSQL: no statement is prepared by name, and settings are made in each transaction", "server", server)
 	}
-	if err := s.openPool(ctx, pg, cfg.MaxConns, own, pooled); err != nil {
+	if err := s.openPool(ctx, cfg, pg, own, pooled); err != nil {
 		return fmt.Errorf("storage postgres at %s: %w", server, err)
 	}
 	return s.migratePostgres(ctx)
@@ -76,19 +81,27 @@ func ownSettings(pg *pgx.ConnConfig) map[string]string {
 	return own
 }
 
-// setStatements writes one statement a setting.
-func setStatements(own map[string]string, verb string) string {
-	var b strings.Builder
+// setStatement makes the settings, for a transaction or a connection. SET would take a list such as that of search_path for
+// one name.
+func setStatement(own map[string]string, local bool) string {
+	quote := func(text string) string { return "'" + strings.ReplaceAll(text, "'", "''") + "'" }
+	calls := make([]string, 0, len(own))
 	for name, value := range own {
-		b.WriteString(verb + pgx.Identifier{name}.Sanitize() + " = '" + strings.ReplaceAll(value, "'", "''") + "'; ")
+		calls = append(calls, fmt.Sprintf("set_config(%s, %s, %t)", quote(name), quote(value), local))
 	}
-	return b.String()
+	return "SELECT " + strings.Join(calls, ", ")
+}
+
+// connectBudget is how long a connection may take that is tried at each host of a connection string, one after the other,
+// and where sslmode allows it at each with and without TLS.
+func connectBudget(pg *pgx.ConnConfig) time.Duration {
+	return connectLimit * time.Duration(1+len(pg.Fallbacks))
 }
 
 // behindPooler reports whether a pooler such as PgBouncer answers instead of the server: it gives out process numbers of
 // its own, and the server another one.
 func (s *Store) behindPooler(ctx context.Context, pg *pgx.ConnConfig) (bool, error) {
-	ctx, cancel := context.WithTimeout(ctx, connectLimit)
+	ctx, cancel := context.WithTimeout(ctx, connectBudget(pg))
 	defer cancel()
 	conn, err := pgx.ConnectConfig(ctx, pg)
 	if err != nil {
@@ -102,11 +115,12 @@ func (s *Store) behindPooler(ctx context.Context, pg *pgx.ConnConfig) (bool, err
 
 // openPool opens connections before anybody needs one. The pool opens further ones in the background: a request waits for
 // a connection that is open, never for one that is being opened.
-func (s *Store) openPool(ctx context.Context, pg *pgx.ConnConfig, most int, own map[string]string, pooled bool) error {
-	config, err := pgxpool.ParseConfig("postgres://")
+func (s *Store) openPool(ctx context.Context, cfg Config, pg *pgx.ConnConfig, own map[string]string, pooled bool) error {
+	config, err := pgxpool.ParseConfig(cfg.DSN) // the one that was read before: an empty one could be refused for a PG* variable that ours overrides
 	if err != nil {
-		return err
+		return dsnMistake(err)
 	}
+	most := cfg.MaxConns
 	if most <= 0 {
 		most = 20
 	}
@@ -117,7 +131,7 @@ func (s *Store) openPool(ctx context.Context, pg *pgx.ConnConfig, most int, own 
 	config.MaxConnIdleTime = 5 * time.Minute
 	config.HealthCheckPeriod = time.Second
 	if !pooled {
-		set := setStatements(own, "SET ")
+		set := setStatement(own, false)
 		config.AfterConnect = func(ctx context.Context, conn *pgx.Conn) error {
 			_, err := conn.Exec(ctx, set, pgx.QueryExecModeSimpleProtocol)
 			return err
@@ -128,7 +142,7 @@ func (s *Store) openPool(ctx context.Context, pg *pgx.ConnConfig, most int, own 
 	}
 	s.write = stdlib.OpenDBFromPool(s.pool)
 	s.read = s.write
-	if err := s.waitWarm(ctx, most); err != nil {
+	if err := s.waitWarm(ctx, most, connectBudget(pg)); err != nil {
 		return err
 	}
 	s.resize(most)
@@ -142,8 +156,8 @@ func (s *Store) openPool(ctx context.Context, pg *pgx.ConnConfig, most int, own 
 func warm(most int) int { return max(most/2, 2) }
 
 // waitWarm waits for the connections that are opened at start.
-func (s *Store) waitWarm(ctx context.Context, most int) error {
-	for end := time.Now().Add(connectLimit); s.open() < warm(most) && time.Now().Before(end); {
+func (s *Store) waitWarm(ctx context.Context, most int, limit time.Duration) error {
+	for end := time.Now().Add(limit); s.open() < warm(most) && time.Now().Before(end); {
 		select {
 		case <-ctx.Done():
 			return ctx.Err()

@@ -174,3 +174,27 @@ func TestSilentAndLostPostgresIsUnavailableInTimeAndHeals(t *testing.T) {
 		t.Errorf("a caller that went away: %v", err)
 	}
 }
+
+// ED-25 of several hosts, one that takes connections and answers nothing costs its own time, not that of the next.
+func TestSilentHostLeavesTimeForTheNext(t *testing.T) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	must(t, err)
+	defer l.Close()
+	cfg := storetest.Fresh(t, "postgres")
+	u, err := url.Parse(cfg.DSN)
+	must(t, err)
+	u.Host = l.Addr().String() + "," + u.Host
+	cfg.DSN = u.String()
+	s := storetest.Open(t, cfg)
+	must(t, s.SetMeta(context.Background(), "k", "v"))
+}
+
+// ED-25 the PG* variables of the environment that a connection string overrides do not matter.
+func TestOverriddenVariablesOfTheEnvironmentDoNotMatter(t *testing.T) {
+	cfg := storetest.Fresh(t, "postgres")
+	t.Setenv("PGSSLMODE", "nonsense")
+	t.Setenv("PGPORT", "nonsense")
+	t.Setenv("PGCONNECT_TIMEOUT", "nonsense")
+	cfg.DSN += "&connect_timeout=5"
+	storetest.Open(t, cfg)
+}

@@ -5,7 +5,6 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
-	"io/fs"
 	"net/url"
 	"os"
 	"path/filepath"
@@ -66,14 +65,11 @@ func openAll(ctx context.Context, db *sql.DB, n int) error {
 // SQLite gives its -wal and -shm files the mode of the database.
 func (s *Store) prepareFile(path string) error {
 	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
-		return err
+		return ownerHint(err)
 	}
 	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o600)
-	if errors.Is(err, fs.ErrPermission) {
-		return fmt.Errorf("%w; the user that runs Caddy must own the file and be able to write to it", err)
-	}
 	if err != nil {
-		return err
+		return ownerHint(err)
 	}
 	defer f.Close()
 	info, err := f.Stat()

@@ -152,6 +152,12 @@ func (r *request) foreign() (is, unsure bool) {
 	if r.kind != "socket" && (r.forward == nil || r.forward.scheme != "wss") {
 		return false, false
 	}
+	switch r.kind { // Sec-Fetch-Site, which only a browser writes, counts before Origin
+	case "fetch": // same-origin
+		return false, false
+	case "navigate", "frame": // none, cross-site
+		return true, false
+	}
 	return r.origin != "same", r.origin == "same" && r.odd
 }
 

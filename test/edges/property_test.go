@@ -15,8 +15,8 @@ const perConfig = 80
 
 // TestRandomConfigurationsAgreeWithTheModel draws Caddyfiles and requests and compares what reached the upstreams and
 // what was answered with the model. A difference is printed with its configuration and request, both made as small as
-// possible. TRUXE_EDGES_REQUESTS is how many requests are sent (2,000), TRUXE_EDGES_SEED repeats a run, TRUXE_EDGES_FIRST
-// begins it with one of its configurations.
+// possible. No configuration may be refused. TRUXE_EDGES_REQUESTS is how many requests are sent (2,000), TRUXE_EDGES_SEED
+// repeats a run, TRUXE_EDGES_FIRST begins it with one of its configurations.
 //
 // ED-01 ED-02 ED-03 ED-04 ED-05 ED-06 ED-13
 func TestRandomConfigurationsAgreeWithTheModel(t *testing.T) {
@@ -35,11 +35,11 @@ func TestRandomConfigurationsAgreeWithTheModel(t *testing.T) {
 			continue
 		}
 		configs++
-		if err := w.load(c); err != nil {
+		if err := w.load(c); err != nil { // every drawn configuration is one that the documents allow
 			refused++
 			if kind := kindOf(err.Error(), new(request)); reasons[kind] == 0 {
 				reasons[kind]++
-				t.Logf("configuration %d is refused: %v\n%s", index, err, c.caddyfile(w.addresses()))
+				t.Errorf("configuration %d is refused: %v\n%s", index, err, c.caddyfile(w.addresses()))
 			}
 			continue
 		}
@@ -71,8 +71,8 @@ func TestRandomConfigurationsAgreeWithTheModel(t *testing.T) {
 	for kind, n := range shown {
 		t.Logf("%d x %s", n, kind)
 	}
-	if refused*2 > configs || passed*8 < sent {
-		t.Errorf("the drawn configurations and requests show too little")
+	if passed*8 < sent {
+		t.Errorf("the drawn requests show too little")
 	}
 }
 

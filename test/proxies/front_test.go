@@ -51,10 +51,10 @@ const systemRoots = "/etc/ssl/certs/ca-certificates.crt"
 
 func nginx(t testing.TB) *front {
 	f := behind(t, "nginx")
-	cert, key, _, roots := certificate(t, appHost)
-	f.port, f.roots = rig.Port(t), roots
+	cert := rig.Certificate(t, appHost)
+	f.port, f.roots = rig.Port(t), cert.Roots
 	server := replace(t, block(t, "nginx"), "10.0.0.9:443", f.gatewayAddr(), "listen 443", fmt.Sprintf("listen 127.0.0.1:%d", f.port),
-		"/etc/nginx/app1.crt", cert, "/etc/nginx/app1.key", key, systemRoots, f.gateway.RootFile(), "127.0.0.1:3000", f.app.Addr())
+		"/etc/nginx/app1.crt", cert.Cert, "/etc/nginx/app1.key", cert.Key, systemRoots, f.gateway.RootFile(), "127.0.0.1:3000", f.app.Addr())
 	dir := t.TempDir()
 	var temp strings.Builder
 	for _, name := range []string{"client_body", "proxy", "fastcgi", "uwsgi", "scgi"} {
@@ -62,19 +62,19 @@ func nginx(t testing.TB) *front {
 	}
 	// what /etc/nginx/nginx.conf has around the files of conf.d
 	file := f.write(dir, "nginx.conf", "daemon off;\nmaster_process off;\npid "+dir+"/pid;\nerror_log stderr;\nevents {}\nhttp {\naccess_log off;\n"+temp.String()+server+"}\n")
-	run(t, f.port, "nginx", "-p", dir, "-e", "stderr", "-c", file)
+	rig.Serve(t, f.port, rig.Program(t, "nginx", "-p", dir, "-e", "stderr", "-c", file))
 	return f
 }
 
 func haproxy(t testing.TB) *front {
 	f := behind(t, "haproxy")
-	_, _, pem, roots := certificate(t, appHost)
-	f.port, f.roots = rig.Port(t), roots
+	cert := rig.Certificate(t, appHost)
+	f.port, f.roots = rig.Port(t), cert.Roots
 	dir := t.TempDir()
 	script := f.write(dir, "truxe.lua", replace(t, block(t, "haproxy.lua"), "10.0.0.9:443", f.gatewayAddr()))
 	file := f.write(dir, "haproxy.cfg", replace(t, block(t, "haproxy"), "10.0.0.9:443", f.gatewayAddr(), "bind :443", fmt.Sprintf("bind 127.0.0.1:%d", f.port),
-		"/etc/haproxy/certs", pem, "/etc/haproxy/truxe.lua", script, systemRoots, f.gateway.RootFile(), "127.0.0.1:3000", f.app.Addr()))
-	run(t, f.port, "haproxy", "-db", "-f", file)
+		"/etc/haproxy/certs", cert.Both, "/etc/haproxy/truxe.lua", script, systemRoots, f.gateway.RootFile(), "127.0.0.1:3000", f.app.Addr()))
+	rig.Serve(t, f.port, rig.Program(t, "haproxy", "-db", "-f", file))
 	return f
 }
 

@@ -13,6 +13,8 @@ import (
 	"testing"
 
 	"gopkg.in/yaml.v3"
+
+	"github.com/truxeio/caddy-truxe/test/rig"
 )
 
 // Debian has no Traefik and no Envoy. The two handlers of this file ask and copy as their sources do, with the lists of
@@ -38,8 +40,8 @@ func shown(t testing.TB, section string, into any) {
 // simulated serves a handler as the proxy of a front.
 func simulated(t testing.TB, proxy string, handler func(f *front) http.Handler) *front {
 	f := behind(t, proxy)
-	cert, key, _, roots := certificate(t, appHost)
-	pair, err := tls.LoadX509KeyPair(cert, key)
+	cert := rig.Certificate(t, appHost)
+	pair, err := tls.LoadX509KeyPair(cert.Cert, cert.Key)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -47,7 +49,7 @@ func simulated(t testing.TB, proxy string, handler func(f *front) http.Handler) 
 	server.TLS = &tls.Config{Certificates: []tls.Certificate{pair}}
 	server.StartTLS()
 	t.Cleanup(server.Close)
-	f.port, f.roots = server.Listener.Addr().(*net.TCPAddr).Port, roots
+	f.port, f.roots = server.Listener.Addr().(*net.TCPAddr).Port, cert.Roots
 	return f
 }
 

@@ -6,9 +6,7 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
-	"os/user"
 	"path/filepath"
-	"sort"
 	"strconv"
 	"strings"
 	"sync"
@@ -17,6 +15,8 @@ import (
 	"time"
 
 	"github.com/jackc/pgx/v5"
+
+	"github.com/truxeio/caddy-truxe/test/program"
 )
 
 // PostgresServer is a real PostgreSQL server on a free loopback port, without fsync. It trusts its only user, postgres.
@@ -64,11 +64,15 @@ func OwnPostgres(t testing.TB) *PostgresServer {
 // initPostgres makes the data folder. The server does not run yet.
 func initPostgres(t testing.TB) *PostgresServer {
 	t.Helper()
-	p := &PostgresServer{bin: postgresBin(t), port: Port(t), cred: unprivileged(t)}
-	var err error
-	if p.dir, err = os.MkdirTemp(traversable(t), "truxe-pg-"); err != nil {
-		t.Fatalf("make a temporary folder: %v", err)
-	}
+	bin, err := program.Postgres()
+	must(t, "find PostgreSQL", err)
+	cred, err := program.Unprivileged()
+	must(t, "find a user for PostgreSQL", err)
+	parent, err := program.TempDir()
+	must(t, "find a folder for PostgreSQL", err)
+	p := &PostgresServer{bin: bin, port: Port(t), cred: cred}
+	p.dir, err = os.MkdirTemp(parent, "truxe-pg-")
+	must(t, "make a temporary folder", err)
 	if p.cred != nil {
 		if err := os.Chown(p.dir, int(p.cred.Uid), int(p.cred.Gid)); err != nil {
 			t.Fatalf("give the data folder to the server's user: %v", err)
@@ -161,66 +165,4 @@ func (p *PostgresServer) remove() {
 		p.Kill()
 	}
 	_ = os.RemoveAll(p.dir)
-}
-
-// postgresBin finds the folder of the server's programs: Debian keeps them out of PATH, one folder per version.
-func postgresBin(t testing.TB) string {
-	t.Helper()
-	if path, err := exec.LookPath("initdb"); err == nil {
-		return filepath.Dir(path)
-	}
-	found, _ := filepath.Glob("/usr/lib/postgresql/*/bin/initdb")
-	if len(found) == 0 {
-		t.Fatal("PostgreSQL's initdb is missing; scripts/install-test-deps installs it")
-	}
-	sort.Slice(found, func(i, j int) bool { return pgVersion(found[i]) < pgVersion(found[j]) })
-	return filepath.Dir(found[len(found)-1])
-}
-
-func pgVersion(path string) float64 {
-	v, _ := strconv.ParseFloat(filepath.Base(filepath.Dir(filepath.Dir(path))), 64)
-	return v
-}
-
-// unprivileged is the user to run PostgreSQL as when the tests run as root.
-func unprivileged(t testing.TB) *syscall.Credential {
-	t.Helper()
-	if os.Geteuid() != 0 {
-		return nil
-	}
-	for _, name := range []string{"postgres", "nobody"} {
-		u, err := user.Lookup(name)
-		if err != nil {
-			continue
-		}
-		uid, err1 := strconv.ParseUint(u.Uid, 10, 32)
-		gid, err2 := strconv.ParseUint(u.Gid, 10, 32)
-		if err1 == nil && err2 == nil {
-			return &syscall.Credential{Uid: uint32(uid), Gid: uint32(gid)}
-		}
-	}
-	t.Fatal("running as root, and neither user postgres nor nobody exists to run PostgreSQL as")
-	return nil
-}
-
-// traversable is a folder for temporary files that another user can reach.
-func traversable(t testing.TB) string {
-	t.Helper()
-	for _, dir := range []string{os.TempDir(), "/var/tmp", "/tmp"} {
-		reachable := true
-		for d := dir; ; d = filepath.Dir(d) {
-			info, err := os.Stat(d)
-			if err != nil || info.Mode().Perm()&0o001 == 0 {
-				reachable = false
-			}
-			if d == filepath.Dir(d) {
-				break
-			}
-		}
-		if reachable {
-			return dir
-		}
-	}
-	t.Fatal("no temporary folder that another user can reach")
-	return ""
 }

@@ -7,33 +7,27 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/truxeio/caddy-truxe/test/program"
 )
 
 // process is a server the rig started. All signals go to its own id, never to a name or group.
 type process struct {
 	name string
 	cmd  *exec.Cmd
-	done chan struct{} // closed when it has ended
-	log  *logBuffer    // its standard output and standard error
+	done <-chan struct{} // closed when it has ended
+	log  *logBuffer      // its standard output and standard error
 }
 
-// start runs cmd with its output collected. Where the system can, the process is told to end when the test process dies
-// (a test timeout runs no clean-up), by the signal given.
+// start runs cmd with its output collected. The signal orphaned ends it when the test process dies (package program).
 func start(t testing.TB, name string, cmd *exec.Cmd, orphaned syscall.Signal) *process {
 	t.Helper()
-	p := &process{name: name, cmd: cmd, done: make(chan struct{}), log: &logBuffer{}}
+	p := &process{name: name, cmd: cmd, log: &logBuffer{}}
 	cmd.Stdout, cmd.Stderr = p.log, p.log
-	if cmd.SysProcAttr == nil {
-		cmd.SysProcAttr = &syscall.SysProcAttr{}
-	}
-	endWithParent(cmd.SysProcAttr, orphaned)
-	if err := cmd.Start(); err != nil {
+	var err error
+	if p.done, err = program.Start(cmd, orphaned); err != nil {
 		t.Fatalf("start %s: %v", name, err)
 	}
-	go func() {
-		_ = cmd.Wait()
-		close(p.done)
-	}()
 	return p
 }
 

@@ -19,6 +19,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/truxeio/caddy-truxe/test/program"
 	"github.com/truxeio/caddy-truxe/test/timebound"
 )
 
@@ -31,6 +32,7 @@ var mains struct {
 
 // Main runs a package's tests and then stops what they shared. The result is the process's exit code.
 func Main(m *testing.M) int {
+	program.ExitWithParent()
 	mains.Lock()
 	mains.running = true
 	mains.Unlock()

@@ -8,6 +8,8 @@ import (
 	"path/filepath"
 	"testing"
 	"time"
+
+	"github.com/truxeio/caddy-truxe/test/timebound"
 )
 
 // Validate runs `caddy validate` on a Caddyfile in a new folder: what it said, its exit code, and the home in which it
@@ -22,7 +24,7 @@ func Validate(t testing.TB, caddyfile string, env ...string) (said string, code 
 			t.Fatal(err)
 		}
 	}
-	ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
+	ctx, cancel := context.WithTimeout(context.Background(), timebound.Limit(30*time.Second))
 	defer cancel()
 	cmd := exec.CommandContext(ctx, Build(t), "validate", "--config", file, "--adapter", "caddyfile")
 	cmd.Dir, cmd.Env = dir, append(append(cleanEnv(), "HOME="+home, "XDG_DATA_HOME="+home+"/data", "XDG_CONFIG_HOME="+home+"/config"), env...)

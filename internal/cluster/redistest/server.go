@@ -14,6 +14,8 @@ import (
 	"time"
 
 	"github.com/redis/go-redis/v9"
+
+	"github.com/truxeio/caddy-truxe/test/program"
 )
 
 // Server is one redis-server of a test, on loopback, without persistence.
@@ -23,6 +25,7 @@ type Server struct {
 	dir  string
 	args []string
 	cmd  *exec.Cmd
+	done <-chan struct{} // closed when cmd has ended
 }
 
 // Start runs redis-server on a free port with extra arguments, e.g. "--maxmemory", "1mb". It ends with the test.
@@ -61,10 +64,18 @@ func (s *Server) Restart() {
 	s.Stop()
 	args := append([]string{"--port", strconv.Itoa(s.port), "--bind", "127.0.0.1", "--dir", s.dir, "--save", "",
 		"--appendonly", "no", "--daemonize", "no", "--logfile", filepath.Join(s.dir, "redis.log")}, s.args...)
-	s.cmd = exec.Command("redis-server", args...)
-	if err := s.cmd.Start(); err != nil {
+	s.run(args...)
+}
+
+// run starts redis-server with exactly these arguments and waits until it answers.
+func (s *Server) run(args ...string) {
+	s.t.Helper()
+	cmd := exec.Command("redis-server", args...)
+	done, err := program.Start(cmd, syscall.SIGKILL)
+	if err != nil {
 		s.t.Fatalf("start redis-server: %v", err)
 	}
+	s.cmd, s.done = cmd, done
 	s.waitFor(s.Addr())
 }
 
@@ -93,7 +104,7 @@ func (s *Server) Stop() {
 		return
 	}
 	_ = s.cmd.Process.Kill()
-	_ = s.cmd.Wait()
+	<-s.done
 	s.cmd = nil
 }
 
@@ -153,11 +164,7 @@ func StartSentinel(t testing.TB, master *Server) *Server {
 	if err := os.WriteFile(conf, []byte(text), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	s.cmd = exec.Command("redis-server", conf, "--sentinel")
-	if err := s.cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
 	t.Cleanup(s.Stop)
-	s.waitFor(s.Addr())
+	s.run(conf, "--sentinel")
 	return s
 }

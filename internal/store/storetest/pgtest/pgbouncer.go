@@ -11,28 +11,29 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/truxeio/caddy-truxe/test/program"
 )
 
 // Pooled puts a real PgBouncer with its default settings between a test and a fresh database: mode is session or
 // transaction. It gives the database's connection string through the pooler.
 func Pooled(t testing.TB, mode string) string {
 	t.Helper()
-	bin, err := exec.LookPath("pgbouncer")
-	if err != nil {
-		bin = "/usr/sbin/pgbouncer" // Debian keeps it out of a user's PATH
-	}
-	if _, err := os.Stat(bin); err != nil {
-		t.Fatalf("PgBouncer is missing; scripts/install-test-deps installs it: %v", err)
-	}
-	direct := Database(t)
-	name := direct[strings.LastIndexByte(direct, '/')+1 : strings.IndexByte(direct, '?')]
-	l, err := net.Listen("tcp", "127.0.0.1:0")
+	bin, err := program.Find("pgbouncer")
 	if err != nil {
 		t.Fatal(err)
 	}
-	port := l.Addr().(*net.TCPAddr).Port
-	_ = l.Close()
-	dir, err := os.MkdirTemp("", "truxe-pgbouncer-")
+	direct := Database(t)
+	name := direct[strings.LastIndexByte(direct, '/')+1 : strings.IndexByte(direct, '?')]
+	port, err := freePort()
+	if err != nil {
+		t.Fatal(err)
+	}
+	parent, err := program.TempDir()
+	if err != nil {
+		t.Fatal(err)
+	}
+	dir, err := os.MkdirTemp(parent, "truxe-pgbouncer-")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -43,7 +44,7 @@ func Pooled(t testing.TB, mode string) string {
 	config := filepath.Join(dir, "pgbouncer.ini")
 	text := fmt.Sprintf("[databases]\n* = host=127.0.0.1 port=%d user=postgres\n[pgbouncer]\nlisten_addr = 127.0.0.1\nlisten_port = %d\nunix_socket_dir =\nauth_type = any\npool_mode = %s\nserver_login_retry = 1\n",
 		server, port, mode)
-	cred, err := unprivileged() // PgBouncer refuses to run as root
+	cred, err := program.Unprivileged() // PgBouncer refuses to run as root
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -55,12 +56,13 @@ func Pooled(t testing.TB, mode string) string {
 	cmd := exec.Command(bin, config)
 	cmd.SysProcAttr = &syscall.SysProcAttr{Credential: cred}
 	cmd.Dir = dir
-	if err := cmd.Start(); err != nil {
+	ended, err := program.Start(cmd, syscall.SIGKILL)
+	if err != nil {
 		t.Fatalf("start PgBouncer: %v", err)
 	}
 	t.Cleanup(func() {
 		_ = cmd.Process.Kill()
-		_ = cmd.Wait()
+		<-ended
 	})
 	addr := net.JoinHostPort("127.0.0.1", strconv.Itoa(port))
 	for end := time.Now().Add(10 * time.Second); ; time.Sleep(10 * time.Millisecond) {

@@ -8,7 +8,6 @@ import (
 	"net"
 	"os"
 	"os/exec"
-	"os/user"
 	"path/filepath"
 	"strconv"
 	"strings"
@@ -18,6 +17,8 @@ import (
 	"time"
 
 	"github.com/jackc/pgx/v5"
+
+	"github.com/truxeio/caddy-truxe/test/program"
 )
 
 // Server is a running server on a free loopback port. It trusts its only user, postgres.
@@ -25,7 +26,7 @@ type Server struct {
 	dir  string
 	port int
 	cmd  *exec.Cmd
-	done chan struct{}
+	done <-chan struct{}
 }
 
 var (
@@ -35,6 +36,7 @@ var (
 
 // Main runs a package's tests and then ends the server they used. Call it from TestMain.
 func Main(m *testing.M) int {
+	program.ExitWithParent()
 	code := m.Run()
 	mu.Lock()
 	defer mu.Unlock()
@@ -84,16 +86,20 @@ func (s *Server) Exec(t testing.TB, sql string) {
 }
 
 func start() (*Server, error) {
-	bin, err := programs()
+	bin, err := program.Postgres()
 	if err != nil {
 		return nil, err
 	}
-	cred, err := unprivileged()
+	cred, err := program.Unprivileged()
 	if err != nil {
 		return nil, err
 	}
-	s := &Server{done: make(chan struct{})}
-	if s.dir, err = os.MkdirTemp("", "truxe-pg-"); err != nil {
+	parent, err := program.TempDir()
+	if err != nil {
+		return nil, err
+	}
+	s := &Server{}
+	if s.dir, err = os.MkdirTemp(parent, "truxe-pg-"); err != nil {
 		return nil, err
 	}
 	if cred != nil {
@@ -123,10 +129,10 @@ func start() (*Server, error) {
 	}
 	defer logFile.Close()
 	s.cmd.Stdout, s.cmd.Stderr = logFile, logFile
-	if err := s.cmd.Start(); err != nil {
+	// SIGQUIT is the immediate shutdown, which also ends the server's children.
+	if s.done, err = program.Start(s.cmd, syscall.SIGQUIT); err != nil {
 		return nil, err
 	}
-	go func() { _ = s.cmd.Wait(); close(s.done) }()
 	for end := time.Now().Add(30 * time.Second); time.Now().Before(end); time.Sleep(50 * time.Millisecond) {
 		ctx, cancel := context.WithTimeout(context.Background(), time.Second)
 		conn, err := pgx.Connect(ctx, s.dsn("postgres"))
@@ -147,45 +153,16 @@ func start() (*Server, error) {
 	return nil, fmt.Errorf("postgres does not answer within 30 s")
 }
 
-// stop is the immediate shutdown, which also takes the server's children along.
+// stop is the immediate shutdown.
 func (s *Server) stop() {
 	_ = s.cmd.Process.Signal(syscall.SIGQUIT)
 	select {
 	case <-s.done:
 	case <-time.After(5 * time.Second):
 		_ = s.cmd.Process.Kill()
+		<-s.done
 	}
 	_ = os.RemoveAll(s.dir)
-}
-
-func programs() (string, error) {
-	if path, err := exec.LookPath("initdb"); err == nil {
-		return filepath.Dir(path), nil
-	}
-	found, _ := filepath.Glob("/usr/lib/postgresql/*/bin/initdb")
-	if len(found) == 0 {
-		return "", fmt.Errorf("initdb is missing; scripts/install-test-deps installs it")
-	}
-	return filepath.Dir(found[len(found)-1]), nil
-}
-
-// unprivileged is the user to run the server as when the tests run as root: it refuses to be root.
-func unprivileged() (*syscall.Credential, error) {
-	if os.Geteuid() != 0 {
-		return nil, nil
-	}
-	for _, name := range []string{"postgres", "nobody"} {
-		u, err := user.Lookup(name)
-		if err != nil {
-			continue
-		}
-		uid, err1 := strconv.ParseUint(u.Uid, 10, 32)
-		gid, err2 := strconv.ParseUint(u.Gid, 10, 32)
-		if err1 == nil && err2 == nil {
-			return &syscall.Credential{Uid: uint32(uid), Gid: uint32(gid)}, nil
-		}
-	}
-	return nil, fmt.Errorf("running as root, and neither user postgres nor nobody exists")
 }
 
 func freePort() (int, error) {
