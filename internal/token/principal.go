@@ -38,7 +38,7 @@ func ownPrincipal(claims map[string]any) (*identity.Principal, error) {
 func (t *Trust) principal(raw string, claims map[string]any) (*identity.Principal, error) {
 	sub := text(claims, t.cfg.SubjectClaim)
 	if !cleanName(sub, maxName) {
-		return nil, bad("its " + t.cfg.SubjectClaim + " is not a usable name")
+		return nil, bad("its " + t.cfg.SubjectClaim + " names no user")
 	}
 	jti := text(claims, "jti")
 	if _, there := claims["jti"]; there && !cleanName(jti, maxName) {
