@@ -190,8 +190,11 @@ func TestTokenOfAnotherIssuerCannotStepUp(t *testing.T) {
 	}
 	s.withBearer("plain.test", raw).get("/x", program).want(http.StatusOK) // control
 	claims, err := s.believe(s.up.Last().Get(assertionName)[0], "plain.test")
-	if err != nil || claims["sub"] != "https://idp.test|42" || claims["acr"] != nil || claims["mfa_time"] != nil || claims["passkey_time"] != nil {
+	if err != nil || claims["sub"] != "https://idp.test|42" || claims["acr"] != nil || claims["amr"] != nil || claims["mfa_time"] != nil || claims["passkey_time"] != nil {
 		t.Errorf("the assertion: %v %v", claims, err)
+	}
+	if amr := s.up.Last().Get("X-Truxe-Amr"); len(amr) != 0 {
+		t.Errorf("methods of another issuer in X-Truxe-Amr: %q", amr)
 	}
 	s.up.Forget()
 	for host, code := range map[string]string{"mfa.test": "mfa_required", "key.test": "passkey_required"} {

@@ -14,18 +14,18 @@ import (
 	"github.com/truxeio/caddy-truxe/internal/store"
 )
 
-// UnknownPasskey is inside the error of a passkey that nobody has: the page can tell the browser to hide it.
+// UnknownPasskey is inside the error of a passkey that no user has: the page can signal the browser to hide it.
 type UnknownPasskey struct{ CredentialID string } // base64url
 
-func (e *UnknownPasskey) Error() string { return "nobody has this passkey" }
+func (e *UnknownPasskey) Error() string { return "no user has this passkey" }
 
 var (
 	errChallenge = errors.New("its challenge is used, old or of another page")
-	errStranger  = errors.New("it is another person's passkey")
+	errStranger  = errors.New("it is another user's passkey")
 	errCopied    = errors.New("its counter did not grow")
 )
 
-// checkPasskey checks an answer. owner is who must have the passkey; zero: anybody.
+// checkPasskey checks an answer. owner is the user who must have the passkey; zero for any user.
 func (a *Accounts) checkPasskey(ctx context.Context, want challenge, body []byte, owner identity.ID) (store.Passkey, shown, error) {
 	c, err := a.answered(ctx, want, body)
 	if err != nil {
@@ -54,7 +54,7 @@ func (a *Accounts) checkPasskey(ctx context.Context, want challenge, body []byte
 		return proof.Passkey, shown{}, err
 	}
 	if proof.Cloned {
-		return proof.Passkey, shown{}, badPasskey(errCopied)
+		return proof.Passkey, shown{}, a.counterWentBack(ctx, c)
 	}
 	return proof.Passkey, shown{method: identity.MethodPasskey, amr: passkeyAMR(proof.Passkey), use: func(ctx context.Context, tx *store.Tx) error {
 		if c.used != nil {
@@ -70,6 +70,22 @@ func (a *Accounts) checkPasskey(ctx context.Context, want challenge, body []byte
 		}
 		return err
 	}}, nil
+}
+
+// counterWentBack returns why an answer with an old counter is refused. To a challenge that has led to a sign-in it is the
+// same answer once more, as after Back or a lost connection, and no sign of a copied passkey (MF-16).
+func (a *Accounts) counterWentBack(ctx context.Context, c challenge) error {
+	if c.used == nil {
+		return badPasskey(errCopied)
+	}
+	used, err := a.Store.PeekOneTime(ctx, c.used.Kind, c.used.Hash, a.Now())
+	switch {
+	case err != nil:
+		return unavailable(err)
+	case used:
+		return badPasskey(errChallenge)
+	}
+	return badPasskey(errCopied)
 }
 
 // tryPasskey reserves a try, checks the answer and does what it leads to. Failures of others do not stop it, its own are
@@ -97,7 +113,7 @@ func (a *Accounts) tryPasskey(ctx context.Context, try passkeyTry, then func(sto
 	switch {
 	case err == nil:
 		if err := counted.Succeed(context.WithoutCancel(ctx)); err != nil {
-			a.Logger.Warn("could not give a try back", "error", err)
+			a.Logger.Warn("could not refund the attempt", "error", err)
 		}
 		return nil
 	case identity.CodeOf(err) != identity.CodeInvalidCode:
@@ -111,14 +127,14 @@ func (a *Accounts) tryPasskey(ctx context.Context, try passkeyTry, then func(sto
 type passkeyTry struct {
 	want    challenge
 	answer  json.RawMessage
-	owner   identity.ID // zero: anybody may be it
+	owner   identity.ID // zero for any user
 	device  string      // value of the device cookie
 	address netip.Addr
 	by      By
 	event   string // of a failure
 }
 
-// claimed is the passkey that an answer names, and its owner; zero when there is none. It proves nothing.
+// claimed returns the passkey that an answer names and its owner, zero without one. It proves nothing.
 func (a *Accounts) claimed(ctx context.Context, try passkeyTry) (store.Passkey, store.UserRecord, error) {
 	var none store.UserRecord
 	p, err := a.Store.PasskeyByCredential(ctx, credential.CredentialOf(try.answer), try.want.Host)
@@ -135,7 +151,7 @@ func (a *Accounts) claimed(ctx context.Context, try passkeyTry) (store.Passkey, 
 	return p, user, unavailable(err)
 }
 
-// notePasskey writes a refused passkey down. One whose counter went back is marked (MF-16).
+// notePasskey records a refused passkey. One whose counter went back is marked (MF-16).
 func (a *Accounts) notePasskey(ctx context.Context, try passkeyTry, p store.Passkey, owner store.UserRecord, cause error) error {
 	e := userEvent(try.by, try.event, owner.User)
 	e.Subject.ID = idText(owner.ID)
@@ -170,7 +186,7 @@ func (a *Accounts) notePasskey(ctx context.Context, try passkeyTry, p store.Pass
 	})
 }
 
-// secondPasskey completes a half sign-in with a passkey of its person.
+// secondPasskey completes a half sign-in with a passkey of its user.
 func (a *Accounts) secondPasskey(ctx context.Context, s halfStep) (SignedIn, error) {
 	var out SignedIn
 	err := a.tryPasskey(ctx, passkeyTry{want: challenge{For: PasskeySecond, Host: s.By.Host, Bound: bound(s.Bound), User: s.user.ID.String(), Half: s.Key[:]},

@@ -9,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/truxeio/caddy-truxe/internal/audit"
 	"github.com/truxeio/caddy-truxe/internal/cluster"
 	"github.com/truxeio/caddy-truxe/internal/credential"
 	"github.com/truxeio/caddy-truxe/internal/credential/credentialtest"
@@ -119,6 +120,11 @@ func TestSignInChallengeIsBound(t *testing.T) {
 		if _, err := who.alone(good); identity.CodeOf(err) != identity.CodeInvalidCredentials {
 			t.Errorf("%s: %v", what, err)
 		}
+	}
+	keys, err := n.st.Passkeys(context.Background(), b.user.ID)
+	must(t, err)
+	if n.audited(audit.PasskeySuspect) != 0 || len(keys) != 1 || keys[0].Suspect { // MF-16: a browser that sends a form twice has no copy of a passkey
+		t.Errorf("an answer that was sent twice is taken for a copied passkey: %d records, %+v", n.audited(audit.PasskeySuspect), keys)
 	}
 	refused("signed once more", c, options)
 	soon, late := c.options(PasskeySignIn), c.options(PasskeySignIn)

@@ -1,26 +1,13 @@
 package gateway
 
 import (
-	"context"
-	"errors"
-	"slices"
 	"sync"
-	"time"
 
 	"github.com/truxeio/caddy-truxe/internal/identity"
-	"github.com/truxeio/caddy-truxe/internal/revocation"
-	"github.com/truxeio/caddy-truxe/internal/store"
 )
 
-const (
-	// streamsAgain is after how long streams are looked at once more: one may have been judged before the change and joined
-	// after it.
-	streamsAgain = 300 * time.Millisecond
-	// changesTime bounds the reading of rows for one batch. Streams of users whose row was not read by then end (R1).
-	changesTime = 2 * time.Second
-	// maxChanges bounds the changed users that wait. Beyond it all streams are looked at.
-	maxChanges = 100_000
-)
+// maxChanges bounds the changed users that wait. Beyond it all streams are looked at.
+const maxChanges = 100_000
 
 // userSet is users whose rows or roles have changed.
 type userSet struct {
@@ -95,68 +82,4 @@ func (c *changes) take() userSet {
 	taken := c.waiting
 	c.waiting = userSet{}
 	return taken
-}
-
-// followChanges ends the streams of users who lost a role, at once and once more after streamsAgain, until ctx ends.
-func (e *Engine) followChanges(ctx context.Context) {
-	var due, next userSet // due is looked at when the ticker fires, next one tick later
-	again := time.NewTicker(streamsAgain)
-	defer again.Stop()
-	for {
-		select {
-		case <-ctx.Done():
-			return
-		case <-e.changes.wake:
-			now := e.changes.take()
-			e.endStreams(ctx, &now)
-			next.merge(now)
-		case <-again.C:
-			e.endStreams(ctx, &due)
-			due, next = next, userSet{}
-		}
-	}
-}
-
-// endStreams ends the open streams of users who have lost a role since they were opened: a request that lasts was judged
-// once, by roles that are no more (AZ-08). Who is only given one keeps them. When the roles cannot be read they end too (R1).
-func (e *Engine) endStreams(ctx context.Context, changed *userSet) {
-	if changed.empty() {
-		return
-	}
-	open := map[string][]string{} // roles now
-	e.revoked.Streams().CutWhere(func(p *identity.Principal) error {
-		if changed.has(p.UserID) {
-			open[p.UserID] = nil
-		}
-		return nil
-	})
-	if len(open) == 0 {
-		return
-	}
-	within, cancel := context.WithTimeout(ctx, changesTime)
-	defer cancel()
-	var failed error
-	for name := range open {
-		id, ours := identity.ParseID(name)
-		if !ours { // of a trusted issuer: no row of ours changes what its token says
-			delete(open, name)
-			continue
-		}
-		u, err := e.store.UserByID(within, id)
-		if err != nil && !errors.Is(err, store.ErrNotFound) {
-			failed = err
-			continue
-		}
-		open[name] = u.Roles
-	}
-	if failed != nil && ctx.Err() == nil {
-		e.log.Warn("could not read the roles of users who have changed; their open streams end", "users", len(open), "error", failed)
-	}
-	e.revoked.Streams().CutWhere(func(p *identity.Principal) error {
-		roles, about := open[p.UserID]
-		if about && slices.ContainsFunc(p.Roles, func(role string) bool { return !slices.Contains(roles, role) }) {
-			return revocation.ErrChanged
-		}
-		return nil
-	})
 }

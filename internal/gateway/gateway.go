@@ -95,7 +95,7 @@ func (g *Gateway) build() error {
 		Roles: g.Roles, MFA: account.MFARule(cfg.MFA), Box: e.box, Keyed: e.codeKey, Brand: cfg.Brand.Name, Origins: g.originsOf,
 		AccessLifetime: cfg.JWT.Access, RefreshLifetime: cfg.JWT.Refresh, LongestSession: max(cfg.Session.Max, cfg.Session.Remember),
 	}
-	if g.mailer, err = newMailer(e, cfg); err != nil {
+	if g.mailer, err = newMailer(e, cfg, g.origins); err != nil {
 		return err
 	}
 	if g.mailer != nil {

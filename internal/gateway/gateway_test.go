@@ -26,9 +26,12 @@ const (
 // start opens a gateway on a database of its own, with one administrator.
 func start(t testing.TB) *Gateway { return startAt(t, time.Now) }
 
-func startAt(t testing.TB, now func() time.Time) *Gateway {
+func startAt(t testing.TB, now func() time.Time) *Gateway { return startWith(t, Config{Now: now}) }
+
+// startWith fills in the data folder, the administrator and the site.
+func startWith(t testing.TB, cfg Config) *Gateway {
 	t.Helper()
-	cfg := Config{Now: now, DataDir: t.TempDir(), Admin: FirstAdmin{Username: testUser, Email: "alice@example.com", Password: testPassword},
+	cfg = Config{Now: cfg.Now, Logger: cfg.Logger, JWT: cfg.JWT, DataDir: t.TempDir(), Admin: FirstAdmin{Username: testUser, Email: "alice@example.com", Password: testPassword},
 		Sites: []SiteInfo{{Host: "app.test", Origins: called("https://app.test"), Handlers: []string{"truxe_gate"}}}, Password: Password{Cost: 10}}
 	if err := Check(cfg); err != nil {
 		t.Fatal(err)

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/truxeio/caddy-truxe/internal/mail"
+	"github.com/truxeio/caddy-truxe/internal/origin"
 	"github.com/truxeio/caddy-truxe/internal/store"
 )
 
@@ -32,7 +33,7 @@ type mailer struct {
 }
 
 // newMailer is nil without a mail server.
-func newMailer(e *Engine, cfg Config) (*mailer, error) {
+func newMailer(e *Engine, cfg Config, book *origin.Book) (*mailer, error) {
 	if cfg.SMTP.URL == "" {
 		return nil, nil //nolint:nilnil // none is configured
 	}
@@ -40,22 +41,26 @@ func newMailer(e *Engine, cfg Config) (*mailer, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &mailer{store: e.store, server: server, writer: cfg.mailWriter(), log: cfg.Logger, now: cfg.Now, wake: make(chan struct{}, 1)}, nil
+	return &mailer{store: e.store, server: server, writer: cfg.mailWriter(book), log: cfg.Logger, now: cfg.Now, wake: make(chan struct{}, 1)}, nil
 }
 
-func (c Config) mailWriter() mail.Writer {
-	return mail.Writer{Brand: c.Brand.Name, Support: c.Brand.Support, Base: c.Path, Origin: c.mailOrigin,
-		Known: func(host string) bool { return c.originOf(host) != "" }}
-}
-
-// mailOrigin is where the link of a mail leads: the single sign-on host, or the host that the mail is about if it is
-// ours, or the first of ours (CS-08).
-func (c Config) mailOrigin(host string) string {
-	if origin := c.portalOrigin(); origin != "" {
-		return origin
+func (c Config) mailWriter(book *origin.Book) mail.Writer {
+	known := func(host string) bool {
+		_, ok := book.Main(host)
+		return ok
 	}
-	if origin := c.originOf(host); origin != "" {
-		return origin
+	link := func(host string) string { return c.mailOrigin(book, host) }
+	return mail.Writer{Brand: c.Brand.Name, Support: c.Brand.Support, Base: c.Path, Origin: link, Known: known}
+}
+
+// mailOrigin is where the link of a mail leads: the single sign-on host, or the host that the mail is about if it is ours,
+// or the first of ours (CS-08).
+func (c Config) mailOrigin(book *origin.Book, host string) string {
+	if c.Portal != "" {
+		host = c.Portal
+	}
+	if o, ok := book.Main(host); ok {
+		return o.String()
 	}
 	return c.mainOrigin()
 }

@@ -34,7 +34,7 @@ func newPost(t *testing.T, st *store.Store, url string) *post {
 		Sites: []SiteInfo{{Host: "app.test", Origins: called("https://app.test:8443"), Handlers: []string{"truxe_gate"}}}}.withDefaults()
 	p := &post{t: t, at: time.UnixMilli(1_780_000_000_000), said: new(bytes.Buffer)}
 	cfg.Logger, cfg.Now = slog.New(slog.NewTextHandler(p.said, nil)), func() time.Time { return p.at }
-	m, err := newMailer(&Engine{store: st}, cfg)
+	m, err := newMailer(&Engine{store: st}, cfg, cfg.origins())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -213,7 +213,7 @@ func TestLinksOfMailsComeFromTheConfiguration(t *testing.T) {
 		{Config{Sites: sites, Portal: "b.test"}, "a.test", "https://b.test:8443"},
 		{Config{Sites: sites[2:]}, "evil.example", ""},
 	} {
-		if got := c.cfg.mailOrigin(c.host); got != c.want {
+		if got := c.cfg.mailOrigin(c.cfg.origins(), c.host); got != c.want {
 			t.Errorf("%q with portal %q leads to %q, want %q", c.host, c.cfg.Portal, got, c.want)
 		}
 	}

@@ -109,16 +109,16 @@ func (g *Gateway) issuerOf(host string) string {
 	return fallbackIssuer
 }
 
-// issuers are all that the `iss` of our own tokens may be: the configured one, or the origins of the configuration. The star
-// of a wildcard is one label.
+// issuers are all that the `iss` of our own tokens may be, which is what issuerOf returns: the configured one, the portal's
+// origin, or the origins of the configuration. The star of a wildcard is one label.
 func (c Config) issuers() []string {
-	if c.JWT.Issuer != "" {
+	switch {
+	case c.JWT.Issuer != "":
 		return []string{c.JWT.Issuer}
+	case c.Portal != "":
+		return []string{c.portalOrigin()}
 	}
 	var list []string
-	if c.Portal != "" {
-		list = append(list, c.portalOrigin())
-	}
 	all := c.forwardOrigins()
 	for _, s := range c.Sites {
 		all = append(all, s.Origins...)

@@ -61,7 +61,9 @@ func Render(p *identity.Principal) *Values {
 func render(p *identity.Principal) (t texts) {
 	t[vID], t[vName] = encode(p.UserID, 0), encode(p.Username, 0)
 	t[vEmail], t[vDisplay] = encode(p.Email, 0), encode(p.Name, 0)
-	t[vSession], t[vAMR] = encode(p.SessionID, 0), list(p.AMR, ',')
+	if p.SessionID != "" { // another issuer's methods are its own words, and apps look for "mfa" in the text (MF-21)
+		t[vSession], t[vAMR] = encode(p.SessionID, 0), list(p.AMR, ',')
+	}
 	t[vRoles], t[vRolesBar], t[vRolesSpace] = list(p.Roles, ','), list(p.Roles, '|'), list(p.Roles, ' ')
 	return t
 }

@@ -145,8 +145,8 @@ func (b *Book) Asked(r *http.Request) Origin {
 	return o
 }
 
-// Same reports whether an Origin header is the origin of the host that the request was sent to.
-func (b *Book) Same(r *http.Request, header string) bool {
+// same reports whether an Origin header is the origin of the host that the request was sent to.
+func (b *Book) same(r *http.Request, header string) bool {
 	sent, err := Parse(header)
 	return err == nil && !strings.HasSuffix(header, "/") && sent == b.Asked(r)
 }

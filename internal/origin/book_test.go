@@ -111,7 +111,7 @@ func TestOriginHeaderMustBeTheHostsOwn(t *testing.T) {
 		{"bad host", "https://bad host", false},
 		{"", "", false},
 	} {
-		if got := b.Same(&http.Request{Host: c.host}, c.header); got != c.want {
+		if got := b.same(&http.Request{Host: c.host}, c.header); got != c.want {
 			t.Errorf("Host %q, Origin %q: %v", c.host, c.header, got)
 		}
 	}

@@ -15,5 +15,5 @@ func (b *Book) FromHere(r *http.Request) bool {
 		return false
 	}
 	var asked *Book // names no host, so the origin is made of Host itself: it is compared with a header of the same request
-	return b.Same(r, sent[0]) || asked.Same(r, sent[0])
+	return b.same(r, sent[0]) || asked.same(r, sent[0])
 }

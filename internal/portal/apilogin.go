@@ -247,9 +247,10 @@ func apiPasskeySignInFinish(c *call) error {
 	return c.authenticated(signed)
 }
 
-// apiLogout ends the caller's session, or with {mfa_token} a half sign-in.
+// apiLogout ends the caller's session, or with {mfa_token} a half sign-in. A bearer token that does not verify is refused, so
+// that a program learns that its session goes on, and no other user's cookie is signed out in its place.
 func apiLogout(c *call) error {
-	if c.entry != nil {
+	if c.entry != nil && c.passedOver == nil {
 		if err := c.Accounts.SignOut(c.ctx(), c.by()); err != nil {
 			return err
 		}
@@ -257,17 +258,21 @@ func apiLogout(c *call) error {
 		c.signedOut()
 		return c.noContent()
 	}
+	none := c.passedOver
+	if none == nil {
+		none = &identity.Error{Code: identity.CodeLoginRequired} // a session's token in a form signs nobody in, nor out (SE-19)
+	}
 	if media, _, err := mime.ParseMediaType(c.r.Header.Get("Content-Type")); err != nil || media != "application/json" || c.r.ContentLength == 0 {
-		if c.staleBearer != nil {
-			return c.staleBearer
-		}
-		return &identity.Error{Code: identity.CodeLoginRequired} // a session's token in a form signs nobody in, nor out (SE-19)
+		return none
 	}
 	var in struct {
 		Token string `json:"mfa_token"`
 	}
 	if err := c.readJSON(&in); err != nil {
 		return err
+	}
+	if in.Token == "" {
+		return none
 	}
 	key, err := apiHalf(in.Token)
 	if err != nil {

@@ -7,6 +7,7 @@ import (
 	"encoding/base64"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/truxeio/caddy-truxe/internal/cluster"
 )
@@ -21,6 +22,9 @@ const (
 	// overflowPlaces times maxStored is what all of them may take: 8 MiB.
 	overflowPlaces = 256
 	maxStored      = 32 << 10
+	// placeLife is how long a way stays in its place. It is shorter than wayLife, since the places are few and anyone can
+	// take them: 256 links an hour would otherwise keep all of them for half a day.
+	placeLife = 30 * time.Minute
 	// overflowTries is how many places are looked at for one way.
 	overflowTries = 2
 	// maxSealed bounds the id that a client may send: the largest target, not compressed, as base64.
@@ -38,7 +42,7 @@ func (o Overflow) put(ctx context.Context, sealed string) (id string, ok bool) {
 	sum := sha256.Sum256([]byte(sealed)) // of a fresh nonce, so the places are random; the mark is other bytes of it
 	for try := range overflowTries {
 		place := int(sum[len(sum)-1-try])
-		if stored, err := o.Cluster.PutNew(ctx, wayKey(place), []byte(sealed), wayLife); err == nil && stored {
+		if stored, err := o.Cluster.PutNew(ctx, wayKey(place), []byte(sealed), placeLife); err == nil && stored {
 			return strconv.Itoa(place) + "." + wayMark(sealed), true
 		}
 	}

@@ -5,6 +5,7 @@ import (
 	"crypto/subtle"
 	"net/http"
 	"net/url"
+	"time"
 
 	"github.com/truxeio/caddy-truxe/internal/account"
 	"github.com/truxeio/caddy-truxe/internal/identity"
@@ -52,7 +53,7 @@ func (c *call) recoveryUsed(id string) error {
 	return nil
 }
 
-// target names where a way leads, for the words of a page.
+// target returns the host and app that a way leads to, for the text of a page.
 func (c *call) target(id string) (host, app string) {
 	way, ok := c.Flows.way(c.ctx(), id)
 	if !ok {
@@ -155,12 +156,18 @@ func (c *call) arrive(ticket, flow string) error {
 }
 
 // useUpTicket ends the ticket of a callback that did not try it: in another browser, on another host, in a frame, with a
-// way back that is gone. Whoever opened the callback has seen the ticket, so it must not be good any more (SE-05).
+// way back that is gone. Whoever opened the callback has seen the ticket, so it must not be good any more (SE-05). While the
+// shared store is down this fails for every anonymous request that looks like a callback, so the log has a line a minute (R14).
 func (c *call) useUpTicket() {
 	if c.redeemed {
 		return
 	}
-	if err := c.Accounts.DropTicket(context.WithoutCancel(c.ctx()), c.r.URL.Query().Get("ticket")); err != nil {
-		c.Accounts.Logger.Warn("could not use up a ticket", "error", err)
+	err := c.Accounts.DropTicket(context.WithoutCancel(c.ctx()), c.r.URL.Query().Get("ticket"))
+	if err == nil {
+		return
+	}
+	now, last := c.Now().UnixMilli(), c.ticketTrouble.Load()
+	if max(now-last, last-now) >= time.Minute.Milliseconds() && c.ticketTrouble.CompareAndSwap(last, now) {
+		c.Accounts.Logger.Warn("could not use up a ticket; further failures within a minute are not logged", "error", err)
 	}
 }

@@ -10,6 +10,7 @@ import (
 	"net/netip"
 	"runtime/debug"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/truxeio/caddy-truxe/internal/account"
@@ -24,7 +25,7 @@ import (
 // Health says what of the gateway can be relied on, by component.
 type Health map[string]bool
 
-// Site is an app that people may open from the page of apps.
+// Site is an app that users may open from the page of apps.
 type Site struct {
 	Host                    string        // folded; "*.example.com"; "" for a site without a host name
 	Origin                  origin.Origin // what browsers call it
@@ -49,14 +50,15 @@ type Portal struct {
 	Remember     time.Duration
 	JWKS         func() (body []byte, etag string)
 	Health       func() Health
-	// Checker tells what a site would decide; nil: no site is known.
+	// Checker reports what a site would decide; nil when no site is known.
 	Checker  Checker
 	Policies Policies
 	Limits   *ratelimit.Sites // of the questions to Checker
 	Now      func() time.Time
 
-	routes     map[string]route
-	protection *http.CrossOriginProtection
+	ticketTrouble atomic.Int64 // when a ticket that could not be used up was logged last, Unix ms
+	routes        map[string]route
+	protection    *http.CrossOriginProtection
 }
 
 // Client is who sent the request, as Caddy found it.
@@ -76,9 +78,9 @@ type call struct {
 	credential authn.Credential
 	entry      *authn.Entry
 	reference  string // of the audit record of a refusal
-	redeemed   bool   // the ticket of a callback was tried
-	// staleBearer is why a bearer token was passed over, where nothing but a caller would do in the end.
-	staleBearer error
+	redeemed   bool   // the ticket of a callback was tried, or comes once more
+	// passedOver is why a bearer token was taken as not sent, for calls that turn out to need its user.
+	passedOver error
 }
 
 type handler func(c *call) error
@@ -89,7 +91,8 @@ type route struct {
 	signed  bool // needs a signed-in caller
 	open    bool // asks nothing of the caller and works while the state is unreadable
 	portal  bool // a page that lives on the single sign-on host, where there is one
-	caller  bool // says who the caller is, though it may be anybody: a credential that does not verify is refused
+	caller  bool // says who the caller is, if anyone: a credential that does not verify is refused
+	passive bool // reads what a page may ask for by itself: no use of the session (SE-10)
 }
 
 // New prepares the routes.
@@ -214,7 +217,11 @@ func (c *call) serve() error {
 		return err
 	}
 	if c.entry != nil && c.entry.Renew && c.navigation() && c.Verifier.Renewed(c.w, c.r, c.entry, c.client) {
+		c.redeemed = true // the browser comes back with it at once
 		return nil
+	}
+	if c.entry != nil && !rt.passive {
+		c.Verifier.Used(c.entry)
 	}
 	if rt.portal && c.elsewhere() {
 		return c.toPortal()
@@ -253,7 +260,7 @@ func (c *call) placeholders() (route, bool) {
 	return rt, ok
 }
 
-// navigation tells a page that a person opens, as against a script's request and a form.
+// navigation reports whether the request opens a page, as opposed to a script's request or a form.
 func (c *call) navigation() bool {
 	mode := c.r.Header.Get("Sec-Fetch-Mode")
 	return !c.api && (c.r.Method == http.MethodGet || c.r.Method == http.MethodHead) && (mode == "" || mode == "navigate")
@@ -302,14 +309,14 @@ func (c *call) foreign() error {
 
 // identify finds the caller: the cookie on the host it was made for, or a bearer token on every host. A token that does
 // not verify is refused where the caller matters. Elsewhere it is as if it had not been sent, so that a client which sends
-// its old token along can still refresh it, sign in or sign out.
+// its old token along can still refresh it or sign in. So is one that cannot be checked now, as while a trusted issuer is down.
 func (c *call) identify(matters bool) error {
 	if !c.Verifier.Revocations.Ready() {
 		return &identity.Error{Code: identity.CodeStateUnavailable, RetryAfter: 2 * time.Second}
 	}
 	found, err := c.Verifier.Verify(c.r.Context(), c.credential, c.host)
-	if identity.CodeOf(err) == identity.CodeInvalidToken && !matters {
-		c.staleBearer, c.credential.Bearer = err, ""
+	if code := identity.CodeOf(err); !matters && c.credential.Bearer != "" && (code == identity.CodeInvalidToken || code == identity.CodeStateUnavailable) {
+		c.passedOver, c.credential.Bearer = err, ""
 		found, err = c.Verifier.Verify(c.r.Context(), c.credential, c.host)
 	}
 	if err != nil {
@@ -322,7 +329,7 @@ func (c *call) identify(matters bool) error {
 	return nil
 }
 
-// by is who acts, for the audit log.
+// by returns the caller, for the audit log.
 func (c *call) by() account.By {
 	b := account.By{IP: c.client.Addr, UserAgent: c.r.UserAgent(), Host: c.host}
 	if c.entry != nil {
@@ -352,8 +359,8 @@ func (c *call) home(path string) string {
 	return c.Base + path
 }
 
-// toPortal leads to the same page on the single sign-on host. It is a GET there whatever was sent here: what a form holds
-// never leaves its host.
+// toPortal redirects to the same page on the single sign-on host. It is a GET there whatever was sent here: the fields of a
+// form never leave its host.
 func (c *call) toPortal() error {
 	to := c.home("/" + c.path)
 	if c.r.URL.RawQuery != "" {

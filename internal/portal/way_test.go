@@ -76,6 +76,9 @@ func TestFloodOfLongLinksPushesNoneOut(t *testing.T) {
 		target := "/?q=" + incompressible(5000)
 		ids, targets = append(ids, f.seal(context.Background(), Way{Host: "app.example.com", Target: target, Begun: time.Now()})), append(targets, target)
 	}
+	if counted.longest != 30*time.Minute {
+		t.Errorf("a place is taken for %v, want 30 minutes: the next long link needs it", counted.longest)
+	}
 	placed := 0
 	for i, id := range ids {
 		if way, ok := f.way(context.Background(), id); !ok || way.Target != targets[i] {
@@ -97,7 +100,8 @@ func TestFloodOfLongLinksPushesNoneOut(t *testing.T) {
 
 type counting struct {
 	cluster.Cluster
-	stored int
+	stored  int
+	longest time.Duration
 }
 
 func (c *counting) PutNew(ctx context.Context, key string, value []byte, ttl time.Duration) (bool, error) {
@@ -105,6 +109,7 @@ func (c *counting) PutNew(ctx context.Context, key string, value []byte, ttl tim
 	if ok {
 		c.stored++
 	}
+	c.longest = max(c.longest, ttl)
 	return ok, err
 }
 

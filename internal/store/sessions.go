@@ -21,9 +21,9 @@ func sessionDest(s *Session) []any {
 		scanList{&s.AMR}, &s.ACR, scanTime{&s.EndedAt}, &s.EndReason, scanTime{&s.MFATime}, scanTime{&s.PasskeyTime}}
 }
 
-// CreateSession adds a session. With limit > 0 the user has at most so many living ones of its kind afterwards: the longest
-// unused end with reason "session_limit" and are returned. A program that signs in every run so ends no browser's session. The user's row is locked, so racing sign-ins on all nodes keep the
-// limit (SE-15). ErrNotFound when the user is gone.
+// CreateSession adds a session. With limit > 0 the user has at most limit living ones of its kind afterwards. The longest
+// unused end with reason "session_limit" and are returned. So a program that signs in at every run ends no browser's session.
+// The user's row is locked, so that racing sign-ins on all nodes keep the limit (SE-15). ErrNotFound when the user is gone.
 func (q *Queries) CreateSession(ctx context.Context, s Session, limit int) (ended []identity.ID, err error) {
 	if err := storable(s.Kind, s.Host, s.ACR); err != nil {
 		return nil, wrap("create session", err)
@@ -96,7 +96,7 @@ func (q *Queries) SessionByID(ctx context.Context, id identity.ID) (Session, err
 	return s, err
 }
 
-// SessionsTogether gives the ids of the sessions that have not ended and came from the same sign-in as this one: the one
+// SessionsTogether returns the ids of the sessions that have not ended and came from the same sign-in as this one: the one
 // at the single sign-on host and those its tickets made. At least the session itself, whatever its state.
 func (q *Queries) SessionsTogether(ctx context.Context, id identity.ID) ([]identity.ID, error) {
 	out := []identity.ID{id}
@@ -137,7 +137,7 @@ func (q *Queries) EndSession(ctx context.Context, id identity.ID, reason string,
 // ended is a time at which something ended: never 0, which would mean that it lives.
 func ended(at time.Time) int64 { return max(1, ms(at)) }
 
-// EndUserSessions ends all sessions of a user but one (zero: none is spared) and gives the ids of those it ended.
+// EndUserSessions ends all sessions of a user but one (zero: all of them) and returns the ids of those it ended.
 // A sign-in that is just being written is waited for and ended too.
 func (q *Queries) EndUserSessions(ctx context.Context, user, except identity.ID, reason string, at time.Time) ([]identity.ID, error) {
 	var out []identity.ID

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"maps"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -96,6 +97,36 @@ func (q *Queries) UserByID(ctx context.Context, id identity.ID) (UserRecord, err
 	var u UserRecord
 	err := q.row(ctx, "read user", "SELECT "+userColumns+" FROM users WHERE id = $1", []any{id.String()}, userDest(&u)...)
 	return u, err
+}
+
+// rolesAtOnce is how many users one statement of RolesOf reads, below the least number of parameters of both databases.
+const rolesAtOnce = 500
+
+// RolesOf reads the roles of many users. Users without a row are missing from the answer. It is all of them or an error.
+func (q *Queries) RolesOf(ctx context.Context, ids []identity.ID) (map[identity.ID][]string, error) {
+	found := make(map[identity.ID][]string, len(ids))
+	for part := range slices.Chunk(ids, rolesAtOnce) {
+		var in strings.Builder
+		args := make([]any, len(part))
+		for i, id := range part {
+			if i > 0 {
+				in.WriteString(", ")
+			}
+			in.WriteString("$" + strconv.Itoa(i+1))
+			args[i] = id.String()
+		}
+		err := q.rows(ctx, reading, "read roles", "SELECT id, roles FROM users WHERE id IN ("+in.String()+")", args, func(scan scanner) error {
+			var id identity.ID
+			var roles []string
+			err := scan(scanID{&id}, scanList{&roles})
+			found[id] = roles
+			return err
+		})
+		if err != nil {
+			return nil, err
+		}
+	}
+	return found, nil
 }
 
 // UserByLogin reads the user whose folded user name or e-mail address is key.

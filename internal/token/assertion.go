@@ -53,11 +53,11 @@ func (a *Asserter) Sign(p *identity.Principal, host string) (signed string, rene
 	}
 	claims := jwt.MapClaims{
 		"iss": a.Issuer(host), "aud": host, "sub": p.UserID, "iat": now.Unix(), "nbf": now.Unix(), "exp": exp.Unix(), "jti": identity.NewID().String(),
-		"preferred_username": p.Username, "email": p.Email, "name": p.Name, "roles": notNil(p.Roles), "amr": notNil(p.AMR),
+		"preferred_username": p.Username, "email": p.Email, "name": p.Name, "roles": notNil(p.Roles),
 	}
 	putPermissions(claims, a.Permissions, p.Roles)
-	if p.SessionID != "" { // a session of ours. The acr of another issuer is a word of its own: its "3" need not be a passkey (MF-21).
-		claims["sid"], claims["acr"] = p.SessionID, p.ACR
+	if p.SessionID != "" { // a session of ours. Another issuer's acr and amr are its own words: its "3" need not be a passkey (MF-21).
+		claims["sid"], claims["acr"], claims["amr"] = p.SessionID, p.ACR, notNil(p.AMR)
 	}
 	for name, at := range map[string]time.Time{"auth_time": p.AuthTime, mfaTime: p.MFATime, passkeyTime: p.PasskeyTime} {
 		if !at.IsZero() {

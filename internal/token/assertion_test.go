@@ -142,11 +142,10 @@ func TestAssertionAndAccessTokenAreNotEachOther(t *testing.T) {
 	}
 }
 
-// MF-21: of somebody with a token of another issuer an assertion tells what that issuer says, and no acr: its words are
-// not ours.
+// MF-21: an assertion about a user of another issuer has neither acr nor amr: that issuer's words are not ours.
 func TestAssertionTellsNoForeignAssurance(t *testing.T) {
 	r := newRig(t)
-	p := &identity.Principal{UserID: theirIssuer + "|42", Username: "42", AMR: []string{"pwd"}, ACR: "3", Expires: r.clock.now().Add(time.Hour), Credential: identity.CredentialBearer}
+	p := &identity.Principal{UserID: theirIssuer + "|42", Username: "42", AMR: []string{theirIssuer + "|mfa"}, ACR: theirIssuer + "|3", Expires: r.clock.now().Add(time.Hour), Credential: identity.CredentialBearer}
 	raw, _, err := r.asserter().Sign(p, "app.example.com")
 	if err != nil {
 		t.Fatal(err)
@@ -155,7 +154,7 @@ func TestAssertionTellsNoForeignAssurance(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, name := range []string{"acr", "sid", "mfa_time", "passkey_time", "auth_time"} {
+	for _, name := range []string{"acr", "amr", "sid", "mfa_time", "passkey_time", "auth_time"} {
 		if v, there := claims[name]; there {
 			t.Errorf("%s is %v", name, v)
 		}
@@ -168,7 +167,7 @@ func TestAssertionTellsNoForeignAssurance(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if claims, err = asApp(r, raw, "app.example.com"); err != nil || claims["acr"] != "2" || claims["sid"] != p.SessionID || claims["mfa_time"] == nil {
+	if claims, err = asApp(r, raw, "app.example.com"); err != nil || claims["acr"] != "2" || len(claims["amr"].([]any)) != 3 || claims["sid"] != p.SessionID || claims["mfa_time"] == nil {
 		t.Errorf("control: %v %v", claims, err)
 	}
 }

@@ -31,14 +31,14 @@ func ownPrincipal(claims map[string]any) (*identity.Principal, error) {
 	return p, nil
 }
 
-// principal reads a token of this issuer. Its people, clients and assurances are apart from ours: each name carries the
+// principal reads a token of this issuer. Its users, clients, methods and assurances are apart from ours: each name carries the
 // issuer, so that no rule, header or page takes one for ours. The user name is the configured subject claim and nothing
 // else, since a preferred_username is often what its owner types (RFC 9068 4, OIDC Core 5.7), and an e-mail address counts
 // only when the issuer says that it is verified.
 func (t *Trust) principal(raw string, claims map[string]any) (*identity.Principal, error) {
 	sub := text(claims, t.cfg.SubjectClaim)
 	if !cleanName(sub, maxName) {
-		return nil, bad("its " + t.cfg.SubjectClaim + " names nobody")
+		return nil, bad("its " + t.cfg.SubjectClaim + " names no user")
 	}
 	jti := text(claims, "jti")
 	if _, there := claims["jti"]; there && !cleanName(jti, maxName) {
@@ -50,7 +50,7 @@ func (t *Trust) principal(raw string, claims map[string]any) (*identity.Principa
 	}
 	p := newPrincipal(claims, t.qualified(jti))
 	p.UserID, p.Username = t.qualified(sub), t.cfg.UsernamePrefix+sub
-	p.ClientID, p.ACR = t.qualified(p.ClientID), t.qualified(p.ACR)
+	p.ClientID, p.ACR, p.AMR = t.qualified(p.ClientID), t.qualified(p.ACR), t.methods(p.AMR)
 	if claims["email_verified"] == true {
 		p.Email = text(claims, "email")
 	}
@@ -59,12 +59,30 @@ func (t *Trust) principal(raw string, claims map[string]any) (*identity.Principa
 	return p, nil
 }
 
-// qualified is a name of the issuer; "" stays "".
+// qualified returns a name of the issuer; "" stays "".
 func (t *Trust) qualified(name string) string {
 	if name == "" {
 		return ""
 	}
 	return t.cfg.Issuer + "|" + name
+}
+
+// maxMethods bounds the methods of one sign-in; RFC 8176 has 20 of them.
+const maxMethods = 32
+
+// methods are names of the issuer too: whatever it calls "mfa", no second factor of ours was checked (MF-21). Half a list is
+// no list.
+func (t *Trust) methods(amr []string) []string {
+	if len(amr) > maxMethods {
+		return nil
+	}
+	for i, name := range amr { // a list of this token alone
+		if !cleanName(name, 128) {
+			return nil
+		}
+		amr[i] = t.qualified(name)
+	}
+	return amr
 }
 
 // roles are those of ours that the operator maps the token's roles to, in the order of the configuration.
@@ -109,7 +127,7 @@ func roles(claims map[string]any, path string) []string {
 	return texts(at)
 }
 
-// roleNames gives no role at all when one of the names cannot be one: half a claim is not a claim (AZ-09).
+// roleNames returns no role at all when one of the names cannot be a role: half a claim is not a claim (AZ-09).
 func roleNames(list []string) []string {
 	for _, name := range list {
 		if !cleanName(name, 128) {
@@ -119,7 +137,7 @@ func roleNames(list []string) []string {
 	return list
 }
 
-// cleanName is not empty, bounded, and without characters that break lines or hide.
+// cleanName reports whether a name is not empty, bounded, and without characters that break lines or hide.
 func cleanName(s string, limit int) bool {
 	if s == "" || len(s) > limit {
 		return false

@@ -8,6 +8,7 @@ import (
 	"net/http/httptest"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -96,6 +97,62 @@ func TestTokenOfATrustedIssuer(t *testing.T) {
 		"unknown kid": theirToken(now, "k2", nil), "no subject": theirToken(now, "k1", m{"sub": removed{}}), "line in subject": theirToken(now, "k1", m{"sub": "bob\nX: y"}),
 		"empty jti": theirToken(now, "k1", m{"jti": ""}), "issuer case": theirToken(now, "k1", m{"iss": strings.ToUpper(theirIssuer)})} {
 		r.refused(name, raw)
+	}
+}
+
+// JW-09: an identity provider at a name below a wildcard site is an issuer of its own: only the issuers that the configuration
+// names exactly are refused in a trust block. Its tokens verify with its keys, and those of the gateway's keys are none of its.
+func TestTrustedIssuerBelowAWildcardSite(t *testing.T) {
+	theirs := "https://idp.wild.test"
+	source := jwksFile(t, attackerKey(), "k1")
+	r, _ := newTrust(t, source, nil)
+	trust := []*Trust{must(NewTrust(TrustConfig{Issuer: theirs, JWKS: source, Audience: []string{"orders"}, Now: r.clock.now}))(t)}
+	v, err := NewVerifier(VerifierConfig{Ring: r.ring, Issuers: []string{ourIssuer, "https://*.wild.test"}, Audience: []string{"truxe"}, Trust: trust, Now: r.clock.now})
+	if err != nil {
+		t.Fatal(err)
+	}
+	p, err := v.Verify(t.Context(), theirToken(r.clock.now(), "k1", m{"iss": theirs}))
+	if err != nil || p.UserID != theirs+"|bob" {
+		t.Errorf("%+v %v", p, err)
+	}
+	header, claims := r.good()
+	if _, err := v.Verify(t.Context(), sign(ourKey(), header, with(claims, m{"iss": theirs}))); err == nil {
+		t.Error("the gateway's key signs for the identity provider")
+	}
+	if _, err := v.Verify(t.Context(), sign(ourKey(), header, with(claims, m{"iss": "https://app.wild.test"}))); err != nil {
+		t.Errorf("control: a token of another host of the wildcard: %v", err)
+	}
+	for _, own := range []string{theirs, ourIssuer} {
+		list := []*Trust{must(NewTrust(TrustConfig{Issuer: own, JWKS: source, Audience: []string{"orders"}}))(t)}
+		if err := CheckIssuers([]string{ourIssuer, theirs, "https://*.wild.test"}, list); err == nil {
+			t.Errorf("control: %s is ours and trusted at once", own)
+		}
+	}
+}
+
+// MF-21: how a trusted issuer signed somebody in is its own words: none of them is a method of ours. What cannot be a list of
+// methods is none.
+func TestMethodsOfATrustedIssuerAreItsOwn(t *testing.T) {
+	r, _ := newTrust(t, jwksFile(t, attackerKey(), "k1"), nil)
+	many := make([]string, 1000)
+	for i := range many {
+		many[i] = "m"
+	}
+	for name, c := range map[string]struct {
+		claim any
+		want  []string
+	}{
+		"ours in their mouth": {[]string{"pwd", "mfa"}, []string{theirIssuer + "|pwd", theirIssuer + "|mfa"}},
+		"absent":              {removed{}, nil}, "text": {"mfa", nil}, "mixed": {[]any{"mfa", 1}, nil}, "a line": {[]string{"mfa", "a\nb"}, nil},
+		"empty": {[]string{"", "mfa"}, nil}, "many": {many, nil}, "long": {[]string{strings.Repeat("m", 1000)}, nil},
+	} {
+		p, err := r.verifier.Verify(t.Context(), theirToken(r.clock.now(), "k1", m{"amr": c.claim}))
+		if err != nil || !slices.Equal(p.AMR, c.want) {
+			t.Errorf("%s: %.200q %v", name, p.AMR, err)
+		}
+	}
+	if p, err := r.verifier.Verify(t.Context(), r.issue()); err != nil || !slices.Contains(p.AMR, "pwd") {
+		t.Errorf("control: a token of ours: %+v %v", p, err)
 	}
 }
 

@@ -34,7 +34,7 @@ type Verifier struct {
 // verifiers numbers the verifiers of a process: what one of them verified, another with other settings did not.
 var verifiers atomic.Uint64
 
-// NewVerifier makes a verifier.
+// NewVerifier returns a verifier.
 func NewVerifier(cfg VerifierConfig) (*Verifier, error) {
 	if cfg.Now == nil {
 		cfg.Now = time.Now
@@ -50,12 +50,14 @@ func NewVerifier(cfg VerifierConfig) (*Verifier, error) {
 	return v, nil
 }
 
-// CheckIssuers refuses a trusted issuer that is named twice or is one of our own: whose keys count must be one thing.
+// CheckIssuers refuses a trusted issuer that is configured twice or is one of our own, so that each issuer has one set of
+// keys. One that only fits the pattern of a wildcard site is an identity provider at a name below it: Verify looks for trusted
+// issuers first.
 func CheckIssuers(own []string, trust []*Trust) error {
 	ours, seen := newOwnIssuers(own), map[string]bool{}
 	for _, t := range trust {
 		switch {
-		case ours.has(t.cfg.Issuer):
+		case ours.exact[t.cfg.Issuer]:
 			return fmt.Errorf("trust %s: this is the gateway's own issuer, whose tokens are accepted anyway; remove the block", t.cfg.Issuer)
 		case seen[t.cfg.Issuer]:
 			return fmt.Errorf("trust %s: this issuer is named twice; keep one block", t.cfg.Issuer)
@@ -78,10 +80,10 @@ func (v *Verifier) Generation() uint64 {
 // Verify judges a token. Refusals are *identity.Error with CodeInvalidToken, or CodeStateUnavailable when the keys of a
 // trusted issuer cannot be had.
 //
-// Strict reading comes first and on our own account. Signature and times are the library's, on what was read here: its
-// parser is not asked, since two readings of one token are what attacks live on (RFC 8725 2.6). A token ends at its exp to the second: the leeway is for nbf and iat, where a fast clock elsewhere would make a
-// fresh token useless, while a token that ends early on a fast node is only refreshed early. So cache, open streams and
-// introspection all end where the token says.
+// Verify parses strictly itself. The library checks signature and times of what was parsed here; its own parser is not used,
+// since attacks rely on two readings of one token (RFC 8725 2.6). A token ends at its exp to the second. The leeway is for
+// nbf and iat, where a fast clock elsewhere would make a fresh token useless; a token that ends early on a fast node is only
+// refreshed early. So cache, open streams and introspection all end when the token says.
 func (v *Verifier) Verify(ctx context.Context, raw string) (*identity.Principal, error) {
 	p, issuer, err := v.verify(ctx, raw)
 	if r := RefusalOf(err); r != nil {
@@ -109,7 +111,7 @@ func (v *Verifier) verify(ctx context.Context, raw string) (p *identity.Principa
 	if trust != nil {
 		profile = trust.profile
 	} else if !v.own.has(issuer) {
-		return nil, "", bad("its iss is no issuer that is known here")
+		return nil, "", bad("its iss is not an issuer that is known here")
 	}
 	wanted, err := profile.checkHeader(h)
 	if err != nil {
@@ -165,7 +167,7 @@ func (v *Verifier) checkClaims(claims map[string]any, trust *Trust, plain bool) 
 	return nil
 }
 
-// key finds a key of this issuer: one that another issuer's token names is unknown here.
+// key returns a key of this issuer. A key that belongs to another issuer is unknown here (JW-09).
 func (v *Verifier) key(ctx context.Context, trust *Trust, h header) (crypto.PublicKey, error) {
 	if trust != nil {
 		return trust.key(ctx, h)

@@ -20,7 +20,7 @@ func Run(t *testing.T, open func(t *testing.T) *store.Store) {
 		name string
 		run  func(*testing.T, *bench)
 	}{
-		{"Users", users}, {"Roles", roles}, {"Hostile", hostile}, {"Passwords", passwords}, {"Sessions", sessions}, {"SessionLimit", sessionLimit}, {"Renewals", renewals},
+		{"Users", users}, {"Roles", roles}, {"RolesOf", rolesOf}, {"Hostile", hostile}, {"Passwords", passwords}, {"Sessions", sessions}, {"SessionLimit", sessionLimit}, {"Renewals", renewals},
 		{"Refresh", refresh}, {"Revocations", revocations}, {"Keys", keys}, {"Devices", devices}, {"OneTimes", oneTimes}, {"Meta", meta},
 		{"Audit", auditRows}, {"TOTP", totp}, {"RecoveryCodes", recoveryCodes},
 		{"Passkeys", passkeys}, {"PendingSignIns", pendingSignIns}, {"FactorSettings", factorSettings}, {"ProfileSettings", profileSettings}, {"Mails", mails}, {"Decisions", decisions}, {"Transactions", transactions}, {"Purge", purge},
