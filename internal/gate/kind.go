@@ -92,8 +92,7 @@ func oldPost(r *http.Request, hosts *origin.Book) Kind {
 		}
 		from = u.Scheme + "://" + u.Host
 	}
-	var asked *origin.Book // names no host: its origin is made of Host
-	if hosts.Same(r, from) || asked.Same(r, from) {
+	if hosts.Here(r, from) {
 		return KindPost
 	}
 	return KindPostCross

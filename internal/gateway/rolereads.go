@@ -20,6 +20,9 @@ const (
 	// database answers in the end.
 	rolesTime    = 400 * time.Millisecond
 	rolesLongest = 2 * time.Second
+	// rolesGiveUp is how long the streams of users who have changed go on while the database does not answer. After that their roles
+	// are unknown (R1). It is the default bound of a lost Redis, too.
+	rolesGiveUp = 10 * time.Second
 	// rolesQuiet is the pause between two log lines about roles that cannot be read.
 	rolesQuiet = time.Minute
 )
@@ -36,6 +39,7 @@ type roleReads struct {
 	rest    idSet // large and older ones
 	within  time.Duration
 	waiting bool      // the last read failed: the next one is after streamsAgain
+	failing time.Time // when the failures in a row began; zero: the last read succeeded
 	logged  time.Time // when a failure was logged last
 }
 
@@ -109,7 +113,7 @@ func (r *roleReads) add(changed *userSet) {
 func (r *roleReads) due() bool { return !r.waiting && len(r.recent)+len(r.rest) > 0 }
 
 // step reads one chunk and ends the streams of users who have lost a role. The newest changes come first, and older ones
-// fill the chunk, so that they come to an end too. A user whose roles could not be read keeps the streams and is read again.
+// fill the chunk, so that they come to an end too. A user whose roles could not be read keeps the streams and is read again, for rolesGiveUp.
 func (r *roleReads) step(ctx context.Context) {
 	ids := r.rest.some(r.recent.some(nil, rolesChunk), rolesChunk)
 	within, cancel := context.WithTimeout(ctx, r.within)
@@ -119,7 +123,7 @@ func (r *roleReads) step(ctx context.Context) {
 		r.failed(ctx, err)
 		return
 	}
-	r.within = rolesTime
+	r.within, r.failing = rolesTime, time.Time{}
 	now := make(map[string][]string, len(ids))
 	for _, id := range ids {
 		delete(r.recent, id)
@@ -137,11 +141,32 @@ func (r *roleReads) step(ctx context.Context) {
 
 func (r *roleReads) failed(ctx context.Context, err error) {
 	r.waiting, r.within = true, min(2*r.within, rolesLongest)
-	if now := time.Now(); ctx.Err() == nil && now.Sub(r.logged) >= rolesQuiet {
-		r.logged = now
-		r.log.Warn("could not read the roles of users who have changed; their open streams go on until the database answers",
-			"users", len(r.recent)+len(r.rest), "error", err)
+	now := time.Now()
+	if r.failing.IsZero() {
+		r.failing = now
 	}
+	if ctx.Err() == nil && now.Sub(r.logged) >= rolesQuiet {
+		r.logged = now
+		r.log.Warn("could not read the roles of users who have changed; their open streams end if the database does not answer",
+			"users", len(r.recent)+len(r.rest), "within", rolesGiveUp, "error", err)
+	}
+	if now.Sub(r.failing) >= rolesGiveUp {
+		r.giveUp()
+	}
+}
+
+// giveUp ends the streams of all users who could not be read and have roles to lose.
+func (r *roleReads) giveUp() {
+	r.streams.CutWhere(func(p *identity.Principal) error {
+		id, ours := identity.ParseID(p.UserID)
+		_, recent := r.recent[id]
+		_, rest := r.rest[id]
+		if ours && (recent || rest) && len(p.Roles) > 0 {
+			return revocation.ErrChanged
+		}
+		return nil
+	})
+	r.recent, r.rest, r.failing = idSet{}, idSet{}, time.Time{}
 }
 
 func (s idSet) add(other idSet) {

@@ -3,6 +3,7 @@ package gateway
 import (
 	"bytes"
 	"context"
+	"errors"
 	"log/slog"
 	"slices"
 	"strconv"
@@ -199,5 +200,46 @@ func TestRolesAreReadNewestFirstUntilTheDatabaseAnswers(t *testing.T) {
 	}
 	if slices.ContainsFunc(waiting, closed) {
 		t.Error("a stream has ended although no role was lost")
+	}
+}
+
+// R1 AZ-08: a database that stays away leaves nobody who can say that a user still has the roles, so the streams end. Those
+// of users who have not changed, or have no roles, go on.
+func TestRolesThatStayUnreadableEndTheStreams(t *testing.T) {
+	streams := revocation.New(revocation.Config{}).Streams()
+	open := func(id identity.ID, roles ...string) <-chan struct{} {
+		s := streams.Open(t.Context(), &identity.Principal{UserID: id.String(), Roles: roles})
+		t.Cleanup(s.End)
+		return s.Done()
+	}
+	changed, same, plain := identity.NewID(), identity.NewID(), identity.NewID()
+	changedStream, sameStream, plainStream := open(changed, "staff"), open(same, "staff"), open(plain)
+	r := newRoleReads(streams, func(context.Context, []identity.ID) (map[identity.ID][]string, error) {
+		return nil, errors.New("away")
+	}, slog.New(slog.DiscardHandler))
+	var set userSet
+	set.add(changed.String())
+	set.add(plain.String())
+	r.add(&set)
+	r.step(t.Context())
+	if ended(changedStream) {
+		t.Fatal("control: one failure ends the stream")
+	}
+	r.failing = r.failing.Add(-rolesGiveUp)
+	r.step(t.Context())
+	if !ended(changedStream) || ended(sameStream) || ended(plainStream) {
+		t.Errorf("changed %v, same %v, without roles %v", ended(changedStream), ended(sameStream), ended(plainStream))
+	}
+	if r.due() || len(r.recent)+len(r.rest) > 0 {
+		t.Error("users whose streams have ended are read again")
+	}
+}
+
+func ended(stream <-chan struct{}) bool {
+	select {
+	case <-stream:
+		return true
+	default:
+		return false
 	}
 }

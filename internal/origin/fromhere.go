@@ -11,9 +11,12 @@ func (b *Book) FromHere(r *http.Request) bool {
 		return len(site) == 1 && site[0] == "same-origin"
 	}
 	sent := r.Header["Origin"]
-	if len(sent) != 1 {
-		return false
-	}
+	return len(sent) == 1 && b.Here(r, sent[0])
+}
+
+// Here reports whether an origin that the client sent is what the configuration calls the host, or the address that was
+// asked.
+func (b *Book) Here(r *http.Request, sent string) bool {
 	var asked *Book // names no host, so the origin is made of Host itself: it is compared with a header of the same request
-	return b.same(r, sent[0]) || asked.same(r, sent[0])
+	return b.same(r, sent) || asked.same(r, sent)
 }
