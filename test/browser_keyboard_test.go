@@ -239,7 +239,6 @@ func TestPasskeyIsHeldByKeyboardAlone(t *testing.T) {
 	v.lands(link)
 	v.keysOut()
 	v.loginPage(device, link)
-	device.Present(true)
-	v.presses(passkeyButton)
+	v.choose(device, v.presses)
 	v.lands(link)
 }

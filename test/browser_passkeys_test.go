@@ -13,7 +13,10 @@ import (
 
 // tellsRequests notes which requests for a passkey the browser has been given, so that a test can wait for one.
 const tellsRequests = `{ const { get, create } = navigator.credentials; window.asked = [];
-	navigator.credentials.get = function (o) { asked.push(o.mediation ?? "get"); return get.call(this, o) };
+	navigator.credentials.get = async function (o) {
+		asked.push(o.mediation ?? "get");
+		if (!o.mediation && window.hold) await new Promise(go => { window.there = go });
+		return get.call(this, o) };
 	navigator.credentials.create = function (o) { asked.push("create"); return create.call(this, o) } }`
 
 // withPasskeys is a person whose browser has a device for passkeys, signed in on the page of passkeys.
@@ -39,6 +42,17 @@ func (v *viewer) loginPage(device *rig.Authenticator, link string) {
 func (v *viewer) asks(how string) {
 	v.t.Helper()
 	v.WaitEval(8*time.Second, "a request for a passkey: "+how, "asked.includes("+strconv.Quote(how)+")")
+}
+
+// choose presses the button of the login page, and then somebody is there. A device with somebody there before could answer
+// the browser's own list first, and the page with the button would be gone.
+func (v *viewer) choose(device *rig.Authenticator, press func(selector string)) {
+	v.t.Helper()
+	rig.Eval[bool](v.Chromium, "(window.hold = true)")
+	press(passkeyButton)
+	v.WaitEval(8*time.Second, "the button asks", "!!window.there")
+	device.Present(true)
+	rig.Eval[bool](v.Chromium, "(setTimeout(there, 20), true)")
 }
 
 // goes follows a link, and does not wait for a login page that does not stay.
@@ -92,8 +106,7 @@ func TestPasskeySignsInInTheBrowser(t *testing.T) {
 	v.said("The passkey prompt was closed, or the device couldn't check it's you.")
 	v.loginPage(device, link) // the list waits again
 	device.Verified(true)
-	device.Present(true)
-	v.Click(passkeyButton)
+	v.choose(device, v.Click)
 	v.lands(link)
 	v.signOut("app", v.quiet)
 
@@ -161,8 +174,7 @@ func TestCopiedAndRemovedPasskeysAreRefusedInTheBrowser(t *testing.T) {
 
 	v.loginPage(device, link)
 	device.Put(newer)
-	device.Present(true)
-	v.Click(passkeyButton)
+	v.choose(device, v.Click)
 	v.WaitText(".summary", "That passkey didn't work.")
 	rig.WaitFor(t, 8*time.Second, "the device to forget the unknown passkey", func() bool { return len(device.Credentials()) == 0 })
 	v.loginPage(device, link)

@@ -155,11 +155,16 @@ func TestPasskeysInChromium(t *testing.T) {
 	if form := <-p.form; fmt.Sprint(form["passkey"], form["password"]) != "[] [correct horse battery]" {
 		t.Errorf("a password next to a waiting passkey: %v", form)
 	}
-	b.InEveryPage(`{ const get = navigator.credentials.get; navigator.credentials.get = function (o) { window.asked = o.mediation; return get.call(this, o) } }`)
+	b.InEveryPage(`{ const get = navigator.credentials.get; navigator.credentials.get = async function (o) {
+		window.asked = o.mediation ?? "button";
+		if (!o.mediation) await new Promise(go => { window.there = go });
+		return get.call(this, o) } }`)
 	b.Open(site + "/s/login-passkey")
-	rig.WaitFor(t, 8*time.Second, "the browser's own list asks, with nobody there", func() bool { return rig.Eval[string](b, "window.asked ?? ''") == "conditional" })
+	b.WaitEval(8*time.Second, "the browser's own list asks, with nobody there", `window.asked === "conditional"`)
+	b.Click("[data-passkey-button]") // before somebody is there: otherwise the list could answer first
+	b.WaitEval(8*time.Second, "the button asks", `window.asked === "button" && !!window.there`)
 	device.Present(true)
-	b.Click("[data-passkey-button]")
+	rig.Eval[bool](b, "(setTimeout(there, 20), true)")
 	b.WaitLocation("/.truxe/login")
 	if got := signed(t, <-p.form); got != "public-key true YWxpY2U" {
 		t.Errorf("by button: %s", got)
