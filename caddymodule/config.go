@@ -56,9 +56,9 @@ type Trust struct {
 	SubjectClaim string `json:"subject_claim,omitempty"`
 	// The claim that lists the roles of the issuer. Default: `roles`
 	RolesClaim string `json:"roles_claim,omitempty"`
-	// Which of our roles its roles give. A role that is not mapped gives nothing. Default: none
+	// Which of our roles its roles map to. A role that is not mapped grants nothing. Default: none
 	Roles []TrustRole `json:"roles,omitempty"`
-	// What is put before the subject to make the user name, so that nobody is taken for a user of this gateway; `none`
+	// What is put before the subject to make the user name, so that no foreign subject is taken for a user of this gateway; `none`
 	// for subjects that are user names as they are. Default: the issuer and `|`
 	UsernamePrefix string `json:"username_prefix,omitempty"`
 	// The header `typ` of its tokens: `at+jwt`, `JWT` (or none), or both. Default: `at+jwt`
@@ -67,7 +67,7 @@ type Trust struct {
 	Alg []string `json:"alg,omitempty"`
 }
 
-// TrustRole gives a role of this gateway to those who have a role of a trusted issuer.
+// TrustRole maps roles of a trusted issuer to a role of this gateway.
 type TrustRole struct {
 	// The role of this gateway. `admin` has every permission, those of the gateway itself included.
 	Role string `json:"role"`

@@ -22,7 +22,7 @@ func (a *Accounts) Ticket(ctx context.Context, p *identity.Principal, host strin
 	return session.Tickets{Moments: a.Cluster}.Issue(ctx, session.Ticket{Session: id, User: user, Host: host, Flow: flow})
 }
 
-// DropTicket uses a ticket up without redeeming it. A code that is none is no error.
+// DropTicket uses a ticket up without redeeming it. An invalid code is no error.
 func (a *Accounts) DropTicket(ctx context.Context, code string) error {
 	_, _, err := session.Tickets{Moments: a.Cluster}.Redeem(ctx, code, "", [32]byte{})
 	return err

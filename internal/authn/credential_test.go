@@ -48,7 +48,7 @@ func TestOurTokenIsTakenOffInEveryForm(t *testing.T) {
 			t.Errorf("%.80q: credential %q, the app sees %.60q", odd, c.Bearer, left)
 		}
 	}
-	// several lines: with a proper one nobody is signed in; the app's own line stays when ours is in no form at all
+	// several lines: with a proper one the request is anonymous; the app's own line stays when ours is in no form at all
 	if c, left := takeFrom("Basic "+basic("a:b"), "Bearer "+ourToken); c.Bearer == "" || c.Bearer == ourToken || left != nil {
 		t.Errorf("two credentials: %q, left %q", c.Bearer, left)
 	}
@@ -102,7 +102,7 @@ func BenchmarkLongestAuthorization(b *testing.B) {
 	}
 }
 
-// ED-13 HD-12: wherever a token of ours stands between other bytes, alone or in base64, the app does not see it.
+// ED-13 HD-12: wherever a token of ours is between other bytes, alone or in base64, the app does not see it.
 func FuzzOurTokenNeverReachesTheApp(f *testing.F) {
 	f.Add("Bearer ", "", false)
 	f.Add("Bearer\t", " x", false)

@@ -61,7 +61,7 @@ func TestBytesOfTheClientAreUse(t *testing.T) {
 	if raw, err := io.ReadAll(connect.Body); string(raw) != "abc" || err != nil || sessions.uses != 2 {
 		t.Errorf("%q %v, %d uses", raw, err, sessions.uses)
 	}
-	plain := keepInUse(httptest.NewRecorder(), upgrade, use) // a writer that gives nothing away
+	plain := keepInUse(httptest.NewRecorder(), upgrade, use) // a writer that cannot be hijacked
 	if _, _, err := http.NewResponseController(plain).Hijack(); !errors.Is(err, http.ErrNotSupported) {
 		t.Errorf("hijack: %v", err)
 	}

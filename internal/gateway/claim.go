@@ -163,7 +163,7 @@ func (c *claim) take(path string) (by holder, err error) {
 	return holder{}, nil
 }
 
-// release gives an engine's part back; the last engine of the process ends the claim.
+// release returns an engine's part of the claim; the last engine of the process ends the claim.
 func (c *claim) release() {
 	if c == nil || c.sharedClaim == nil {
 		return

@@ -13,7 +13,7 @@ import (
 	"github.com/truxeio/caddy-truxe/internal/store"
 )
 
-// openStore makes a store, closes it and gives the configuration for it.
+// openStore makes a store, closes it and returns the configuration for it.
 func openStore(t *testing.T, mark string) Config {
 	t.Helper()
 	cfg := Config{DataDir: t.TempDir()}.withDefaults()

@@ -270,7 +270,7 @@ func TestEarlyDataIsNotBelieved(t *testing.T) {
 	}
 }
 
-// ED-05 SE-18 a WebSocket that another site's page opens on a public path reaches the app, and nobody is announced.
+// ED-05 SE-18 a WebSocket that another site's page opens on a public path reaches the app anonymously.
 func TestForeignSocketOnAPublicPathIsAnonymous(t *testing.T) {
 	g, s, up := start(t), site(t), &upstream{}
 	cookie, _ := signIn(t, g)

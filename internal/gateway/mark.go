@@ -169,7 +169,7 @@ func (e *Engine) hold(ctx context.Context) {
 	}
 }
 
-// release gives the store to the next process. A renewal that is late finds that the mark is not ours any more.
+// release leaves the store to the next process. A renewal that is late finds that the mark is not ours any more.
 func (e *Engine) release() {
 	c := e.claim
 	if c == nil || e.store == nil || !c.alone {
