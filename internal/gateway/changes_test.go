@@ -14,12 +14,12 @@ import (
 func TestTenThousandChangesEndTheirStreamsAtABoundedCost(t *testing.T) {
 	e := start(t).engine
 	streams := e.revoked.Streams()
+	bystander := openAs(t, e, staffUsers(t, e.store, 1)[0])
 	open := func(id identity.ID) <-chan struct{} {
 		s := streams.Open(t.Context(), &identity.Principal{UserID: id.String(), Roles: []string{"staff"}})
 		t.Cleanup(s.End)
 		return s.Done()
 	}
-	bystander := open(identity.NewID())
 	const users = 10_000
 	var ids []identity.ID
 	var ends []<-chan struct{}
