@@ -27,7 +27,7 @@ func (j *Judgement) Trace() (policy.Trace, bool) {
 // Check returns what Serve would decide about a request. It reads the request as Serve does, every
 // way its path can be read included, and changes nothing.
 func (g *Gate) Check(r *http.Request, s *Site, p *identity.Principal, c Client) Judgement {
-	request, code, _ := requestOf(r)
+	request, code, _ := requestOf(r, trailOf(r))
 	if code != "" {
 		return Judgement{Decision: policy.Decision{Code: code}}
 	}
@@ -40,9 +40,9 @@ func (g *Gate) Check(r *http.Request, s *Site, p *identity.Principal, c Client) 
 // Forwards reports whether another proxy protects a folded host with this site's rules.
 func (s *Site) Forwards(host string) bool { return s.forwards[host] }
 
-// requestOf reads a request as rules see it; a code says why it cannot be judged. Address and time are not in it.
-func requestOf(r *http.Request) (policy.Request, identity.Code, error) {
-	canonical, err := PathOf(r)
+// requestOf reads a request with its trail as rules see it; a code says why it cannot be judged. Address and time are not in it.
+func requestOf(r *http.Request, t *trail) (policy.Request, identity.Code, error) {
+	canonical, err := t.pathOf(r)
 	if err != nil {
 		return policy.Request{}, identity.CodeAmbiguousPath, err
 	}

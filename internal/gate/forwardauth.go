@@ -3,6 +3,7 @@ package gate
 import (
 	"net/http"
 	"strings"
+	"time"
 
 	"github.com/truxeio/caddy-truxe/internal/authn"
 	"github.com/truxeio/caddy-truxe/internal/identity"
@@ -23,7 +24,9 @@ func (g *Gate) ServeForwardAuth(w http.ResponseWriter, r *http.Request, s *Site,
 		return
 	}
 	s.clean(f.request)
-	v := g.judge(f.request, s, g.Verifier.Take(f.request), nil, c)
+	v := verdict{path: "public", credential: g.Verifier.Take(f.request)}
+	g.judge(f.request, s, nil, &v, c)
+	v.judged = time.Since(began)
 	if v.duplicateCookie {
 		clearCookie(w.Header(), authn.SessionCookie)
 	}
@@ -43,7 +46,7 @@ func (g *Gate) ServeForwardAuth(w http.ResponseWriter, r *http.Request, s *Site,
 		g.refuse(out, f.request, s, c, &v)
 		return
 	}
-	assertion, err := g.assertion(f.request, s, v)
+	assertion, err := g.assertion(s, &v)
 	if err != nil {
 		problem.Write(w, problem.Problem{Code: identity.CodeStateUnavailable, RetryAfter: readyWait, Reference: g.failedToSign(err)})
 		return
@@ -55,7 +58,7 @@ func (g *Gate) ServeForwardAuth(w http.ResponseWriter, r *http.Request, s *Site,
 	}
 	if v.entry != nil {
 		s.headers.Apply(w.Header(), v.entry.Values)
-		if !s.isPassive(v.request) {
+		if !s.isPassive(&v.request) {
 			g.Verifier.Used(v.entry)
 		}
 	}

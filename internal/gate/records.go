@@ -2,6 +2,7 @@ package gate
 
 import (
 	"hash/maphash"
+	"math/bits"
 	"net/http"
 	"net/netip"
 	"strings"
@@ -55,20 +56,10 @@ func (k *Records) Waiting() <-chan Record { return k.queue }
 
 // take notes a decision unless it was noted within the hour.
 func (k *Records) take(s *Site, r *policy.Request, p *identity.Principal, allowed bool, hour int64) bool {
-	var h maphash.Hash
-	h.SetSeed(k.seed)
-	_, _ = h.WriteString(p.UserID)
-	_ = h.WriteByte(0)
-	_, _ = h.WriteString(p.ACR)
-	_ = h.WriteByte(0)
-	_, _ = h.WriteString(s.name)
-	_ = h.WriteByte(0)
-	_, _ = h.WriteString(r.Host)
-	_ = h.WriteByte(0)
-	_, _ = h.WriteString(r.Method)
-	_ = h.WriteByte(0)
-	_, _ = h.WriteString(r.Path)
-	sum := h.Sum64()
+	var sum uint64
+	for _, text := range [...]string{p.UserID, p.ACR, s.name, r.Host, r.Method, r.Path} {
+		sum = bits.RotateLeft64(sum, 23) ^ maphash.String(k.seed, text)
+	}
 	mark := sum ^ uint64(hour)<<1
 	if allowed {
 		mark ^= 1
@@ -94,7 +85,7 @@ func (g *Gate) record(r *http.Request, s *Site, v *verdict, c Client) {
 	if !d.Allow && !byRule(d.Code) {
 		return // not a matter of rules
 	}
-	hour := int64(time.Since(began) / recordAge)
+	hour := int64(v.judged / recordAge)
 	if !g.Records.take(s, &v.request, p, d.Allow, hour) {
 		return
 	}

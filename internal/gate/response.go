@@ -11,8 +11,8 @@ import (
 	"github.com/truxeio/caddy-truxe/internal/cookie"
 )
 
-// response is the answer of the handlers after the gate. It is part of the first trail of a request, so it costs no
-// allocation; gates after the first one use the same.
+// response is the answer of the handlers after the gate, with what all gates of the request share. It is part of the
+// first trail of a request, so it costs no allocation; gates after the first one use the same.
 type response struct {
 	http.ResponseWriter
 	begun  bool // the header of the final answer has been sent
@@ -20,6 +20,8 @@ type response struct {
 	forget bool // the browser sent two session cookies and must forget both (SE-06)
 	harden bool // security_headers on
 	https  bool // the visitor's connection is https to a name that is not this machine's: HSTS holds
+
+	reading *reading // the last path of the request that has several readings, or is refused; nil: none
 }
 
 // WriteHeader completes the header before it is sent. Informational answers (1xx) go through the same hands, since

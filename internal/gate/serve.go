@@ -20,10 +20,12 @@ var began = time.Now()
 type verdict struct {
 	entry           *authn.Entry
 	decision        policy.Decision
-	path            string      // the label of the duration metric
-	err             error       // why the credential could not be judged, or why the request is refused
-	duplicateCookie bool        // two session cookies (SE-06)
-	set             *policy.Set // the rules that were asked; nil: none was
+	path            string        // the label of the duration metric
+	judged          time.Duration // when, since began
+	err             error         // why the credential could not be judged, or why the request is refused
+	duplicateCookie bool          // two session cookies (SE-06)
+	socket          bool          // the request of a principal opens a WebSocket
+	set             *policy.Set   // the rules that were asked; nil: none was
 	request         policy.Request
 
 	credential authn.Credential
@@ -42,8 +44,10 @@ func (g *Gate) Serve(w http.ResponseWriter, r *http.Request, s *Site, c Client, 
 		s.clean(r)
 		sent = g.Verifier.Take(r)
 	}
-	v := g.judge(r, s, sent, known, c)
-	g.Metrics.DecisionDuration(v.path, time.Since(began)-start)
+	v := verdict{path: "public", credential: sent, entry: known}
+	g.judge(r, s, before, &v, c)
+	v.judged = time.Since(began)
+	g.Metrics.DecisionDuration(v.path, v.judged-start)
 	if announce != nil {
 		announce(r, v.principal(), v.decision)
 	}
@@ -60,22 +64,19 @@ func (g *Gate) Serve(w http.ResponseWriter, r *http.Request, s *Site, c Client, 
 		return nil
 	}
 	g.Metrics.Decision("allow", "")
-	if s.limit != "" && !g.underLimit(w, r, s, c, v) {
+	if s.limit != "" && !g.underLimit(w, r, s, c, &v) {
 		return nil
 	}
 	if v.entry != nil && v.entry.Renew && KindOf(r, g.Origins) == KindNavigate && g.renewed(w, r, v.entry, c) {
 		return nil
 	}
-	assertion, err := g.assertion(r, s, v)
+	assertion, err := g.assertion(s, &v)
 	if err != nil {
 		g.answer(w, r, identity.CodeStateUnavailable, readyWait, g.failedToSign(err))
 		return nil
 	}
 	// a new trail: the one of a gate before this one is among its ancestors, and must not become its own
 	t := &trail{Stream: revocation.Stream{Context: r.Context()}, credential: sent, entry: v.entry}
-	if before != nil {
-		t.reading = before.reading
-	}
 	w = t.answers(w, before)
 	t.answer.forget = t.answer.forget || v.duplicateCookie
 	if s.cfg.SecurityHeaders {
@@ -83,19 +84,19 @@ func (g *Gate) Serve(w http.ResponseWriter, r *http.Request, s *Site, c Client, 
 	}
 	active := false // the request is use of a session
 	if v.entry != nil {
-		s.headers.ApplyTo(r.Header, v.entry.Values, &t.values)
+		room := s.headers.ApplyTo(r.Header, v.entry.Values, &t.values)
 		if assertion != "" {
 			s.headers.SetAssertion(r.Header, assertion)
 		}
-		t.varyByCredential(w.Header())
-		if active = !s.isPassive(v.request); active {
+		varyByCredential(w.Header(), room)
+		if active = !s.isPassive(&v.request); active {
 			g.Verifier.Used(v.entry)
 		}
 		g.Streams.Join(&t.Stream, v.entry.Principal)
 		defer t.End()
 	}
 	out, judged := w, r.WithContext(t)
-	if active && IsWebSocket(r) {
+	if active && v.socket {
 		out = keepInUse(w, judged, socketUse{g.Verifier, v.entry})
 	}
 	err = next.ServeHTTP(out, judged)
@@ -125,34 +126,37 @@ func (v *verdict) principal() *identity.Principal {
 	return v.entry.Principal
 }
 
-// judge finds the principal and decides. It writes nothing. A panic in it is a refusal and a log line (AP-05, R1).
-func (g *Gate) judge(r *http.Request, s *Site, sent authn.Credential, known *authn.Entry, c Client) (v verdict) {
-	defer g.caught(&v)
-	v.path = "public"
-	request, code, err := requestOf(r)
+// judge finds the principal of a credential, or takes the known one, and decides. It writes nothing. A panic in it is a refusal
+// and a log line (AP-05, R1).
+func (g *Gate) judge(r *http.Request, s *Site, before *trail, v *verdict, c Client) {
+	defer g.caught(v)
+	request, code, err := requestOf(r, before)
 	if code != "" {
-		v.err, v.decision.Code = err, code
-		return v
+		*v = verdict{path: v.path, err: err, decision: policy.Decision{Code: code}}
+		return
 	}
 	ready := g.Verifier.Revocations.Ready()
-	v.entry = known
 	if v.entry == nil && ready {
 		var found authn.Found
-		found, v.err = g.Verifier.Verify(r.Context(), sent, request.Host)
+		found, v.err = g.Verifier.Verify(r.Context(), v.credential, request.Host)
 		v.entry, v.path = found.Entry, found.Path
 	}
-	v.credential = sent
-	v.duplicateCookie = sent.Cookies > 1
+	v.duplicateCookie = v.credential.Cookies > 1
 	v.set, v.request = s.set(), request
 	if v.set.Requires() {
 		v.request.Addr, v.request.Now = s.visitorAddress(r, c), g.Now()
 	}
-	v.decision = s.applyReportMode(v.set.Decide(v.request, v.principal()), v.principal())
-	if v.decision.Public && (earlyData(r) || g.crossSiteSocket(r, v.principal())) {
-		v.entry = nil // a replay, or another site's page, may ask as anyone may, and not as the user
+	p := v.principal()
+	v.socket = p != nil && IsWebSocket(r)
+	v.decision = v.set.Decide(v.request, p)
+	if s.cfg.Report {
+		v.decision = s.applyReportMode(v.decision, p)
 	}
 	if v.decision.Public {
-		return v // also while the state is unreadable, as nobody in particular
+		if earlyData(r) || v.socket && g.crossSite(r, p) {
+			v.entry = nil // a replay, or another site's page, may ask as anyone may, and not as the user
+		}
+		return // also while the state is unreadable, as nobody in particular
 	}
 	switch {
 	case !ready:
@@ -166,14 +170,13 @@ func (g *Gate) judge(r *http.Request, s *Site, sent authn.Credential, known *aut
 		v.decision = policy.Decision{Code: identity.CodeHTTPSRequired}
 	case earlyData(r):
 		v.decision = policy.Decision{Code: identity.CodeTooEarly}
-	case v.decision.Allow && g.crossSiteSocket(r, v.principal()):
+	case v.decision.Allow && v.socket && g.crossSite(r, p):
 		v.decision = policy.Decision{Code: identity.CodeCrossOrigin}
 	case s.cfg.PassPreflight && KindOf(r, g.Origins) == KindPreflight && !refusesEverybody(v.decision.Code):
 		// a preflight carries no credential by design; the request it asks about is judged as any other
 		v.decision = policy.Decision{Allow: true, Rule: "preflight"}
 		v.entry = nil
 	}
-	return v
 }
 
 // refusesEverybody reports whether a refusal is one that no credential would have changed.
@@ -194,22 +197,22 @@ func earlyData(r *http.Request) bool {
 	return r.TLS != nil && !r.TLS.HandshakeComplete
 }
 
-// crossSiteSocket reports whether another site's page opens a WebSocket with the visitor's cookie (SE-18): the browser's
+// crossSite reports whether it is another site's page that opens a WebSocket with the visitor's cookie (SE-18): the browser's
 // same-origin policy does not hold for WebSockets.
-func (g *Gate) crossSiteSocket(r *http.Request, p *identity.Principal) bool {
-	if p == nil || p.Credential != identity.CredentialCookie || !IsWebSocket(r) || g.Origins.FromHere(r) {
+func (g *Gate) crossSite(r *http.Request, p *identity.Principal) bool {
+	if p.Credential != identity.CredentialCookie || g.Origins.FromHere(r) {
 		return false
 	}
 	return len(r.Header["Origin"]) != 1 || !g.CORS.Allows(first(r.Header, "Origin"))
 }
 
 // isPassive reports whether a request that was judged leaves the session's idle time alone.
-func (s *Site) isPassive(r policy.Request) bool {
-	return s.passive != nil && s.passive.Decide(r, nil).Public
+func (s *Site) isPassive(r *policy.Request) bool {
+	return s.passive != nil && s.passive.Decide(*r, nil).Public
 }
 
 // underLimit applies the site's own rate limit: per signed-in user or per address.
-func (g *Gate) underLimit(w http.ResponseWriter, r *http.Request, s *Site, c Client, v verdict) bool {
+func (g *Gate) underLimit(w http.ResponseWriter, r *http.Request, s *Site, c Client, v *verdict) bool {
 	key := "ip:" + addressKey(c.Addr)
 	if p := v.principal(); p != nil && s.cfg.RateLimit.PerUser {
 		key = "user:" + p.UserID
@@ -220,7 +223,7 @@ func (g *Gate) underLimit(w http.ResponseWriter, r *http.Request, s *Site, c Cli
 	}
 	g.Metrics.RateLimited("site")
 	v.decision = policy.Decision{Code: identity.CodeRateLimited}
-	g.answer(w, r, identity.CodeRateLimited, state.RetryAfter, g.remembered(r, c, &v))
+	g.answer(w, r, identity.CodeRateLimited, state.RetryAfter, g.remembered(r, c, v))
 	return false
 }
 
@@ -235,7 +238,7 @@ func ServeUnavailable(w http.ResponseWriter, r *http.Request, s *Site, c Client,
 	if err != nil {
 		return err
 	}
-	request, code, _ := requestOf(r)
+	request, code, _ := requestOf(r, t)
 	request.Addr, request.Now = s.visitorAddress(r, c), time.Now()
 	if code == "" && len(r.Header["Authorization"]) == 0 && (!covered || s.set().Decide(request, nil).Public) {
 		t.answer.harden, t.answer.https = s.cfg.SecurityHeaders && covered, sendsHSTS(r, c)

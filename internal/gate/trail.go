@@ -18,9 +18,6 @@ type trail struct {
 	// Room for what this request's headers hold. It is never shared between requests: other handlers edit header values
 	// in place.
 	values identityheader.Buffer
-	vary   [1]string
-
-	reading reading // the last path that was read
 
 	answer   *response // of the first trail of the request
 	response response
@@ -36,15 +33,16 @@ func (t *trail) answers(w http.ResponseWriter, before *trail) http.ResponseWrite
 	return t.answer
 }
 
-// varyByCredential keeps shared caches from serving one person's answer to another (SE-16, web cache deception).
-func (t *trail) varyByCredential(h http.Header) {
+// varyByCredential keeps shared caches from serving one person's answer to another (SE-16, web cache deception). The value is
+// kept in room, if there is any.
+func varyByCredential(h http.Header, room []string) {
 	const credentials = "Cookie, Authorization"
-	if len(h["Vary"]) > 0 {
+	if len(h["Vary"]) > 0 || len(room) == 0 {
 		h.Add("Vary", credentials)
 		return
 	}
-	t.vary[0] = credentials
-	h["Vary"] = t.vary[:]
+	room[0] = credentials
+	h["Vary"] = room[:1:1]
 }
 
 type trailKey struct{}

@@ -8,7 +8,7 @@ import "net/http"
 // and only read afterwards.
 type Owned struct {
 	folded map[string]bool
-	first  [256]bool // first bytes of the names, folded: a cheap test before the map
+	first  [256]bool // first bytes of the names in any spelling: a cheap test before the map
 	minLen int
 	maxLen int
 }
@@ -25,13 +25,15 @@ func NewOwned() *Owned {
 func (o *Owned) add(name string) {
 	folded := fold(name)
 	o.folded[folded] = true
-	o.first[folded[0]] = true
+	for c := range foldTable {
+		o.first[c] = o.first[c] || foldTable[c] == folded[0]
+	}
 	o.minLen, o.maxLen = min(o.minLen, len(folded)), max(o.maxLen, len(folded))
 }
 
 // Has reports whether a header name is one of these in any spelling. Names that begin with X-Truxe- always are.
 func (o *Owned) Has(name string) bool {
-	if len(name) < len(ownPrefix) && len(name) < o.minLen || !o.first[foldTable[name[0]]] {
+	if len(name) < len(ownPrefix) && len(name) < o.minLen || !o.first[name[0]] {
 		return false
 	}
 	var buf [longestName]byte
@@ -48,7 +50,7 @@ func (o *Owned) Has(name string) bool {
 // Strip removes what a client may not send. It allocates nothing.
 func (o *Owned) Strip(h http.Header) {
 	for name := range h {
-		if o.Has(name) {
+		if name != "" && o.first[name[0]] && o.Has(name) {
 			delete(h, name)
 		}
 	}

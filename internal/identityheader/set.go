@@ -118,8 +118,9 @@ type Buffer [8]string
 
 // ApplyTo sets the headers with room from the caller: no allocation for our own set and the presets. The slices are
 // never shared between requests, since Caddy's request_header replaces values in place (headers.go:319): shared ones
-// would give one person's edited value to the next. Their capacity is one, so an append copies.
-func (s *Set) ApplyTo(h http.Header, v *Values, buf *Buffer) {
+// would give one person's edited value to the next. Their capacity is one, so an append copies. It returns the room that is
+// left, which is empty at a site with more headers of its own than the buffer holds.
+func (s *Set) ApplyTo(h http.Header, v *Values, buf *Buffer) []string {
 	room, texts := buf[:], v.in(s.utf8)
 	for i := range s.fields {
 		if len(room) == 0 {
@@ -133,6 +134,7 @@ func (s *Set) ApplyTo(h http.Header, v *Values, buf *Buffer) {
 		h[s.fields[i].name] = room[:1:1]
 		room = room[1:]
 	}
+	return room
 }
 
 // ApplyEmpty sets every header to the empty value, so that a proxy that copies them overwrites what a client sent
