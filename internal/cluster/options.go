@@ -7,6 +7,7 @@ import (
 	"net"
 	"net/netip"
 	"strings"
+	"time"
 
 	"github.com/truxeio/caddy-truxe/internal/identity"
 )
@@ -36,6 +37,8 @@ type Options struct {
 
 	username, password                 string
 	sentinelUsername, sentinelPassword string
+
+	callTimeout time.Duration // of one call; default callTimeout
 }
 
 // String names the servers, never a secret.
@@ -53,6 +56,9 @@ func (o *Options) fill() error {
 	}
 	if o.Node == "" {
 		o.Node = identity.NewID().String()
+	}
+	if o.callTimeout == 0 {
+		o.callTimeout = callTimeout
 	}
 	return CheckPrefix(o.Prefix)
 }
