@@ -15,7 +15,7 @@ import (
 	"github.com/truxeio/caddy-truxe/internal/identity"
 	"github.com/truxeio/caddy-truxe/internal/policy"
 	"github.com/truxeio/caddy-truxe/internal/ratelimit"
-	"github.com/truxeio/caddy-truxe/internal/revocation"
+	"github.com/truxeio/caddy-truxe/internal/revocation/feed"
 	"github.com/truxeio/caddy-truxe/internal/secret"
 	"github.com/truxeio/caddy-truxe/internal/session"
 	"github.com/truxeio/caddy-truxe/internal/store"
@@ -27,7 +27,7 @@ type Accounts struct {
 	Store     *store.Store
 	Cluster   cluster.Cluster
 	Sessions  *session.Table
-	Revoked   *revocation.Node
+	Feed      *feed.Feed
 	Hasher    *credential.Hasher
 	Passwords credential.Policy
 	Guard     *ratelimit.Guard
@@ -93,8 +93,8 @@ func (b By) event(name, outcome string) audit.Event {
 	return e
 }
 
-// change runs one transaction, then tells this node and the others. The revocations are durable before anybody is
-// told; when the others cannot be told the caller gets an error, and the feed repeats it later (FAULTS 8).
+// change runs one transaction, then publishes what it changed to this node and the others. The revocations are durable
+// before that; when the others cannot be reached the caller gets an error, and the feed tries again (FAULTS 8).
 func (a *Accounts) change(ctx context.Context, do func(tx *store.Tx, out *effects) error) error {
 	var out effects
 	err := a.Store.Tx(ctx, func(tx *store.Tx) error {
@@ -103,7 +103,7 @@ func (a *Accounts) change(ctx context.Context, do func(tx *store.Tx, out *effect
 			return err
 		}
 		for _, r := range out.revoked {
-			if err := a.Revoked.Record(ctx, tx, r); err != nil {
+			if err := tx.AddRevocation(ctx, r); err != nil {
 				return err
 			}
 		}
@@ -120,18 +120,10 @@ func (a *Accounts) change(ctx context.Context, do func(tx *store.Tx, out *effect
 	if err != nil {
 		return unavailable(err)
 	}
-	for _, id := range out.changed {
-		a.Sessions.DropUser(id)
-	}
-	err = a.Revoked.Announce(ctx, out.revoked...)
-	err = errors.Join(err, a.Revoked.AnnounceChange(ctx, out.changed...))
 	for _, r := range out.revoked {
 		a.Metrics.Revocation(r.Kind.String())
 	}
-	if err != nil {
-		return &identity.Error{Code: identity.CodeStateUnavailable, RetryAfter: 2 * time.Second, Err: err}
-	}
-	return nil
+	return a.Feed.Publish(ctx, feed.News{Revoked: out.revoked, Users: out.changed})
 }
 
 // effects is what a change leads to beyond its own rows.

@@ -4,7 +4,6 @@ import (
 	"context"
 
 	"github.com/truxeio/caddy-truxe/internal/audit"
-	"github.com/truxeio/caddy-truxe/internal/cluster"
 	"github.com/truxeio/caddy-truxe/internal/identity"
 	"github.com/truxeio/caddy-truxe/internal/store"
 	"github.com/truxeio/caddy-truxe/internal/token"
@@ -26,7 +25,7 @@ func (a *Accounts) RefreshActive(ctx context.Context, raw string) (bool, error) 
 	return usable, unavailable(err)
 }
 
-// RotateKeys lets a new signing key take over and tells the other nodes.
+// RotateKeys lets a new signing key take over. The ring publishes the change to the other nodes.
 func (a *Accounts) RotateKeys(ctx context.Context, by By) (token.KeyInfo, error) {
 	info, err := a.Ring.Rotate(ctx, func(tx *store.Tx, k token.KeyInfo) error {
 		e := by.event(audit.KeyRotated, "success")
@@ -34,8 +33,5 @@ func (a *Accounts) RotateKeys(ctx context.Context, by By) (token.KeyInfo, error)
 		_, err := a.Audit.Within(ctx, tx, e)
 		return err
 	})
-	if err != nil {
-		return info, unavailable(err)
-	}
-	return info, a.Cluster.Publish(ctx, cluster.Event{Kind: cluster.KindKeys, At: a.Now().UnixMilli()})
+	return info, unavailable(err)
 }

@@ -25,6 +25,7 @@ import (
 	"github.com/truxeio/caddy-truxe/internal/identity"
 	"github.com/truxeio/caddy-truxe/internal/ratelimit"
 	"github.com/truxeio/caddy-truxe/internal/revocation"
+	"github.com/truxeio/caddy-truxe/internal/revocation/feed"
 	"github.com/truxeio/caddy-truxe/internal/secret"
 	"github.com/truxeio/caddy-truxe/internal/session"
 	"github.com/truxeio/caddy-truxe/internal/store"
@@ -123,18 +124,15 @@ func newNode(t *testing.T, cfg store.Config, set setting) *node {
 	events, err := audit.New(st, audit.Config{Logger: log, Now: now})
 	must(t, err)
 	t.Cleanup(func() { _ = events.Close(context.Background()) })
-	ring, err := token.OpenRing(ctx, st, box, token.RingConfig{Import: signingKey(), Access: 15 * time.Minute, Logger: log, Now: now})
-	must(t, err)
 	table := session.New(session.Config{Source: st, Logger: log, Now: now})
-	revoked := revocation.New(revocation.Config{Source: st, Feed: cl, Logger: log, Now: now, OnEvent: func(e cluster.Event) {
-		if id, ok := identity.ParseID(e.Name); ok {
-			table.Drop(id)
-			table.DropUser(id)
-		}
-	}})
+	revoked := revocation.New(revocation.Config{Now: now})
+	news := feed.New(feed.Config{Source: st, Cluster: cl, Node: revoked, Observer: tableObserver{table}, Logger: log, Now: now})
+	publishKeys := func(ctx context.Context) error { return news.Publish(ctx, feed.News{Keys: true}) }
+	ring, err := token.OpenRing(ctx, st, box, token.RingConfig{Import: signingKey(), Access: 15 * time.Minute, OnChange: publishKeys, Logger: log, Now: now})
+	must(t, err)
 	run, stop := context.WithCancel(ctx)
 	ended := make(chan struct{})
-	go func() { defer close(ended); _ = revoked.Run(run) }()
+	go func() { defer close(ended); _ = news.Run(run) }()
 	t.Cleanup(func() { stop(); <-ended })
 	for i := 0; !revoked.Ready(); i++ {
 		if i == 500 {
@@ -144,7 +142,7 @@ func newNode(t *testing.T, cfg store.Config, set setting) *node {
 	}
 	issuer := func(string) string { return origin }
 	return &node{t: t, clock: set.clock, st: st, Accounts: &Accounts{
-		Store: st, Cluster: cl, Sessions: table, Revoked: revoked, Hasher: hasher, Guard: guard, Audit: events, Ring: ring,
+		Store: st, Cluster: cl, Sessions: table, Feed: news, Hasher: hasher, Guard: guard, Audit: events, Ring: ring,
 		Issuer:    token.NewIssuer(ring, token.IssuerConfig{Issuer: issuer, Audience: []string{"truxe"}, Access: 15 * time.Minute, Now: now}),
 		Refresher: token.NewRefresher(token.RefreshConfig{Life: 30 * 24 * time.Hour, Audience: []string{"truxe"}, Now: now}),
 		Metrics:   noMetrics{}, Logger: log, Now: now, Box: box, Keyed: box.Derive("recovery codes", 32), Brand: "Example",
@@ -156,6 +154,14 @@ func newNode(t *testing.T, cfg store.Config, set setting) *node {
 		},
 		AccessLifetime: 15 * time.Minute, RefreshLifetime: 30 * 24 * time.Hour, LongestSession: 30 * 24 * time.Hour}}
 }
+
+// tableObserver keeps a table of sessions in step with the feed.
+type tableObserver struct{ table *session.Table }
+
+func (o tableObserver) SessionRevoked(id identity.ID) { o.table.Drop(id) }
+func (o tableObserver) UserChanged(id identity.ID)    { o.table.DropUser(id) }
+func (o tableObserver) KeysChanged()                  {}
+func (o tableObserver) ChangesMissed()                { o.table.DropAll() }
 
 func sqliteNode(t *testing.T) *node {
 	t.Helper()

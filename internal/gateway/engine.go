@@ -14,9 +14,9 @@ import (
 	"github.com/truxeio/caddy-truxe/internal/cluster"
 	"github.com/truxeio/caddy-truxe/internal/credential"
 	"github.com/truxeio/caddy-truxe/internal/gate"
-	"github.com/truxeio/caddy-truxe/internal/identity"
 	"github.com/truxeio/caddy-truxe/internal/ratelimit"
 	"github.com/truxeio/caddy-truxe/internal/revocation"
+	"github.com/truxeio/caddy-truxe/internal/revocation/feed"
 	"github.com/truxeio/caddy-truxe/internal/secret"
 	"github.com/truxeio/caddy-truxe/internal/session"
 	"github.com/truxeio/caddy-truxe/internal/store"
@@ -34,6 +34,7 @@ type Engine struct {
 	ring     *token.Ring
 	cache    *token.Cache
 	revoked  *revocation.Node
+	feed     *feed.Feed
 	sessions *session.Table
 	renewals *session.Renewals
 	standing *standings
@@ -83,8 +84,11 @@ func Open(ctx context.Context, cfg Config) (e *Engine, err error) {
 		OnEvent: cfg.Metrics.AuditEvent}); err != nil {
 		return e, err
 	}
+	e.revoked = revocation.New(revocation.Config{Deny: cfg.Redis.Deny, Stale: cfg.Redis.Stale, Now: cfg.Now})
+	e.feed = feed.New(feed.Config{Source: e.store, Cluster: e.cluster, Node: e.revoked, Observer: snapshots{e}, Logger: cfg.Logger,
+		OnLag: cfg.Metrics.RevocationLag, Now: cfg.Now})
 	if e.ring, err = token.OpenRing(ctx, e.store, e.box, token.RingConfig{Bits: cfg.JWT.Bits, Import: cfg.JWT.PrivateKey, Rotate: cfg.JWT.Rotate,
-		Access: cfg.JWT.Access, OnRotate: e.auditRotation, Logger: cfg.Logger, Now: cfg.Now}); err != nil {
+		Access: cfg.JWT.Access, OnRotate: e.auditRotation, OnChange: e.publishKeys, Logger: cfg.Logger, Now: cfg.Now}); err != nil {
 		return e, fmt.Errorf("open the key ring: %w", err)
 	}
 	if e.codeKey, err = openCodeKey(ctx, e.store, e.box); err != nil {
@@ -99,8 +103,6 @@ func Open(ctx context.Context, cfg Config) (e *Engine, err error) {
 	e.renewals = session.NewRenewals(e.store, cfg.Now)
 	e.sessions = session.New(session.Config{Source: e.renewals, Idle: cfg.Session.Idle, Max: cfg.Session.Max, Remember: cfg.Session.Remember,
 		API: cfg.JWT.Refresh, Limit: cfg.Session.Limit, TouchUsers: e.store.TouchUsers, Logger: cfg.Logger, Now: cfg.Now})
-	e.revoked = revocation.New(revocation.Config{Source: e.store, Feed: e.cluster, Logger: cfg.Logger, Deny: cfg.Redis.Deny, Stale: cfg.Redis.Stale,
-		OnEvent: e.heard, OnResync: e.missed, OnLag: cfg.Metrics.RevocationLag, Now: cfg.Now})
 	e.start(run)
 	return e, e.waitReady(ctx)
 }
@@ -166,7 +168,7 @@ func (processCluster) Close() error { return nil }
 // start runs what goes on in the background until Close.
 func (e *Engine) start(ctx context.Context) {
 	e.background(func() {
-		if err := e.revoked.Run(ctx); err != nil && ctx.Err() == nil {
+		if err := e.feed.Run(ctx); err != nil && ctx.Err() == nil {
 			e.log.Error("the revocation feed ended", "error", err)
 		}
 	})
@@ -232,42 +234,6 @@ func (e *Engine) waitReady(ctx context.Context) error {
 	}
 	e.log.Warn("the revocation state is not readable yet; protected requests are answered with 503 until it is")
 	return nil
-}
-
-// heard acts on what the feed says: a revoked session or changed user is read anew, keys are reloaded.
-func (e *Engine) heard(ev cluster.Event) {
-	switch ev.Kind {
-	case cluster.KindSession:
-		if id, ok := identity.ParseID(ev.Name); ok {
-			e.sessions.Drop(id)
-		}
-	case cluster.KindUser, cluster.KindChanged:
-		if id, ok := identity.ParseID(ev.Name); ok {
-			e.sessions.DropUser(id)
-			e.standing.drop(id)
-			e.changes.add(id)
-		}
-	case cluster.KindKeys:
-		e.reloadKeys()
-	}
-}
-
-// missed forgets everything that the feed might have told while this node was not listening.
-func (e *Engine) missed(string) {
-	e.sessions.DropAll()
-	e.standing.dropAll()
-	e.changes.addAll()
-	e.reloadKeys()
-}
-
-func (e *Engine) reloadKeys() {
-	go func() {
-		ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
-		defer cancel()
-		if err := e.ring.Reload(ctx); err != nil {
-			e.log.Warn("could not reload the signing keys", "error", err)
-		}
-	}()
 }
 
 // observe feeds the gauges.

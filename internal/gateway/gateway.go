@@ -86,7 +86,7 @@ func (g *Gateway) build() error {
 		return err
 	}
 	g.accounts = &account.Accounts{
-		Store: e.store, Cluster: e.cluster, Sessions: e.sessions, Revoked: e.revoked, Hasher: e.hasher, Guard: guard, Audit: e.audit, Ring: e.ring,
+		Store: e.store, Cluster: e.cluster, Sessions: e.sessions, Feed: e.feed, Hasher: e.hasher, Guard: guard, Audit: e.audit, Ring: e.ring,
 		Passwords: credential.Policy{MinLength: cfg.Password.MinLength, MinLengthWithMFA: cfg.Password.MinLengthWithMFA, Breached: breached, Names: cfg.names()},
 		Issuer: token.NewIssuer(e.ring, token.IssuerConfig{Issuer: g.issuerOf, Audience: cfg.JWT.Audience, Access: cfg.JWT.Access,
 			Permissions: g.roles.claim, Now: cfg.Now}),

@@ -12,7 +12,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/truxeio/caddy-truxe/internal/cluster"
 	"github.com/truxeio/caddy-truxe/internal/identity"
 	"github.com/truxeio/caddy-truxe/internal/revocation"
 	"github.com/truxeio/caddy-truxe/internal/store"
@@ -43,7 +42,8 @@ func staffUsers(t *testing.T, st *store.Store, many int) []identity.ID {
 
 // openAs opens a stream of a user with the role staff.
 func openAs(t *testing.T, e *Engine, id identity.ID) <-chan struct{} {
-	s := e.revoked.Streams().Open(t.Context(), &identity.Principal{UserID: id.String(), Roles: []string{"staff"}})
+	s := &revocation.Stream{Context: t.Context()}
+	e.revoked.Join(s, &identity.Principal{UserID: id.String(), Roles: []string{"staff"}})
 	t.Cleanup(s.End)
 	return s.Done()
 }
@@ -75,7 +75,7 @@ func TestLostRoleDoesNotWaitForAResync(t *testing.T) {
 		t.Fatal(err)
 	}
 	began := time.Now()
-	e.heard(cluster.Event{Kind: cluster.KindChanged, Name: loser.String()})
+	snapshots{e}.UserChanged(loser)
 	select {
 	case <-streams[many/2]:
 	case <-time.After(timebound.Limit(time.Second)):
@@ -116,7 +116,7 @@ func TestRolesThatCannotBeReadEndNoStream(t *testing.T) {
 	if err := e.store.Close(); err != nil {
 		t.Fatal(err)
 	}
-	e.heard(cluster.Event{Kind: cluster.KindChanged, Name: id.String()})
+	snapshots{e}.UserChanged(id)
 	deadline := time.Now().Add(timebound.Limit(time.Second))
 	for log.count("could not read the roles") == 0 {
 		if time.Now().After(deadline) {
@@ -139,7 +139,8 @@ func TestRolesThatCannotBeReadEndNoStream(t *testing.T) {
 func TestRolesAreReadNewestFirstUntilTheDatabaseAnswers(t *testing.T) {
 	streams := revocation.New(revocation.Config{}).Streams()
 	open := func(id identity.ID) <-chan struct{} {
-		s := streams.Open(t.Context(), &identity.Principal{UserID: id.String(), Roles: []string{"staff"}})
+		s := &revocation.Stream{Context: t.Context()}
+		streams.Join(s, &identity.Principal{UserID: id.String(), Roles: []string{"staff"}})
 		t.Cleanup(s.End)
 		return s.Done()
 	}
@@ -208,7 +209,8 @@ func TestRolesAreReadNewestFirstUntilTheDatabaseAnswers(t *testing.T) {
 func TestRolesThatStayUnreadableEndTheStreams(t *testing.T) {
 	streams := revocation.New(revocation.Config{}).Streams()
 	open := func(id identity.ID, roles ...string) <-chan struct{} {
-		s := streams.Open(t.Context(), &identity.Principal{UserID: id.String(), Roles: roles})
+		s := &revocation.Stream{Context: t.Context()}
+		streams.Join(s, &identity.Principal{UserID: id.String(), Roles: roles})
 		t.Cleanup(s.End)
 		return s.Done()
 	}
