@@ -60,7 +60,7 @@ func (adminAPI) serve(w http.ResponseWriter, r *http.Request) error {
 	return json.NewEncoder(w).Encode(result)
 }
 
-// maxBody bounds a call: two folders of policy files (gateway.ReadPolicyDir) are the largest that is ever sent.
+// maxBody bounds a call: two folders of policy files (rules.ReadDir) are the largest that is ever sent.
 func maxBody(call string) int64 {
 	if call == "policy.diff" {
 		return 96 << 20

@@ -25,6 +25,7 @@ import (
 	"github.com/truxeio/caddy-truxe/internal/gateway"
 	"github.com/truxeio/caddy-truxe/internal/identity"
 	"github.com/truxeio/caddy-truxe/internal/regular"
+	"github.com/truxeio/caddy-truxe/internal/rules"
 )
 
 // Exit codes of CONTRACT section 9.
@@ -186,7 +187,7 @@ func offlineConfig(config []byte, policies bool) (gateway.Config, error) {
 	}
 	cfg, err := c.Apps.Truxe.resolve()
 	if err == nil && policies {
-		cfg.Rules, err = gateway.ReadPolicies(cfg.Policies)
+		cfg.Rules, err = rules.Open(cfg.Policies)
 	}
 	if err != nil {
 		return cfg, err

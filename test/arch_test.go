@@ -32,8 +32,8 @@ var floors = [][]string{
 	{"store", "cluster", "secret", "problem", "strictjson", "cookie", "identityheader", "mail"},
 	{"session", "token", "revocation", "credential", "federation", "policy", "ratelimit", "audit", "authn", "cors"},
 	{"origin"},
-	{"account"},
-	{"gate", "portal", "webhook"},
+	{"account", "rules"},
+	{"gate", "portal", "outbox"},
 	{"gateway"},
 	{"caddymodule"},
 	{"", "cmd"}, // "" is the root package

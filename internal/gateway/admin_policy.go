@@ -52,7 +52,7 @@ func (b policyBook) Show(host string) (policy.Listing, error) {
 	if err != nil {
 		return policy.Listing{}, &identity.Error{Code: identity.CodeNotFound, Detail: err.Error()}
 	}
-	out := policy.Listing{Items: []policy.Row{}, State: b.g.policies.state()}
+	out := policy.Listing{Items: []policy.Row{}, State: b.g.policies.State()}
 	for _, r := range rules {
 		out.Items = append(out.Items, policy.RowOf(r))
 	}

@@ -17,11 +17,15 @@ import (
 	"github.com/truxeio/caddy-truxe/internal/identity"
 	"github.com/truxeio/caddy-truxe/internal/ratelimit"
 	"github.com/truxeio/caddy-truxe/internal/revocation"
+	"github.com/truxeio/caddy-truxe/internal/rules"
 	"github.com/truxeio/caddy-truxe/internal/secret"
 	"github.com/truxeio/caddy-truxe/internal/session"
 	"github.com/truxeio/caddy-truxe/internal/store"
 	"github.com/truxeio/caddy-truxe/internal/token"
 )
+
+// recordPause is how long records of decisions are gathered before they are written.
+const recordPause = 2 * time.Second
 
 // Engine is what outlives a configuration: database, feed, revocation copy, sessions in memory, counters, the hashing
 // pool, the audit writer and open streams. Configurations with one Key share one engine.
@@ -43,7 +47,7 @@ type Engine struct {
 	audit    *audit.Log
 	refusals gate.Refusals
 	limits   ratelimit.Sites
-	records  *gate.Records
+	records  *rules.Records
 	claim    *claim // of the store; nil where processes share it by design
 
 	cancel context.CancelFunc
@@ -54,7 +58,7 @@ type Engine struct {
 // (FAULTS 1). A database that cannot be opened is an error.
 func Open(ctx context.Context, cfg Config) (e *Engine, err error) {
 	cfg = cfg.withDefaults()
-	e = &Engine{records: gate.NewRecords(), cfg: cfg, log: cfg.Logger}
+	e = &Engine{records: rules.NewRecords(), cfg: cfg, log: cfg.Logger}
 	run, cancel := context.WithCancel(context.Background())
 	e.cancel = cancel
 	defer func() {
@@ -183,7 +187,7 @@ func (e *Engine) start(ctx context.Context) {
 		}
 	})
 	e.every(ctx, time.Minute, e.purgeAssertions)
-	e.every(ctx, recordPause, func() { e.writeRecords(ctx) })
+	e.every(ctx, recordPause, func() { e.records.Write(ctx, e.store, e.log) })
 	e.every(ctx, 10*time.Minute, func() {
 		within, cancel := context.WithTimeout(ctx, time.Minute)
 		defer cancel()

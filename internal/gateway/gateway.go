@@ -15,10 +15,12 @@ import (
 	"github.com/truxeio/caddy-truxe/internal/credential"
 	"github.com/truxeio/caddy-truxe/internal/gate"
 	"github.com/truxeio/caddy-truxe/internal/origin"
+	"github.com/truxeio/caddy-truxe/internal/outbox"
 	"github.com/truxeio/caddy-truxe/internal/portal"
 	"github.com/truxeio/caddy-truxe/internal/portal/view"
 	"github.com/truxeio/caddy-truxe/internal/ratelimit"
 	"github.com/truxeio/caddy-truxe/internal/regular"
+	"github.com/truxeio/caddy-truxe/internal/rules"
 	"github.com/truxeio/caddy-truxe/internal/token"
 )
 
@@ -29,9 +31,8 @@ type Gateway struct {
 	accounts *account.Accounts
 	gate     *gate.Gate
 	portal   *portal.Portal
-	mailer   *mailer // nil without a mail server
-	policies policyWatch
-	roles    roleModel
+	notices  *outbox.Worker // nil without a mail server
+	policies *rules.Watcher // nil without policy files
 	origins  *origin.Book
 
 	stop context.CancelFunc // ends what runs for this configuration
@@ -43,7 +44,6 @@ type Gateway struct {
 func New(ctx context.Context, e *Engine, cfg Config) (*Gateway, error) {
 	cfg = cfg.withDefaults()
 	g := &Gateway{cfg: cfg, engine: e, stop: func() {}}
-	g.roles.set(cfg.Rules.RoleModel())
 	if err := g.build(); err != nil {
 		return nil, err
 	}
@@ -57,9 +57,13 @@ func New(ctx context.Context, e *Engine, cfg Config) (*Gateway, error) {
 		run, stop := context.WithCancel(context.WithoutCancel(ctx))
 		g.stop = stop
 		g.watchUsersFile(run)
-		g.watchPolicies(run)
-		if g.mailer != nil {
-			g.done.Go(func() { g.mailer.run(run) })
+		if cfg.Policies != "" {
+			g.policies = rules.NewWatcher(rules.WatcherConfig{Dir: cfg.Policies, Book: cfg.Rules, Hosts: cfg.Hosts(), Roles: cfg.RolesNamed(),
+				OnState: func(ok bool) { cfg.Metrics.Ready("policies", ok) }, Logger: cfg.Logger, Now: cfg.Now})
+			g.done.Go(func() { g.policies.Run(run) })
+		}
+		if g.notices != nil {
+			g.done.Go(func() { g.notices.Run(run) })
 		}
 	}
 	return g, nil
@@ -89,17 +93,17 @@ func (g *Gateway) build() error {
 		Store: e.store, Cluster: e.cluster, Sessions: e.sessions, Revoked: e.revoked, Hasher: e.hasher, Guard: guard, Audit: e.audit, Ring: e.ring,
 		Passwords: credential.Policy{MinLength: cfg.Password.MinLength, MinLengthWithMFA: cfg.Password.MinLengthWithMFA, Breached: breached, Names: cfg.names()},
 		Issuer: token.NewIssuer(e.ring, token.IssuerConfig{Issuer: g.issuerOf, Audience: cfg.JWT.Audience, Access: cfg.JWT.Access,
-			Permissions: g.roles.claim, Now: cfg.Now}),
+			Permissions: cfg.Rules.PermissionsOf, Now: cfg.Now}),
 		Verifier: verifier, Refresher: token.NewRefresher(token.RefreshConfig{Life: cfg.JWT.Refresh, Audience: cfg.JWT.Audience, Now: cfg.Now}),
 		Metrics: cfg.Metrics, Logger: cfg.Logger, Now: cfg.Now,
-		Roles: g.Roles, MFA: account.MFARule(cfg.MFA), Box: e.box, Keyed: e.codeKey, Brand: cfg.Brand.Name, Origins: g.originsOf,
+		Roles: cfg.Rules.RoleModel, MFA: account.MFARule(cfg.MFA), Box: e.box, Keyed: e.codeKey, Brand: cfg.Brand.Name, Origins: g.originsOf,
 		AccessLifetime: cfg.JWT.Access, RefreshLifetime: cfg.JWT.Refresh, LongestSession: max(cfg.Session.Max, cfg.Session.Remember),
 	}
-	if g.mailer, err = newMailer(e, cfg, g.origins); err != nil {
+	if g.notices, err = cfg.openNotices(e.store, g.origins); err != nil {
 		return err
 	}
-	if g.mailer != nil {
-		g.accounts.MailWaits = g.mailer.waits
+	if g.notices != nil {
+		g.accounts.MailWaits = g.notices.WakeUp
 	}
 	origins, err := cors.New(cfg.CORS)
 	if err != nil {
@@ -137,7 +141,7 @@ func (g *Gateway) build() error {
 		Audit:    e.audit,
 		Metrics:  cfg.Metrics,
 		CORS:     origins,
-		Signer: &token.Asserter{Ring: e.ring, Issuer: g.issuerOf, Permissions: g.roles.claim, Roles: g.roles.number,
+		Signer: &token.Asserter{Ring: e.ring, Issuer: g.issuerOf, Permissions: cfg.Rules.PermissionsOf, Roles: cfg.Rules.Edition,
 			Now: cfg.Now},
 		Streams:  e.revoked,
 		Refusals: &e.refusals,

@@ -15,6 +15,7 @@ import (
 	"github.com/truxeio/caddy-truxe/internal/authn"
 	"github.com/truxeio/caddy-truxe/internal/gate"
 	"github.com/truxeio/caddy-truxe/internal/identity"
+	"github.com/truxeio/caddy-truxe/internal/rules"
 	"github.com/truxeio/caddy-truxe/internal/store"
 )
 
@@ -83,7 +84,7 @@ func (u *upstream) ServeHTTP(_ http.ResponseWriter, r *http.Request) error {
 
 func site(t testing.TB) *gate.Site {
 	t.Helper()
-	s, err := gate.CompileSite(gate.SiteConfig{Public: []string{"/healthz"}, AllowRoles: []string{identity.AdminRole}}, &gate.Rules{})
+	s, err := gate.NewSites(rules.NewBook(nil)).Compile(gate.SiteConfig{Rules: rules.Lines{Public: []string{"/healthz"}, AllowRoles: []string{identity.AdminRole}}})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -162,7 +163,7 @@ func warm(t testing.TB, g *Gateway, s *gate.Site, up *upstream, name, value stri
 func BenchmarkGate(b *testing.B) {
 	g, s, up := start(b), site(b), &upstream{}
 	cookie, bearer := signIn(b, g)
-	strict := siteWith(b, gate.SiteConfig{Require: []gate.Require{{Assurance: identity.Assurance{MFA: true, MaxAge: 10 * time.Minute}}, {Networks: []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")}}}})
+	strict := siteWith(b, gate.SiteConfig{Rules: rules.Lines{Require: []rules.Require{{Assurance: identity.Assurance{MFA: true, MaxAge: 10 * time.Minute}}, {Networks: []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")}}}}})
 	strong := proven(b, g, store.Proof{AuthTime: time.Now(), MFATime: time.Now(), AMR: []string{"pwd", "otp", "mfa"}, ACR: "2"})
 	for _, c := range []struct {
 		path, name, value string
@@ -183,8 +184,8 @@ func TestWarmRequestAllocatesTwice(t *testing.T) {
 	g, up := start(t), &upstream{}
 	cookie, bearer := signIn(t, g)
 	with := withAssertion(t)
-	strict := siteWith(t, gate.SiteConfig{Require: []gate.Require{{Networks: []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")}}}})
-	fresh := siteWith(t, gate.SiteConfig{Require: []gate.Require{{Assurance: identity.Assurance{MFA: true, MaxAge: 10 * time.Minute}}}})
+	strict := siteWith(t, gate.SiteConfig{Rules: rules.Lines{Require: []rules.Require{{Networks: []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")}}}}})
+	fresh := siteWith(t, gate.SiteConfig{Rules: rules.Lines{Require: []rules.Require{{Assurance: identity.Assurance{MFA: true, MaxAge: 10 * time.Minute}}}}})
 	strong := proven(t, g, store.Proof{AuthTime: time.Now(), MFATime: time.Now(), AMR: []string{"pwd", "otp", "mfa"}, ACR: "2"})
 	if n := testing.AllocsPerRun(200, warm(t, g, fresh, up, "Cookie", strong)); n > 2 {
 		t.Errorf("require mfa: %v allocations", n)

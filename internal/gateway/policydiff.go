@@ -8,10 +8,10 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/truxeio/caddy-truxe/internal/gate"
 	"github.com/truxeio/caddy-truxe/internal/identity"
 	"github.com/truxeio/caddy-truxe/internal/policy"
 	"github.com/truxeio/caddy-truxe/internal/policy/policyfile"
+	"github.com/truxeio/caddy-truxe/internal/rules"
 	"github.com/truxeio/caddy-truxe/internal/store"
 )
 
@@ -86,20 +86,17 @@ func adminPolicyDiff(ctx context.Context, g *Gateway, raw json.RawMessage) (any,
 	return out, nil
 }
 
-func (g *Gateway) rulesWith(sources []policyfile.Source) (*gate.Rules, error) {
-	doc, err := policyfile.Parse(sources)
-	if err == nil {
-		var rules *gate.Rules
-		if rules, err = g.cfg.Rules.WithPolicies(policyFiles{Document: doc}); err == nil {
-			return rules, nil
-		}
+func (g *Gateway) rulesWith(sources []policyfile.Source) (*rules.Book, error) {
+	book, err := g.cfg.Rules.WithSources(sources)
+	if err != nil {
+		return nil, &identity.Error{Code: identity.CodeInvalidRequest, Detail: err.Error()}
 	}
-	return nil, &identity.Error{Code: identity.CodeInvalidRequest, Detail: err.Error()}
+	return book, nil
 }
 
 type replay struct {
 	g             *Gateway
-	before, after *gate.Rules
+	before, after *rules.Book
 	people        map[string]*identity.Principal // nil: gone
 }
 

@@ -1,4 +1,4 @@
-package gateway
+package outbox
 
 import (
 	"bytes"
@@ -19,26 +19,27 @@ import (
 // The bounds of a pause, as docs/reference/limits.md has them.
 const firstPause, longestPause = 2 * time.Second, time.Hour
 
-// post is a mailer with its own clock, database, log and one person.
+// post is a worker with its own clock, database, log and one user.
 type post struct {
-	*mailer
-	t    *testing.T
-	at   time.Time
-	user identity.ID
-	said *bytes.Buffer
+	*Worker
+	store *store.Store
+	t     *testing.T
+	at    time.Time
+	user  identity.ID
+	said  *bytes.Buffer
 }
 
 func newPost(t *testing.T, st *store.Store, url string) *post {
 	t.Helper()
-	cfg := Config{SMTP: SMTP{URL: url, From: "Example <no-reply@example.com>"},
-		Sites: []SiteInfo{{Host: "app.test", Origins: called("https://app.test:8443"), Handlers: []string{"truxe_gate"}}}}.withDefaults()
-	p := &post{t: t, at: time.UnixMilli(1_780_000_000_000), said: new(bytes.Buffer)}
-	cfg.Logger, cfg.Now = slog.New(slog.NewTextHandler(p.said, nil)), func() time.Time { return p.at }
-	m, err := newMailer(&Engine{store: st}, cfg, cfg.origins())
+	server, err := mail.Parse(url, "Example <no-reply@example.com>")
 	if err != nil {
 		t.Fatal(err)
 	}
-	p.mailer = m
+	writer := mail.Writer{Brand: "Truxe", Base: "/.truxe", Origin: func(host string) string { return "https://" + host + ":8443" },
+		Known: func(host string) bool { return host == "app.test" }}
+	p := &post{store: st, t: t, at: time.UnixMilli(1_780_000_000_000), said: new(bytes.Buffer)}
+	p.Worker = NewWorker(&Mails{Store: st, Server: server, Writer: writer}, "security notice",
+		slog.New(slog.NewTextHandler(p.said, nil)), func() time.Time { return p.at })
 	return p
 }
 
@@ -69,7 +70,7 @@ func (p *post) queue(kind string) {
 	}
 }
 
-// step has the mailer look once; it tells whether it tried a mail.
+// step has the worker look once, and reports whether it tried a mail.
 func (p *post) step() bool {
 	p.t.Helper()
 	tried, err := p.next(context.Background())
@@ -132,7 +133,7 @@ func TestMailIsGivenUpAfterADay(t *testing.T) {
 		}
 		p.at = due
 	}
-	if age := p.at.Sub(start); age < mail.GiveUp || age > mail.GiveUp+longestPause || tries < 20 || tries > 80 {
+	if age := p.at.Sub(start); age < giveUpAfter || age > giveUpAfter+longestPause || tries < 20 || tries > 80 {
 		t.Errorf("given up after %v and %d tries", age, tries)
 	}
 	if log := p.said.String(); strings.Count(log, "given up") != 1 || strings.Contains(log, "@") {
@@ -160,7 +161,7 @@ func TestManyNodesSendEachMailOnce(t *testing.T) {
 		var all sync.WaitGroup
 		for range 4 {
 			p := newPost(t, first.store, server.URL())
-			all.Go(func() { p.run(ctx) })
+			all.Go(func() { p.Run(ctx) })
 		}
 		for len(server.Inbox()) < count && ctx.Err() == nil {
 			time.Sleep(5 * time.Millisecond)
@@ -185,36 +186,17 @@ func TestGatewayEndsWhileTheMailServerIsSilent(t *testing.T) {
 	p.queue(mail.Locked)
 	ctx, cancel := context.WithCancel(context.Background())
 	ended := make(chan struct{})
-	go func() { defer close(ended); p.run(ctx) }()
+	go func() { defer close(ended); p.Run(ctx) }()
 	time.Sleep(100 * time.Millisecond)
 	start := time.Now()
 	cancel()
 	select {
 	case <-ended:
-	case <-time.After(2 * mailGrace):
+	case <-time.After(2 * grace):
 		t.Fatalf("still sending after %v", time.Since(start))
 	}
 	due, waits, err := p.store.NextMail(context.Background())
 	if err != nil || !waits || due.Sub(p.at) > firstPause {
 		t.Errorf("due %v after, waits %v %v", due.Sub(p.at), waits, err)
-	}
-}
-
-// CS-08: where the link of a mail leads is the configuration's to say.
-func TestLinksOfMailsComeFromTheConfiguration(t *testing.T) {
-	sites := []SiteInfo{{Host: "a.test", Origins: called("https://a.test")}, {Host: "b.test", Origins: called("https://b.test:8443")}, {Host: ""}}
-	for _, c := range []struct {
-		cfg        Config
-		host, want string
-	}{
-		{Config{Sites: sites}, "b.test", "https://b.test:8443"},
-		{Config{Sites: sites}, "evil.example", "https://a.test"},
-		{Config{Sites: sites}, "", "https://a.test"},
-		{Config{Sites: sites, Portal: "b.test"}, "a.test", "https://b.test:8443"},
-		{Config{Sites: sites[2:]}, "evil.example", ""},
-	} {
-		if got := c.cfg.mailOrigin(c.cfg.origins(), c.host); got != c.want {
-			t.Errorf("%q with portal %q leads to %q, want %q", c.host, c.cfg.Portal, got, c.want)
-		}
 	}
 }
