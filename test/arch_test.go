@@ -30,7 +30,8 @@ func TestMain(m *testing.M) {
 var floors = [][]string{
 	{"identity", "nearest", "useragent", "regular"},
 	{"store", "cluster", "secret", "problem", "strictjson", "cookie", "identityheader", "mail"},
-	{"session", "token", "revocation", "credential", "federation", "policy", "ratelimit", "audit", "authn", "cors"},
+	{"session", "token", "revocation", "credential", "federation", "policy", "ratelimit", "audit", "cors"},
+	{"authn"},
 	{"origin"},
 	{"account", "rules"},
 	{"gate", "portal", "outbox"},

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/truxeio/caddy-truxe/internal/audit"
+	"github.com/truxeio/caddy-truxe/internal/authn"
 	"github.com/truxeio/caddy-truxe/internal/cluster"
 	"github.com/truxeio/caddy-truxe/internal/credential"
 	"github.com/truxeio/caddy-truxe/internal/gate"
@@ -40,8 +41,8 @@ type Engine struct {
 	revoked  *revocation.Node
 	sessions *session.Table
 	renewals *session.Renewals
-	standing *standings
-	changes  *changes
+	roles    *authn.CurrentRoles   // of users with access tokens
+	watch    *revocation.RoleWatch // over open streams
 	hasher   *credential.Hasher
 	codeKey  []byte // of recovery codes
 	audit    *audit.Log
@@ -98,13 +99,13 @@ func Open(ctx context.Context, cfg Config) (e *Engine, err error) {
 	if e.hasher, err = credential.NewHasher(credential.Config{Algorithm: cfg.Password.Algorithm, Cost: cfg.Password.Cost}); err != nil {
 		return e, err
 	}
-	e.standing = &standings{read: e.store.UserByID}
-	e.changes = newChanges()
+	e.roles = authn.NewCurrentRoles(e.store.UserByID)
 	e.renewals = session.NewRenewals(e.store, cfg.Now)
 	e.sessions = session.New(session.Config{Source: e.renewals, Idle: cfg.Session.Idle, Max: cfg.Session.Max, Remember: cfg.Session.Remember,
 		API: cfg.JWT.Refresh, Limit: cfg.Session.Limit, TouchUsers: e.store.TouchUsers, Logger: cfg.Logger, Now: cfg.Now})
 	e.revoked = revocation.New(revocation.Config{Source: e.store, Feed: e.cluster, Logger: cfg.Logger, Deny: cfg.Redis.Deny, Stale: cfg.Redis.Stale,
 		OnEvent: e.heard, OnResync: e.missed, OnLag: cfg.Metrics.RevocationLag, Now: cfg.Now})
+	e.watch = revocation.NewRoleWatch(e.revoked.Streams(), e.store.RolesOf, cfg.Logger)
 	e.start(run)
 	return e, e.waitReady(ctx)
 }
@@ -175,7 +176,7 @@ func (e *Engine) start(ctx context.Context) {
 		}
 	})
 	e.background(func() { _ = e.sessions.Run(ctx) })
-	e.background(func() { e.followChanges(ctx) })
+	e.background(func() { e.watch.Run(ctx) })
 	e.every(ctx, holderLife/3, func() { e.hold(ctx) })
 	e.every(ctx, time.Second, e.observe)
 	e.every(ctx, 15*time.Second, e.count)
@@ -186,7 +187,7 @@ func (e *Engine) start(ctx context.Context) {
 			e.log.Warn("could not reload the signing keys", "error", err)
 		}
 	})
-	e.every(ctx, time.Minute, e.purgeAssertions)
+	e.every(ctx, time.Minute, func() { authn.PurgeAssertions(e.cache, e.cfg.Now()) })
 	e.every(ctx, recordPause, func() { e.records.Write(ctx, e.store, e.log) })
 	e.every(ctx, 10*time.Minute, func() {
 		within, cancel := context.WithTimeout(ctx, time.Minute)
@@ -248,8 +249,8 @@ func (e *Engine) heard(ev cluster.Event) {
 	case cluster.KindUser, cluster.KindChanged:
 		if id, ok := identity.ParseID(ev.Name); ok {
 			e.sessions.DropUser(id)
-			e.standing.drop(id)
-			e.changes.add(id)
+			e.roles.Drop(id)
+			e.watch.UserChanged(id)
 		}
 	case cluster.KindKeys:
 		e.reloadKeys()
@@ -259,8 +260,8 @@ func (e *Engine) heard(ev cluster.Event) {
 // missed forgets everything that the feed might have told while this node was not listening.
 func (e *Engine) missed(string) {
 	e.sessions.DropAll()
-	e.standing.dropAll()
-	e.changes.addAll()
+	e.roles.DropAll()
+	e.watch.AllChanged()
 	e.reloadKeys()
 }
 

@@ -127,11 +127,11 @@ func (g *Gateway) build() error {
 		Now:          cfg.Now,
 	}
 	auth := &authn.Verifier{
-		Sessions:    &cookieSessions{table: e.sessions, renewals: e.renewals},
-		Tokens:      &bearerTokens{verifier: verifier, cache: e.cache, standings: e.standing, sessions: e.sessions, now: cfg.Now},
+		Sessions:    &authn.CookieSessions{Table: e.sessions, Renewals: e.renewals},
+		Tokens:      &authn.BearerTokens{Verifier: verifier, Cache: e.cache, Roles: e.roles, Sessions: e.sessions, Now: cfg.Now},
 		Revocations: e.revoked,
 		Renewer:     &renewer{accounts: g.accounts, now: cfg.Now},
-		OnRefused:   (&refusedTokens{log: cfg.Logger, now: cfg.Now}).note,
+		OnRefused:   authn.NewRefusalLog(cfg.Logger, cfg.Now).Note,
 	}
 	g.gate = &gate.Gate{
 		Verifier: auth,

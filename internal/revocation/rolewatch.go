@@ -1,4 +1,4 @@
-package gateway
+package revocation
 
 import (
 	"context"
@@ -7,11 +7,10 @@ import (
 	"time"
 
 	"github.com/truxeio/caddy-truxe/internal/identity"
-	"github.com/truxeio/caddy-truxe/internal/revocation"
 )
 
 const (
-	// streamsAgain is after how long streams are looked at once more: one may have been judged before the change and joined
+	// streamsAgain is after how long changed users are read once more: a stream may have been judged before the change and joined
 	// after it. It is also the pause after a failed read.
 	streamsAgain = 300 * time.Millisecond
 	// rolesChunk is how many users are read at once. New changes are served between two chunks.
@@ -31,7 +30,7 @@ type idSet map[identity.ID]struct{}
 
 // roleReads are the users with open streams whose roles are to be read again. There are at most as many as have streams.
 type roleReads struct {
-	streams *revocation.Streams
+	streams *Streams
 	read    func(context.Context, []identity.ID) (map[identity.ID][]string, error)
 	log     *slog.Logger
 
@@ -43,37 +42,53 @@ type roleReads struct {
 	logged  time.Time // when a failure was logged last
 }
 
-func newRoleReads(streams *revocation.Streams, read func(context.Context, []identity.ID) (map[identity.ID][]string, error), log *slog.Logger) *roleReads {
+func newRoleReads(streams *Streams, read func(context.Context, []identity.ID) (map[identity.ID][]string, error), log *slog.Logger) *roleReads {
 	return &roleReads{streams: streams, read: read, log: log, recent: idSet{}, rest: idSet{}, within: rolesTime}
 }
 
-// followChanges ends the streams of users who lost a role, at once and once more after streamsAgain, until ctx ends. A
-// request that lasts was judged once, by roles that the user had then (AZ-08). A user who is only given roles keeps the
-// streams.
-func (e *Engine) followChanges(ctx context.Context) {
-	reads := newRoleReads(e.revoked.Streams(), e.store.RolesOf, e.log)
-	var due, next userSet // due is looked at when the ticker fires, next one tick later
+// RoleWatch ends the streams of users who lost a role. A request that lasts was judged once, by the roles that its user had
+// then (AZ-08). The streams of a user who is only granted roles go on.
+type RoleWatch struct {
+	changed *changedUsers
+	reads   *roleReads
+}
+
+// NewRoleWatch returns a watch over these streams. read returns the roles that users have now; who has no row has none.
+func NewRoleWatch(streams *Streams, read func(context.Context, []identity.ID) (map[identity.ID][]string, error), log *slog.Logger) *RoleWatch {
+	return &RoleWatch{changed: newChangedUsers(), reads: newRoleReads(streams, read, log)}
+}
+
+// UserChanged notes that the roles of a user may have changed. It does not block.
+func (w *RoleWatch) UserChanged(id identity.ID) { w.changed.add(id) }
+
+// AllChanged notes that changes may have been missed. It does not block.
+func (w *RoleWatch) AllChanged() { w.changed.addAll() }
+
+// Run ends the streams of users who lost a role, at once and once more after streamsAgain, until ctx ends. It must not run
+// twice.
+func (w *RoleWatch) Run(ctx context.Context) {
+	var due, next userSet // due is read when the ticker fires, next one tick later
 	again := time.NewTicker(streamsAgain)
 	defer again.Stop()
 	ready := make(chan struct{})
 	close(ready)
 	for ctx.Err() == nil {
-		now := e.changes.take() // before each chunk, so that a new change waits for one chunk at most (R4)
-		reads.add(&now)
+		now := w.changed.take() // before each chunk, so that a new change waits for one chunk at most (R4)
+		w.reads.add(&now)
 		next.merge(now)
 		var more <-chan struct{} // nil: nothing to read
-		if reads.due() {
+		if w.reads.due() {
 			more = ready
 		}
 		select {
 		case <-ctx.Done():
-		case <-e.changes.wake:
+		case <-w.changed.wake:
 		case <-again.C:
-			reads.waiting = false
-			reads.add(&due)
+			w.reads.waiting = false
+			w.reads.add(&due)
 			due, next = next, userSet{}
 		case <-more:
-			reads.step(ctx)
+			w.reads.step(ctx)
 		}
 	}
 }
@@ -133,7 +148,7 @@ func (r *roleReads) step(ctx context.Context) {
 	r.streams.CutWhere(func(p *identity.Principal) error {
 		has, read := now[p.UserID]
 		if read && slices.ContainsFunc(p.Roles, func(role string) bool { return !slices.Contains(has, role) }) {
-			return revocation.ErrChanged
+			return ErrChanged
 		}
 		return nil
 	})
@@ -162,7 +177,7 @@ func (r *roleReads) giveUp() {
 		_, recent := r.recent[id]
 		_, rest := r.rest[id]
 		if ours && (recent || rest) && len(p.Roles) > 0 {
-			return revocation.ErrChanged
+			return ErrChanged
 		}
 		return nil
 	})

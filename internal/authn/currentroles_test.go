@@ -1,4 +1,4 @@
-package gateway
+package authn
 
 import (
 	"context"
@@ -39,22 +39,22 @@ func (r *register) set(roles ...string) {
 }
 
 // AZ-08: a change that is announced while the row is being read is not overlooked, as for sessions.
-func TestStandingIsReadAgainWhenItChangesMeanwhile(t *testing.T) {
+func TestRolesAreReadAgainWhenTheyChangeMeanwhile(t *testing.T) {
 	id := identity.NewID()
 	r := &register{user: identity.User{ID: id, Roles: []string{"staff"}}}
-	s := &standings{read: r.read}
-	r.during = func() { r.set("auditor"); s.drop(id) }
+	s := &CurrentRoles{read: r.read}
+	r.during = func() { r.set("auditor"); s.Drop(id) }
 	st, err := s.of(context.Background(), id)
-	if err != nil || len(st.roles) != 1 || st.roles[0] != "auditor" || st.gone.Load() || r.reads.Load() != 2 {
+	if err != nil || len(st.roles) != 1 || st.roles[0] != "auditor" || st.stale.Load() || r.reads.Load() != 2 {
 		t.Fatalf("%+v %v after %d reads", st, err, r.reads.Load())
 	}
 	if again, err := s.of(context.Background(), id); err != nil || again != st || r.reads.Load() != 2 {
 		t.Error("read once more for nothing")
 	}
-	for name, forget := range map[string]func(){"told": func() { s.drop(id) }, "may have missed it": s.dropAll} {
+	for name, forget := range map[string]func(){"told": func() { s.Drop(id) }, "may have missed it": s.DropAll} {
 		forget()
 		fresh, err := s.of(context.Background(), id)
-		if err != nil || fresh == st || !st.gone.Load() {
+		if err != nil || fresh == st || !st.stale.Load() {
 			t.Errorf("%s: %v", name, err)
 		}
 		st = fresh
@@ -62,10 +62,10 @@ func TestStandingIsReadAgainWhenItChangesMeanwhile(t *testing.T) {
 }
 
 // R1: who is disabled or deleted has no token, and what cannot be read lets nobody in.
-func TestStandingThatIsNotThereLetsNobodyIn(t *testing.T) {
+func TestUserWithoutCurrentRolesIsRefused(t *testing.T) {
 	id := identity.NewID()
 	r := &register{user: identity.User{ID: id, Roles: []string{"staff"}, Disabled: true}}
-	s := &standings{read: r.read}
+	s := &CurrentRoles{read: r.read}
 	refused := func(what string, code identity.Code) {
 		t.Helper()
 		if st, err := s.of(context.Background(), id); st != nil || identity.CodeOf(err) != code {
@@ -84,11 +84,11 @@ func TestStandingThatIsNotThereLetsNobodyIn(t *testing.T) {
 }
 
 // OP-06: however many people's tokens are in use, a node remembers so many, and those it forgets are read again.
-func TestStandingsAreBounded(t *testing.T) {
-	s := &standings{read: (&register{}).read}
+func TestRememberedRolesAreBounded(t *testing.T) {
+	s := &CurrentRoles{read: (&register{}).read}
 	first, _ := s.of(context.Background(), identity.NewID())
-	var all []*standing
-	for range maxStandings + 100 {
+	var all []*userRoles
+	for range maxUserRoles + 100 {
 		st, err := s.of(context.Background(), identity.NewID())
 		if err != nil {
 			t.Fatal(err)
@@ -97,20 +97,20 @@ func TestStandingsAreBounded(t *testing.T) {
 	}
 	gone := 0
 	for _, st := range append(all, first) {
-		if st.gone.Load() {
+		if st.stale.Load() {
 			gone++
 		}
 	}
-	if len(s.byID) > maxStandings || gone != 101 {
+	if len(s.byID) > maxUserRoles || gone != 101 {
 		t.Errorf("%d remembered, %d told that they are not", len(s.byID), gone)
 	}
 }
 
 // ED-31: changes of other people, however many while a row is read, do not refuse a token that is new to this node.
-func TestStandingIsReadWhileOthersChange(t *testing.T) {
+func TestRolesAreReadWhileOthersChange(t *testing.T) {
 	id := identity.NewID()
 	r := &register{user: identity.User{ID: id, Roles: []string{"staff"}}}
-	s := &standings{read: func(ctx context.Context, of identity.ID) (store.UserRecord, error) {
+	s := &CurrentRoles{read: func(ctx context.Context, of identity.ID) (store.UserRecord, error) {
 		for range 100 {
 			s2 := identity.NewID()
 			others <- s2
@@ -119,18 +119,18 @@ func TestStandingIsReadWhileOthersChange(t *testing.T) {
 	}}
 	go func() {
 		for other := range others {
-			s.drop(other)
+			s.Drop(other)
 		}
 	}()
 	defer close(others)
 	st, err := s.of(context.Background(), id)
-	if err != nil || st.gone.Load() || r.reads.Load() != 1 {
+	if err != nil || st.stale.Load() || r.reads.Load() != 1 {
 		t.Fatalf("%+v %v after %d reads", st, err, r.reads.Load())
 	}
 	// control: its own change while it is read counts
-	s.drop(id)
+	s.Drop(id)
 	r.reads.Store(0)
-	r.during = func() { r.set("auditor"); s.drop(id) }
+	r.during = func() { r.set("auditor"); s.Drop(id) }
 	if st, err = s.of(context.Background(), id); err != nil || st.roles[0] != "auditor" || r.reads.Load() != 2 {
 		t.Fatalf("%+v %v after %d reads", st, err, r.reads.Load())
 	}

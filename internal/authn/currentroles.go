@@ -1,4 +1,4 @@
-package gateway
+package authn
 
 import (
 	"context"
@@ -11,26 +11,31 @@ import (
 	"github.com/truxeio/caddy-truxe/internal/store"
 )
 
-// standingTime is how long a request with a token waits for the database.
-const standingTime = time.Second
+// rolesReadTime is how long a request with a token waits for the database.
+const rolesReadTime = time.Second
 
-// maxStandings bounds the people whose standing a node remembers.
-const maxStandings = 50_000
+// maxUserRoles bounds the users whose roles a node remembers.
+const maxUserRoles = 50_000
 
-// standing is what a person is now, whatever a token of theirs says that was signed before: the gateway judges nobody by
-// roles of a moment ago (AZ-08). It is read once per person and node, and again after a change was announced.
-type standing struct {
+// userRoles are the roles that a user has now, whatever an access token says that was signed before: no user is judged by
+// stale roles (AZ-08). They are read once per user and node, and again after a change was announced.
+type userRoles struct {
 	roles []string
-	gone  atomic.Bool // told to change: who holds this reads anew
+	stale atomic.Bool // they are to be read again
 }
 
-// standings are those of the people whose access tokens are in use.
-type standings struct {
+// CurrentRoles has the roles of the users whose access tokens are in use.
+type CurrentRoles struct {
 	read func(ctx context.Context, id identity.ID) (store.UserRecord, error)
 
 	mu      sync.Mutex
-	byID    map[identity.ID]*standing
+	byID    map[identity.ID]*userRoles
 	reading map[identity.ID]*readings
+}
+
+// NewCurrentRoles returns roles that read finds.
+func NewCurrentRoles(read func(ctx context.Context, id identity.ID) (store.UserRecord, error)) *CurrentRoles {
+	return &CurrentRoles{read: read}
 }
 
 // readings are the reads of one user's row that are under way.
@@ -39,16 +44,16 @@ type readings struct {
 	changes int // of this user, announced meanwhile
 }
 
-// of gives somebody's standing. A disabled or deleted person's token is CodeInvalidToken; a database that does not answer is
+// of returns the roles of a user. For a disabled or deleted user it is CodeInvalidToken, for a database that does not answer
 // CodeStateUnavailable.
-func (s *standings) of(ctx context.Context, id identity.ID) (*standing, error) {
+func (s *CurrentRoles) of(ctx context.Context, id identity.ID) (*userRoles, error) {
 	const tries = 4
 	for range tries {
 		known, r, before := s.begin(id)
 		if known != nil {
 			return known, nil
 		}
-		within, cancel := context.WithTimeout(ctx, standingTime)
+		within, cancel := context.WithTimeout(ctx, rolesReadTime)
 		u, err := s.read(within, id)
 		cancel()
 		fresh := s.end(id, r, before, u.Roles, err == nil && !u.Disabled)
@@ -66,8 +71,8 @@ func (s *standings) of(ctx context.Context, id identity.ID) (*standing, error) {
 	return nil, &identity.Error{Code: identity.CodeStateUnavailable, RetryAfter: time.Second, Err: errors.New("the user kept changing while the row was read")}
 }
 
-// begin finds a standing, or notes that the row is being read.
-func (s *standings) begin(id identity.ID) (known *standing, r *readings, before int) {
+// begin finds roles that are remembered, or notes that the row is being read.
+func (s *CurrentRoles) begin(id identity.ID) (known *userRoles, r *readings, before int) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if known = s.byID[id]; known != nil {
@@ -86,7 +91,7 @@ func (s *standings) begin(id identity.ID) (known *standing, r *readings, before 
 
 // end remembers what was read, if it may be. nil when the user changed meanwhile, so that it may be stale: changes of others
 // are no reason to read again.
-func (s *standings) end(id identity.ID, r *readings, before int, roles []string, there bool) *standing {
+func (s *CurrentRoles) end(id identity.ID, r *readings, before int, roles []string, there bool) *userRoles {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if r.count--; r.count == 0 {
@@ -99,42 +104,42 @@ func (s *standings) end(id identity.ID, r *readings, before int, roles []string,
 		return known
 	}
 	for other, st := range s.byID {
-		if len(s.byID) < maxStandings {
+		if len(s.byID) < maxUserRoles {
 			break
 		}
-		st.gone.Store(true) // nobody would tell its holders of a change any more
+		st.stale.Store(true) // its holders would not learn of a change any more
 		delete(s.byID, other)
 	}
 	if s.byID == nil {
-		s.byID = map[identity.ID]*standing{}
+		s.byID = map[identity.ID]*userRoles{}
 	}
-	fresh := &standing{roles: roles}
+	fresh := &userRoles{roles: roles}
 	s.byID[id] = fresh
 	return fresh
 }
 
-// drop forgets somebody who has changed.
-func (s *standings) drop(id identity.ID) {
+// Drop forgets a user who has changed.
+func (s *CurrentRoles) Drop(id identity.ID) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if r := s.reading[id]; r != nil {
 		r.changes++
 	}
 	if st := s.byID[id]; st != nil {
-		st.gone.Store(true)
+		st.stale.Store(true)
 		delete(s.byID, id)
 	}
 }
 
-// dropAll forgets everybody, because changes may have been missed.
-func (s *standings) dropAll() {
+// DropAll forgets all users, because changes may have been missed.
+func (s *CurrentRoles) DropAll() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for _, r := range s.reading {
 		r.changes++
 	}
 	for _, st := range s.byID {
-		st.gone.Store(true)
+		st.stale.Store(true)
 	}
 	s.byID = nil
 }

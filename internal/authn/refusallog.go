@@ -1,4 +1,4 @@
-package gateway
+package authn
 
 import (
 	"log/slog"
@@ -14,8 +14,8 @@ const (
 	maxRefusals = 1000
 )
 
-// refusedTokens logs why bearer tokens are refused: of each reason the first at once, then at most one line a minute.
-type refusedTokens struct {
+// RefusalLog logs why bearer tokens are refused: of each reason the first at once, then at most one line a minute.
+type RefusalLog struct {
 	log *slog.Logger
 	now func() time.Time
 
@@ -28,8 +28,13 @@ type refusedReason struct {
 	more   int // refusals that were not logged since
 }
 
-// note takes the refusal of one token.
-func (r *refusedTokens) note(why error) {
+// NewRefusalLog returns an empty log.
+func NewRefusalLog(log *slog.Logger, now func() time.Time) *RefusalLog {
+	return &RefusalLog{log: log, now: now}
+}
+
+// Note logs or counts the refusal of one token.
+func (r *RefusalLog) Note(why error) {
 	text, now := why.Error(), r.now()
 	r.mu.Lock()
 	defer r.mu.Unlock()

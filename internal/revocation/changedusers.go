@@ -1,4 +1,4 @@
-package gateway
+package revocation
 
 import (
 	"sync"
@@ -6,7 +6,7 @@ import (
 	"github.com/truxeio/caddy-truxe/internal/identity"
 )
 
-// maxChanges bounds the changed users that wait. Beyond it all streams are looked at.
+// maxChanges bounds the changed users that wait. Beyond it the users of all streams count as changed.
 const maxChanges = 100_000
 
 // userSet is users whose rows or roles have changed.
@@ -44,17 +44,17 @@ func (s *userSet) merge(other userSet) {
 	}
 }
 
-// changes collects changed users for one worker, so that a burst of them costs a few walks over the open streams and not one
-// for each.
-type changes struct {
+// changedUsers collects changed users for one worker, so that a burst of them costs a few walks over the open streams and not
+// one for each.
+type changedUsers struct {
 	mu      sync.Mutex
 	waiting userSet
 	wake    chan struct{}
 }
 
-func newChanges() *changes { return &changes{wake: make(chan struct{}, 1)} }
+func newChangedUsers() *changedUsers { return &changedUsers{wake: make(chan struct{}, 1)} }
 
-func (c *changes) add(id identity.ID) {
+func (c *changedUsers) add(id identity.ID) {
 	c.mu.Lock()
 	c.waiting.add(id.String())
 	c.mu.Unlock()
@@ -62,21 +62,21 @@ func (c *changes) add(id identity.ID) {
 }
 
 // addAll is for changes that may have been missed.
-func (c *changes) addAll() {
+func (c *changedUsers) addAll() {
 	c.mu.Lock()
 	c.waiting = userSet{all: true}
 	c.mu.Unlock()
 	c.ring()
 }
 
-func (c *changes) ring() {
+func (c *changedUsers) ring() {
 	select {
 	case c.wake <- struct{}{}:
 	default:
 	}
 }
 
-func (c *changes) take() userSet {
+func (c *changedUsers) take() userSet {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	taken := c.waiting

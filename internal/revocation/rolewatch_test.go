@@ -1,4 +1,4 @@
-package gateway
+package revocation
 
 import (
 	"bytes"
@@ -12,10 +12,9 @@ import (
 	"testing"
 	"time"
 
-	"github.com/truxeio/caddy-truxe/internal/cluster"
 	"github.com/truxeio/caddy-truxe/internal/identity"
-	"github.com/truxeio/caddy-truxe/internal/revocation"
 	"github.com/truxeio/caddy-truxe/internal/store"
+	"github.com/truxeio/caddy-truxe/internal/store/storetest"
 	"github.com/truxeio/caddy-truxe/test/timebound"
 )
 
@@ -41,9 +40,27 @@ func staffUsers(t *testing.T, st *store.Store, many int) []identity.ID {
 	return ids
 }
 
+// watched is a database, open streams and a watch over them that runs.
+type watched struct {
+	*RoleWatch
+	store   *store.Store
+	streams *Streams
+}
+
+func watch(t *testing.T, log *slog.Logger) *watched {
+	t.Helper()
+	st, streams := storetest.Open(t, storetest.Fresh(t, "sqlite")), New(Config{}).Streams()
+	w := &watched{NewRoleWatch(streams, st.RolesOf, log), st, streams}
+	var running sync.WaitGroup
+	ctx, stop := context.WithCancel(context.Background())
+	running.Go(func() { w.Run(ctx) })
+	t.Cleanup(func() { stop(); running.Wait() })
+	return w
+}
+
 // openAs opens a stream of a user with the role staff.
-func openAs(t *testing.T, e *Engine, id identity.ID) <-chan struct{} {
-	s := e.revoked.Streams().Open(t.Context(), &identity.Principal{UserID: id.String(), Roles: []string{"staff"}})
+func (w *watched) openAs(t *testing.T, id identity.ID) <-chan struct{} {
+	s := w.streams.Open(t.Context(), &identity.Principal{UserID: id.String(), Roles: []string{"staff"}})
 	t.Cleanup(s.End)
 	return s.Done()
 }
@@ -60,22 +77,22 @@ func closed(ch <-chan struct{}) bool {
 // AZ-08 R4: a role that is lost while all streams are looked at, as after a gap in the feed, ends its stream within a second:
 // it does not wait until 30,000 rows are read. No stream of the others ends.
 func TestLostRoleDoesNotWaitForAResync(t *testing.T) {
-	e := start(t).engine
+	w := watch(t, slog.New(slog.DiscardHandler))
 	const many = 30_000
-	ids := staffUsers(t, e.store, many)
+	ids := staffUsers(t, w.store, many)
 	streams := make([]<-chan struct{}, many)
 	for i, id := range ids {
-		streams[i] = openAs(t, e, id)
+		streams[i] = w.openAs(t, id)
 	}
-	e.changes.addAll()
+	w.AllChanged()
 	time.Sleep(50 * time.Millisecond) // the reading is under way
 	loser := ids[many/2]
 	none := []string{}
-	if err := e.store.UpdateUser(t.Context(), loser, store.UserChange{Roles: &none}); err != nil {
+	if err := w.store.UpdateUser(t.Context(), loser, store.UserChange{Roles: &none}); err != nil {
 		t.Fatal(err)
 	}
 	began := time.Now()
-	e.heard(cluster.Event{Kind: cluster.KindChanged, Name: loser.String()})
+	w.UserChanged(loser)
 	select {
 	case <-streams[many/2]:
 	case <-time.After(timebound.Limit(time.Second)):
@@ -110,13 +127,13 @@ func (l *lines) count(part string) int {
 // AZ-08: a database that does not answer ends no stream of users who lost no role. It says that roles could not be read.
 func TestRolesThatCannotBeReadEndNoStream(t *testing.T) {
 	log := &lines{}
-	e := startWith(t, Config{Now: time.Now, Logger: slog.New(slog.NewTextHandler(log, nil))}).engine
-	id := staffUsers(t, e.store, 1)[0]
-	stream := openAs(t, e, id)
-	if err := e.store.Close(); err != nil {
+	w := watch(t, slog.New(slog.NewTextHandler(log, nil)))
+	id := staffUsers(t, w.store, 1)[0]
+	stream := w.openAs(t, id)
+	if err := w.store.Close(); err != nil {
 		t.Fatal(err)
 	}
-	e.heard(cluster.Event{Kind: cluster.KindChanged, Name: id.String()})
+	w.UserChanged(id)
 	deadline := time.Now().Add(timebound.Limit(time.Second))
 	for log.count("could not read the roles") == 0 {
 		if time.Now().After(deadline) {
@@ -137,7 +154,7 @@ func TestRolesThatCannotBeReadEndNoStream(t *testing.T) {
 // AZ-08 R4: users who could not be read are read again, with more time, and then those who lost a role lose their streams.
 // The newest change is in the first chunk whatever waits before it, and the chunk is filled with what waits.
 func TestRolesAreReadNewestFirstUntilTheDatabaseAnswers(t *testing.T) {
-	streams := revocation.New(revocation.Config{}).Streams()
+	streams := New(Config{}).Streams()
 	open := func(id identity.ID) <-chan struct{} {
 		s := streams.Open(t.Context(), &identity.Principal{UserID: id.String(), Roles: []string{"staff"}})
 		t.Cleanup(s.End)
@@ -206,7 +223,7 @@ func TestRolesAreReadNewestFirstUntilTheDatabaseAnswers(t *testing.T) {
 // R1 AZ-08: a database that stays away leaves nobody who can say that a user still has the roles, so the streams end. Those
 // of users who have not changed, or have no roles, go on.
 func TestRolesThatStayUnreadableEndTheStreams(t *testing.T) {
-	streams := revocation.New(revocation.Config{}).Streams()
+	streams := New(Config{}).Streams()
 	open := func(id identity.ID, roles ...string) <-chan struct{} {
 		s := streams.Open(t.Context(), &identity.Principal{UserID: id.String(), Roles: roles})
 		t.Cleanup(s.End)
@@ -222,24 +239,15 @@ func TestRolesThatStayUnreadableEndTheStreams(t *testing.T) {
 	set.add(plain.String())
 	r.add(&set)
 	r.step(t.Context())
-	if ended(changedStream) {
+	if closed(changedStream) {
 		t.Fatal("control: one failure ends the stream")
 	}
 	r.failing = r.failing.Add(-rolesGiveUp)
 	r.step(t.Context())
-	if !ended(changedStream) || ended(sameStream) || ended(plainStream) {
-		t.Errorf("changed %v, same %v, without roles %v", ended(changedStream), ended(sameStream), ended(plainStream))
+	if !closed(changedStream) || closed(sameStream) || closed(plainStream) {
+		t.Errorf("changed %v, same %v, without roles %v", closed(changedStream), closed(sameStream), closed(plainStream))
 	}
 	if r.due() || len(r.recent)+len(r.rest) > 0 {
 		t.Error("users whose streams have ended are read again")
-	}
-}
-
-func ended(stream <-chan struct{}) bool {
-	select {
-	case <-stream:
-		return true
-	default:
-		return false
 	}
 }
