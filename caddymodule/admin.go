@@ -9,8 +9,10 @@ import (
 
 	"github.com/caddyserver/caddy/v2"
 
+	"github.com/truxeio/caddy-truxe/internal/console"
 	"github.com/truxeio/caddy-truxe/internal/gateway"
 	"github.com/truxeio/caddy-truxe/internal/identity"
+	"github.com/truxeio/caddy-truxe/internal/problem"
 )
 
 func init() {
@@ -47,11 +49,11 @@ func (adminAPI) serve(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return caddy.APIError{HTTPStatus: http.StatusRequestEntityTooLarge, Err: errors.New("request too large")}
 	}
-	result, err := g.Admin(r.Context(), call, body)
+	result, err := g.Console().Call(r.Context(), console.CommandLine, call, body)
 	if err != nil {
 		var known *identity.Error
 		if errors.As(err, &known) {
-			return caddy.APIError{HTTPStatus: gateway.Status(known.Code), Err: errors.New(wording(known))}
+			return caddy.APIError{HTTPStatus: problem.Status(known.Code), Err: errors.New(wording(known))}
 		}
 		return caddy.APIError{HTTPStatus: http.StatusInternalServerError, Err: err}
 	}

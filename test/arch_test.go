@@ -34,7 +34,8 @@ var floors = [][]string{
 	{"authn"},
 	{"origin"},
 	{"account", "rules"},
-	{"gate", "portal", "outbox"},
+	{"gate"},
+	{"console", "portal", "outbox"},
 	{"gateway"},
 	{"caddymodule"},
 	{"", "cmd"}, // "" is the root package

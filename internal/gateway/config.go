@@ -6,7 +6,6 @@ import (
 
 	"github.com/truxeio/caddy-truxe/internal/gate"
 	"github.com/truxeio/caddy-truxe/internal/origin"
-	"github.com/truxeio/caddy-truxe/internal/portal"
 	"github.com/truxeio/caddy-truxe/internal/rules"
 	"github.com/truxeio/caddy-truxe/internal/token"
 )
@@ -45,8 +44,8 @@ type Config struct {
 	CORS  []string
 	Brand Brand
 
-	// Checker tells what a site would decide about a request; nil: no site is known.
-	Checker portal.Checker
+	// Checker reports what a site would decide about a request; nil: no site is known.
+	Checker rules.Checker
 
 	// AppDown knows the server's errors of an app that does not answer; nil: the server answers them all.
 	AppDown gate.AppDown

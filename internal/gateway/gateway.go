@@ -11,6 +11,7 @@ import (
 
 	"github.com/truxeio/caddy-truxe/internal/account"
 	"github.com/truxeio/caddy-truxe/internal/authn"
+	"github.com/truxeio/caddy-truxe/internal/console"
 	"github.com/truxeio/caddy-truxe/internal/cors"
 	"github.com/truxeio/caddy-truxe/internal/credential"
 	"github.com/truxeio/caddy-truxe/internal/gate"
@@ -33,6 +34,7 @@ type Gateway struct {
 	portal   *portal.Portal
 	notices  *outbox.Worker // nil without a mail server
 	policies *rules.Watcher // nil without policy files
+	console  *console.Console
 	origins  *origin.Book
 
 	stop context.CancelFunc // ends what runs for this configuration
@@ -57,9 +59,7 @@ func New(ctx context.Context, e *Engine, cfg Config) (*Gateway, error) {
 		run, stop := context.WithCancel(context.WithoutCancel(ctx))
 		g.stop = stop
 		g.watchUsersFile(run)
-		if cfg.Policies != "" {
-			g.policies = rules.NewWatcher(rules.WatcherConfig{Dir: cfg.Policies, Book: cfg.Rules, Hosts: cfg.Hosts(), Roles: cfg.RolesNamed(),
-				OnState: func(ok bool) { cfg.Metrics.Ready("policies", ok) }, Logger: cfg.Logger, Now: cfg.Now})
+		if g.policies != nil {
 			g.done.Go(func() { g.policies.Run(run) })
 		}
 		if g.notices != nil {
@@ -105,6 +105,13 @@ func (g *Gateway) build() error {
 	if g.notices != nil {
 		g.accounts.MailWaits = g.notices.WakeUp
 	}
+	if cfg.Policies != "" && !cfg.Offline {
+		g.policies = rules.NewWatcher(rules.WatcherConfig{Dir: cfg.Policies, Book: cfg.Rules, Hosts: cfg.Hosts(), Roles: cfg.RolesNamed(),
+			OnState: func(ok bool) { cfg.Metrics.Ready("policies", ok) }, Logger: cfg.Logger, Now: cfg.Now})
+	}
+	policies := &console.Policies{Book: cfg.Rules, Watcher: g.policies, Checker: cfg.Checker, Origins: g.origins, Store: e.store, Now: cfg.Now}
+	g.console = &console.Console{Store: e.store, Accounts: g.accounts, Ring: e.ring, Policies: policies, Refusals: &e.refusals,
+		SetupURL: cfg.setupURL(), Now: cfg.Now}
 	origins, err := cors.New(cfg.CORS)
 	if err != nil {
 		return err
@@ -163,7 +170,7 @@ func (g *Gateway) build() error {
 		View:         pages,
 		Flows:        flows,
 		Checker:      cfg.Checker,
-		Policies:     policyBook{g},
+		Policies:     policies,
 		Limits:       &e.limits,
 		Remember:     cfg.Session.Remember,
 		JWKS:         e.ring.JWKS,
@@ -218,10 +225,11 @@ func (g *Gateway) ServePortal(w http.ResponseWriter, r *http.Request, client aut
 	g.portal.Serve(w, r, client, only)
 }
 
+// Console is what operators can do.
+func (g *Gateway) Console() *console.Console { return g.console }
+
 // Config is the configuration, with defaults.
 func (g *Gateway) Config() Config { return g.cfg }
-
-func (g *Gateway) now() time.Time { return g.cfg.Now() }
 
 // Close ends what belongs to this configuration; the engine goes on.
 func (g *Gateway) Close() {
@@ -252,29 +260,16 @@ func (g *Gateway) firstStart(ctx context.Context) error {
 		return nil
 	}
 	if !g.cfg.Offline {
-		url, _, err := g.setupLink(ctx, account.By{Via: "setup"})
+		link, err := g.console.CreateSetupLink(ctx, account.By{Via: "setup"}, console.None{})
 		switch {
 		case errors.Is(err, account.ErrSetUp):
 		case err != nil:
 			g.cfg.Logger.Warn("no users yet, and no setup link could be made; run: caddy truxe setup", "error", err)
 		default:
-			g.cfg.Logger.Warn("no users yet: create the first admin at " + url + "  (once, within 1 h), or run: caddy truxe setup")
+			g.cfg.Logger.Warn("no users yet: create the first admin at " + link.URL + "  (once, within 1 h), or run: caddy truxe setup")
 		}
 	}
 	return nil
-}
-
-// setupLink makes a new one-time link. The code is in the fragment, which browsers send to nobody and no log keeps.
-func (g *Gateway) setupLink(ctx context.Context, by account.By) (string, time.Time, error) {
-	code, err := g.accounts.NewSetupCode(ctx, by)
-	if err != nil {
-		return "", time.Time{}, err
-	}
-	at := g.cfg.mainOrigin()
-	if at == "" {
-		at = fallbackIssuer
-	}
-	return at + g.cfg.Path + "/setup#t=" + code, g.now().Add(account.SetupLife), nil
 }
 
 func (g *Gateway) applyUsersFile(ctx context.Context) error {

@@ -13,6 +13,7 @@ import (
 
 	"github.com/truxeio/caddy-truxe/internal/account"
 	"github.com/truxeio/caddy-truxe/internal/authn"
+	"github.com/truxeio/caddy-truxe/internal/console"
 	"github.com/truxeio/caddy-truxe/internal/gate"
 	"github.com/truxeio/caddy-truxe/internal/identity"
 	"github.com/truxeio/caddy-truxe/internal/rules"
@@ -128,7 +129,7 @@ func TestGateLetsInWhoSignedInUntilTheyAreRevoked(t *testing.T) {
 	if err != nil || len(users) != 1 {
 		t.Fatal(users, err)
 	}
-	if err := g.accounts.EndSessions(context.Background(), byCommandLine, users[0].ID, identity.ID{}, "test"); err != nil {
+	if err := g.accounts.EndSessions(context.Background(), console.CommandLine, users[0].ID, identity.ID{}, "test"); err != nil {
 		t.Fatal(err)
 	}
 	if w := serve("Cookie", cookie); w.Code != http.StatusFound || up.served != before {

@@ -20,6 +20,7 @@ import (
 	"github.com/truxeio/caddy-truxe/internal/origin"
 	"github.com/truxeio/caddy-truxe/internal/portal/view"
 	"github.com/truxeio/caddy-truxe/internal/ratelimit"
+	"github.com/truxeio/caddy-truxe/internal/rules"
 )
 
 // Health says what of the gateway can be relied on, by component.
@@ -51,7 +52,7 @@ type Portal struct {
 	JWKS         func() (body []byte, etag string)
 	Health       func() Health
 	// Checker reports what a site would decide; nil when no site is known.
-	Checker  Checker
+	Checker  rules.Checker
 	Policies Policies
 	Limits   *ratelimit.Sites // of the questions to Checker
 	Now      func() time.Time

@@ -1,17 +1,17 @@
-package gateway
+package console
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"time"
 
+	"github.com/truxeio/caddy-truxe/internal/account"
 	"github.com/truxeio/caddy-truxe/internal/identity"
 	"github.com/truxeio/caddy-truxe/internal/store"
 )
 
-// UserDetails is a user with their second factors as the command line shows them.
+// UserDetails is a user with their second factors.
 type UserDetails struct {
 	UserRow
 	MFA             []string `json:"mfa"`
@@ -19,28 +19,29 @@ type UserDetails struct {
 	RecoveryCodes   int      `json:"recovery_codes"`
 	TrustedBrowsers int      `json:"trusted_browsers"`
 	WrongCodes      int      `json:"wrong_codes"`     // in a row
-	Clock           string   `json:"clock,omitempty"` // what the last code told of the phone's clock
+	Clock           string   `json:"clock,omitempty"` // of the phone, by the last accepted code
 }
 
-func adminUsersShow(ctx context.Context, g *Gateway, raw json.RawMessage) (any, error) {
-	u, err := userArgument(ctx, g, raw)
+// ShowUser returns one user.
+func (c *Console) ShowUser(ctx context.Context, in UserArg) (UserDetails, error) {
+	u, err := findUser(ctx, c.Store, in.User)
 	if err != nil {
-		return nil, err
+		return UserDetails{}, err
 	}
-	f, err := g.accounts.Factors(ctx, u.ID, "")
+	f, err := c.Accounts.Factors(ctx, u.ID, "")
 	if err != nil {
-		return nil, err
+		return UserDetails{}, err
 	}
 	out := UserDetails{UserRow: userRow(u), MFA: []string{}, Passkeys: []string{}, RecoveryCodes: f.RecoveryLeft, TrustedBrowsers: f.TrustedDevices, WrongCodes: f.Failures}
 	if !f.TOTP.IsZero() {
 		out.MFA = append(out.MFA, identity.MethodTOTP)
-		if out.Clock, err = g.clockOf(ctx, u.ID); err != nil {
-			return nil, err
+		if out.Clock, err = c.phoneClock(ctx, u.ID); err != nil {
+			return UserDetails{}, err
 		}
 	}
-	passkeys, err := g.accounts.ListPasskeys(ctx, u.ID)
+	passkeys, err := c.Accounts.ListPasskeys(ctx, u.ID)
 	if err != nil {
-		return nil, err
+		return UserDetails{}, err
 	}
 	if len(passkeys) > 0 {
 		out.MFA = append(out.MFA, identity.MethodPasskey)
@@ -55,9 +56,9 @@ func adminUsersShow(ctx context.Context, g *Gateway, raw json.RawMessage) (any, 
 	return out, nil
 }
 
-// clockOf says what the last accepted code told of the phone's clock: which step it was of, against when it was used.
-func (g *Gateway) clockOf(ctx context.Context, user identity.ID) (string, error) {
-	s, err := g.engine.store.TOTP(ctx, user, false, g.now())
+// phoneClock says how far off the phone's clock was at the last accepted code: its time step against when it was used.
+func (c *Console) phoneClock(ctx context.Context, user identity.ID) (string, error) {
+	s, err := c.Store.TOTP(ctx, user, false, c.Now())
 	if errors.Is(err, store.ErrNotFound) || err == nil && (s.Step < 0 || s.LastUsed.IsZero()) {
 		return "", nil
 	}
@@ -75,13 +76,14 @@ func (g *Gateway) clockOf(ctx context.Context, user identity.ID) (string, error)
 	return "phone's clock is right", nil
 }
 
-func adminUsersResetMFA(ctx context.Context, g *Gateway, raw json.RawMessage) (any, error) {
-	u, err := userArgument(ctx, g, raw)
+// ResetMFA removes all second factors of a user, and ends sessions and tokens.
+func (c *Console) ResetMFA(ctx context.Context, by account.By, in UserArg) (Message, error) {
+	u, err := findUser(ctx, c.Store, in.User)
 	if err != nil {
-		return nil, err
+		return Message{}, err
 	}
-	if err := g.accounts.ResetMFA(ctx, byCommandLine, u.ID); err != nil {
-		return nil, err
+	if err := c.Accounts.ResetMFA(ctx, by, u.ID); err != nil {
+		return Message{}, err
 	}
-	return said{Message: u.Username + " has no second factor any more; sessions and tokens have ended", ID: u.ID.String()}, nil
+	return Message{Message: u.Username + " has no second factor any more; sessions and tokens have ended", ID: u.ID.String()}, nil
 }

@@ -1,12 +1,13 @@
-package gateway
+package console
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
+	"fmt"
 	"net/netip"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/truxeio/caddy-truxe/internal/identity"
 	"github.com/truxeio/caddy-truxe/internal/policy"
@@ -15,7 +16,14 @@ import (
 	"github.com/truxeio/caddy-truxe/internal/store"
 )
 
-// DiffRow is a request that somebody has made and that other policies would decide otherwise.
+// DiffQuery names two sets of policy files and how far back to compare them, such as "24h" or "7d".
+type DiffQuery struct {
+	Old   []policyfile.Source `json:"old"`
+	New   []policyfile.Source `json:"new"`
+	Since string              `json:"since"`
+}
+
+// DiffRow is a request that a user has made and that other policies would decide otherwise.
 type DiffRow struct {
 	Change string        `json:"change"` // gains, loses, or changes: allowed neither before nor after, or asked for more
 	User   string        `json:"user"`
@@ -29,48 +37,43 @@ type DiffRow struct {
 	Last   string        `json:"last"`
 }
 
+// Diff is the requests that other policies would decide otherwise.
+type Diff struct {
+	Items    []DiffRow `json:"items"`
+	Replayed int       `json:"replayed"`
+	Omitted  int       `json:"omitted"`
+	Gone     int       `json:"gone"` // of users or hosts that are gone
+}
+
 // maxDiff bounds the rows of an answer.
 const maxDiff = 10_000
 
-// adminPolicyDiff replays what was recorded with two sets of policy files at the sites of this configuration. People are
+// DiffPolicies decides what was recorded again, with two sets of policy files at the sites of this configuration. Users are
 // judged by the roles they have today and by the factors they had proven then.
-func adminPolicyDiff(ctx context.Context, g *Gateway, raw json.RawMessage) (any, error) {
-	var in struct {
-		Old   []policyfile.Source `json:"old"`
-		New   []policyfile.Source `json:"new"`
-		Since string              `json:"since"`
-	}
-	if err := read(raw, &in); err != nil {
-		return nil, err
-	}
-	since, err := windowOf(in.Since, g.now())
+func (c *Console) DiffPolicies(ctx context.Context, in DiffQuery) (Diff, error) {
+	since, err := startOf(in.Since, c.Now())
 	if err != nil {
-		return nil, err
+		return Diff{}, err
 	}
-	before, err := g.rulesWith(in.Old)
+	before, err := c.rulesWith(in.Old)
 	if err != nil {
-		return nil, err
+		return Diff{}, err
 	}
-	after, err := g.rulesWith(in.New)
+	after, err := c.rulesWith(in.New)
 	if err != nil {
-		return nil, err
+		return Diff{}, err
 	}
-	replay := replay{g: g, before: before, after: after, people: map[string]*identity.Principal{}}
 	var recorded []store.Decision
-	if err := g.engine.store.Decisions(ctx, since, func(d store.Decision) error { recorded = append(recorded, d); return nil }); err != nil {
-		return nil, err
+	if err := c.Store.Decisions(ctx, since, func(d store.Decision) error { recorded = append(recorded, d); return nil }); err != nil {
+		return Diff{}, err
 	}
-	out := struct {
-		Items    []DiffRow `json:"items"`
-		Replayed int       `json:"replayed"`
-		Omitted  int       `json:"omitted"`
-		Gone     int       `json:"gone"` // of people or hosts that are no more
-	}{Items: []DiffRow{}}
+	replay := replay{store: c.Store, now: c.Now(), before: before, after: after, users: map[string]*identity.Principal{}}
+	out := Diff{Items: []DiffRow{}}
 	for _, d := range recorded {
 		row, changed, known, err := replay.one(ctx, d)
 		switch {
 		case err != nil:
-			return nil, err
+			return Diff{}, err
 		case !known:
 			out.Gone++
 		case changed && len(out.Items) == maxDiff:
@@ -86,22 +89,41 @@ func adminPolicyDiff(ctx context.Context, g *Gateway, raw json.RawMessage) (any,
 	return out, nil
 }
 
-func (g *Gateway) rulesWith(sources []policyfile.Source) (*rules.Book, error) {
-	book, err := g.cfg.Rules.WithSources(sources)
+// startOf returns when a window that ends now begins.
+func startOf(window string, now time.Time) (time.Time, error) {
+	day := strings.HasSuffix(window, "d")
+	number := window
+	if day {
+		number = strings.TrimSuffix(window, "d") + "h"
+	}
+	d, err := time.ParseDuration(number)
+	if day {
+		d *= 24
+	}
+	if err != nil || d <= 0 || d > 400*24*time.Hour {
+		return time.Time{}, &identity.Error{Code: identity.CodeInvalidRequest, Detail: fmt.Sprintf("%q is not a duration, such as 24h or 7d", window)}
+	}
+	return now.Add(-d), nil
+}
+
+func (c *Console) rulesWith(sources []policyfile.Source) (*rules.Book, error) {
+	book, err := c.Policies.Book.WithSources(sources)
 	if err != nil {
 		return nil, &identity.Error{Code: identity.CodeInvalidRequest, Detail: err.Error()}
 	}
 	return book, nil
 }
 
+// replay decides recorded requests with two sets of rules.
 type replay struct {
-	g             *Gateway
+	store         *store.Store
+	now           time.Time
 	before, after *rules.Book
-	people        map[string]*identity.Principal // nil: gone
+	users         map[string]*identity.Principal // nil: gone
 }
 
 func (r *replay) one(ctx context.Context, d store.Decision) (row DiffRow, changed, known bool, err error) {
-	p, err := r.person(ctx, d.UserID)
+	p, err := r.user(ctx, d.UserID)
 	if err != nil || p == nil {
 		return row, false, false, err
 	}
@@ -131,24 +153,25 @@ func (r *replay) one(ctx context.Context, d store.Decision) (row DiffRow, change
 	return row, row.Old != row.New, true, nil
 }
 
-func (r *replay) person(ctx context.Context, userID string) (*identity.Principal, error) {
-	if p, seen := r.people[userID]; seen {
+// user returns the principal of a user as of today; nil without one.
+func (r *replay) user(ctx context.Context, userID string) (*identity.Principal, error) {
+	if p, seen := r.users[userID]; seen {
 		return p, nil
 	}
 	id, ours := identity.ParseID(userID)
 	if !ours { // of a trusted issuer, whose roles are in its tokens alone
-		r.people[userID] = nil
-		return nil, nil //nolint:nilnil // nobody of ours
+		r.users[userID] = nil
+		return nil, nil //nolint:nilnil // no user of ours
 	}
-	u, err := r.g.engine.store.UserByID(ctx, id)
+	u, err := r.store.UserByID(ctx, id)
 	if errors.Is(err, store.ErrNotFound) {
-		r.people[userID] = nil
+		r.users[userID] = nil
 		return nil, nil //nolint:nilnil // gone
 	}
 	if err != nil {
 		return nil, err
 	}
-	p := principalOf(u.User, r.g.now(), false, false)
-	r.people[userID] = p
+	p := principalOf(u.User, r.now, false, false)
+	r.users[userID] = p
 	return p, nil
 }
