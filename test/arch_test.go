@@ -30,7 +30,7 @@ func TestMain(m *testing.M) {
 var floors = [][]string{
 	{"identity", "nearest", "useragent", "regular"},
 	{"store", "cluster", "secret", "problem", "strictjson", "cookie", "identityheader", "mail"},
-	{"session", "token", "revocation", "credential", "federation", "policy", "ratelimit", "audit", "cors"},
+	{"session", "token", "revocation", "credential", "federation", "policy", "ratelimit", "audit", "cors", "claim"},
 	{"authn"},
 	{"origin"},
 	{"account", "rules"},

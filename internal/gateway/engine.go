@@ -12,6 +12,7 @@ import (
 
 	"github.com/truxeio/caddy-truxe/internal/audit"
 	"github.com/truxeio/caddy-truxe/internal/authn"
+	"github.com/truxeio/caddy-truxe/internal/claim"
 	"github.com/truxeio/caddy-truxe/internal/cluster"
 	"github.com/truxeio/caddy-truxe/internal/credential"
 	"github.com/truxeio/caddy-truxe/internal/gate"
@@ -49,7 +50,7 @@ type Engine struct {
 	refusals gate.Refusals
 	limits   ratelimit.Sites
 	records  *rules.Records
-	claim    *claim // of the store; nil where processes share it by design
+	claim    *claim.Claim // of the store; nil where processes share it by design
 
 	cancel context.CancelFunc
 	tasks  sync.WaitGroup
@@ -77,7 +78,7 @@ func Open(ctx context.Context, cfg Config) (e *Engine, err error) {
 		return e, fmt.Errorf("open the database: %w", err)
 	}
 	if e.claim != nil {
-		if err := e.claim.mark(ctx, e.store, cfg); err != nil {
+		if err := e.claim.Mark(ctx, e.store); err != nil {
 			return e, err
 		}
 	}
@@ -108,6 +109,23 @@ func Open(ctx context.Context, cfg Config) (e *Engine, err error) {
 	e.watch = revocation.NewRoleWatch(e.revoked.Streams(), e.store.RolesOf, cfg.Logger)
 	e.start(run)
 	return e, e.waitReady(ctx)
+}
+
+// claimStore claims an SQLite store for this process.
+func claimStore(ctx context.Context, cfg Config) (*claim.Claim, error) {
+	if cfg.Storage.Driver != "sqlite" {
+		return nil, nil //nolint:nilnil // nothing to claim
+	}
+	return claim.Take(ctx, claim.Options{Path: cfg.Storage.DSN, Alone: cfg.Redis.URL == "", Command: cfg.Offline, Site: cfg.mainOrigin(),
+		Logger: cfg.Logger, Now: cfg.Now})
+}
+
+// renewClaim ends what runs in the background when another process has taken the store over, the feed among it, so that the
+// gateway refuses.
+func (e *Engine) renewClaim(ctx context.Context) {
+	if !e.claim.Renew(ctx, e.store) {
+		e.cancel()
+	}
 }
 
 func onFailure(a Audit) string {
@@ -147,9 +165,9 @@ func openBox(cfg Config) (*secret.Box, error) {
 	return secret.NewBox(keys[0], keys[1:]...)
 }
 
-func openCluster(cfg Config, c *claim) (cluster.Cluster, error) {
+func openCluster(cfg Config, c *claim.Claim) (cluster.Cluster, error) {
 	if cfg.Redis.URL == "" { // Check refuses PostgreSQL without it, so there is a claim
-		return processCluster{c.local}, nil
+		return processCluster{c.Local()}, nil
 	}
 	options, err := cluster.ParseURL(cfg.Redis.URL)
 	if err != nil {
@@ -177,7 +195,7 @@ func (e *Engine) start(ctx context.Context) {
 	})
 	e.background(func() { _ = e.sessions.Run(ctx) })
 	e.background(func() { e.watch.Run(ctx) })
-	e.every(ctx, holderLife/3, func() { e.hold(ctx) })
+	e.every(ctx, claim.RenewInterval, func() { e.renewClaim(ctx) })
 	e.every(ctx, time.Second, e.observe)
 	e.every(ctx, 15*time.Second, e.count)
 	e.every(ctx, time.Minute, func() {
@@ -324,10 +342,10 @@ func (e *Engine) Close(ctx context.Context) error {
 	if e.audit != nil {
 		errs = append(errs, e.audit.Close(ctx))
 	}
-	e.release()
 	if e.store != nil {
+		e.claim.Unmark(e.store)
 		errs = append(errs, e.store.Close())
 	}
-	e.claim.release()
+	e.claim.Release()
 	return errors.Join(errs...)
 }

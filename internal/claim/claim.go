@@ -1,9 +1,13 @@
-package gateway
+// Package claim keeps an SQLite store to one process. Without Redis a process does not learn of a change that another one
+// makes, and so would let in what the other has revoked (R4). A lock on the file speaks to processes that see it, a mark in
+// the database to all others.
+package claim
 
 import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"os"
 	"path/filepath"
 	"sync"
@@ -22,7 +26,7 @@ const (
 	handoverLimit = 20 * time.Second
 	// commandLimit bounds the wait for a command of the command line, and its own.
 	commandLimit = 5 * time.Second
-	claimPause   = 100 * time.Millisecond
+	retryPause   = 100 * time.Millisecond
 )
 
 // heldError names the process that holds a store.
@@ -58,46 +62,56 @@ type sharedClaim struct {
 	terms   atomic.Int32 // how often another process has taken the store over
 }
 
-// claim is an engine's part in it. A nil claim is for stores that many processes share by design.
-type claim struct {
+// Options say what is claimed, and for whom.
+type Options struct {
+	Path    string // of the SQLite file
+	Alone   bool   // this process shares nothing with others: no Redis
+	Command bool   // it is a command of the command line, which ends soon
+	Site    string // an address that it serves, for the error that another process gets
+	Logger  *slog.Logger
+	Now     func() time.Time
+}
+
+// Claim is an engine's part in the claim of this process. A nil Claim is for stores that many processes share by design.
+type Claim struct {
 	*sharedClaim
-	alone bool
+	Options
 	self  holder
 	term  int32     // of the shared claim when this part was taken
 	until time.Time // when waiting for another process ends
 	once  sync.Once
 }
 
-// claimStore claims the store of a configuration, and waits for another process that holds it.
-func claimStore(ctx context.Context, cfg Config) (*claim, error) {
-	if cfg.Storage.Driver != "sqlite" {
-		return nil, nil //nolint:nilnil // nothing to claim
-	}
-	path, err := realPath(cfg.Storage.DSN)
+// Take claims a store, and waits for another process that holds it. The error is ErrInUse when that one does not end.
+func Take(ctx context.Context, o Options) (*Claim, error) {
+	path, err := realPath(o.Path)
 	if err != nil {
 		return nil, err
 	}
 	limit := handoverLimit
-	if cfg.Offline {
+	if o.Command {
 		limit = commandLimit
 	}
-	c := &claim{alone: cfg.Redis.URL == "", self: cfg.holder(), until: time.Now().Add(limit)}
+	c := &Claim{Options: o, self: holderOf(o), until: time.Now().Add(limit)}
 	for waiting := false; ; waiting = true {
 		by, err := c.take(path)
 		if !errors.Is(err, store.ErrLocked) {
 			return c, err
 		}
-		if time.Now().After(c.until) || cfg.Offline && !by.Command {
+		if time.Now().After(c.until) || o.Command && !by.Command {
 			return nil, &heldError{path, by}
 		}
 		if !waiting {
-			cfg.Logger.Info("waiting for the store: it is in use by "+by.String(), "file", path, "limit", limit)
+			o.Logger.Info("waiting for the store: it is in use by "+by.String(), "file", path, "limit", limit)
 		}
-		if err := sleep(ctx, claimPause); err != nil {
+		if err := sleep(ctx, retryPause); err != nil {
 			return nil, &heldError{path, by}
 		}
 	}
 }
+
+// Local returns what the engines of this process share.
+func (c *Claim) Local() *cluster.Local { return c.local }
 
 // realPath is where a database is or will be, without links: two engines of one process must find one claim, though the
 // first of them makes the file.
@@ -128,7 +142,7 @@ func realPath(path string) (string, error) {
 }
 
 // take adds an engine to this process's claim, or makes one.
-func (c *claim) take(path string) (by holder, err error) {
+func (c *Claim) take(path string) (by holder, err error) {
 	claims.Lock()
 	defer claims.Unlock()
 	s := claims.of[path]
@@ -136,12 +150,12 @@ func (c *claim) take(path string) (by holder, err error) {
 	case s == nil:
 		s = &sharedClaim{path: path, local: cluster.NewLocal(cluster.LocalOptions{})}
 		var text []byte
-		s.lock, text, err = store.LockFile(path, !c.alone)
+		s.lock, text, err = store.LockFile(path, !c.Alone)
 		if err != nil && !errors.Is(err, store.ErrNoLocks) {
 			return readHolder(text), err
 		}
 		claims.of[path] = s
-	case c.alone && s.locals == 0 && s.lock != nil:
+	case c.Alone && s.locals == 0 && s.lock != nil:
 		if err := s.lock.Alone(); err != nil {
 			if errors.Is(err, store.ErrLockLost) { // the engines that shared it end, and this one waits as any other
 				delete(claims.of, path)
@@ -155,7 +169,7 @@ func (c *claim) take(path string) (by holder, err error) {
 		_ = s.lock.Write(c.self.text()) // it only serves the error of others
 	}
 	c.sharedClaim, c.term = s, s.terms.Load()
-	if c.alone {
+	if c.Alone {
 		s.locals++
 	} else {
 		s.nodes++
@@ -163,8 +177,8 @@ func (c *claim) take(path string) (by holder, err error) {
 	return holder{}, nil
 }
 
-// release returns an engine's part of the claim; the last engine of the process ends the claim.
-func (c *claim) release() {
+// Release returns an engine's part of the claim; the last engine of the process ends the claim.
+func (c *Claim) Release() {
 	if c == nil || c.sharedClaim == nil {
 		return
 	}
@@ -172,7 +186,7 @@ func (c *claim) release() {
 		claims.Lock()
 		defer claims.Unlock()
 		s := c.sharedClaim
-		if c.alone {
+		if c.Alone {
 			s.locals--
 		} else {
 			s.nodes--
@@ -193,7 +207,7 @@ func (c *claim) release() {
 }
 
 // lastAlone reports whether no other engine of this process keeps the store for itself.
-func (c *claim) lastAlone() bool {
+func (c *Claim) lastAlone() bool {
 	claims.Lock()
 	defer claims.Unlock()
 	return c.locals == 1

@@ -1,4 +1,4 @@
-package gateway
+package claim
 
 import (
 	"context"
@@ -19,42 +19,38 @@ func TestTakeoverIsNoticedThoughALockIsHeld(t *testing.T) {
 		"older text": "1 ",
 	} {
 		t.Run(name, func(t *testing.T) {
-			cfg := openStore(t, "")
-			first, err := Open(ctx, cfg)
+			o := openStore(t, "")
+			first, err := open(ctx, o)
 			if err != nil {
 				t.Fatal(err)
 			}
-			second, err := Open(ctx, cfg)
+			second, err := open(ctx, o)
 			if err != nil {
 				t.Fatal(err)
 			}
-			if first.claim.lock == nil {
+			if first.lock == nil {
 				t.Fatal("there is no lock")
 			}
-			first.hold(ctx)
-			second.hold(ctx)
-			if !first.revoked.Ready() || !second.revoked.Ready() || !readMarkAt(t, first).After(time.Now()) {
+			if !first.renew() || !second.renew() || !readMarkAt(t, first).After(time.Now()) {
 				t.Fatal("control: the process refuses its own mark")
 			}
 			if err := first.store.SetMeta(ctx, holderKey, mark); err != nil {
 				t.Fatal(err)
 			}
-			first.hold(ctx)
-			second.hold(ctx)
-			for end := time.Now().Add(5 * time.Second); first.revoked.Ready() || second.revoked.Ready(); time.Sleep(time.Millisecond) {
-				if time.Now().After(end) {
-					t.Fatal("the process goes on")
-				}
+			if first.renew() || second.renew() {
+				t.Fatal("the process goes on")
 			}
-			if err := second.Close(ctx); err != nil {
+			if err := second.close(); err != nil {
 				t.Error(err)
 			}
-			first.hold(ctx)
-			first.release()
+			if first.renew() {
+				t.Error("the store is this process's again")
+			}
+			first.Unmark(first.store)
 			if text, _, _, err := readMark(ctx, first.store); err != nil || text != mark {
 				t.Errorf("the mark of the other is now %q, %v", text, err)
 			}
-			if err := first.Close(ctx); err != nil {
+			if err := first.close(); err != nil {
 				t.Error(err)
 			}
 		})
@@ -64,13 +60,13 @@ func TestTakeoverIsNoticedThoughALockIsHeld(t *testing.T) {
 // ED-07 a renewal that is late does not mark a store that was given back.
 func TestLateRenewalLeavesTheMarkGivenBack(t *testing.T) {
 	ctx := context.Background()
-	e, err := Open(ctx, openStore(t, ""))
+	e, err := open(ctx, openStore(t, ""))
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer e.Close(ctx)
-	e.release()
-	e.hold(ctx)
+	defer e.close()
+	e.Unmark(e.store)
+	e.renew()
 	if text, _, _, err := readMark(ctx, e.store); err != nil || text != "0" {
 		t.Errorf("the mark is %q, %v", text, err)
 	}
@@ -90,17 +86,17 @@ func TestEngineWithRedisWaitsForALoneProcess(t *testing.T) {
 		"given back":  {"0", true},
 	} {
 		t.Run(name, func(t *testing.T) {
-			cfg := openStore(t, c.mark)
-			cfg.Offline, cfg.Redis.URL = true, "redis://127.0.0.1:1/0"
-			e, err := Open(ctx, cfg)
+			o := openStore(t, c.mark)
+			o.Command, o.Alone = true, false
+			e, err := open(ctx, o)
 			if c.free != (err == nil) || !c.free && !errors.Is(err, ErrInUse) {
 				t.Fatal(err)
 			}
 			if err != nil {
 				return
 			}
-			defer e.Close(ctx)
-			e.hold(ctx)
+			defer e.close()
+			e.renew()
 			if text, _, _, err := readMark(ctx, e.store); err != nil || text != "0" {
 				t.Errorf("the mark is %q, %v", text, err)
 			}

@@ -1,4 +1,4 @@
-package gateway
+package claim
 
 import (
 	"context"
@@ -27,7 +27,7 @@ type metas interface {
 }
 
 // writeMark marks the store as held by this process.
-func (c *claim) writeMark(ctx context.Context, in metas, now time.Time) error {
+func (c *Claim) writeMark(ctx context.Context, in metas, now time.Time) error {
 	text := strconv.FormatInt(now.Add(holderLife).UnixMilli(), 10) + " " + string(c.self.text())
 	return in.SetMeta(ctx, holderKey, text)
 }
@@ -42,7 +42,7 @@ func readMark(ctx context.Context, in metas) (text string, until time.Time, by h
 	return text, until, by, err
 }
 
-// parseMark reads what markNow wrote. The time is zero for a mark that was given back, and for any other text.
+// parseMark reads what writeMark wrote. The time is zero for a mark that was given back, and for any other text.
 func parseMark(text string) (until time.Time, by holder) {
 	number, rest, _ := strings.Cut(text, " ")
 	if ms, err := strconv.ParseInt(number, 10, 64); err == nil && ms > 0 {
@@ -51,10 +51,10 @@ func parseMark(text string) (until time.Time, by holder) {
 	return until, readHolder([]byte(rest))
 }
 
-// mark takes the mark over from the process before, for whose end it waits: until the mark is given back, or is not
+// Mark takes the mark over from the process before, for whose end it waits: until the mark is given back, or is not
 // renewed for its lifetime. A process of this machine that holds no lock any more has ended. An engine with Redis waits too,
 // and leaves no mark.
-func (c *claim) mark(ctx context.Context, st *store.Store, cfg Config) error {
+func (c *Claim) Mark(ctx context.Context, st *store.Store) error {
 	var last string
 	var seen time.Time // when the mark was last found changed
 	for {
@@ -66,37 +66,37 @@ func (c *claim) mark(ctx context.Context, st *store.Store, cfg Config) error {
 			return err
 		}
 		ended := c.lock != nil && by.sees(c.self)
-		if until.IsZero() || by.same(c.self) || ended || cfg.Now().After(until.Add(markSkew)) {
+		if until.IsZero() || by.same(c.self) || ended || c.Now().After(until.Add(markSkew)) {
 			break
 		}
 		now := time.Now()
 		if text != last {
 			if last == "" {
-				cfg.Logger.Info("waiting for the store: it is in use by "+by.String(), "file", c.path, "limit", handoverLimit)
+				c.Logger.Info("waiting for the store: it is in use by "+by.String(), "file", c.path, "limit", handoverLimit)
 			}
 			last, seen = text, now
 		} else if now.Sub(seen) >= holderLife {
 			break
 		}
-		if now.After(c.until) || cfg.Offline && !by.Command {
+		if now.After(c.until) || c.Command && !by.Command {
 			return &heldError{c.path, by}
 		}
-		if err := sleep(ctx, claimPause); err != nil {
+		if err := sleep(ctx, retryPause); err != nil {
 			return &heldError{c.path, by}
 		}
 	}
-	return c.takeMark(ctx, st, cfg)
+	return c.takeMark(ctx, st)
 }
 
 // takeMark writes the first mark. A process that held the store and was only frozen finds it, or that its own is gone.
-func (c *claim) takeMark(ctx context.Context, st *store.Store, cfg Config) error {
+func (c *Claim) takeMark(ctx context.Context, st *store.Store) error {
 	c.marking.Lock()
 	defer c.marking.Unlock()
 	if c.marked {
 		return nil
 	}
-	write := func() error { return c.writeMark(ctx, st, cfg.Now()) }
-	if !c.alone {
+	write := func() error { return c.writeMark(ctx, st, c.Now()) }
+	if !c.Alone {
 		write = func() error {
 			if _, until, _, err := readMark(ctx, st); err != nil || until.IsZero() {
 				return err
@@ -104,26 +104,26 @@ func (c *claim) takeMark(ctx context.Context, st *store.Store, cfg Config) error
 			return st.SetMeta(ctx, holderKey, "0")
 		}
 	} else if c.lock == nil {
-		cfg.Logger.Warn("the file system of the database has no locks: keep other processes off it", "file", c.path)
+		c.Logger.Warn("the file system of the database has no locks: keep other processes off it", "file", c.path)
 	}
 	if err := write(); err != nil {
 		return fmt.Errorf("mark the store as in use: %w", err)
 	}
-	c.marked = c.alone
+	c.marked = c.Alone
 	return nil
 }
 
-func (c *claim) isMarked() bool {
+func (c *Claim) isMarked() bool {
 	c.marking.Lock()
 	defer c.marking.Unlock()
 	return c.marked
 }
 
 // lost reports whether another process has taken the store over since this part of the claim was taken.
-func (c *claim) lost() bool { return c.term != c.terms.Load() }
+func (c *Claim) lost() bool { return c.term != c.terms.Load() }
 
 // renew renews the mark, unless it is another process's: a lock that was taken is no proof that it reaches the others.
-func (c *claim) renew(ctx context.Context, st *store.Store, now time.Time) (by holder, err error) {
+func (c *Claim) renew(ctx context.Context, st *store.Store, now time.Time) (by holder, err error) {
 	c.marking.Lock()
 	defer c.marking.Unlock()
 	if !c.marked || c.lost() { // given back, or lost
@@ -148,31 +148,34 @@ func (c *claim) renew(ctx context.Context, st *store.Store, now time.Time) (by h
 	return by, err
 }
 
-// hold renews the mark of an engine that holds the store for itself. When another process has taken the store over, all
-// engines of this one follow the feed no more, and so refuse what needs it (R1): they do not learn of what the other revokes.
-func (e *Engine) hold(ctx context.Context) {
-	if e.claim == nil {
-		return
+// RenewInterval is how often Renew is to be called.
+const RenewInterval = holderLife / 3
+
+// Renew renews the mark. It returns false when another process has taken the store over: all engines of this one must then
+// refuse what needs the feed (R1), since they do not learn of what the other revokes.
+func (c *Claim) Renew(ctx context.Context, st *store.Store) bool {
+	if c == nil {
+		return true
 	}
 	within, cancel := context.WithTimeout(ctx, time.Second)
 	defer cancel()
 	var by holder
-	if e.claim.alone {
+	if c.Alone {
 		var err error
-		if by, err = e.claim.renew(within, e.store, e.cfg.Now()); err != nil && within.Err() == nil {
-			e.log.Warn("could not mark the store as in use", "error", err)
+		if by, err = c.renew(within, st, c.Now()); err != nil && within.Err() == nil {
+			c.Logger.Warn("could not mark the store as in use", "error", err)
 		}
 	}
-	if e.claim.lost() && ctx.Err() == nil {
-		e.log.Error("another process has taken the store over; this one refuses from now on and must be restarted", "file", e.claim.path, "by", by.String())
-		e.cancel()
+	if !c.lost() || ctx.Err() != nil {
+		return true
 	}
+	c.Logger.Error("another process has taken the store over; this one refuses from now on and must be restarted", "file", c.path, "by", by.String())
+	return false
 }
 
-// release leaves the store to the next process. A renewal that is late finds that the mark is not ours any more.
-func (e *Engine) release() {
-	c := e.claim
-	if c == nil || e.store == nil || !c.alone {
+// Unmark leaves the store to the next process. A renewal that is late finds that the mark is not ours any more.
+func (c *Claim) Unmark(st *store.Store) {
+	if c == nil || !c.Alone {
 		return
 	}
 	c.marking.Lock()
@@ -183,7 +186,7 @@ func (e *Engine) release() {
 	c.marked = false
 	ctx, cancel := context.WithTimeout(context.Background(), time.Second)
 	defer cancel()
-	_ = e.store.Tx(ctx, func(tx *store.Tx) error {
+	_ = st.Tx(ctx, func(tx *store.Tx) error {
 		if _, _, by, err := readMark(ctx, tx); err != nil || !by.same(c.self) {
 			return err
 		}

@@ -1,4 +1,4 @@
-package gateway
+package claim
 
 import (
 	"bytes"
@@ -27,13 +27,13 @@ var (
 	processStart = time.Now().UTC().Truncate(time.Millisecond)
 )
 
-func (c Config) holder() holder {
-	h := holder{ID: processID, Command: c.Offline, PID: os.Getpid(), Since: processStart}
+func holderOf(o Options) holder {
+	h := holder{ID: processID, Command: o.Command, PID: os.Getpid(), Since: processStart}
 	h.Host, _ = os.Hostname()
 	if boot, err := os.ReadFile("/proc/sys/kernel/random/boot_id"); err == nil {
 		h.Boot = string(bytes.TrimSpace(boot))
 	}
-	h.Site = c.mainOrigin()
+	h.Site = o.Site
 	return h
 }
 

@@ -1,8 +1,9 @@
-package gateway
+package claim
 
 import (
 	"context"
 	"errors"
+	"log/slog"
 	"os"
 	"path/filepath"
 	"strconv"
@@ -13,11 +14,45 @@ import (
 	"github.com/truxeio/caddy-truxe/internal/store"
 )
 
-// openStore makes a store, closes it and returns the configuration for it.
-func openStore(t *testing.T, mark string) Config {
+// engine uses a claimed store.
+type engine struct {
+	*Claim
+	store *store.Store
+}
+
+// open opens a store as the gateway does.
+func open(ctx context.Context, o Options) (*engine, error) {
+	c, err := Take(ctx, o)
+	if err != nil {
+		return nil, err
+	}
+	st, err := store.Open(ctx, store.Config{DSN: o.Path})
+	if err != nil {
+		c.Release()
+		return nil, err
+	}
+	e := &engine{c, st}
+	if err := c.Mark(ctx, st); err != nil {
+		return nil, errors.Join(err, e.close())
+	}
+	return e, nil
+}
+
+func (e *engine) close() error {
+	e.Unmark(e.store)
+	err := e.store.Close()
+	e.Release()
+	return err
+}
+
+// renew renews the mark, and reports whether the store is still this process's.
+func (e *engine) renew() bool { return e.Renew(context.Background(), e.store) }
+
+// openStore creates a store, closes it and returns the options that claim it.
+func openStore(t *testing.T, mark string) Options {
 	t.Helper()
-	cfg := Config{DataDir: t.TempDir()}.withDefaults()
-	st, err := store.Open(context.Background(), store.Config{DSN: cfg.Storage.DSN})
+	o := Options{Path: filepath.Join(t.TempDir(), "truxe.db"), Alone: true, Logger: slog.New(slog.DiscardHandler), Now: time.Now}
+	st, err := store.Open(context.Background(), store.Config{DSN: o.Path})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -29,7 +64,7 @@ func openStore(t *testing.T, mark string) Config {
 	if err := st.Close(); err != nil {
 		t.Fatal(err)
 	}
-	return cfg
+	return o
 }
 
 func markOf(h holder, until time.Time) string {
@@ -39,7 +74,7 @@ func markOf(h holder, until time.Time) string {
 // ED-07 A7 the mark in the database speaks where locks do not reach. One that is given back, long past, or of a process
 // of this machine that holds no lock costs no wait; one of another machine keeps the command line out.
 func TestMarkOfAnotherMachineHoldsTheStore(t *testing.T) {
-	here := Config{}.holder()
+	here := holderOf(Options{})
 	there := holder{Host: "web-2", Boot: "another", PID: 4711, Since: time.Now()}
 	dead := here
 	dead.ID, dead.PID = "another", 1<<30
@@ -55,11 +90,11 @@ func TestMarkOfAnotherMachineHoldsTheStore(t *testing.T) {
 		"an earlier version's": {strconv.FormatInt(time.Now().Add(holderLife).UnixMilli(), 10), false},
 	} {
 		t.Run(name, func(t *testing.T) {
-			cfg := openStore(t, c.mark)
-			cfg.Offline = true
-			e, err := Open(context.Background(), cfg)
+			o := openStore(t, c.mark)
+			o.Command = true
+			e, err := open(context.Background(), o)
 			if err == nil {
-				err = errors.Join(nil, e.Close(context.Background()))
+				err = e.close()
 			}
 			if c.free != (err == nil) || !c.free && !errors.Is(err, ErrInUse) {
 				t.Fatal(err)
@@ -73,13 +108,13 @@ func TestMarkOfAnotherMachineHoldsTheStore(t *testing.T) {
 
 // ED-07 the lock says who holds it, and what another process wrote there is shown as text alone.
 func TestLockOfAnotherProcessIsNamed(t *testing.T) {
-	cfg := openStore(t, "")
-	lock, _, err := store.LockFile(cfg.Storage.DSN, false)
+	o := openStore(t, "")
+	lock, _, err := store.LockFile(o.Path, false)
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer lock.Close()
-	cfg.Offline = true
+	o.Command = true
 	for text, says := range map[string]string{
 		string(holder{Host: "web-1\x1b[31m\n", PID: 99, Since: time.Now()}.text()): "process 99 on host web-1[31m (gateway",
 		"not JSON": "another process",
@@ -88,7 +123,7 @@ func TestLockOfAnotherProcessIsNamed(t *testing.T) {
 		if err := lock.Write([]byte(text)); err != nil {
 			t.Fatal(err)
 		}
-		_, err := Open(context.Background(), cfg)
+		_, err := open(context.Background(), o)
 		if !errors.Is(err, ErrInUse) || !strings.Contains(err.Error(), says) || strings.ContainsAny(err.Error(), "\x1b\n") {
 			t.Errorf("%q: %v", text, err)
 		}
@@ -96,33 +131,33 @@ func TestLockOfAnotherProcessIsNamed(t *testing.T) {
 	if err := lock.Close(); err != nil {
 		t.Fatal(err)
 	}
-	e, err := Open(context.Background(), cfg)
+	e, err := open(context.Background(), o)
 	if err != nil {
 		t.Fatal("control: ", err)
 	}
-	_ = e.Close(context.Background())
+	_ = e.close()
 }
 
 // ED-07 two engines of one process share a claim; the store is free when the last has closed.
 func TestEnginesOfOneProcessShareAClaim(t *testing.T) {
 	ctx := context.Background()
-	cfg := openStore(t, "")
-	first, err := Open(ctx, cfg)
+	o := openStore(t, "")
+	first, err := open(ctx, o)
 	if err != nil {
 		t.Fatal(err)
 	}
-	second, err := Open(ctx, cfg)
+	second, err := open(ctx, o)
 	if err != nil {
 		t.Fatal(err)
 	}
 	free := func() bool {
-		lock, _, err := store.LockFile(cfg.Storage.DSN, false)
+		lock, _, err := store.LockFile(o.Path, false)
 		if err == nil {
 			_ = lock.Close()
 		}
 		return err == nil
 	}
-	if err := first.Close(ctx); err != nil {
+	if err := first.close(); err != nil {
 		t.Fatal(err)
 	}
 	if free() {
@@ -131,7 +166,7 @@ func TestEnginesOfOneProcessShareAClaim(t *testing.T) {
 	if until := readMarkAt(t, second); !until.After(time.Now()) {
 		t.Errorf("the first gave the second's mark back: %v", until)
 	}
-	if err := second.Close(ctx); err != nil {
+	if err := second.close(); err != nil {
 		t.Fatal(err)
 	}
 	if !free() {
@@ -139,7 +174,7 @@ func TestEnginesOfOneProcessShareAClaim(t *testing.T) {
 	}
 }
 
-func readMarkAt(t *testing.T, e *Engine) time.Time {
+func readMarkAt(t *testing.T, e *engine) time.Time {
 	t.Helper()
 	_, until, _, err := readMark(context.Background(), e.store)
 	if err != nil {
@@ -166,20 +201,20 @@ func TestEnginesShareAClaimOnAStoreBehindLinks(t *testing.T) {
 					t.Fatal(err)
 				}
 			}
-			cfg := Config{DataDir: dir, Storage: Storage{Driver: "sqlite", DSN: path}, Offline: true}
-			first, err := Open(ctx, cfg)
+			o := Options{Path: path, Alone: true, Command: true, Logger: slog.New(slog.DiscardHandler), Now: time.Now}
+			first, err := open(ctx, o)
 			if err != nil {
 				t.Fatal(err)
 			}
-			defer first.Close(ctx)
-			second, err := Open(ctx, cfg)
+			defer first.close()
+			second, err := open(ctx, o)
 			if err != nil {
 				t.Fatal("the process locked itself out: ", err)
 			}
-			if second.claim.sharedClaim != first.claim.sharedClaim {
+			if second.sharedClaim != first.sharedClaim {
 				t.Error("two claims on one store")
 			}
-			if err := second.Close(ctx); err != nil {
+			if err := second.close(); err != nil {
 				t.Error(err)
 			}
 		})
@@ -189,7 +224,7 @@ func TestEnginesShareAClaimOnAStoreBehindLinks(t *testing.T) {
 // ED-07 when a shared lock is lost while it is changed into one alone, the engines that shared it end.
 func TestEnginesThatLostTheirSharedLockEnd(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "truxe.db")
-	node, lone := &claim{}, &claim{alone: true}
+	node, lone := &Claim{}, &Claim{Options: Options{Alone: true}}
 	if _, err := node.take(path); err != nil {
 		t.Fatal(err)
 	}
@@ -217,11 +252,11 @@ func TestEnginesThatLostTheirSharedLockEnd(t *testing.T) {
 	if _, err := lone.take(path); err != nil || lone.lost() {
 		t.Error("control: ", err)
 	}
-	node.release() // not the claim of the other
+	node.Release() // not the claim of the other
 	if claims.of[path] != lone.sharedClaim {
 		t.Error("the claim is gone")
 	}
-	lone.release()
+	lone.Release()
 }
 
 // Text of another process is bounded and cannot panic the reader.
