@@ -135,7 +135,7 @@ func (g *Gateway) build() error {
 	}
 	auth := &authn.Verifier{
 		Sessions:    &authn.CookieSessions{Table: e.sessions, Renewals: e.renewals},
-		Tokens:      &authn.BearerTokens{Verifier: verifier, Cache: e.cache, Roles: e.roles, Sessions: e.sessions, Now: cfg.Now},
+		Tokens:      &authn.BearerTokens{Verifier: verifier, Cache: e.tokens, Roles: e.roles, Sessions: e.sessions, Now: cfg.Now},
 		Revocations: e.revoked,
 		Renewer:     &renewer{accounts: g.accounts, now: cfg.Now},
 		OnRefused:   authn.NewRefusalLog(cfg.Logger, cfg.Now).Note,
