@@ -32,6 +32,7 @@ var floors = [][]string{
 	{"store", "cluster", "secret", "problem", "strictjson", "cookie", "identityheader", "mail"},
 	{"session", "token", "revocation", "credential", "federation", "policy", "ratelimit", "audit", "authn", "cors"},
 	{"origin"},
+	{"change"},
 	{"account"},
 	{"gate", "portal", "webhook"},
 	{"gateway"},

@@ -9,6 +9,7 @@ import (
 	"errors"
 	"time"
 
+	"github.com/truxeio/caddy-truxe/internal/change"
 	"github.com/truxeio/caddy-truxe/internal/credential"
 	"github.com/truxeio/caddy-truxe/internal/identity"
 	"github.com/truxeio/caddy-truxe/internal/store"
@@ -29,7 +30,7 @@ type PasskeyBegin struct {
 	Bound string // sign-in and second step: value of the flow cookie or mfa_token; confirm and create: the session's id
 	// Half names the half sign-in of PasskeySecond, and of PasskeyCreate within one; nil otherwise.
 	Half *HalfKey
-	By   By // PasskeyConfirm and PasskeyCreate: who is signed in
+	By   change.By // PasskeyConfirm and PasskeyCreate: who is signed in
 }
 
 // BeginPasskey gives the options for the browser: {"publicKey":{…}}. PasskeyCreate of a session asks CheckFresh first.
@@ -51,7 +52,7 @@ func (a *Accounts) BeginPasskey(ctx context.Context, in PasskeyBegin) (json.RawM
 	case in.For == PasskeySecond && in.Half != nil, in.For == PasskeyCreate && in.Half != nil:
 		user, err = a.challenged(ctx, in)
 	case (in.For == PasskeyConfirm || in.For == PasskeyCreate) && in.By.Principal != nil:
-		record, _, selfErr := a.self(ctx, in.By.Principal)
+		record, _, selfErr := a.Caller(ctx, in.By.Principal)
 		if user, err = record.User, selfErr; err == nil && in.For == PasskeyCreate {
 			err = a.CheckFresh(ctx, in.By.Principal)
 		}
@@ -95,7 +96,7 @@ func (a *Accounts) ceremony(ctx context.Context, rp credential.RelyingParty, wha
 	}
 	all, err := a.Store.Passkeys(ctx, user.ID)
 	if err != nil {
-		return credential.Ceremony{}, unavailable(err)
+		return credential.Ceremony{}, store.Unavailable(err)
 	}
 	here := all[:0]
 	for _, p := range all {

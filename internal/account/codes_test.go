@@ -9,6 +9,7 @@ import (
 	"github.com/pquerna/otp/totp"
 
 	"github.com/truxeio/caddy-truxe/internal/audit"
+	"github.com/truxeio/caddy-truxe/internal/change"
 	"github.com/truxeio/caddy-truxe/internal/credential"
 	"github.com/truxeio/caddy-truxe/internal/identity"
 	"github.com/truxeio/caddy-truxe/internal/session"
@@ -364,7 +365,7 @@ func TestHalfSignInIsBoundAndShort(t *testing.T) {
 	}
 	b.half()
 	yes := true
-	must2(n.UpdateUser(ctx, By{Via: "cli"}, b.user.ID, store.UserChange{Disabled: &yes}))(t)
+	must2(n.UpdateUser(ctx, change.By{Via: "cli"}, b.user.ID, store.UserChange{Disabled: &yes}))(t)
 	_, err = b.totp(b.next())
 	wants(t, err, identity.CodeLoginRequired)
 }
@@ -384,7 +385,7 @@ func TestDeletedPersonLeavesNoFactors(t *testing.T) {
 		ctx := context.Background()
 		b := enrolled(t, n)
 		b.stranger().half()
-		must(t, n.DeleteUser(ctx, By{Via: "cli"}, b.user.ID))
+		must(t, n.DeleteUser(ctx, change.By{Via: "cli"}, b.user.ID))
 		f, err := n.Factors(ctx, b.user.ID, host)
 		if err != nil || f != (store.Factors{}) {
 			t.Errorf("%+v %v", f, err)

@@ -6,6 +6,7 @@ import (
 	"net/netip"
 
 	"github.com/truxeio/caddy-truxe/internal/audit"
+	"github.com/truxeio/caddy-truxe/internal/change"
 	"github.com/truxeio/caddy-truxe/internal/identity"
 	"github.com/truxeio/caddy-truxe/internal/store"
 )
@@ -17,18 +18,18 @@ type ConfirmStep struct {
 	Code     string
 	Passkey  json.RawMessage
 	Address  netip.Addr
-	By       By
+	By       change.By
 }
 
 // ConfirmWith checks a factor, and renews the session's secret and what it has proven (SE-02). It gives the cookie's new
 // value. A bearer session (API) keeps its secret and gets no cookie; its next refresh tells what was proven.
 func (a *Accounts) ConfirmWith(ctx context.Context, in ConfirmStep) (cookie string, err error) {
-	user, session, err := a.self(ctx, in.By.Principal)
+	user, session, err := a.Caller(ctx, in.By.Principal)
 	if err != nil {
 		return "", err
 	}
 	if user.Disabled {
-		return "", gone(store.ErrNotFound)
+		return "", change.Gone(store.ErrNotFound)
 	}
 	switch in.Method {
 	case identity.MethodPassword:
@@ -97,13 +98,13 @@ func (a *Accounts) confirmCode(ctx context.Context, in ConfirmStep, user store.U
 }
 
 // confirmed uses the factor up and writes what the session stands on now, in one transaction.
-func (a *Accounts) confirmed(ctx context.Context, by By, user store.UserRecord, session store.Session, p store.Proof, factor shown) (cookie string, err error) {
-	err = a.change(ctx, func(tx *store.Tx, out *effects) error {
+func (a *Accounts) confirmed(ctx context.Context, by change.By, user store.UserRecord, session store.Session, p store.Proof, factor shown) (cookie string, err error) {
+	err = a.Run(ctx, func(tx *change.Tx) error {
 		now, err := a.hold(ctx, tx, user)
 		if err != nil {
-			return gone(err)
+			return change.Gone(err)
 		}
-		e := by.event(audit.SessionRenewed, "success")
+		e := by.Event(audit.SessionRenewed, "success")
 		if factor.use != nil {
 			if err := factor.use(ctx, tx); err != nil {
 				return err
@@ -113,14 +114,14 @@ func (a *Accounts) confirmed(ctx context.Context, by By, user store.UserRecord, 
 					return err
 				}
 			}
-			e = by.event(audit.AuthnMFAConfirmed, "success")
+			e = by.Event(audit.AuthnMFAConfirmed, "success")
 			e.Details = map[string]string{"method": factor.method}
 		}
-		out.audit(e)
+		tx.Record(e)
 		if factor.method == identity.MethodRecovery { // MF-11
-			out.audit(userEvent(by, audit.RecoveryUsed, now.User))
+			tx.Record(by.UserEvent(audit.RecoveryUsed, now.User))
 		}
-		out.changed = append(out.changed, now.ID)
+		tx.UserChanged(now.ID)
 		cookie, err = a.rotate(ctx, tx, by, session, p)
 		return err
 	})
@@ -129,13 +130,13 @@ func (a *Accounts) confirmed(ctx context.Context, by By, user store.UserRecord, 
 
 // rotate writes what a session stands on. A cookie gets a new secret (SE-02); a bearer token's session has none that
 // anybody holds, and its tokens tell the news from the next refresh on.
-func (a *Accounts) rotate(ctx context.Context, tx *store.Tx, by By, s store.Session, p store.Proof) (cookie string, err error) {
+func (a *Accounts) rotate(ctx context.Context, tx *change.Tx, by change.By, s store.Session, p store.Proof) (cookie string, err error) {
 	if by.Principal.Credential == identity.CredentialCookie {
 		return a.Sessions.Rotate(ctx, tx, s, p)
 	}
 	won, err := tx.RotateSession(ctx, s.ID, s.SecretHash, s.SecretHash, p)
 	if err == nil && !won {
-		err = gone(store.ErrNotFound)
+		err = change.Gone(store.ErrNotFound)
 	}
 	return "", err
 }

@@ -6,6 +6,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/truxeio/caddy-truxe/internal/change"
 	"github.com/truxeio/caddy-truxe/internal/credential/credentialtest"
 	"github.com/truxeio/caddy-truxe/internal/identity"
 	"github.com/truxeio/caddy-truxe/internal/session"
@@ -34,7 +35,7 @@ func TestConfirmationsCountAndReachTheTokens(t *testing.T) {
 	if err != nil || !s.MFATime.Equal(n.clock.now()) || s.SecretHash != whole.Session.SecretHash {
 		t.Errorf("%+v %v", s, err)
 	}
-	must2(n.Refresh(ctx, By{}, tokens.Refresh))(t)
+	must2(n.Refresh(ctx, change.By{}, tokens.Refresh))(t)
 
 	for range 5 {
 		wants(t, b.confirm(ConfirmStep{Method: identity.MethodTOTP, Code: b.wrong()}), identity.CodeInvalidCode)

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/truxeio/caddy-truxe/internal/audit"
+	"github.com/truxeio/caddy-truxe/internal/change"
 	"github.com/truxeio/caddy-truxe/internal/identity"
 	"github.com/truxeio/caddy-truxe/internal/store"
 )
@@ -16,24 +17,24 @@ const TrustLife = 30 * 24 * time.Hour
 // TrustedDevices lists the browsers that are not asked for a second factor.
 func (a *Accounts) TrustedDevices(ctx context.Context, user identity.ID) ([]store.Device, error) {
 	list, err := a.Store.TrustedDevices(ctx, user, a.Now())
-	return list, unavailable(err)
+	return list, store.Unavailable(err)
 }
 
 // ForgetDevice ends the trust in one browser, or with a zero id in all. They are not known either any more (MF-22).
-func (a *Accounts) ForgetDevice(ctx context.Context, by By, id identity.ID) error {
-	user, _, err := a.self(ctx, by.Principal)
+func (a *Accounts) ForgetDevice(ctx context.Context, by change.By, id identity.ID) error {
+	user, _, err := a.Caller(ctx, by.Principal)
 	if err != nil {
 		return err
 	}
-	return a.change(ctx, func(tx *store.Tx, out *effects) error {
-		e := userEvent(by, audit.DeviceForgotten, user.User)
+	return a.Run(ctx, func(tx *change.Tx) error {
+		e := by.UserEvent(audit.DeviceForgotten, user.User)
 		if id.IsZero() {
 			e.Details = map[string]string{"devices": "all"}
-			out.audit(e)
+			tx.Record(e)
 			return tx.DeleteUserDevices(ctx, user.ID)
 		}
 		e.Details = map[string]string{"device": id.String()}
-		out.audit(e)
+		tx.Record(e)
 		err := tx.DeleteDevice(ctx, user.ID, id)
 		if errors.Is(err, store.ErrNotFound) {
 			err = &identity.Error{Code: identity.CodeNotFound, Detail: "There is no such browser."}

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/truxeio/caddy-truxe/internal/audit"
+	"github.com/truxeio/caddy-truxe/internal/change"
 	"github.com/truxeio/caddy-truxe/internal/credential/credentialtest"
 	"github.com/truxeio/caddy-truxe/internal/identity"
 )
@@ -27,10 +28,10 @@ func TestRecoveryCodeConfirmsWhereNoOtherFactorWorks(t *testing.T) {
 		away.host = "other.example.com"
 		away.half()
 		must2(away.second(SecondStep{Method: identity.MethodRecovery, Code: home.codes[0]}))(t)
-		n.clock.move(FreshFor + time.Minute)
+		n.clock.move(change.FreshFor + time.Minute)
 		methods := func(b *browser) string {
 			t.Helper()
-			list, missing, err := n.ConfirmMethods(ctx, b.by(), identity.Assurance{MFA: true, MaxAge: FreshFor}, b.host)
+			list, missing, err := n.ConfirmMethods(ctx, b.by(), identity.Assurance{MFA: true, MaxAge: change.FreshFor}, b.host)
 			must(t, err)
 			return strings.Join(list, " ") + missing
 		}

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/truxeio/caddy-truxe/internal/change"
 	"github.com/truxeio/caddy-truxe/internal/identity"
 	"github.com/truxeio/caddy-truxe/internal/store"
 )
@@ -15,7 +16,7 @@ import (
 func (a *Accounts) enrolTOTP(ctx context.Context, s halfStep) (SignedIn, error) {
 	pending, ok, err := a.Store.TryPending(ctx, s.Key, HalfTries, a.Now())
 	if err != nil || !ok {
-		return SignedIn{}, unavailable(orHalf(err))
+		return SignedIn{}, store.Unavailable(orHalf(err))
 	}
 	s.pending = pending
 	row, step, drift, err := a.checkSetup(ctx, s.user.ID, ofHalf(s.Key), s.Code)
@@ -31,8 +32,8 @@ func (a *Accounts) enrolTOTP(ctx context.Context, s halfStep) (SignedIn, error) 
 		return SignedIn{}, err
 	}
 	factor := shown{method: identity.MethodTOTP, amr: []string{identity.AMROTP}}
-	return a.enrolled(ctx, s, factor, func(ctx context.Context, tx *store.Tx, out *effects, s *halfStep) ([]string, error) {
-		return a.activateTOTP(ctx, tx, out, s.By, s.user.User, s.factors, row, step)
+	return a.enrolled(ctx, s, factor, func(ctx context.Context, tx *change.Tx, s *halfStep) ([]string, error) {
+		return a.activateTOTP(ctx, tx, s.By, s.user.User, s.factors, row, step)
 	})
 }
 
@@ -44,26 +45,26 @@ func (a *Accounts) enrolPasskey(ctx context.Context, s halfStep) (SignedIn, erro
 		return SignedIn{}, err
 	}
 	factor := shown{method: identity.MethodPasskey, amr: passkeyAMR(p)}
-	return a.enrolled(ctx, s, factor, func(ctx context.Context, tx *store.Tx, out *effects, s *halfStep) ([]string, error) {
-		return a.storePasskey(ctx, tx, out, s.By, s.user.User, s.factors, p)
+	return a.enrolled(ctx, s, factor, func(ctx context.Context, tx *change.Tx, s *halfStep) ([]string, error) {
+		return a.storePasskey(ctx, tx, s.By, s.user.User, s.factors, p)
 	})
 }
 
 // enrolled activates a factor within a sign-in and starts its session. In the transaction it is asked again whether the
 // person has none: whoever knows only a password must not add one beside those that are there.
-func (a *Accounts) enrolled(ctx context.Context, s halfStep, factor shown, activate func(context.Context, *store.Tx, *effects, *halfStep) ([]string, error)) (SignedIn, error) {
-	factor.use = func(context.Context, *store.Tx) error { return nil }
+func (a *Accounts) enrolled(ctx context.Context, s halfStep, factor shown, activate func(context.Context, *change.Tx, *halfStep) ([]string, error)) (SignedIn, error) {
+	factor.use = func(context.Context, *change.Tx) error { return nil }
 	s.By.Principal = &identity.Principal{UserID: s.user.ID.String(), Username: s.user.Username} // who did it, for the audit log
-	return a.finishWith(ctx, s, factor, func(ctx context.Context, tx *store.Tx, out *effects, s *halfStep) ([]string, error) {
+	return a.finishWith(ctx, s, factor, func(ctx context.Context, tx *change.Tx, s *halfStep) ([]string, error) {
 		if s.factors.Any() {
 			return nil, errHalf
 		}
-		codes, err := activate(ctx, tx, out, s)
+		codes, err := activate(ctx, tx, s)
 		if err != nil {
 			return nil, err
 		}
 		s.device = nil
-		return codes, a.endWithFactors(ctx, tx, out, s.user.ID, identity.ID{})
+		return codes, a.endWithFactors(ctx, tx, s.user.ID, identity.ID{})
 	})
 }
 

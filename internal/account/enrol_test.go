@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/truxeio/caddy-truxe/internal/audit"
+	"github.com/truxeio/caddy-truxe/internal/change"
 	"github.com/truxeio/caddy-truxe/internal/credential/credentialtest"
 	"github.com/truxeio/caddy-truxe/internal/identity"
 )
@@ -31,14 +32,14 @@ func TestShortPasswordNeverStandsAlone(t *testing.T) {
 		if detail(err) != "Choose a password of at least 15 characters first." {
 			t.Error(detail(err))
 		}
-		must(t, n.ResetMFA(ctx, By{Via: "cli"}, b.user.ID))
+		must(t, n.ResetMFA(ctx, change.By{Via: "cli"}, b.user.ID))
 		n.clock.move(time.Second)
 		out, err := b.password("kxvb73qz")
 		must(t, err)
 		if out.Half == nil || len(out.Half.Enrol) != 2 {
 			t.Fatalf("the short password stands alone: %+v", out)
 		}
-		must(t, n.SetPassword(ctx, By{Via: "cli"}, b.user.ID, password))
+		must(t, n.SetPassword(ctx, change.By{Via: "cli"}, b.user.ID, password))
 		n.clock.move(time.Second)
 		b.signIn()
 		b.enrol()

@@ -4,6 +4,7 @@ import (
 	"context"
 
 	"github.com/truxeio/caddy-truxe/internal/audit"
+	"github.com/truxeio/caddy-truxe/internal/change"
 	"github.com/truxeio/caddy-truxe/internal/store"
 )
 
@@ -26,16 +27,16 @@ const exportedEvents = 10_000
 
 // Export gives one's own data. It asks CheckFresh: it says more than any page, in one piece. That it was taken is audited
 // first.
-func (a *Accounts) Export(ctx context.Context, by By) (out Export, err error) {
-	user, _, err := a.self(ctx, by.Principal)
+func (a *Accounts) Export(ctx context.Context, by change.By) (out Export, err error) {
+	user, _, err := a.Caller(ctx, by.Principal)
 	if err != nil {
 		return out, err
 	}
 	if err := a.CheckFresh(ctx, by.Principal); err != nil {
 		return out, err
 	}
-	if err := a.change(ctx, func(_ *store.Tx, eff *effects) error {
-		eff.audit(userEvent(by, audit.UserExported, user.User))
+	if err := a.Run(ctx, func(tx *change.Tx) error {
+		tx.Record(by.UserEvent(audit.UserExported, user.User))
 		return nil
 	}); err != nil {
 		return out, err
@@ -54,10 +55,10 @@ func (a *Accounts) Export(ctx context.Context, by By) (out Export, err error) {
 		return out, err
 	}
 	if out.Devices, err = a.Store.UserDevices(ctx, user.ID, a.Now()); err != nil {
-		return out, unavailable(err)
+		return out, store.Unavailable(err)
 	}
 	if out.Requests, err = a.Store.DecisionsOf(ctx, user.ID.String(), exportedEvents); err != nil {
-		return out, unavailable(err)
+		return out, store.Unavailable(err)
 	}
 	for before := int64(0); ; {
 		rows, err := a.Activity(ctx, user.ID, before, 1000)

@@ -6,6 +6,7 @@ import (
 	"fmt"
 
 	"github.com/truxeio/caddy-truxe/internal/audit"
+	"github.com/truxeio/caddy-truxe/internal/change"
 	"github.com/truxeio/caddy-truxe/internal/credential"
 	"github.com/truxeio/caddy-truxe/internal/identity"
 	"github.com/truxeio/caddy-truxe/internal/session"
@@ -21,9 +22,8 @@ type Changed struct {
 
 // factorChange is a change of one's own factors, in its transaction, with the person's row held.
 type factorChange struct {
-	*store.Tx
-	out     *effects
-	by      By
+	*change.Tx
+	by      change.By
 	user    store.UserRecord
 	factors store.Factors // before
 	proof   store.Proof   // of the session, after
@@ -32,8 +32,8 @@ type factorChange struct {
 
 // changeFactors runs a change of one's own factors: a fresh proof first (MF-13), then the change, its audit record and
 // what ends with it in one transaction; the session goes on with a new secret (SE-02).
-func (a *Accounts) changeFactors(ctx context.Context, by By, do func(context.Context, *factorChange) error) (Changed, error) {
-	was, current, err := a.self(ctx, by.Principal)
+func (a *Accounts) changeFactors(ctx context.Context, by change.By, do func(context.Context, *factorChange) error) (Changed, error) {
+	was, current, err := a.Caller(ctx, by.Principal)
 	if err != nil {
 		return Changed{}, err
 	}
@@ -41,23 +41,23 @@ func (a *Accounts) changeFactors(ctx context.Context, by By, do func(context.Con
 		return Changed{}, err
 	}
 	var done Changed
-	err = a.change(ctx, func(tx *store.Tx, out *effects) error {
+	err = a.Run(ctx, func(tx *change.Tx) error {
 		done = Changed{}
 		user, err := a.hold(ctx, tx, was)
 		if err != nil {
-			return gone(err)
+			return change.Gone(err)
 		}
-		c := factorChange{Tx: tx, out: out, by: by, user: user, proof: current.Proof()}
+		c := factorChange{Tx: tx, by: by, user: user, proof: current.Proof()}
 		if c.factors, err = tx.Factors(ctx, user.ID, by.Host, a.Now()); err != nil {
 			return err
 		}
 		if err := do(ctx, &c); err != nil {
 			return err
 		}
-		if err := a.endWithFactors(ctx, tx, out, user.ID, current.ID); err != nil {
+		if err := a.endWithFactors(ctx, tx, user.ID, current.ID); err != nil {
 			return err
 		}
-		out.changed = append(out.changed, user.ID)
+		tx.UserChanged(user.ID)
 		done.Codes = c.codes
 		done.Cookie, err = a.rotate(ctx, tx, by, current, c.proof)
 		return err
@@ -71,7 +71,7 @@ func (a *Accounts) changeFactors(ctx context.Context, by By, do func(context.Con
 
 // endWithFactors ends what a change of factors ends (MF-22): known and trusted browsers, half sign-ins, sessions that were
 // to be kept on other browsers, and those of API clients without a second factor, which would outlive everything.
-func (a *Accounts) endWithFactors(ctx context.Context, tx *store.Tx, out *effects, user, except identity.ID) error {
+func (a *Accounts) endWithFactors(ctx context.Context, tx *change.Tx, user, except identity.ID) error {
 	if err := tx.DeleteUserDevices(ctx, user); err != nil {
 		return err
 	}
@@ -84,7 +84,7 @@ func (a *Accounts) endWithFactors(ctx context.Context, tx *store.Tx, out *effect
 	}
 	for _, s := range list {
 		if s.ID != except && (s.Remember || s.Kind == session.API && s.MFATime.IsZero()) {
-			if err := a.revokeSession(ctx, tx, out, s.ID, "factor_change"); err != nil {
+			if err := tx.RevokeSession(ctx, s.ID, "factor_change"); err != nil {
 				return err
 			}
 		}
@@ -93,8 +93,8 @@ func (a *Accounts) endWithFactors(ctx context.Context, tx *store.Tx, out *effect
 }
 
 // factorEvent is the audit record of a change of factors.
-func factorEvent(by By, name string, user identity.User, factor string) audit.Event {
-	e := userEvent(by, name, user)
+func factorEvent(by change.By, name string, user identity.User, factor string) audit.Event {
+	e := by.UserEvent(name, user)
 	e.Details = map[string]string{"factor": factor}
 	return e
 }
@@ -120,7 +120,7 @@ func (a *Accounts) mayDrop(user store.UserRecord, left store.Factors) error {
 }
 
 // dropped clears up after a factor was removed: recovery codes alone are no factor.
-func (a *Accounts) dropped(ctx context.Context, tx *store.Tx, user identity.ID, left store.Factors, method string) error {
+func (a *Accounts) dropped(ctx context.Context, tx *change.Tx, user identity.ID, left store.Factors, method string) error {
 	if left.Preferred == method {
 		if err := tx.SetPreferredFactor(ctx, user, ""); err != nil {
 			return err
@@ -133,14 +133,14 @@ func (a *Accounts) dropped(ctx context.Context, tx *store.Tx, user identity.ID, 
 }
 
 // firstCodes makes recovery codes when a person has none left.
-func (a *Accounts) firstCodes(ctx context.Context, tx *store.Tx, user identity.ID, f store.Factors) ([]string, error) {
+func (a *Accounts) firstCodes(ctx context.Context, tx *change.Tx, user identity.ID, f store.Factors) ([]string, error) {
 	if f.RecoveryLeft > 0 {
 		return nil, nil
 	}
 	return a.makeCodes(ctx, tx, user)
 }
 
-func (a *Accounts) makeCodes(ctx context.Context, tx *store.Tx, user identity.ID) ([]string, error) {
+func (a *Accounts) makeCodes(ctx context.Context, tx *change.Tx, user identity.ID) ([]string, error) {
 	if len(a.Keyed) < 32 {
 		return nil, errors.New("recovery codes need a key of 32 bytes")
 	}

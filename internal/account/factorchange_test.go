@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/truxeio/caddy-truxe/internal/audit"
+	"github.com/truxeio/caddy-truxe/internal/change"
 	"github.com/truxeio/caddy-truxe/internal/credential/credentialtest"
 	"github.com/truxeio/caddy-truxe/internal/identity"
 	"github.com/truxeio/caddy-truxe/internal/secret"
@@ -21,34 +22,34 @@ func TestFactorsChangeOnlyAfterAFreshProof(t *testing.T) {
 	ctx := context.Background()
 	b, a := withPasskey(t, n, "ada")
 	b.enrol()
-	changes := map[string]func(By) error{
-		"begin totp":   func(by By) error { _, err := n.BeginTOTP(ctx, by); return err },
-		"confirm totp": func(by By) error { _, _, err := n.ConfirmTOTP(ctx, by, home, "123456"); return err },
-		"remove totp":  func(by By) error { _, err := n.RemoveTOTP(ctx, by); return err },
-		"new codes":    func(by By) error { _, err := n.NewRecoveryCodes(ctx, by); return err },
-		"begin passkey": func(by By) error {
+	changes := map[string]func(change.By) error{
+		"begin totp":   func(by change.By) error { _, err := n.BeginTOTP(ctx, by); return err },
+		"confirm totp": func(by change.By) error { _, _, err := n.ConfirmTOTP(ctx, by, home, "123456"); return err },
+		"remove totp":  func(by change.By) error { _, err := n.RemoveTOTP(ctx, by); return err },
+		"new codes":    func(by change.By) error { _, err := n.NewRecoveryCodes(ctx, by); return err },
+		"begin passkey": func(by change.By) error {
 			_, err := n.BeginPasskey(ctx, PasskeyBegin{For: PasskeyCreate, Host: host, Bound: by.Principal.SessionID, By: by})
 			return err
 		},
-		"add passkey":    func(by By) error { _, _, err := n.AddPasskey(ctx, by, []byte("{}"), ""); return err },
-		"rename passkey": func(by By) error { return n.RenamePasskey(ctx, by, onlyPasskey(t, n, "ada"), "x") },
-		"remove passkey": func(by By) error { _, err := n.RemovePasskey(ctx, by, onlyPasskey(t, n, "ada")); return err },
-		"reset":          func(by By) error { return n.ResetMFA(ctx, by, b.user.ID) },
-		"new address":    func(by By) error { return n.UpdateProfile(ctx, by, "Ada", "new@example.com") },
+		"add passkey":    func(by change.By) error { _, _, err := n.AddPasskey(ctx, by, []byte("{}"), ""); return err },
+		"rename passkey": func(by change.By) error { return n.RenamePasskey(ctx, by, onlyPasskey(t, n, "ada"), "x") },
+		"remove passkey": func(by change.By) error { _, err := n.RemovePasskey(ctx, by, onlyPasskey(t, n, "ada")); return err },
+		"reset":          func(by change.By) error { return n.ResetMFA(ctx, by, b.user.ID) },
+		"new address":    func(by change.By) error { return n.UpdateProfile(ctx, by, "Ada", "new@example.com") },
 	}
 	refuse := func(why string) {
 		t.Helper()
-		for name, change := range changes {
-			err := change(b.by())
+		for name, do := range changes {
+			err := do(b.by())
 			if identity.CodeOf(err) != identity.CodeStepUpRequired {
 				t.Errorf("%s, %s: %v", why, name, err)
 			}
-			if ask := asked(err); !ask.MFA || ask.MaxAge != FreshFor {
+			if ask := asked(err); !ask.MFA || ask.MaxAge != change.FreshFor {
 				t.Errorf("%s, %s asks %+v", why, name, ask)
 			}
 		}
 	}
-	n.clock.move(FreshFor + time.Second)
+	n.clock.move(change.FreshFor + time.Second)
 	refuse("old")
 	must(t, b.confirm(ConfirmStep{Method: identity.MethodPassword, Password: password}))
 	refuse("a password only")
@@ -125,7 +126,7 @@ func TestTrustEndsWithPasswordFactorAndTime(t *testing.T) {
 	trusted := b.stranger()
 	for name, end := range map[string]func(){
 		"time":     func() { n.clock.move(TrustLife) },
-		"password": func() { must(t, n.SetPassword(ctx, By{Via: "cli"}, b.user.ID, password)) },
+		"password": func() { must(t, n.SetPassword(ctx, change.By{Via: "cli"}, b.user.ID, password)) },
 		"forget": func() {
 			list, err := n.TrustedDevices(ctx, b.user.ID)
 			if err != nil || len(list) != 1 || list[0].ID != n.DeviceID(ctx, b.user.ID, trusted.device) {
@@ -210,7 +211,7 @@ func TestFactorChangeEndsRememberedSessions(t *testing.T) {
 		if kept.in() || !short.in() || !b.in() {
 			t.Errorf("kept %v, short %v, own %v", kept.in(), short.in(), b.in())
 		}
-		_, err = n.Refresh(ctx, By{}, tokens.Refresh) // a person with TOTP on the old password-only path
+		_, err = n.Refresh(ctx, change.By{}, tokens.Refresh) // a person with TOTP on the old password-only path
 		wants(t, err, identity.CodeInvalidGrant)
 		half := b.stranger()
 		half.half()
@@ -226,7 +227,7 @@ func TestNewPasswordDoesNotRemoveTheFactor(t *testing.T) {
 	n := sqliteNode(t)
 	b := enrolled(t, n).stranger()
 	b.half()
-	must(t, n.SetPassword(context.Background(), By{Via: "cli"}, b.user.ID, "another long enough sentence"))
+	must(t, n.SetPassword(context.Background(), change.By{Via: "cli"}, b.user.ID, "another long enough sentence"))
 	_, err := b.totp(b.next())
 	wants(t, err, identity.CodeLoginRequired)
 	out, err := b.password("another long enough sentence")
@@ -246,7 +247,7 @@ func TestResetRemovesEveryFactor(t *testing.T) {
 		half, alone := b.stranger(), b.stranger()
 		half.half()
 		answer := a.Get(t, alone.options(PasskeySignIn), origin)
-		must(t, n.ResetMFA(ctx, By{Via: "cli"}, b.user.ID))
+		must(t, n.ResetMFA(ctx, change.By{Via: "cli"}, b.user.ID))
 		if b.in() {
 			t.Error("the session lives on")
 		}
@@ -262,7 +263,7 @@ func TestResetRemovesEveryFactor(t *testing.T) {
 		if err != nil || f.Any() || f.RecoveryLeft != 0 || n.audited(audit.AuthnMFAReset) != 1 {
 			t.Errorf("%+v %v", f, err)
 		}
-		wants(t, n.ResetMFA(ctx, By{Via: "cli"}, identity.NewID()), identity.CodeNotFound)
+		wants(t, n.ResetMFA(ctx, change.By{Via: "cli"}, identity.NewID()), identity.CodeNotFound)
 
 		half.enrol()
 		half.changed(n.RemoveTOTP(ctx, half.by()))
@@ -302,6 +303,6 @@ func TestProfileAndActivity(t *testing.T) {
 		}
 	}
 	managed := managedBy
-	must2(n.UpdateUser(ctx, By{Via: "cli"}, b.user.ID, store.UserChange{Managed: &managed}))(t)
+	must2(n.UpdateUser(ctx, change.By{Via: "cli"}, b.user.ID, store.UserChange{Managed: &managed}))(t)
 	wants(t, n.UpdateProfile(ctx, b.by(), "Ada", "ada@example.com"), identity.CodeForbidden)
 }

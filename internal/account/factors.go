@@ -5,6 +5,7 @@ import (
 	"slices"
 
 	"github.com/truxeio/caddy-truxe/internal/audit"
+	"github.com/truxeio/caddy-truxe/internal/change"
 	"github.com/truxeio/caddy-truxe/internal/credential"
 	"github.com/truxeio/caddy-truxe/internal/identity"
 	"github.com/truxeio/caddy-truxe/internal/store"
@@ -24,7 +25,7 @@ func (m MFARule) For(u identity.User) bool {
 // Factors is what a person has beside the password, as seen from a host.
 func (a *Accounts) Factors(ctx context.Context, user identity.ID, host string) (store.Factors, error) {
 	f, err := a.Store.Factors(ctx, user, host, a.Now())
-	return f, unavailable(err)
+	return f, store.Unavailable(err)
 }
 
 // mustHave tells whether a person must have a second factor: by the rule, or because the password was chosen beside one
@@ -82,18 +83,18 @@ func (a *Accounts) relyingParty(host string) (credential.RelyingParty, error) {
 }
 
 // SetPreferred keeps the method that is asked for first; "" is the best one.
-func (a *Accounts) SetPreferred(ctx context.Context, by By, method string) error {
+func (a *Accounts) SetPreferred(ctx context.Context, by change.By, method string) error {
 	if method != "" && method != identity.MethodTOTP && method != identity.MethodPasskey {
 		return &identity.Error{Code: identity.CodeInvalidRequest, Detail: "There is no such way to sign in."}
 	}
-	user, _, err := a.self(ctx, by.Principal)
+	user, _, err := a.Caller(ctx, by.Principal)
 	if err != nil {
 		return err
 	}
-	return a.change(ctx, func(tx *store.Tx, out *effects) error {
-		e := userEvent(by, audit.AuthnMFAChanged, user.User)
+	return a.Run(ctx, func(tx *change.Tx) error {
+		e := by.UserEvent(audit.AuthnMFAChanged, user.User)
 		e.Details = map[string]string{"preferred": method}
-		out.audit(e)
+		tx.Record(e)
 		return tx.SetPreferredFactor(ctx, user.ID, method)
 	})
 }

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/truxeio/caddy-truxe/internal/audit"
+	"github.com/truxeio/caddy-truxe/internal/change"
 	"github.com/truxeio/caddy-truxe/internal/identity"
 	"github.com/truxeio/caddy-truxe/internal/secret"
 	"github.com/truxeio/caddy-truxe/internal/session"
@@ -83,7 +84,7 @@ func halfGone(err error) error {
 	if errors.Is(err, store.ErrNotFound) {
 		return errHalf
 	}
-	return unavailable(err)
+	return store.Unavailable(err)
 }
 
 func (a *Accounts) half(p store.PendingSignIn, user identity.User, f store.Factors) Half {
@@ -99,14 +100,14 @@ func (a *Accounts) half(p store.PendingSignIn, user identity.User, f store.Facto
 // StartOver ends a half sign-in. None is no error.
 func (a *Accounts) StartOver(ctx context.Context, key HalfKey) error {
 	_, err := a.Store.EndPending(ctx, key)
-	return unavailable(err)
+	return store.Unavailable(err)
 }
 
 // errNoFlow answers a browser without a flow cookie: its half sign-in could be continued in any other browser (MF-09).
 var errNoFlow = &identity.Error{Code: identity.CodeInvalidRequest, Detail: "Open the sign-in page again. Cookies have to be allowed for it."}
 
 // beginHalf keeps that the password was right: no session starts before the second step (R6, MF-08).
-func (a *Accounts) beginHalf(ctx context.Context, tx *store.Tx, eff *effects, in SignIn, user identity.User, f store.Factors, device *store.Device) (SignedIn, error) {
+func (a *Accounts) beginHalf(ctx context.Context, tx *change.Tx, in SignIn, user identity.User, f store.Factors, device *store.Device) (SignedIn, error) {
 	now := a.Now()
 	key, token := BrowserHalf(in.Flow), ""
 	switch {
@@ -126,11 +127,11 @@ func (a *Accounts) beginHalf(ctx context.Context, tx *store.Tx, eff *effects, in
 		return SignedIn{}, err
 	}
 	half := a.half(p, user, f)
-	e := userEvent(in.By, audit.AuthnMFARequired, user)
+	e := in.By.UserEvent(audit.AuthnMFARequired, user)
 	e.Details = map[string]string{"kind": in.Kind}
 	if len(half.Enrol) > 0 {
 		e.Reason = "enrolment"
 	}
-	eff.audit(e)
+	tx.Record(e)
 	return SignedIn{User: user, Half: &half, MFAToken: token}, nil
 }

@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"github.com/truxeio/caddy-truxe/internal/audit"
+	"github.com/truxeio/caddy-truxe/internal/change"
 	"github.com/truxeio/caddy-truxe/internal/identity"
 	"github.com/truxeio/caddy-truxe/internal/session"
 	"github.com/truxeio/caddy-truxe/internal/store"
@@ -26,7 +27,7 @@ func TestLimitedSignInsAreCountedAndNotWritten(t *testing.T) {
 		if i%2 == 1 { // the address's limit is reached
 			name, address = []string{"bob", fmt.Sprint("stranger", i)}[i/2%2], netip.MustParseAddr("192.0.2.7")
 		}
-		_, err := n.SignIn(context.Background(), SignIn{Login: name, Password: "wrong", Address: address, Kind: session.Browser, By: By{IP: address.String(), Host: host}})
+		_, err := n.SignIn(context.Background(), SignIn{Login: name, Password: "wrong", Address: address, Kind: session.Browser, By: change.By{IP: address.String(), Host: host}})
 		if identity.CodeOf(err) == identity.CodeRateLimited {
 			refused++
 		} else if identity.CodeOf(err) != identity.CodeInvalidCredentials {

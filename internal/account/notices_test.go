@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/truxeio/caddy-truxe/internal/audit"
+	"github.com/truxeio/caddy-truxe/internal/change"
 	"github.com/truxeio/caddy-truxe/internal/credential/credentialtest"
 	"github.com/truxeio/caddy-truxe/internal/identity"
 	"github.com/truxeio/caddy-truxe/internal/mail"
@@ -49,7 +50,7 @@ func (n *node) tells(what string, want ...string) []mail.Facts {
 // posted has the node write mails, and counts how often it says that some wait.
 func posted(n *node) *atomic.Int64 {
 	waits := new(atomic.Int64)
-	n.MailWaits = func() { waits.Add(1) }
+	n.OnMailQueued = func() { waits.Add(1) }
 	return waits
 }
 
@@ -121,14 +122,14 @@ func TestPeopleAreToldWhatHappensToTheirAccount(t *testing.T) {
 		must(t, err)
 		must(t, n.UpdateProfile(ctx, b.by(), "Ada", "ada@example.com"))
 		n.tells("a password and a display name", "password_changed ada@example.com")
-		must(t, n.ResetMFA(ctx, By{Via: "cli"}, b.user.ID))
+		must(t, n.ResetMFA(ctx, change.By{Via: "cli"}, b.user.ID))
 		if f := n.tells("a reset", "factors_reset ada@example.com"); !f[0].Other {
 			t.Error("the owner of the machine is taken for the person")
 		}
 		email := "new@example.com"
-		must2(n.UpdateUser(ctx, By{Via: "cli"}, b.user.ID, store.UserChange{Email: &email}))(t)
+		must2(n.UpdateUser(ctx, change.By{Via: "cli"}, b.user.ID, store.UserChange{Email: &email}))(t)
 		n.tells("an address", "address_changed ada@example.com")
-		must(t, n.SetPassword(ctx, By{Via: "cli"}, b.user.ID, password))
+		must(t, n.SetPassword(ctx, change.By{Via: "cli"}, b.user.ID, password))
 		n.tells("a password set", "password_changed new@example.com")
 
 		for range ceiling - 2 {
@@ -148,26 +149,26 @@ func TestWhoIsNotTold(t *testing.T) {
 	n := sqliteNode(t)
 	ctx := context.Background()
 	ada := n.make("ada")
-	must(t, n.SetPassword(ctx, By{Via: "cli"}, ada.ID, password))
+	must(t, n.SetPassword(ctx, change.By{Via: "cli"}, ada.ID, password))
 	n.tells("without a mail server")
 	waits := posted(n)
-	bare, err := n.CreateUser(ctx, By{Via: "cli"}, NewUser{Username: "bare", Password: password})
+	bare, err := n.CreateUser(ctx, change.By{Via: "cli"}, NewUser{Username: "bare", Password: password})
 	must(t, err)
-	must(t, n.SetPassword(ctx, By{Via: "cli"}, bare.ID, password))
+	must(t, n.SetPassword(ctx, change.By{Via: "cli"}, bare.ID, password))
 	first := "bare@example.com"
-	must2(n.UpdateUser(ctx, By{Via: "cli"}, bare.ID, store.UserChange{Email: &first}))(t)
+	must2(n.UpdateUser(ctx, change.By{Via: "cli"}, bare.ID, store.UserChange{Email: &first}))(t)
 	n.tells("no address")
 	off := true
-	must2(n.UpdateUser(ctx, By{Via: "cli"}, ada.ID, store.UserChange{Disabled: &off}))(t)
-	must(t, n.SetPassword(ctx, By{Via: "cli"}, ada.ID, password))
-	must(t, n.DeleteUser(ctx, By{Via: "cli"}, ada.ID))
+	must2(n.UpdateUser(ctx, change.By{Via: "cli"}, ada.ID, store.UserChange{Disabled: &off}))(t)
+	must(t, n.SetPassword(ctx, change.By{Via: "cli"}, ada.ID, password))
+	must(t, n.DeleteUser(ctx, change.By{Via: "cli"}, ada.ID))
 	n.tells("disabled and deleted")
 	_, err = n.browser(bare).password("not the password at all")
 	wants(t, err, identity.CodeInvalidCredentials)
 	n.tells("a wrong password")
 	failed := errors.New("the change fails after its event")
-	if err := n.change(ctx, func(_ *store.Tx, out *effects) error {
-		out.audit(userEvent(By{}, audit.AuthnPasswordChange, bare))
+	if err := n.Run(ctx, func(tx *change.Tx) error {
+		tx.Record(change.By{}.UserEvent(audit.AuthnPasswordChange, bare))
 		return failed
 	}); !errors.Is(err, failed) {
 		t.Error(err)
@@ -176,7 +177,7 @@ func TestWhoIsNotTold(t *testing.T) {
 	if waits.Load() != 0 {
 		t.Errorf("woken %d times for nothing", waits.Load())
 	}
-	must(t, n.SetPassword(ctx, By{Via: "cli"}, bare.ID, password)) // control
+	must(t, n.SetPassword(ctx, change.By{Via: "cli"}, bare.ID, password)) // control
 	n.tells("control", "password_changed bare@example.com")
 }
 
@@ -188,8 +189,8 @@ func TestNobodysMailboxIsFilled(t *testing.T) {
 	n.Logger = slog.New(slog.NewTextHandler(&log, nil))
 	ada := n.make("ada")
 	for range 23 {
-		must(t, n.change(context.Background(), func(_ *store.Tx, out *effects) error {
-			out.audit(userEvent(By{}, audit.AuthnPasswordChange, ada))
+		must(t, n.Run(context.Background(), func(tx *change.Tx) error {
+			tx.Record(change.By{}.UserEvent(audit.AuthnPasswordChange, ada))
 			return nil
 		}))
 	}

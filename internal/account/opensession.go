@@ -5,6 +5,7 @@ import (
 	"errors"
 
 	"github.com/truxeio/caddy-truxe/internal/audit"
+	"github.com/truxeio/caddy-truxe/internal/change"
 	"github.com/truxeio/caddy-truxe/internal/identity"
 	"github.com/truxeio/caddy-truxe/internal/secret"
 	"github.com/truxeio/caddy-truxe/internal/session"
@@ -18,7 +19,7 @@ type opening struct {
 	remember bool
 	proof    store.Proof
 	method   string // the last step, for the log
-	by       By
+	by       change.By
 
 	device *store.Device // the known browser; nil: none
 	cookie string        // value of its cookie
@@ -26,7 +27,7 @@ type opening struct {
 }
 
 // open starts the session in the caller's transaction.
-func (a *Accounts) open(ctx context.Context, tx *store.Tx, eff *effects, o opening) (SignedIn, error) {
+func (a *Accounts) open(ctx context.Context, tx *change.Tx, o opening) (SignedIn, error) {
 	out := SignedIn{User: o.user}
 	value, s, ended, err := a.Sessions.Start(ctx, tx, session.NewSession{User: o.user, Kind: o.kind, Host: o.by.Host, Proof: o.proof, Remember: o.remember,
 		IP: o.by.IP, UserAgent: o.by.UserAgent})
@@ -35,29 +36,29 @@ func (a *Accounts) open(ctx context.Context, tx *store.Tx, eff *effects, o openi
 	}
 	out.Secret, out.Session = value, s
 	for _, id := range ended {
-		if err := a.revokeSession(ctx, tx, eff, id, "session_limit"); err != nil {
+		if err := tx.RevokeSession(ctx, id, "session_limit"); err != nil {
 			return out, err
 		}
 	}
 	details := map[string]string{"kind": o.kind, "method": o.method}
 	if o.kind == session.Browser {
-		if out.Device, err = a.rememberDevice(ctx, tx, eff, o, s.ID); err != nil {
+		if out.Device, err = a.rememberDevice(ctx, tx, o, s.ID); err != nil {
 			return out, err
 		}
 		if out.Device != o.cookie {
-			details[newDevice] = "yes"
+			details[change.NewDevice] = "yes"
 		}
 	}
-	e := o.by.event(audit.AuthnLoginSuccess, "success")
+	e := o.by.Event(audit.AuthnLoginSuccess, "success")
 	e.Actor = audit.Actor{ID: o.user.ID.String(), Name: o.user.Username}
 	e.Session = s.ID.String()
 	e.Details = details
-	eff.audit(e)
+	tx.Record(e)
 	return out, nil
 }
 
 // rememberDevice notes the browser as known, and as trusted where its owner wants that (MF-22).
-func (a *Accounts) rememberDevice(ctx context.Context, tx *store.Tx, eff *effects, o opening, started identity.ID) (string, error) {
+func (a *Accounts) rememberDevice(ctx context.Context, tx *change.Tx, o opening, started identity.ID) (string, error) {
 	now := a.Now()
 	value, id := o.cookie, identity.ID{}
 	known := o.device != nil
@@ -79,15 +80,15 @@ func (a *Accounts) rememberDevice(ctx context.Context, tx *store.Tx, eff *effect
 	if !o.trust {
 		return value, nil
 	}
-	e := userEvent(o.by, audit.DeviceTrusted, o.user)
+	e := o.by.UserEvent(audit.DeviceTrusted, o.user)
 	e.Actor, e.Session = audit.Actor{ID: o.user.ID.String(), Name: o.user.Username}, started.String()
-	eff.audit(e)
+	tx.Record(e)
 	return value, tx.TrustDevice(ctx, o.user.ID, id, now.Add(TrustLife))
 }
 
 // hold keeps everybody else from changing a person until the transaction ends, and reads them anew: what was checked
 // before counts only if they still may sign in and have the same password. ErrNotFound when not.
-func (a *Accounts) hold(ctx context.Context, tx *store.Tx, was store.UserRecord) (store.UserRecord, error) {
+func (a *Accounts) hold(ctx context.Context, tx *change.Tx, was store.UserRecord) (store.UserRecord, error) {
 	if err := tx.LockUser(ctx, was.ID); err != nil {
 		return was, err
 	}

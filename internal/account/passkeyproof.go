@@ -8,6 +8,7 @@ import (
 	"net/netip"
 
 	"github.com/truxeio/caddy-truxe/internal/audit"
+	"github.com/truxeio/caddy-truxe/internal/change"
 	"github.com/truxeio/caddy-truxe/internal/credential"
 	"github.com/truxeio/caddy-truxe/internal/identity"
 	"github.com/truxeio/caddy-truxe/internal/ratelimit"
@@ -41,7 +42,7 @@ func (a *Accounts) checkPasskey(ctx context.Context, want challenge, body []byte
 		case errors.Is(err, store.ErrNotFound):
 			return p, badPasskey(&UnknownPasskey{base64.RawURLEncoding.EncodeToString(id)})
 		case err != nil:
-			return p, unavailable(err)
+			return p, store.Unavailable(err)
 		case !owner.IsZero() && p.UserID != owner:
 			return p, badPasskey(errStranger) // MF-17
 		}
@@ -56,7 +57,7 @@ func (a *Accounts) checkPasskey(ctx context.Context, want challenge, body []byte
 	if proof.Cloned {
 		return proof.Passkey, shown{}, a.counterWentBack(ctx, c)
 	}
-	return proof.Passkey, shown{method: identity.MethodPasskey, amr: passkeyAMR(proof.Passkey), use: func(ctx context.Context, tx *store.Tx) error {
+	return proof.Passkey, shown{method: identity.MethodPasskey, amr: passkeyAMR(proof.Passkey), use: func(ctx context.Context, tx *change.Tx) error {
 		if c.used != nil {
 			if err := tx.PutOneTime(ctx, *c.used); errors.Is(err, store.ErrConflict) {
 				return badPasskey(errChallenge)
@@ -81,7 +82,7 @@ func (a *Accounts) counterWentBack(ctx context.Context, c challenge) error {
 	used, err := a.Store.PeekOneTime(ctx, c.used.Kind, c.used.Hash, a.Now())
 	switch {
 	case err != nil:
-		return unavailable(err)
+		return store.Unavailable(err)
 	case used:
 		return badPasskey(errChallenge)
 	}
@@ -130,7 +131,7 @@ type passkeyTry struct {
 	owner   identity.ID // zero for any user
 	device  string      // value of the device cookie
 	address netip.Addr
-	by      By
+	by      change.By
 	event   string // of a failure
 }
 
@@ -142,18 +143,18 @@ func (a *Accounts) claimed(ctx context.Context, try passkeyTry) (store.Passkey, 
 		return p, none, nil
 	}
 	if err != nil {
-		return p, none, unavailable(err)
+		return p, none, store.Unavailable(err)
 	}
 	user, err := a.Store.UserByID(ctx, p.UserID)
 	if errors.Is(err, store.ErrNotFound) {
 		err = nil
 	}
-	return p, user, unavailable(err)
+	return p, user, store.Unavailable(err)
 }
 
 // notePasskey records a refused passkey. One whose counter went back is marked (MF-16).
 func (a *Accounts) notePasskey(ctx context.Context, try passkeyTry, p store.Passkey, owner store.UserRecord, cause error) error {
-	e := userEvent(try.by, try.event, owner.User)
+	e := try.by.UserEvent(try.event, owner.User)
 	e.Subject.ID = idText(owner.ID)
 	e.Outcome, e.Reason, e.Details = "failure", "wrong_passkey", map[string]string{"method": identity.MethodPasskey}
 	var unknown *UnknownPasskey
@@ -170,14 +171,14 @@ func (a *Accounts) notePasskey(ctx context.Context, try passkeyTry, p store.Pass
 			a.Logger.Warn("could not count a refused passkey", "error", err)
 		}
 	}
-	return a.change(ctx, func(tx *store.Tx, out *effects) error {
-		out.audit(e)
+	return a.Run(ctx, func(tx *change.Tx) error {
+		tx.Record(e)
 		if !copied {
 			return nil
 		}
-		suspect := userEvent(try.by, audit.PasskeySuspect, owner.User)
+		suspect := try.by.UserEvent(audit.PasskeySuspect, owner.User)
 		suspect.Outcome, suspect.Details = "failure", map[string]string{"passkey": p.ID.String(), "name": p.Name}
-		out.audit(suspect)
+		tx.Record(suspect)
 		err := tx.SuspectPasskey(ctx, p.ID)
 		if errors.Is(err, store.ErrNotFound) { // removed meanwhile
 			err = nil

@@ -10,6 +10,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/truxeio/caddy-truxe/internal/audit"
+	"github.com/truxeio/caddy-truxe/internal/change"
 	"github.com/truxeio/caddy-truxe/internal/credential"
 	"github.com/truxeio/caddy-truxe/internal/identity"
 	"github.com/truxeio/caddy-truxe/internal/store"
@@ -21,12 +22,12 @@ const maxPasskeys = 50
 // ListPasskeys gives a person's passkeys, oldest first.
 func (a *Accounts) ListPasskeys(ctx context.Context, user identity.ID) ([]store.Passkey, error) {
 	list, err := a.Store.Passkeys(ctx, user)
-	return list, unavailable(err)
+	return list, store.Unavailable(err)
 }
 
 // AddPasskey takes the browser's answer to BeginPasskey with PasskeyCreate. Name "" is chosen from its kind and the browser.
-func (a *Accounts) AddPasskey(ctx context.Context, by By, answer json.RawMessage, name string) (store.Passkey, Changed, error) {
-	user, session, err := a.self(ctx, by.Principal)
+func (a *Accounts) AddPasskey(ctx context.Context, by change.By, answer json.RawMessage, name string) (store.Passkey, Changed, error) {
+	user, session, err := a.Caller(ctx, by.Principal)
 	if err != nil {
 		return store.Passkey{}, Changed{}, err
 	}
@@ -39,7 +40,7 @@ func (a *Accounts) AddPasskey(ctx context.Context, by By, answer json.RawMessage
 	}
 	c, err := a.changeFactors(ctx, by, func(ctx context.Context, c *factorChange) (err error) {
 		c.proof = proven(c.proof, a.Now(), passkeyAMR(p)...)
-		c.codes, err = a.storePasskey(ctx, c.Tx, c.out, c.by, c.user.User, c.factors, p)
+		c.codes, err = a.storePasskey(ctx, c.Tx, c.by, c.user.User, c.factors, p)
 		return err
 	})
 	if err != nil {
@@ -49,7 +50,7 @@ func (a *Accounts) AddPasskey(ctx context.Context, by By, answer json.RawMessage
 }
 
 // madePasskey checks the answer of a browser that made a passkey, and names it.
-func (a *Accounts) madePasskey(ctx context.Context, want challenge, user identity.User, answer []byte, name string, by By) (store.Passkey, error) {
+func (a *Accounts) madePasskey(ctx context.Context, want challenge, user identity.User, answer []byte, name string, by change.By) (store.Passkey, error) {
 	name, err := passkeyName(name, true)
 	if err != nil {
 		return store.Passkey{}, err
@@ -76,7 +77,7 @@ func (a *Accounts) madePasskey(ctx context.Context, want challenge, user identit
 }
 
 // storePasskey adds a passkey, with recovery codes when it is the first factor.
-func (a *Accounts) storePasskey(ctx context.Context, tx *store.Tx, out *effects, by By, user identity.User, f store.Factors, p store.Passkey) ([]string, error) {
+func (a *Accounts) storePasskey(ctx context.Context, tx *change.Tx, by change.By, user identity.User, f store.Factors, p store.Passkey) ([]string, error) {
 	if f.Passkeys >= maxPasskeys {
 		return nil, &identity.Error{Code: identity.CodeConflict, Detail: "There are too many passkeys. Remove one first."}
 	}
@@ -87,14 +88,14 @@ func (a *Accounts) storePasskey(ctx context.Context, tx *store.Tx, out *effects,
 	if err != nil {
 		return nil, err
 	}
-	out.audit(passkeyEvent(by, audit.AuthnMFAEnabled, user, p))
+	tx.Record(passkeyEvent(by, audit.AuthnMFAEnabled, user, p))
 	if f.Any() {
 		return nil, nil
 	}
 	return a.firstCodes(ctx, tx, user.ID, f)
 }
 
-func passkeyEvent(by By, name string, user identity.User, p store.Passkey) audit.Event {
+func passkeyEvent(by change.By, name string, user identity.User, p store.Passkey) audit.Event {
 	e := factorEvent(by, name, user, identity.MethodPasskey)
 	e.Details["passkey"], e.Details["name"] = p.ID.String(), p.Name
 	return e
@@ -109,8 +110,8 @@ func passkeyAMR(p store.Passkey) []string {
 }
 
 // RenamePasskey changes a passkey's name. It asks CheckFresh.
-func (a *Accounts) RenamePasskey(ctx context.Context, by By, id identity.ID, name string) error {
-	user, _, err := a.self(ctx, by.Principal)
+func (a *Accounts) RenamePasskey(ctx context.Context, by change.By, id identity.ID, name string) error {
+	user, _, err := a.Caller(ctx, by.Principal)
 	if err != nil {
 		return err
 	}
@@ -120,17 +121,17 @@ func (a *Accounts) RenamePasskey(ctx context.Context, by By, id identity.ID, nam
 	if name, err = passkeyName(name, false); err != nil {
 		return err
 	}
-	return a.change(ctx, func(tx *store.Tx, out *effects) error {
+	return a.Run(ctx, func(tx *change.Tx) error {
 		e := passkeyEvent(by, audit.AuthnMFAChanged, user.User, store.Passkey{ID: id, Name: name})
 		e.Details["change"] = "renamed"
-		out.audit(e)
+		tx.Record(e)
 		return noPasskey(tx.RenamePasskey(ctx, user.ID, id, name))
 	})
 }
 
 // RemovePasskey removes a passkey; it asks CheckFresh. The last way to sign in, or the last factor of somebody who must
 // have one, is CodeConflict with the reason.
-func (a *Accounts) RemovePasskey(ctx context.Context, by By, id identity.ID) (Changed, error) {
+func (a *Accounts) RemovePasskey(ctx context.Context, by change.By, id identity.ID) (Changed, error) {
 	return a.changeFactors(ctx, by, func(ctx context.Context, c *factorChange) error {
 		list, err := c.Passkeys(ctx, c.user.ID)
 		if err != nil {
@@ -148,7 +149,7 @@ func (a *Accounts) RemovePasskey(ctx context.Context, by By, id identity.ID) (Ch
 		if err := c.DeletePasskey(ctx, c.user.ID, id); err != nil {
 			return noPasskey(err)
 		}
-		c.out.audit(passkeyEvent(c.by, audit.AuthnMFARemoved, c.user.User, list[i]))
+		c.Record(passkeyEvent(c.by, audit.AuthnMFARemoved, c.user.User, list[i]))
 		if left.Passkeys > 0 {
 			return nil
 		}

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/truxeio/caddy-truxe/internal/audit"
+	"github.com/truxeio/caddy-truxe/internal/change"
 	"github.com/truxeio/caddy-truxe/internal/credential"
 	"github.com/truxeio/caddy-truxe/internal/credential/credentialtest"
 	"github.com/truxeio/caddy-truxe/internal/identity"
@@ -272,7 +273,7 @@ func TestPasskeyOfDisabledPerson(t *testing.T) {
 	n := sqliteNode(t)
 	b, a := withPasskey(t, n, "ada")
 	yes := true
-	must2(n.UpdateUser(context.Background(), By{Via: "cli"}, b.user.ID, store.UserChange{Disabled: &yes}))(t)
+	must2(n.UpdateUser(context.Background(), change.By{Via: "cli"}, b.user.ID, store.UserChange{Disabled: &yes}))(t)
 	c := b.stranger()
 	_, err := c.alone(a.Get(t, c.options(PasskeySignIn), origin))
 	wants(t, err, identity.CodeInvalidCredentials)

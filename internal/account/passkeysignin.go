@@ -7,6 +7,7 @@ import (
 	"net/netip"
 
 	"github.com/truxeio/caddy-truxe/internal/audit"
+	"github.com/truxeio/caddy-truxe/internal/change"
 	"github.com/truxeio/caddy-truxe/internal/identity"
 	"github.com/truxeio/caddy-truxe/internal/store"
 )
@@ -19,7 +20,7 @@ type PasskeyTry struct {
 	Remember bool
 	Kind     string
 	Address  netip.Addr
-	By       By
+	By       change.By
 }
 
 // SignInWithPasskey starts a session: a passkey that verified its user is both steps. Refusals are
@@ -53,14 +54,14 @@ func (a *Accounts) openWithPasskey(ctx context.Context, in PasskeyTry, p store.P
 		return SignedIn{}, badPasskey(errGone)
 	}
 	if err != nil {
-		return SignedIn{}, unavailable(err)
+		return SignedIn{}, store.Unavailable(err)
 	}
 	device, err := a.knownDevice(ctx, in.Device, was.ID)
 	if err != nil {
 		return SignedIn{}, err
 	}
 	var out SignedIn
-	err = a.change(ctx, func(tx *store.Tx, eff *effects) error {
+	err = a.Run(ctx, func(tx *change.Tx) error {
 		user, err := a.hold(ctx, tx, was)
 		if errors.Is(err, store.ErrNotFound) {
 			return badPasskey(errGone)
@@ -73,7 +74,7 @@ func (a *Accounts) openWithPasskey(ctx context.Context, in PasskeyTry, p store.P
 		}
 		// The wrong passwords and codes of strangers stay counted: somebody who always uses a passkey would otherwise
 		// give them new tries all the time.
-		out, err = a.open(ctx, tx, eff, opening{user: user.User, kind: in.Kind, remember: in.Remember, method: factor.method, by: in.By,
+		out, err = a.open(ctx, tx, opening{user: user.User, kind: in.Kind, remember: in.Remember, method: factor.method, by: in.By,
 			proof: proven(store.Proof{}, a.Now(), factor.amr...), device: device, cookie: in.Device})
 		return err
 	})

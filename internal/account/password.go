@@ -2,11 +2,11 @@ package account
 
 import (
 	"context"
-	"errors"
 	"net/netip"
 	"time"
 
 	"github.com/truxeio/caddy-truxe/internal/audit"
+	"github.com/truxeio/caddy-truxe/internal/change"
 	"github.com/truxeio/caddy-truxe/internal/credential"
 	"github.com/truxeio/caddy-truxe/internal/identity"
 	"github.com/truxeio/caddy-truxe/internal/ratelimit"
@@ -15,8 +15,8 @@ import (
 
 // ChangePassword sets a new password for somebody who knows the current one. Other sessions end unless keepOthers;
 // the session of the caller stays, with a new secret.
-func (a *Accounts) ChangePassword(ctx context.Context, by By, address netip.Addr, current, fresh string, keepOthers bool) (cookie string, err error) {
-	user, session, err := a.self(ctx, by.Principal)
+func (a *Accounts) ChangePassword(ctx context.Context, by change.By, address netip.Addr, current, fresh string, keepOthers bool) (cookie string, err error) {
+	user, session, err := a.Caller(ctx, by.Principal)
 	if err != nil {
 		return "", err
 	}
@@ -31,12 +31,12 @@ func (a *Accounts) ChangePassword(ctx context.Context, by By, address netip.Addr
 	if err != nil {
 		return "", err
 	}
-	err = a.change(ctx, func(tx *store.Tx, out *effects) error {
-		if err := a.putPassword(ctx, tx, by, out, user, hash, alone, user.NotBefore); err != nil {
+	err = a.Run(ctx, func(tx *change.Tx) error {
+		if err := a.putPassword(ctx, tx, by, user, hash, alone, user.NotBefore); err != nil {
 			return err
 		}
 		if !keepOthers {
-			if err := a.revokeUser(ctx, tx, out, user.ID, session.ID, "password_change"); err != nil {
+			if err := tx.RevokeUser(ctx, user.ID, session.ID, "password_change"); err != nil {
 				return err
 			}
 		}
@@ -47,10 +47,10 @@ func (a *Accounts) ChangePassword(ctx context.Context, by By, address netip.Addr
 }
 
 // SetPassword sets a password for the owner of the machine; every session of the user ends.
-func (a *Accounts) SetPassword(ctx context.Context, by By, id identity.ID, fresh string) error {
+func (a *Accounts) SetPassword(ctx context.Context, by change.By, id identity.ID, fresh string) error {
 	user, err := a.Store.UserByID(ctx, id)
 	if err != nil {
-		return unavailable(err)
+		return store.Unavailable(err)
 	}
 	f, err := a.Factors(ctx, id, "")
 	if err != nil {
@@ -60,18 +60,18 @@ func (a *Accounts) SetPassword(ctx context.Context, by By, id identity.ID, fresh
 	if err != nil {
 		return err
 	}
-	return a.change(ctx, func(tx *store.Tx, out *effects) error {
-		if err := a.putPassword(ctx, tx, by, out, user, hash, alone, a.Now()); err != nil {
+	return a.Run(ctx, func(tx *change.Tx) error {
+		if err := a.putPassword(ctx, tx, by, user, hash, alone, a.Now()); err != nil {
 			return err
 		}
-		return a.revokeUser(ctx, tx, out, id, identity.ID{}, "password_set")
+		return tx.RevokeUser(ctx, id, identity.ID{}, "password_set")
 	})
 }
 
 // putPassword stores a password. Known and trusted browsers and half sign-ins end with the old one (MF-22).
-func (a *Accounts) putPassword(ctx context.Context, tx *store.Tx, by By, out *effects, user store.UserRecord, hash string, alone bool, notBefore time.Time) error {
+func (a *Accounts) putPassword(ctx context.Context, tx *change.Tx, by change.By, user store.UserRecord, hash string, alone bool, notBefore time.Time) error {
 	if err := tx.LockUser(ctx, user.ID); err != nil {
-		return gone(err)
+		return change.Gone(err)
 	}
 	f, err := tx.Factors(ctx, user.ID, "", a.Now())
 	if err != nil {
@@ -94,42 +94,13 @@ func (a *Accounts) putPassword(ctx context.Context, tx *store.Tx, by By, out *ef
 	if err := tx.DeleteUserPending(ctx, user.ID); err != nil {
 		return err
 	}
-	out.audit(userEvent(by, audit.AuthnPasswordChange, user.User))
-	out.changed = append(out.changed, user.ID)
+	tx.Record(by.UserEvent(audit.AuthnPasswordChange, user.User))
+	tx.UserChanged(user.ID)
 	return nil
 }
 
-// errForeign refuses tokens of other issuers: their people have no account here.
-var errForeign = &identity.Error{Code: identity.CodeForbidden, Detail: "This needs a session of this gateway."}
-
-// self reads the caller's own rows. A caller with a foreign token has none.
-func (a *Accounts) self(ctx context.Context, p *identity.Principal) (store.UserRecord, store.Session, error) {
-	var none store.UserRecord
-	if p == nil {
-		return none, store.Session{}, &identity.Error{Code: identity.CodeLoginRequired, Detail: "Sign in first."}
-	}
-	user, ok := identity.ParseID(p.UserID)
-	id, okSession := identity.ParseID(p.SessionID)
-	if !ok || !okSession {
-		return none, store.Session{}, errForeign
-	}
-	record, err := a.Store.UserByID(ctx, user)
-	if err != nil {
-		return none, store.Session{}, gone(err)
-	}
-	s, err := a.Store.SessionByID(ctx, id)
-	return record, s, gone(err)
-}
-
-func gone(err error) error {
-	if errors.Is(err, store.ErrNotFound) {
-		return &identity.Error{Code: identity.CodeSessionRevoked, Detail: "This session has ended. Sign in again."}
-	}
-	return unavailable(err)
-}
-
 // prove checks the caller's own password under the limits of a sign-in.
-func (a *Accounts) prove(ctx context.Context, by By, address netip.Addr, user store.UserRecord, password string) error {
+func (a *Accounts) prove(ctx context.Context, by change.By, address netip.Addr, user store.UserRecord, password string) error {
 	try, err := a.Guard.Begin(ctx, ratelimit.Attempt{Person: personKey(user.ID), Address: address})
 	if err != nil {
 		a.noteLimited(by, user, err)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"strings"
 
+	"github.com/truxeio/caddy-truxe/internal/change"
 	"github.com/truxeio/caddy-truxe/internal/identity"
 	"github.com/truxeio/caddy-truxe/internal/store"
 )
@@ -18,15 +19,15 @@ type Profile struct {
 func (a *Accounts) Profile(ctx context.Context, user identity.ID) (Profile, error) {
 	record, err := a.Store.UserByID(ctx, user)
 	if err != nil {
-		return Profile{}, gone(err)
+		return Profile{}, change.Gone(err)
 	}
 	list, err := a.ListSessions(ctx, user)
 	return Profile{User: record, Sessions: len(list)}, err
 }
 
 // UpdateProfile changes one's own name and e-mail address. A managed account is CodeForbidden; a new address asks CheckFresh.
-func (a *Accounts) UpdateProfile(ctx context.Context, by By, name, email string) error {
-	user, _, err := a.self(ctx, by.Principal)
+func (a *Accounts) UpdateProfile(ctx context.Context, by change.By, name, email string) error {
+	user, _, err := a.Caller(ctx, by.Principal)
 	if err != nil {
 		return err
 	}
@@ -49,5 +50,5 @@ func (a *Accounts) UpdateProfile(ctx context.Context, by By, name, email string)
 // Activity gives what happened to a person's account, newest first: rows before a sequence number (0: the newest).
 func (a *Accounts) Activity(ctx context.Context, user identity.ID, before int64, limit int) ([]store.AuditRow, error) {
 	rows, err := a.Store.ListAudit(ctx, store.AuditFilter{PersonID: user.String(), Before: before, Limit: limit})
-	return rows, unavailable(err)
+	return rows, store.Unavailable(err)
 }

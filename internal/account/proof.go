@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/truxeio/caddy-truxe/internal/audit"
+	"github.com/truxeio/caddy-truxe/internal/change"
 	"github.com/truxeio/caddy-truxe/internal/credential"
 	"github.com/truxeio/caddy-truxe/internal/identity"
 	"github.com/truxeio/caddy-truxe/internal/store"
@@ -17,7 +18,7 @@ import (
 type shown struct {
 	method string
 	amr    []string // what it adds
-	use    func(ctx context.Context, tx *store.Tx) error
+	use    func(ctx context.Context, tx *change.Tx) error
 }
 
 // What is said of codes (UX section 3). Locked is answered like wrong (R12).
@@ -42,7 +43,7 @@ func (a *Accounts) checkTOTP(ctx context.Context, user identity.ID, typed string
 		return s, nil, errWrongCode
 	}
 	if err != nil {
-		return s, nil, unavailable(err)
+		return s, nil, store.Unavailable(err)
 	}
 	key, _, err := a.openTOTP(row)
 	if err != nil {
@@ -59,7 +60,7 @@ func (a *Accounts) checkTOTP(ctx context.Context, user identity.ID, typed string
 		}
 		return s, details, errWrongCode
 	}
-	return shown{method: identity.MethodTOTP, amr: []string{identity.AMROTP}, use: func(ctx context.Context, tx *store.Tx) error {
+	return shown{method: identity.MethodTOTP, amr: []string{identity.AMROTP}, use: func(ctx context.Context, tx *change.Tx) error {
 		won, err := tx.AcceptTOTPStep(ctx, row.ID, step, now)
 		if err == nil && !won {
 			err = errUsedCode
@@ -75,7 +76,7 @@ func (a *Accounts) checkRecovery(user identity.ID, typed string) (shown, error) 
 		return shown{}, errWrongCode
 	}
 	hash := credential.RecoveryHash(a.Keyed, user.String(), code)
-	return shown{method: identity.MethodRecovery, amr: []string{identity.AMRRecovery}, use: func(ctx context.Context, tx *store.Tx) error {
+	return shown{method: identity.MethodRecovery, amr: []string{identity.AMRRecovery}, use: func(ctx context.Context, tx *change.Tx) error {
 		won, err := tx.UseRecoveryCode(ctx, user, hash, a.Now())
 		if err == nil && !won {
 			err = errWrongCode
@@ -89,8 +90,8 @@ func wrongCode(err error) bool { return errors.Is(err, errWrongCode) || errors.I
 
 // noteWrongCode writes a wrong code down and counts it. Used codes are not guesses, so they do not count towards the
 // ceiling.
-func (a *Accounts) noteWrongCode(ctx context.Context, by By, user identity.User, method string, cause error, locked bool, details map[string]string) error {
-	e := userEvent(by, audit.AuthnMFAFail, user)
+func (a *Accounts) noteWrongCode(ctx context.Context, by change.By, user identity.User, method string, cause error, locked bool, details map[string]string) error {
+	e := by.UserEvent(audit.AuthnMFAFail, user)
 	e.Outcome, e.Reason = "failure", "wrong_code"
 	switch {
 	case locked:
@@ -102,16 +103,16 @@ func (a *Accounts) noteWrongCode(ctx context.Context, by By, user identity.User,
 	for k, v := range details {
 		e.Details[k] = v
 	}
-	return a.change(ctx, func(tx *store.Tx, out *effects) error {
+	return a.Run(ctx, func(tx *change.Tx) error {
 		if errors.Is(cause, errUsedCode) {
-			out.audit(e)
+			tx.Record(e)
 			return nil
 		}
 		failures, err := tx.AddFactorFailure(ctx, user.ID)
 		if errors.Is(err, store.ErrNotFound) { // deleted meanwhile
 			err = nil
 		}
-		out.audit(reachingCeiling(e, failures))
+		tx.Record(reachingCeiling(e, failures))
 		return err
 	})
 }

@@ -9,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/truxeio/caddy-truxe/internal/change"
 	"github.com/truxeio/caddy-truxe/internal/cluster"
 	"github.com/truxeio/caddy-truxe/internal/cluster/redistest"
 	"github.com/truxeio/caddy-truxe/internal/credential"
@@ -48,7 +49,7 @@ func raceOnce(t *testing.T, b *browser, nodes []*node, round int, method string,
 	}
 	return race(racers, func(i int) bool {
 		out, err := nodes[i%len(nodes)].Complete(context.Background(), SecondStep{Key: BrowserHalf("race " + strconv.Itoa(round) + " " + strconv.Itoa(i%halves)),
-			Method: method, Code: code(i), Address: netip.AddrFrom4([4]byte{192, 0, 2, byte(i)}), By: By{Host: host}})
+			Method: method, Code: code(i), Address: netip.AddrFrom4([4]byte{192, 0, 2, byte(i)}), By: change.By{Host: host}})
 		switch identity.CodeOf(err) {
 		case identity.CodeInvalidCode, identity.CodeLoginRequired, identity.CodeStateUnavailable:
 		default:
@@ -134,7 +135,7 @@ func oneHalfOneSession(t *testing.T, b *browser, nodes []*node) {
 	must(t, b.st.PutPending(context.Background(), store.PendingSignIn{Key: key, UserID: b.user.ID, Kind: session.Browser, Host: host, AMR: []string{"pwd"},
 		Created: now, Expires: now.Add(HalfLife)}))
 	won := race(5, func(i int) bool {
-		_, err := nodes[i%len(nodes)].Complete(context.Background(), SecondStep{Key: key, Method: identity.MethodRecovery, Code: b.codes[i], By: By{Host: host}})
+		_, err := nodes[i%len(nodes)].Complete(context.Background(), SecondStep{Key: key, Method: identity.MethodRecovery, Code: b.codes[i], By: change.By{Host: host}})
 		return err == nil
 	})
 	f, err := b.Factors(context.Background(), b.user.ID, host)

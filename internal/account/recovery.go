@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/truxeio/caddy-truxe/internal/audit"
+	"github.com/truxeio/caddy-truxe/internal/change"
 	"github.com/truxeio/caddy-truxe/internal/identity"
 )
 
@@ -13,12 +14,12 @@ import (
 const codesShown = 10 * time.Minute
 
 // NewRecoveryCodes makes a new set; the old one is void. It asks CheckFresh. Without a second factor it is CodeConflict.
-func (a *Accounts) NewRecoveryCodes(ctx context.Context, by By) (Changed, error) {
+func (a *Accounts) NewRecoveryCodes(ctx context.Context, by change.By) (Changed, error) {
 	return a.changeFactors(ctx, by, func(ctx context.Context, c *factorChange) (err error) {
 		if !c.factors.Any() {
 			return &identity.Error{Code: identity.CodeConflict, Detail: "Set up an authenticator app or a passkey first."}
 		}
-		c.out.audit(userEvent(c.by, audit.RecoveryRenewed, c.user.User))
+		c.Record(c.by.UserEvent(audit.RecoveryRenewed, c.user.User))
 		c.codes, err = a.makeCodes(ctx, c.Tx, c.user.ID)
 		return err
 	})

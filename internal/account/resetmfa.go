@@ -4,20 +4,20 @@ import (
 	"context"
 
 	"github.com/truxeio/caddy-truxe/internal/audit"
+	"github.com/truxeio/caddy-truxe/internal/change"
 	"github.com/truxeio/caddy-truxe/internal/identity"
-	"github.com/truxeio/caddy-truxe/internal/store"
 )
 
 // ResetMFA removes every factor of a person, for the owner of the machine or an administrator; their sessions end (MF-20).
 // An administrator needs a fresh proof (MF-13). A person whose password is too short to stand alone, or who must have a
 // second factor, sets one up at the next sign-in.
-func (a *Accounts) ResetMFA(ctx context.Context, by By, id identity.ID) error {
+func (a *Accounts) ResetMFA(ctx context.Context, by change.By, id identity.ID) error {
 	if by.Principal != nil {
 		if err := a.CheckFresh(ctx, by.Principal); err != nil {
 			return err
 		}
 	}
-	return a.change(ctx, func(tx *store.Tx, out *effects) error {
+	return a.Run(ctx, func(tx *change.Tx) error {
 		user, err := a.mustUser(ctx, tx, id)
 		if err != nil {
 			return err
@@ -37,8 +37,8 @@ func (a *Accounts) ResetMFA(ctx context.Context, by By, id identity.ID) error {
 		if err := tx.SetPreferredFactor(ctx, id, ""); err != nil {
 			return err
 		}
-		out.audit(userEvent(by, audit.AuthnMFAReset, user))
-		out.changed = append(out.changed, id)
-		return a.revokeUser(ctx, tx, out, id, identity.ID{}, "mfa_reset")
+		tx.Record(by.UserEvent(audit.AuthnMFAReset, user))
+		tx.UserChanged(id)
+		return tx.RevokeUser(ctx, id, identity.ID{}, "mfa_reset")
 	})
 }

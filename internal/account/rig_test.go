@@ -19,6 +19,7 @@ import (
 	"github.com/pquerna/otp/totp"
 
 	"github.com/truxeio/caddy-truxe/internal/audit"
+	"github.com/truxeio/caddy-truxe/internal/change"
 	"github.com/truxeio/caddy-truxe/internal/cluster"
 	"github.com/truxeio/caddy-truxe/internal/credential"
 	"github.com/truxeio/caddy-truxe/internal/credential/credentialtest"
@@ -144,17 +145,18 @@ func newNode(t *testing.T, cfg store.Config, set setting) *node {
 	}
 	issuer := func(string) string { return origin }
 	return &node{t: t, clock: set.clock, st: st, Accounts: &Accounts{
-		Store: st, Cluster: cl, Sessions: table, Revoked: revoked, Hasher: hasher, Guard: guard, Audit: events, Ring: ring,
+		Changes: &change.Changes{Store: st, Sessions: table, Revoked: revoked, Audit: events, Metrics: noMetrics{}, Logger: log, Now: now,
+			AccessLifetime: 15 * time.Minute, RefreshLifetime: 30 * 24 * time.Hour, LongestSession: 30 * 24 * time.Hour},
+		Cluster: cl, Hasher: hasher, Guard: guard, Ring: ring,
 		Issuer:    token.NewIssuer(ring, token.IssuerConfig{Issuer: issuer, Audience: []string{"truxe"}, Access: 15 * time.Minute, Now: now}),
 		Refresher: token.NewRefresher(token.RefreshConfig{Life: 30 * 24 * time.Hour, Audience: []string{"truxe"}, Now: now}),
-		Metrics:   noMetrics{}, Logger: log, Now: now, Box: box, Keyed: box.Derive("recovery codes", 32), Brand: "Example",
+		Metrics:   noMetrics{}, Box: box, Keyed: box.Derive("recovery codes", 32), Brand: "Example",
 		Origins: func(h string) []string {
 			if h == host || h == "other.example.com" || h == "192.0.2.9" {
 				return []string{"https://" + h}
 			}
 			return nil
-		},
-		AccessLifetime: 15 * time.Minute, RefreshLifetime: 30 * 24 * time.Hour, LongestSession: 30 * 24 * time.Hour}}
+		}}}
 }
 
 func sqliteNode(t *testing.T) *node {
@@ -187,7 +189,7 @@ func wants(t testing.TB, err error, code identity.Code) {
 // person makes somebody with the usual password.
 func (n *node) make(name string, roles ...string) identity.User {
 	n.t.Helper()
-	u, err := n.CreateUser(context.Background(), By{Via: "cli"}, NewUser{Username: name, Email: name + "@example.com", Roles: roles, PasswordHash: passwordHash()})
+	u, err := n.CreateUser(context.Background(), change.By{Via: "cli"}, NewUser{Username: name, Email: name + "@example.com", Roles: roles, PasswordHash: passwordHash()})
 	must(n.t, err)
 	return u
 }
@@ -228,8 +230,8 @@ func (b *browser) stranger() *browser {
 	return &c
 }
 
-func (b *browser) by() By {
-	by := By{IP: b.address.String(), UserAgent: "Mozilla/5.0 (X11; Linux x86_64) Chrome/140.0 Safari/537.36", Host: b.host}
+func (b *browser) by() change.By {
+	by := change.By{IP: b.address.String(), UserAgent: "Mozilla/5.0 (X11; Linux x86_64) Chrome/140.0 Safari/537.36", Host: b.host}
 	if b.cookie != "" {
 		if live, err := b.Sessions.Find(context.Background(), b.cookie, b.host); err == nil && live != nil {
 			by.Principal = &live.Principal

@@ -8,6 +8,7 @@ import (
 	"github.com/truxeio/caddy-truxe/internal/identity"
 	"github.com/truxeio/caddy-truxe/internal/nearest"
 	"github.com/truxeio/caddy-truxe/internal/policy"
+	"github.com/truxeio/caddy-truxe/internal/store"
 )
 
 // RoleInfo is a role as API and command line show it.
@@ -36,7 +37,7 @@ const MaxMembers = 100
 func (a *Accounts) ListRoles(ctx context.Context) ([]RoleInfo, error) {
 	members, err := a.Store.CountRoles(ctx)
 	if err != nil {
-		return nil, unavailable(err)
+		return nil, store.Unavailable(err)
 	}
 	m := a.Model()
 	byName := map[string]policy.Role{}
@@ -76,5 +77,5 @@ func (a *Accounts) ShowRole(ctx context.Context, name string) (RoleDetail, error
 		return RoleDetail{}, &identity.Error{Code: identity.CodeNotFound, Detail: fmt.Sprintf("there is no role %q%s", name, nearest.Hint(name, names))}
 	}
 	users, err := a.Store.NamesWithRole(ctx, name, MaxMembers)
-	return RoleDetail{RoleInfo: list[at], Users: append([]string{}, users...)}, unavailable(err)
+	return RoleDetail{RoleInfo: list[at], Users: append([]string{}, users...)}, store.Unavailable(err)
 }

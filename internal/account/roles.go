@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/truxeio/caddy-truxe/internal/change"
 	"github.com/truxeio/caddy-truxe/internal/identity"
 	"github.com/truxeio/caddy-truxe/internal/nearest"
 	"github.com/truxeio/caddy-truxe/internal/policy"
@@ -27,7 +28,7 @@ func (a *Accounts) Model() *policy.RoleModel {
 }
 
 // GrantRoles gives a person more roles. Who has them all already is not changed, and nothing is logged.
-func (a *Accounts) GrantRoles(ctx context.Context, by By, id identity.ID, roles ...string) (identity.User, error) {
+func (a *Accounts) GrantRoles(ctx context.Context, by change.By, id identity.ID, roles ...string) (identity.User, error) {
 	clean, err := a.knownRoles(roles)
 	if err != nil {
 		return identity.User{}, err
@@ -37,7 +38,7 @@ func (a *Accounts) GrantRoles(ctx context.Context, by By, id identity.ID, roles 
 
 // RevokeRoles takes roles from a person. One that the person does not have is no error, nor is one that nobody can be given
 // any more.
-func (a *Accounts) RevokeRoles(ctx context.Context, by By, id identity.ID, roles ...string) (identity.User, error) {
+func (a *Accounts) RevokeRoles(ctx context.Context, by change.By, id identity.ID, roles ...string) (identity.User, error) {
 	clean, err := cleanRoles(roles)
 	if err != nil {
 		return identity.User{}, err
@@ -48,9 +49,9 @@ func (a *Accounts) RevokeRoles(ctx context.Context, by By, id identity.ID, roles
 }
 
 // changeRoles computes the new roles under the lock of the person's row, so of two changes at once neither undoes the other.
-func (a *Accounts) changeRoles(ctx context.Context, by By, id identity.ID, to func(have []string) []string) (identity.User, error) {
+func (a *Accounts) changeRoles(ctx context.Context, by change.By, id identity.ID, to func(have []string) []string) (identity.User, error) {
 	var user identity.User
-	err := a.change(ctx, func(tx *store.Tx, out *effects) error {
+	err := a.Run(ctx, func(tx *change.Tx) error {
 		before, err := a.lockedUser(ctx, tx, id)
 		if err != nil {
 			return err
@@ -65,7 +66,7 @@ func (a *Accounts) changeRoles(ctx context.Context, by By, id identity.ID, to fu
 		if before.Managed != "" {
 			return errManaged
 		}
-		user, err = a.update(ctx, tx, out, by, before, store.UserChange{Roles: &roles})
+		user, err = a.update(ctx, tx, by, before, store.UserChange{Roles: &roles})
 		return err
 	})
 	return user, err

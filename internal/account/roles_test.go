@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"github.com/truxeio/caddy-truxe/internal/audit"
+	"github.com/truxeio/caddy-truxe/internal/change"
 	"github.com/truxeio/caddy-truxe/internal/identity"
 	"github.com/truxeio/caddy-truxe/internal/policy"
 	"github.com/truxeio/caddy-truxe/internal/store"
@@ -20,7 +21,7 @@ func (n *node) defines(roles ...policy.Role) {
 	n.Roles = func() *policy.RoleModel { return m }
 }
 
-var byCLI = By{Via: "cli"}
+var byCLI = change.By{Via: "cli"}
 
 // has reads somebody's roles from the database.
 func (n *node) has(id identity.ID) string {
@@ -46,7 +47,7 @@ func TestRolesAreGrantedAndRevokedOnce(t *testing.T) {
 	everywhere(t, func(t *testing.T, n *node) {
 		ctx, boss := context.Background(), n.make("boss", identity.AdminRole)
 		u := n.make("ada", "staff")
-		by := By{Principal: &identity.Principal{UserID: boss.ID.String(), Username: "boss"}, IP: "192.0.2.1"}
+		by := change.By{Principal: &identity.Principal{UserID: boss.ID.String(), Username: "boss"}, IP: "192.0.2.1"}
 		for range 2 {
 			got, err := n.GrantRoles(ctx, by, u.ID, "auditor", "staff", "auditor")
 			must(t, err)

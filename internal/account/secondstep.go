@@ -7,6 +7,7 @@ import (
 	"net/netip"
 
 	"github.com/truxeio/caddy-truxe/internal/audit"
+	"github.com/truxeio/caddy-truxe/internal/change"
 	"github.com/truxeio/caddy-truxe/internal/identity"
 	"github.com/truxeio/caddy-truxe/internal/ratelimit"
 	"github.com/truxeio/caddy-truxe/internal/store"
@@ -25,7 +26,7 @@ type SecondStep struct {
 	Trust   bool   // do not ask this browser again for TrustLife
 	Device  string // value of the device cookie
 	Address netip.Addr
-	By      By
+	By      change.By
 }
 
 // halfStep is a second step with what is known of its half sign-in.
@@ -118,7 +119,7 @@ func (a *Accounts) secondCode(ctx context.Context, s halfStep) (SignedIn, error)
 func (a *Accounts) tryCode(ctx context.Context, s halfStep) (SignedIn, error) {
 	pending, ok, err := a.Store.TryPending(ctx, s.Key, HalfTries, a.Now())
 	if err != nil {
-		return SignedIn{}, unavailable(err)
+		return SignedIn{}, store.Unavailable(err)
 	}
 	if !ok {
 		return SignedIn{}, errHalf
@@ -158,14 +159,14 @@ func (a *Accounts) tryCode(ctx context.Context, s halfStep) (SignedIn, error) {
 
 // finish uses factor and half sign-in up and starts the session, in one transaction.
 func (a *Accounts) finish(ctx context.Context, s halfStep, factor shown) (SignedIn, error) {
-	return a.finishWith(ctx, s, factor, func(context.Context, *store.Tx, *effects, *halfStep) ([]string, error) { return nil, nil })
+	return a.finishWith(ctx, s, factor, func(context.Context, *change.Tx, *halfStep) ([]string, error) { return nil, nil })
 }
 
 // finishWith is finish with what else belongs into the transaction; it may give new recovery codes.
-func (a *Accounts) finishWith(ctx context.Context, s halfStep, factor shown, also func(context.Context, *store.Tx, *effects, *halfStep) ([]string, error)) (SignedIn, error) {
+func (a *Accounts) finishWith(ctx context.Context, s halfStep, factor shown, also func(context.Context, *change.Tx, *halfStep) ([]string, error)) (SignedIn, error) {
 	var out SignedIn
 	var codes []string
-	err := a.change(ctx, func(tx *store.Tx, eff *effects) error {
+	err := a.Run(ctx, func(tx *change.Tx) error {
 		s := s // the transaction may run again
 		user, err := a.hold(ctx, tx, s.user)
 		if errors.Is(err, store.ErrNotFound) {
@@ -183,7 +184,7 @@ func (a *Accounts) finishWith(ctx context.Context, s halfStep, factor shown, als
 		if err := factor.use(ctx, tx); err != nil {
 			return err
 		}
-		if codes, err = also(ctx, tx, eff, &s); err != nil {
+		if codes, err = also(ctx, tx, &s); err != nil {
 			return err
 		}
 		for _, clear := range []func(context.Context, identity.ID) error{tx.ClearFailures, tx.ClearFactorFailures} {
@@ -191,15 +192,15 @@ func (a *Accounts) finishWith(ctx context.Context, s halfStep, factor shown, als
 				return err
 			}
 		}
-		out, err = a.open(ctx, tx, eff, opening{user: user.User, kind: s.pending.Kind, remember: s.pending.Remember, method: factor.method, by: s.By,
+		out, err = a.open(ctx, tx, opening{user: user.User, kind: s.pending.Kind, remember: s.pending.Remember, method: factor.method, by: s.By,
 			proof: proven(store.Proof{AMR: s.pending.AMR}, a.Now(), factor.amr...), device: s.device, cookie: s.Device, trust: s.Trust})
 		if err != nil || factor.method != identity.MethodRecovery {
 			return err
 		}
 		out.RecoveryUsed, out.RecoveryLeft = true, max(0, s.factors.RecoveryLeft-1)
-		e := userEvent(s.By, audit.RecoveryUsed, user.User)
+		e := s.By.UserEvent(audit.RecoveryUsed, user.User)
 		e.Actor, e.Session = audit.Actor{ID: user.ID.String(), Name: user.Username}, out.Session.ID.String()
-		eff.audit(e)
+		tx.Record(e)
 		return nil
 	})
 	if err != nil {

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/truxeio/caddy-truxe/internal/audit"
+	"github.com/truxeio/caddy-truxe/internal/change"
 	"github.com/truxeio/caddy-truxe/internal/identity"
 	"github.com/truxeio/caddy-truxe/internal/secret"
 	"github.com/truxeio/caddy-truxe/internal/store"
@@ -22,14 +23,14 @@ var ErrSetUp = &identity.Error{Code: identity.CodeNotFound, Detail: "This gatewa
 // NeedsSetup tells whether there are no users yet.
 func (a *Accounts) NeedsSetup(ctx context.Context) (bool, error) {
 	n, err := a.Store.CountUsers(ctx)
-	return n == 0, unavailable(err)
+	return n == 0, store.Unavailable(err)
 }
 
 // NewSetupCode makes the one-time code of the setup link; only its hash is kept, and older codes stop working.
 // It works once, within SetupLife, while there are no users.
-func (a *Accounts) NewSetupCode(ctx context.Context, by By) (string, error) {
+func (a *Accounts) NewSetupCode(ctx context.Context, by change.By) (string, error) {
 	code, hash := secret.NewSessionSecret()
-	err := a.change(ctx, func(tx *store.Tx, out *effects) error {
+	err := a.Run(ctx, func(tx *change.Tx) error {
 		n, err := tx.CountUsers(ctx)
 		if err != nil {
 			return err
@@ -40,7 +41,7 @@ func (a *Accounts) NewSetupCode(ctx context.Context, by By) (string, error) {
 		if err := tx.DeleteOneTimes(ctx, setupKind); err != nil {
 			return err
 		}
-		out.audit(by.event(audit.SetupLinkCreated, "success"))
+		tx.Record(by.Event(audit.SetupLinkCreated, "success"))
 		now := a.Now()
 		return tx.PutOneTime(ctx, store.OneTime{Kind: setupKind, Hash: hash, Created: now, Expires: now.Add(SetupLife)})
 	})
@@ -51,7 +52,7 @@ var errSetupCode = &identity.Error{Code: identity.CodeInvalidRequest, Detail: "T
 
 // Setup creates the first administrator with a setup code. Of racing uses one wins (R5): consuming the code and
 // creating the user are one transaction.
-func (a *Accounts) Setup(ctx context.Context, by By, code string, in NewUser) (identity.User, error) {
+func (a *Accounts) Setup(ctx context.Context, by change.By, code string, in NewUser) (identity.User, error) {
 	hash, ok := secret.ParseSessionSecret(code)
 	if !ok {
 		return identity.User{}, errSetupCode
@@ -60,9 +61,9 @@ func (a *Accounts) Setup(ctx context.Context, by By, code string, in NewUser) (i
 		if err == nil { // before hashing: a wrong code must not cost a hash
 			err = errSetupCode
 		}
-		return identity.User{}, unavailable(err)
+		return identity.User{}, store.Unavailable(err)
 	}
-	return a.firstAdmin(ctx, by, in, func(tx *store.Tx) error {
+	return a.firstAdmin(ctx, by, in, func(tx *change.Tx) error {
 		_, won, err := tx.ConsumeOneTime(ctx, setupKind, hash, a.Now())
 		if err == nil && !won {
 			err = errSetupCode
@@ -72,11 +73,11 @@ func (a *Accounts) Setup(ctx context.Context, by By, code string, in NewUser) (i
 }
 
 // CreateFirstAdmin creates the first administrator for somebody who owns the machine: the command line or the environment.
-func (a *Accounts) CreateFirstAdmin(ctx context.Context, by By, in NewUser) (identity.User, error) {
-	return a.firstAdmin(ctx, by, in, func(tx *store.Tx) error { return tx.DeleteOneTimes(ctx, setupKind) })
+func (a *Accounts) CreateFirstAdmin(ctx context.Context, by change.By, in NewUser) (identity.User, error) {
+	return a.firstAdmin(ctx, by, in, func(tx *change.Tx) error { return tx.DeleteOneTimes(ctx, setupKind) })
 }
 
-func (a *Accounts) firstAdmin(ctx context.Context, by By, in NewUser, before func(*store.Tx) error) (identity.User, error) {
+func (a *Accounts) firstAdmin(ctx context.Context, by change.By, in NewUser, before func(*change.Tx) error) (identity.User, error) {
 	in.Roles = []string{identity.AdminRole}
 	if in.Password == "" {
 		return identity.User{}, &identity.Error{Code: identity.CodePasswordRefused, Detail: "Choose a password."}
@@ -85,13 +86,13 @@ func (a *Accounts) firstAdmin(ctx context.Context, by By, in NewUser, before fun
 	if err != nil {
 		return identity.User{}, err
 	}
-	err = a.change(ctx, func(tx *store.Tx, out *effects) error {
+	err = a.Run(ctx, func(tx *change.Tx) error {
 		if err := before(tx); err != nil {
 			return err
 		}
-		e := userEvent(by, audit.UserCreated, u.User)
+		e := by.UserEvent(audit.UserCreated, u.User)
 		e.Details = map[string]string{"roles": identity.AdminRole, "first": "yes"}
-		out.audit(e)
+		tx.Record(e)
 		err := tx.CreateFirstUser(ctx, u)
 		if errors.Is(err, store.ErrConflict) {
 			return ErrSetUp

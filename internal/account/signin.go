@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/truxeio/caddy-truxe/internal/audit"
+	"github.com/truxeio/caddy-truxe/internal/change"
 	"github.com/truxeio/caddy-truxe/internal/credential"
 	"github.com/truxeio/caddy-truxe/internal/identity"
 	"github.com/truxeio/caddy-truxe/internal/ratelimit"
@@ -31,7 +32,7 @@ type SignIn struct {
 	Flow     string     // value of the flow cookie, to which a half sign-in of a browser is bound
 	Remember bool
 	Kind     string // "browser" or "api"
-	By       By
+	By       change.By
 }
 
 // SignedIn is a fresh session.
@@ -124,7 +125,7 @@ func (a *Accounts) succeed(ctx context.Context, try *ratelimit.Try) {
 // person's row held, so that no sign-in slips past a factor that is being set up (MF-08).
 func (a *Accounts) afterPassword(ctx context.Context, in SignIn, was store.UserRecord, device *store.Device) (SignedIn, error) {
 	var out SignedIn
-	err := a.change(ctx, func(tx *store.Tx, eff *effects) error {
+	err := a.Run(ctx, func(tx *change.Tx) error {
 		user, err := a.hold(ctx, tx, was)
 		if errors.Is(err, store.ErrNotFound) {
 			return errCredentials
@@ -142,13 +143,13 @@ func (a *Accounts) afterPassword(ctx context.Context, in SignIn, was store.UserR
 			return err
 		}
 		if f.Any() && !trusted || !f.Any() && a.mustHave(user.User, f) {
-			out, err = a.beginHalf(ctx, tx, eff, in, user.User, f, device)
+			out, err = a.beginHalf(ctx, tx, in, user.User, f, device)
 			return err
 		}
 		if err := tx.ClearFailures(ctx, user.ID); err != nil {
 			return err
 		}
-		out, err = a.open(ctx, tx, eff, opening{user: user.User, kind: in.Kind, remember: in.Remember, method: identity.MethodPassword, by: in.By,
+		out, err = a.open(ctx, tx, opening{user: user.User, kind: in.Kind, remember: in.Remember, method: identity.MethodPassword, by: in.By,
 			proof:  store.Proof{AuthTime: now, AMR: []string{identity.AMRPassword}, ACR: identity.ACRPassword},
 			device: device, cookie: in.Device})
 		return err
@@ -160,7 +161,7 @@ func (a *Accounts) afterPassword(ctx context.Context, in SignIn, was store.UserR
 }
 
 // trusted tells whether a known browser is not asked for a second factor, as it stands now (MF-22).
-func (a *Accounts) trusted(ctx context.Context, tx *store.Tx, device *store.Device) (bool, error) {
+func (a *Accounts) trusted(ctx context.Context, tx *change.Tx, device *store.Device) (bool, error) {
 	if device == nil {
 		return false, nil
 	}
@@ -193,7 +194,7 @@ func (a *Accounts) person(ctx context.Context, in SignIn) (person, bool, error) 
 	case errors.Is(err, store.ErrNotFound):
 		return person{key: "name:" + folded}, false, nil
 	}
-	return person{}, false, unavailable(err)
+	return person{}, false, store.Unavailable(err)
 }
 
 // knownDevice finds the record behind a device cookie when it belongs to this person (LK-05).
@@ -207,7 +208,7 @@ func (a *Accounts) knownDevice(ctx context.Context, value string, user identity.
 		return nil, nil
 	}
 	if err != nil {
-		return nil, unavailable(err)
+		return nil, store.Unavailable(err)
 	}
 	return &d, nil
 }
@@ -229,8 +230,8 @@ func (a *Accounts) checkPassword(ctx context.Context, user identity.ID, stored, 
 	return ok, stale, err
 }
 
-func (a *Accounts) failed(ctx context.Context, by By, user store.UserRecord, passwordOK, locked bool) error {
-	e := by.event(audit.AuthnLoginFail, "failure")
+func (a *Accounts) failed(ctx context.Context, by change.By, user store.UserRecord, passwordOK, locked bool) error {
+	e := by.Event(audit.AuthnLoginFail, "failure")
 	e.Subject = audit.Subject{ID: idText(user.ID), Name: user.Username}
 	switch {
 	case user.ID.IsZero():
@@ -242,12 +243,12 @@ func (a *Accounts) failed(ctx context.Context, by By, user store.UserRecord, pas
 	default:
 		e.Reason = "user_disabled"
 	}
-	err := a.change(ctx, func(tx *store.Tx, out *effects) error {
+	err := a.Run(ctx, func(tx *change.Tx) error {
 		failures, err := tx.AddFailure(ctx, user.ID)
 		if errors.Is(err, store.ErrNotFound) {
 			err = nil
 		}
-		out.audit(reachingCeiling(e, failures))
+		tx.Record(reachingCeiling(e, failures))
 		return err
 	})
 	if err != nil {
@@ -258,7 +259,7 @@ func (a *Accounts) failed(ctx context.Context, by By, user store.UserRecord, pas
 
 // noteLimited records a refused try. The first is a row of the audit log and those of the next minute are counted, apart for
 // each person whose own limit is reached: a stranger must not fill the log (R14).
-func (a *Accounts) noteLimited(by By, user store.UserRecord, err error) {
+func (a *Accounts) noteLimited(by change.By, user store.UserRecord, err error) {
 	if identity.CodeOf(err) != identity.CodeRateLimited {
 		return
 	}
@@ -271,7 +272,7 @@ func (a *Accounts) noteLimited(by By, user store.UserRecord, err error) {
 		who = audit.Subject{ID: idText(user.ID), Name: user.Username}
 	}
 	a.Audit.Deny(audit.Denial{Event: audit.AuthnLoginLock, User: who.ID, Reason: string(identity.CodeRateLimited)}, func() audit.Event {
-		e := by.event(audit.AuthnLoginLock, "refused")
+		e := by.Event(audit.AuthnLoginLock, "refused")
 		e.Subject, e.Reason = who, string(identity.CodeRateLimited)
 		return e
 	})
@@ -289,6 +290,17 @@ func (a *Accounts) rehash(ctx context.Context, user store.UserRecord, password s
 	if err != nil {
 		a.Logger.Warn("could not renew a password hash", "user", user.ID.String(), "error", err)
 	}
+}
+
+// reachingCeiling marks the failure after which only known browsers may try.
+func reachingCeiling(e audit.Event, failures int) audit.Event {
+	if failures == ceiling {
+		if e.Details == nil {
+			e.Details = map[string]string{}
+		}
+		e.Details[change.CeilingReached] = "yes"
+	}
+	return e
 }
 
 func idText(id identity.ID) string {

@@ -9,6 +9,7 @@ import (
 	"errors"
 	"time"
 
+	"github.com/truxeio/caddy-truxe/internal/change"
 	"github.com/truxeio/caddy-truxe/internal/credential"
 	"github.com/truxeio/caddy-truxe/internal/secret"
 	"github.com/truxeio/caddy-truxe/internal/store"
@@ -57,7 +58,7 @@ func (a *Accounts) signInChallenge(text, host string, bound []byte) (challenge, 
 		return challenge{}, errForgedChallenge
 	}
 	now, issued := a.Now(), time.UnixMilli(int64(binary.BigEndian.Uint64(head)))
-	if age := now.Sub(issued); age < -leeway || age >= credential.ChallengeLife {
+	if age := now.Sub(issued); age < -change.Leeway || age >= credential.ChallengeLife {
 		return challenge{}, errForgedChallenge
 	}
 	rp, err := a.relyingParty(host)
@@ -69,5 +70,5 @@ func (a *Accounts) signInChallenge(text, host string, bound []byte) (challenge, 
 		return challenge{}, err
 	}
 	return challenge{For: PasskeySignIn, Host: host, Bound: bound, State: ceremony.State,
-		used: &store.OneTime{Kind: usedChallenge, Hash: secret.Hash(text), Created: now, Expires: issued.Add(credential.ChallengeLife + 2*leeway)}}, nil
+		used: &store.OneTime{Kind: usedChallenge, Hash: secret.Hash(text), Created: now, Expires: issued.Add(credential.ChallengeLife + 2*change.Leeway)}}, nil
 }

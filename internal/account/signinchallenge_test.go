@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/truxeio/caddy-truxe/internal/audit"
+	"github.com/truxeio/caddy-truxe/internal/change"
 	"github.com/truxeio/caddy-truxe/internal/cluster"
 	"github.com/truxeio/caddy-truxe/internal/credential"
 	"github.com/truxeio/caddy-truxe/internal/credential/credentialtest"
@@ -165,7 +166,7 @@ func TestOneOfFiftyAnswersToOneChallengeWins(t *testing.T) {
 // FuzzSignInChallenge: of all texts only what was given out to this browser is a challenge.
 func FuzzSignInChallenge(f *testing.F) {
 	now := time.UnixMilli(1_780_000_005_000)
-	a := &Accounts{Keyed: []byte(strings.Repeat("k", 32)), Now: func() time.Time { return now }, Origins: func(h string) []string { return []string{"https://" + h} }, Brand: "Example"}
+	a := &Accounts{Keyed: []byte(strings.Repeat("k", 32)), Changes: &change.Changes{Now: func() time.Time { return now }}, Origins: func(h string) []string { return []string{"https://" + h} }, Brand: "Example"}
 	mine := bound("flow")
 	good := base64.RawURLEncoding.EncodeToString(a.newSignInChallenge(host, mine))
 	for _, s := range []string{good, good + "A", good[1:], "", strings.Repeat("A", len(good)), good + "\n"} {

@@ -5,13 +5,14 @@ import (
 	"errors"
 
 	"github.com/truxeio/caddy-truxe/internal/audit"
+	"github.com/truxeio/caddy-truxe/internal/change"
 	"github.com/truxeio/caddy-truxe/internal/identity"
 	"github.com/truxeio/caddy-truxe/internal/store"
 )
 
 // SignOut ends the session of a principal, its refresh family and its access tokens, and with single sign-on the
 // sessions that came from the same sign-in on other hosts.
-func (a *Accounts) SignOut(ctx context.Context, by By) error {
+func (a *Accounts) SignOut(ctx context.Context, by change.By) error {
 	p := by.Principal
 	id, ok := identity.ParseID(p.SessionID)
 	if !ok {
@@ -20,24 +21,24 @@ func (a *Accounts) SignOut(ctx context.Context, by By) error {
 		}
 		return a.RevokeToken(ctx, by, p) // a foreign token has no session here
 	}
-	return a.change(ctx, func(tx *store.Tx, out *effects) error {
+	return a.Run(ctx, func(tx *change.Tx) error {
 		together, err := tx.SessionsTogether(ctx, id)
 		if err != nil {
 			return err
 		}
 		for _, s := range together {
-			if err := a.revokeSession(ctx, tx, out, s, "logout"); err != nil {
+			if err := tx.RevokeSession(ctx, s, "logout"); err != nil {
 				return err
 			}
 		}
-		out.audit(by.event(audit.SessionLogout, "success"))
+		tx.Record(by.Event(audit.SessionLogout, "success"))
 		return nil
 	})
 }
 
 // EndSession ends one session of a user. It is not found when it belongs to somebody else.
-func (a *Accounts) EndSession(ctx context.Context, by By, owner, id identity.ID) error {
-	return a.change(ctx, func(tx *store.Tx, out *effects) error {
+func (a *Accounts) EndSession(ctx context.Context, by change.By, owner, id identity.ID) error {
+	return a.Run(ctx, func(tx *change.Tx) error {
 		s, err := tx.SessionByID(ctx, id)
 		if errors.Is(err, store.ErrNotFound) || err == nil && (s.UserID != owner || !s.EndedAt.IsZero()) {
 			return &identity.Error{Code: identity.CodeNotFound, Detail: "There is no such session."}
@@ -45,36 +46,35 @@ func (a *Accounts) EndSession(ctx context.Context, by By, owner, id identity.ID)
 		if err != nil {
 			return err
 		}
-		e := by.event(audit.SessionRevoked, "success")
+		e := by.Event(audit.SessionRevoked, "success")
 		e.Subject = audit.Subject{ID: owner.String(), Session: id.String()}
-		out.audit(e)
-		return a.revokeSession(ctx, tx, out, id, "revoked")
+		tx.Record(e)
+		return tx.RevokeSession(ctx, id, "revoked")
 	})
 }
 
 // EndSessions signs a user out everywhere, or everywhere but in one session.
-func (a *Accounts) EndSessions(ctx context.Context, by By, owner, except identity.ID, reason string) error {
-	return a.change(ctx, func(tx *store.Tx, out *effects) error {
-		e := by.event(audit.SessionRevoked, "success")
+func (a *Accounts) EndSessions(ctx context.Context, by change.By, owner, except identity.ID, reason string) error {
+	return a.Run(ctx, func(tx *change.Tx) error {
+		e := by.Event(audit.SessionRevoked, "success")
 		e.Subject = audit.Subject{ID: owner.String()}
 		e.Reason = reason
 		e.Details = map[string]string{"sessions": "all"}
 		if !except.IsZero() {
 			e.Details["sessions"] = "all others"
 		}
-		out.audit(e)
-		return a.revokeUser(ctx, tx, out, owner, except, reason)
+		tx.Record(e)
+		return tx.RevokeUser(ctx, owner, except, reason)
 	})
 }
 
 // RevokeToken revokes one access token by its JTI until it would have expired.
-func (a *Accounts) RevokeToken(ctx context.Context, by By, p *identity.Principal) error {
-	return a.change(ctx, func(_ *store.Tx, out *effects) error {
-		out.revoked = append(out.revoked, store.Revocation{Kind: identity.RevokeJTI, Name: p.TokenID, At: a.Now(),
-			Expires: p.Expires.Add(leeway), Reason: "revoked"})
-		e := by.event(audit.AuthnTokenRevoked, "success")
+func (a *Accounts) RevokeToken(ctx context.Context, by change.By, p *identity.Principal) error {
+	return a.Run(ctx, func(tx *change.Tx) error {
+		tx.RevokeToken(p, "revoked")
+		e := by.Event(audit.AuthnTokenRevoked, "success")
 		e.Subject = audit.Subject{ID: p.UserID, Name: p.Username, Token: p.TokenID}
-		out.audit(e)
+		tx.Record(e)
 		return nil
 	})
 }

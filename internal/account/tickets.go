@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/truxeio/caddy-truxe/internal/audit"
+	"github.com/truxeio/caddy-truxe/internal/change"
 	"github.com/truxeio/caddy-truxe/internal/identity"
 	"github.com/truxeio/caddy-truxe/internal/session"
 	"github.com/truxeio/caddy-truxe/internal/store"
@@ -17,7 +18,7 @@ func (a *Accounts) Ticket(ctx context.Context, p *identity.Principal, host strin
 	user, ok := identity.ParseID(p.UserID)
 	id, okSession := identity.ParseID(p.SessionID)
 	if !ok || !okSession || p.Credential != identity.CredentialCookie {
-		return "", errForeign
+		return "", change.ErrForeign
 	}
 	return session.Tickets{Moments: a.Cluster}.Issue(ctx, session.Ticket{Session: id, User: user, Host: host, Flow: flow})
 }
@@ -32,7 +33,7 @@ func (a *Accounts) DropTicket(ctx context.Context, code string) error {
 var errTicket = &identity.Error{Code: identity.CodeInvalidRequest, Detail: "This sign-in took too long, or was begun in another browser. Open the app again."}
 
 // SignInWithTicket starts a session on the ticket's host. It ends with the session it came from.
-func (a *Accounts) SignInWithTicket(ctx context.Context, code, host string, flow [32]byte, by By) (SignedIn, error) {
+func (a *Accounts) SignInWithTicket(ctx context.Context, code, host string, flow [32]byte, by change.By) (SignedIn, error) {
 	by.Principal = nil
 	return a.CatchUp(ctx, code, host, flow, by)
 }
@@ -40,7 +41,7 @@ func (a *Accounts) SignInWithTicket(ctx context.Context, code, host string, flow
 // CatchUp brings what was proven at the single sign-on host to the session on this one, with a ticket (step-up across
 // hosts). The ticket of another person or sign-in starts a session of its own, as SignInWithTicket does, and the one that
 // was there ends (SE-02).
-func (a *Accounts) CatchUp(ctx context.Context, code, host string, flow [32]byte, by By) (SignedIn, error) {
+func (a *Accounts) CatchUp(ctx context.Context, code, host string, flow [32]byte, by change.By) (SignedIn, error) {
 	ticket, ok, err := session.Tickets{Moments: a.Cluster}.Redeem(ctx, code, host, flow)
 	if err != nil {
 		return SignedIn{}, err
@@ -49,7 +50,7 @@ func (a *Accounts) CatchUp(ctx context.Context, code, host string, flow [32]byte
 		return SignedIn{}, errTicket
 	}
 	var out SignedIn
-	err = a.change(ctx, func(tx *store.Tx, eff *effects) error {
+	err = a.Run(ctx, func(tx *change.Tx) error {
 		parent, user, err := a.redeemed(ctx, tx, ticket)
 		if err != nil {
 			return err
@@ -59,14 +60,14 @@ func (a *Accounts) CatchUp(ctx context.Context, code, host string, flow [32]byte
 		case err != nil:
 			return err
 		case ok && here.UserID == user.ID && here.Parent == parent.ID:
-			out, err = a.catchUp(ctx, tx, eff, by, here, parent, user)
+			out, err = a.catchUp(ctx, tx, by, here, parent, user)
 			return err
 		case ok:
-			if err := a.revokeSession(ctx, tx, eff, here.ID, "new_sign_in"); err != nil {
+			if err := tx.RevokeSession(ctx, here.ID, "new_sign_in"); err != nil {
 				return err
 			}
 		}
-		out, err = a.openFromTicket(ctx, tx, eff, by, host, parent, user)
+		out, err = a.openFromTicket(ctx, tx, by, host, parent, user)
 		return err
 	})
 	if err != nil {
@@ -76,7 +77,7 @@ func (a *Accounts) CatchUp(ctx context.Context, code, host string, flow [32]byte
 }
 
 // redeemed checks that the session a ticket came from, and its person, still stand.
-func (a *Accounts) redeemed(ctx context.Context, tx *store.Tx, ticket session.Ticket) (store.Session, identity.User, error) {
+func (a *Accounts) redeemed(ctx context.Context, tx *change.Tx, ticket session.Ticket) (store.Session, identity.User, error) {
 	parent, err := tx.SessionByID(ctx, ticket.Session)
 	if err == nil && (!parent.EndedAt.IsZero() || !a.Now().Before(parent.Expires)) {
 		err = store.ErrNotFound
@@ -92,7 +93,7 @@ func (a *Accounts) redeemed(ctx context.Context, tx *store.Tx, ticket session.Ti
 }
 
 // sessionHere is the living session of the browser that came with the ticket.
-func (a *Accounts) sessionHere(ctx context.Context, tx *store.Tx, by By, host string) (store.Session, bool, error) {
+func (a *Accounts) sessionHere(ctx context.Context, tx *change.Tx, by change.By, host string) (store.Session, bool, error) {
 	if by.Principal == nil || by.Principal.Credential != identity.CredentialCookie {
 		return store.Session{}, false, nil
 	}
@@ -107,17 +108,17 @@ func (a *Accounts) sessionHere(ctx context.Context, tx *store.Tx, by By, host st
 	return s, err == nil && s.EndedAt.IsZero() && s.Host == host, err
 }
 
-func (a *Accounts) catchUp(ctx context.Context, tx *store.Tx, eff *effects, by By, here, parent store.Session, user identity.User) (SignedIn, error) {
+func (a *Accounts) catchUp(ctx context.Context, tx *change.Tx, by change.By, here, parent store.Session, user identity.User) (SignedIn, error) {
 	p := together(here.Proof(), parent.Proof())
 	value, err := a.Sessions.Rotate(ctx, tx, here, p)
 	if err != nil {
 		return SignedIn{}, err
 	}
 	here.AuthTime, here.MFATime, here.PasskeyTime, here.AMR, here.ACR = p.AuthTime, p.MFATime, p.PasskeyTime, p.AMR, p.ACR
-	e := by.event(audit.SessionRenewed, "success")
+	e := by.Event(audit.SessionRenewed, "success")
 	e.Reason, e.Details = "step_up", map[string]string{"from": parent.ID.String()}
-	eff.audit(e)
-	eff.changed = append(eff.changed, user.ID)
+	tx.Record(e)
+	tx.UserChanged(user.ID)
 	return SignedIn{Secret: value, Session: here, User: user}, nil
 }
 
@@ -133,20 +134,20 @@ func together(p, q store.Proof) store.Proof {
 		AMR: identity.AddAMR(p.AMR, q.AMR...), ACR: max(p.ACR, q.ACR)}
 }
 
-func (a *Accounts) openFromTicket(ctx context.Context, tx *store.Tx, eff *effects, by By, host string, parent store.Session, user identity.User) (SignedIn, error) {
+func (a *Accounts) openFromTicket(ctx context.Context, tx *change.Tx, by change.By, host string, parent store.Session, user identity.User) (SignedIn, error) {
 	value, s, ended, err := a.Sessions.Start(ctx, tx, session.NewSession{User: user, Parent: parent.ID, Kind: session.Browser, Host: host,
 		Proof: parent.Proof(), Remember: parent.Remember, IP: by.IP, UserAgent: by.UserAgent, Until: parent.Expires})
 	if err != nil {
 		return SignedIn{}, err
 	}
 	for _, id := range ended {
-		if err := a.revokeSession(ctx, tx, eff, id, "session_limit"); err != nil {
+		if err := tx.RevokeSession(ctx, id, "session_limit"); err != nil {
 			return SignedIn{}, err
 		}
 	}
-	e := by.event(audit.SessionCreated, "success")
+	e := by.Event(audit.SessionCreated, "success")
 	e.Actor = audit.Actor{ID: user.ID.String(), Name: user.Username}
 	e.Session, e.Details = s.ID.String(), map[string]string{"from": parent.ID.String()}
-	eff.audit(e)
+	tx.Record(e)
 	return SignedIn{Secret: value, Session: s, User: user}, nil
 }

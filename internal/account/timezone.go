@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/truxeio/caddy-truxe/internal/audit"
+	"github.com/truxeio/caddy-truxe/internal/change"
 	"github.com/truxeio/caddy-truxe/internal/identity"
 	"github.com/truxeio/caddy-truxe/internal/store"
 )
@@ -13,25 +14,25 @@ import (
 // TimeZone is the zone in which somebody wants to read times; "" is that of the device in use.
 func (a *Accounts) TimeZone(ctx context.Context, user identity.ID) (string, error) {
 	zone, err := a.Store.TimeZone(ctx, user)
-	return zone, unavailable(err)
+	return zone, store.Unavailable(err)
 }
 
 // SetTimeZone keeps the zone in which the caller wants to read times: a name of the IANA database, or "". Any other is
 // CodeInvalidRequest. A managed account may have one too: it is how one looks at the pages, not what one is.
-func (a *Accounts) SetTimeZone(ctx context.Context, by By, zone string) error {
+func (a *Accounts) SetTimeZone(ctx context.Context, by change.By, zone string) error {
 	zone = strings.TrimSpace(zone)
 	if !zoneExists(zone) {
 		return &identity.Error{Code: identity.CodeInvalidRequest, Detail: "Choose a time zone from the list, such as Europe/Berlin."}
 	}
-	user, _, err := a.self(ctx, by.Principal)
+	user, _, err := a.Caller(ctx, by.Principal)
 	if err != nil {
 		return err
 	}
-	return a.change(ctx, func(tx *store.Tx, out *effects) error {
-		e := userEvent(by, audit.UserUpdated, user.User)
+	return a.Run(ctx, func(tx *change.Tx) error {
+		e := by.UserEvent(audit.UserUpdated, user.User)
 		e.Details = map[string]string{"time_zone": zone}
-		out.audit(e)
-		return gone(tx.SetTimeZone(ctx, user.ID, zone))
+		tx.Record(e)
+		return change.Gone(tx.SetTimeZone(ctx, user.ID, zone))
 	})
 }
 

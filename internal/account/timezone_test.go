@@ -7,6 +7,7 @@ import (
 	_ "time/tzdata"
 
 	"github.com/truxeio/caddy-truxe/internal/audit"
+	"github.com/truxeio/caddy-truxe/internal/change"
 	"github.com/truxeio/caddy-truxe/internal/identity"
 )
 
@@ -26,7 +27,7 @@ func TestTimeZoneIsOneThatExists(t *testing.T) {
 	for _, zone := range []string{"Mars/Olympus", "Local", "../../etc/passwd", "/etc/localtime", `Europe\Berlin`, "Europe/Berlin\x00", "Europe/Berlin<b>", "\xff", strings.Repeat("A", 65), "Europe", "Europe/Berlin\n"[:6] + "\n"} {
 		wants(t, n.SetTimeZone(ctx, b.by(), zone), identity.CodeInvalidRequest)
 	}
-	wants(t, n.SetTimeZone(ctx, By{}, "UTC"), identity.CodeLoginRequired)
+	wants(t, n.SetTimeZone(ctx, change.By{}, "UTC"), identity.CodeLoginRequired)
 	if got, err := n.TimeZone(ctx, b.user.ID); err != nil || got != "" || n.audited(audit.UserUpdated) != before {
 		t.Errorf("zone %q, %v, %d changes in the log, before %d", got, err, n.audited(audit.UserUpdated), before)
 	}

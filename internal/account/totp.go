@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/truxeio/caddy-truxe/internal/audit"
+	"github.com/truxeio/caddy-truxe/internal/change"
 	"github.com/truxeio/caddy-truxe/internal/credential"
 	"github.com/truxeio/caddy-truxe/internal/identity"
 	"github.com/truxeio/caddy-truxe/internal/store"
@@ -27,8 +28,8 @@ type TOTPSetup struct {
 }
 
 // BeginTOTP gives the key that is being set up, the same one until it expires after 10 minutes (MF-07). It asks CheckFresh.
-func (a *Accounts) BeginTOTP(ctx context.Context, by By) (TOTPSetup, error) {
-	user, session, err := a.self(ctx, by.Principal)
+func (a *Accounts) BeginTOTP(ctx context.Context, by change.By) (TOTPSetup, error) {
+	user, session, err := a.Caller(ctx, by.Principal)
 	if err != nil {
 		return TOTPSetup{}, err
 	}
@@ -84,7 +85,7 @@ func (a *Accounts) beginTOTP(ctx context.Context, user identity.User, who setter
 		return tx.PutPendingTOTP(ctx, row)
 	})
 	if err != nil {
-		return TOTPSetup{}, gone(err)
+		return TOTPSetup{}, change.Gone(err)
 	}
 	account := user.Email
 	if account == "" {
@@ -120,7 +121,7 @@ func (a *Accounts) checkSetup(ctx context.Context, user identity.ID, who setter,
 		return row, 0, 0, errNoSetup
 	}
 	if err != nil {
-		return row, 0, 0, unavailable(err)
+		return row, 0, 0, store.Unavailable(err)
 	}
 	key, by, err := a.openTOTP(row)
 	if err != nil {
@@ -140,8 +141,8 @@ func (a *Accounts) checkSetup(ctx context.Context, user identity.ID, who setter,
 
 // ConfirmTOTP activates the key with its first right code; an earlier app stops working. A wrong code is CodeInvalidCode;
 // drift, when not zero, is by how much the phone's clock seems to be off.
-func (a *Accounts) ConfirmTOTP(ctx context.Context, by By, address netip.Addr, code string) (c Changed, drift time.Duration, err error) {
-	user, session, err := a.self(ctx, by.Principal)
+func (a *Accounts) ConfirmTOTP(ctx context.Context, by change.By, address netip.Addr, code string) (c Changed, drift time.Duration, err error) {
+	user, session, err := a.Caller(ctx, by.Principal)
 	if err != nil {
 		return Changed{}, 0, err
 	}
@@ -154,14 +155,14 @@ func (a *Accounts) ConfirmTOTP(ctx context.Context, by By, address netip.Addr, c
 	}
 	c, err = a.changeFactors(ctx, by, func(ctx context.Context, c *factorChange) error {
 		c.proof = proven(c.proof, a.Now(), identity.AMROTP)
-		c.codes, err = a.activateTOTP(ctx, c.Tx, c.out, c.by, c.user.User, c.factors, row, step)
+		c.codes, err = a.activateTOTP(ctx, c.Tx, c.by, c.user.User, c.factors, row, step)
 		return err
 	})
 	return c, 0, err
 }
 
 // activateTOTP puts the key into use, with recovery codes when there are none.
-func (a *Accounts) activateTOTP(ctx context.Context, tx *store.Tx, out *effects, by By, user identity.User, f store.Factors, row store.TOTPSecret, step int64) ([]string, error) {
+func (a *Accounts) activateTOTP(ctx context.Context, tx *change.Tx, by change.By, user identity.User, f store.Factors, row store.TOTPSecret, step int64) ([]string, error) {
 	won, err := tx.ActivateTOTP(ctx, row, step, a.Now())
 	if err == nil && !won {
 		err = errNoSetup
@@ -173,12 +174,12 @@ func (a *Accounts) activateTOTP(ctx context.Context, tx *store.Tx, out *effects,
 	if !f.TOTP.IsZero() {
 		name = audit.AuthnMFAChanged
 	}
-	out.audit(factorEvent(by, name, user, identity.MethodTOTP))
+	tx.Record(factorEvent(by, name, user, identity.MethodTOTP))
 	return a.firstCodes(ctx, tx, user.ID, f)
 }
 
 // RemoveTOTP removes the authenticator app. The last factor of somebody who must have one is CodeConflict.
-func (a *Accounts) RemoveTOTP(ctx context.Context, by By) (Changed, error) {
+func (a *Accounts) RemoveTOTP(ctx context.Context, by change.By) (Changed, error) {
 	return a.changeFactors(ctx, by, func(ctx context.Context, c *factorChange) error {
 		if c.factors.TOTP.IsZero() {
 			return &identity.Error{Code: identity.CodeNotFound, Detail: "There is no authenticator app."}
@@ -191,7 +192,7 @@ func (a *Accounts) RemoveTOTP(ctx context.Context, by By) (Changed, error) {
 		if _, err := c.DeleteTOTP(ctx, c.user.ID); err != nil {
 			return err
 		}
-		c.out.audit(factorEvent(c.by, audit.AuthnMFARemoved, c.user.User, identity.MethodTOTP))
+		c.Record(factorEvent(c.by, audit.AuthnMFARemoved, c.user.User, identity.MethodTOTP))
 		return a.dropped(ctx, c.Tx, c.user.ID, left, identity.MethodTOTP)
 	})
 }

@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/truxeio/caddy-truxe/internal/audit"
+	"github.com/truxeio/caddy-truxe/internal/change"
 	"github.com/truxeio/caddy-truxe/internal/credential"
 	"github.com/truxeio/caddy-truxe/internal/identity"
 	"github.com/truxeio/caddy-truxe/internal/store"
@@ -23,13 +24,13 @@ type NewUser struct {
 }
 
 // CreateUser checks and creates a person.
-func (a *Accounts) CreateUser(ctx context.Context, by By, in NewUser) (identity.User, error) {
+func (a *Accounts) CreateUser(ctx context.Context, by change.By, in NewUser) (identity.User, error) {
 	u, err := a.prepare(ctx, in)
 	if err != nil {
 		return identity.User{}, err
 	}
-	err = a.change(ctx, func(tx *store.Tx, out *effects) error {
-		out.audit(userEvent(by, audit.UserCreated, u.User))
+	err = a.Run(ctx, func(tx *change.Tx) error {
+		tx.Record(by.UserEvent(audit.UserCreated, u.User))
 		return conflict(tx.CreateUser(ctx, u))
 	})
 	return u.User, err
@@ -83,7 +84,7 @@ func (a *Accounts) newPassword(ctx context.Context, password string, whose crede
 }
 
 // UpdateUser changes a person. Taking away roles or disabling counts on the next request, on every node.
-func (a *Accounts) UpdateUser(ctx context.Context, by By, id identity.ID, c store.UserChange) (identity.User, error) {
+func (a *Accounts) UpdateUser(ctx context.Context, by change.By, id identity.ID, c store.UserChange) (identity.User, error) {
 	if c.Email != nil && *c.Email != "" {
 		if err := credential.ValidEmail(*c.Email); err != nil {
 			return identity.User{}, invalid("email", err)
@@ -97,7 +98,7 @@ func (a *Accounts) UpdateUser(ctx context.Context, by By, id identity.ID, c stor
 		c.EmailKey = c.Email
 	}
 	var user identity.User
-	err := a.change(ctx, func(tx *store.Tx, out *effects) error {
+	err := a.Run(ctx, func(tx *change.Tx) error {
 		before, err := a.lockedUser(ctx, tx, id)
 		if err != nil {
 			return err
@@ -109,14 +110,14 @@ func (a *Accounts) UpdateUser(ctx context.Context, by By, id identity.ID, c stor
 			}
 			c.Roles = &roles
 		}
-		user, err = a.update(ctx, tx, out, by, before, c)
+		user, err = a.update(ctx, tx, by, before, c)
 		return err
 	})
 	return user, err
 }
 
 // update writes a checked change and what follows from it.
-func (a *Accounts) update(ctx context.Context, tx *store.Tx, out *effects, by By, before identity.User, c store.UserChange) (identity.User, error) {
+func (a *Accounts) update(ctx context.Context, tx *change.Tx, by change.By, before identity.User, c store.UserChange) (identity.User, error) {
 	if losesAdmin(before, c) {
 		if err := a.keepOneAdmin(ctx, tx, before.ID); err != nil {
 			return before, err
@@ -129,37 +130,37 @@ func (a *Accounts) update(ctx context.Context, tx *store.Tx, out *effects, by By
 	if err != nil {
 		return before, err
 	}
-	out.changed = append(out.changed, before.ID)
-	return after, a.auditUpdate(ctx, tx, out, by, before, after)
+	tx.UserChanged(before.ID)
+	return after, a.auditUpdate(ctx, tx, by, before, after)
 }
 
-func (a *Accounts) auditUpdate(ctx context.Context, tx *store.Tx, out *effects, by By, before, after identity.User) error {
+func (a *Accounts) auditUpdate(ctx context.Context, tx *change.Tx, by change.By, before, after identity.User) error {
 	if !slices.Equal(before.Roles, after.Roles) {
-		e := userEvent(by, audit.PrivilegeChanged, after)
+		e := by.UserEvent(audit.PrivilegeChanged, after)
 		e.Details = map[string]string{"from": strings.Join(before.Roles, ","), "to": strings.Join(after.Roles, ","),
 			"added": added(before.Roles, after.Roles), "removed": added(after.Roles, before.Roles)}
-		out.audit(e)
+		tx.Record(e)
 		if err := tx.WantRenewal(ctx, after.ID, a.Now()); err != nil { // SE-02
 			return err
 		}
 	}
 	switch {
 	case after.Disabled && !before.Disabled:
-		out.audit(userEvent(by, audit.UserDisabled, after))
-		return a.revokeUser(ctx, tx, out, after.ID, identity.ID{}, "user_disabled")
+		tx.Record(by.UserEvent(audit.UserDisabled, after))
+		return tx.RevokeUser(ctx, after.ID, identity.ID{}, "user_disabled")
 	case before.Disabled && !after.Disabled:
-		out.audit(userEvent(by, audit.UserEnabled, after))
+		tx.Record(by.UserEvent(audit.UserEnabled, after))
 	}
 	if before.Email != after.Email || before.Name != after.Name || before.Managed != after.Managed {
-		out.audit(userEvent(by, audit.UserUpdated, after))
-		out.leaves(before, after)
+		tx.Record(by.UserEvent(audit.UserUpdated, after))
+		tx.AddressChanged(before, after)
 	}
 	return nil
 }
 
 // DeleteUser removes a person; sessions and tokens end. The id is never given to anybody else.
-func (a *Accounts) DeleteUser(ctx context.Context, by By, id identity.ID) error {
-	return a.change(ctx, func(tx *store.Tx, out *effects) error {
+func (a *Accounts) DeleteUser(ctx context.Context, by change.By, id identity.ID) error {
+	return a.Run(ctx, func(tx *change.Tx) error {
 		user, err := a.lockedUser(ctx, tx, id)
 		if err != nil {
 			return err
@@ -169,11 +170,11 @@ func (a *Accounts) DeleteUser(ctx context.Context, by By, id identity.ID) error 
 				return err
 			}
 		}
-		out.audit(userEvent(by, audit.UserDeleted, user))
-		if err := a.revokeUser(ctx, tx, out, id, identity.ID{}, "user_deleted"); err != nil {
+		tx.Record(by.UserEvent(audit.UserDeleted, user))
+		if err := tx.RevokeUser(ctx, id, identity.ID{}, "user_deleted"); err != nil {
 			return err
 		}
-		out.changed = append(out.changed, id)
+		tx.UserChanged(id)
 		return tx.DeleteUser(ctx, id)
 	})
 }
@@ -188,7 +189,7 @@ func losesAdmin(before identity.User, c store.UserChange) bool {
 
 // keepOneAdmin refuses to lock everybody out of administration: without users the setup link would come back, without
 // administrators nothing would.
-func (a *Accounts) keepOneAdmin(ctx context.Context, tx *store.Tx, leaving identity.ID) error {
+func (a *Accounts) keepOneAdmin(ctx context.Context, tx *change.Tx, leaving identity.ID) error {
 	n, err := tx.CountOthersWithRole(ctx, identity.AdminRole, leaving)
 	if err != nil {
 		return err
@@ -201,25 +202,19 @@ func (a *Accounts) keepOneAdmin(ctx context.Context, tx *store.Tx, leaving ident
 
 // lockedUser reads a person whom nobody else changes until the transaction ends. The row is locked before the lock of
 // keepOneAdmin, by everybody, so that no two transactions wait for each other.
-func (a *Accounts) lockedUser(ctx context.Context, tx *store.Tx, id identity.ID) (identity.User, error) {
+func (a *Accounts) lockedUser(ctx context.Context, tx *change.Tx, id identity.ID) (identity.User, error) {
 	if err := tx.LockUser(ctx, id); err != nil && !errors.Is(err, store.ErrNotFound) {
 		return identity.User{}, err
 	}
 	return a.mustUser(ctx, tx, id)
 }
 
-func (a *Accounts) mustUser(ctx context.Context, tx *store.Tx, id identity.ID) (identity.User, error) {
+func (a *Accounts) mustUser(ctx context.Context, tx *change.Tx, id identity.ID) (identity.User, error) {
 	u, err := tx.UserByID(ctx, id)
 	if errors.Is(err, store.ErrNotFound) {
 		return u.User, &identity.Error{Code: identity.CodeNotFound, Detail: "There is no such user."}
 	}
 	return u.User, err
-}
-
-func userEvent(by By, name string, u identity.User) audit.Event {
-	e := by.event(name, "success")
-	e.Subject = audit.Subject{ID: u.ID.String(), Name: u.Username}
-	return e
 }
 
 func invalid(field string, err error) error {

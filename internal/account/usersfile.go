@@ -12,6 +12,7 @@ import (
 
 	"gopkg.in/yaml.v3"
 
+	"github.com/truxeio/caddy-truxe/internal/change"
 	"github.com/truxeio/caddy-truxe/internal/credential"
 	"github.com/truxeio/caddy-truxe/internal/identity"
 	"github.com/truxeio/caddy-truxe/internal/nearest"
@@ -163,7 +164,7 @@ func (a *Accounts) ApplyUsersFile(ctx context.Context, file UsersFile) (created,
 	if err := file.CheckRoles(a.Model()); err != nil {
 		return 0, 0, err
 	}
-	by := By{Via: managedBy}
+	by := change.By{Via: managedBy}
 	for _, row := range file.Users {
 		key, err := credential.FoldUsername(row.Username)
 		if err != nil {
@@ -180,7 +181,7 @@ func (a *Accounts) ApplyUsersFile(ctx context.Context, file UsersFile) (created,
 			continue
 		}
 		if err != nil {
-			return created, changed, unavailable(err)
+			return created, changed, store.Unavailable(err)
 		}
 		c, differs := row.differences(existing.User)
 		if !differs {

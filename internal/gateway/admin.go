@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/truxeio/caddy-truxe/internal/account"
+	"github.com/truxeio/caddy-truxe/internal/change"
 	"github.com/truxeio/caddy-truxe/internal/credential"
 	"github.com/truxeio/caddy-truxe/internal/identity"
 	"github.com/truxeio/caddy-truxe/internal/problem"
@@ -56,7 +57,7 @@ var adminCalls = map[string]adminCall{
 }
 
 // byCommandLine is the actor of everything that comes through the admin endpoint.
-var byCommandLine = account.By{Via: "cli"}
+var byCommandLine = change.By{Via: "cli"}
 
 // Admin runs one call of the command line.
 func (g *Gateway) Admin(ctx context.Context, name string, args json.RawMessage) (any, error) {

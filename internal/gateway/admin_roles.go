@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/truxeio/caddy-truxe/internal/account"
+	"github.com/truxeio/caddy-truxe/internal/change"
 	"github.com/truxeio/caddy-truxe/internal/identity"
 )
 
@@ -24,7 +25,7 @@ func adminRolesShow(ctx context.Context, g *Gateway, raw json.RawMessage) (any, 
 	return g.accounts.ShowRole(ctx, in.Role)
 }
 
-type roleChange func(ctx context.Context, by account.By, id identity.ID, roles ...string) (identity.User, error)
+type roleChange func(ctx context.Context, by change.By, id identity.ID, roles ...string) (identity.User, error)
 
 // changeRoles grants or revokes roles, and shows the person with those they have now.
 func changeRoles(ctx context.Context, g *Gateway, raw json.RawMessage, do roleChange) (any, error) {

@@ -11,13 +11,14 @@ import (
 	"github.com/pquerna/otp/totp"
 
 	"github.com/truxeio/caddy-truxe/internal/account"
+	"github.com/truxeio/caddy-truxe/internal/change"
 	"github.com/truxeio/caddy-truxe/internal/identity"
 )
 
 // enrolAlice signs in and sets up an authenticator app whose clock is steps of 30 s off; it gives its key.
 func enrolAlice(t *testing.T, g *Gateway, steps int) string {
 	t.Helper()
-	ctx, by := context.Background(), account.By{IP: "127.0.0.1", Host: "app.test"}
+	ctx, by := context.Background(), change.By{IP: "127.0.0.1", Host: "app.test"}
 	signed, err := g.accounts.SignIn(ctx, account.SignIn{Login: testUser, Password: testPassword, Kind: "browser", By: by})
 	if err != nil {
 		t.Fatal(err)
@@ -61,7 +62,7 @@ func TestCommandLineShowsAndResetsFactors(t *testing.T) {
 	if d := show(t, g); len(d.MFA) != 1 || d.MFA[0] != identity.MethodTOTP || d.RecoveryCodes != 10 || d.Clock != "phone's clock about 30 s slow" {
 		t.Errorf("%+v", d)
 	}
-	ctx, in := context.Background(), account.SignIn{Login: testUser, Password: testPassword, Kind: "api", By: account.By{Host: "app.test"}}
+	ctx, in := context.Background(), account.SignIn{Login: testUser, Password: testPassword, Kind: "api", By: change.By{Host: "app.test"}}
 	if out, err := g.accounts.SignIn(ctx, in); err != nil || out.Half == nil {
 		t.Fatal("no second step", err)
 	}
@@ -93,7 +94,7 @@ func TestRuleOfSecondFactorsComesWithTheConfiguration(t *testing.T) {
 		t.Fatal(err)
 	}
 	t.Cleanup(strict.Close)
-	in := account.SignIn{Login: testUser, Password: testPassword, Kind: "api", By: account.By{Host: "app.test"}}
+	in := account.SignIn{Login: testUser, Password: testPassword, Kind: "api", By: change.By{Host: "app.test"}}
 	if out, err := strict.accounts.SignIn(context.Background(), in); err != nil || out.Half == nil || len(out.Half.Enrol) != 2 {
 		t.Errorf("%+v %v", out, err)
 	}

@@ -11,6 +11,7 @@ import (
 
 	"github.com/truxeio/caddy-truxe/internal/account"
 	"github.com/truxeio/caddy-truxe/internal/authn"
+	"github.com/truxeio/caddy-truxe/internal/change"
 	"github.com/truxeio/caddy-truxe/internal/cors"
 	"github.com/truxeio/caddy-truxe/internal/credential"
 	"github.com/truxeio/caddy-truxe/internal/gate"
@@ -85,21 +86,23 @@ func (g *Gateway) build() error {
 	if err != nil {
 		return err
 	}
+	changes := &change.Changes{
+		Store: e.store, Audit: e.audit, Revoked: e.revoked, Sessions: e.sessions, Metrics: cfg.Metrics, Logger: cfg.Logger, Now: cfg.Now,
+		AccessLifetime: cfg.JWT.Access, RefreshLifetime: cfg.JWT.Refresh, LongestSession: max(cfg.Session.Max, cfg.Session.Remember),
+	}
 	g.accounts = &account.Accounts{
-		Store: e.store, Cluster: e.cluster, Sessions: e.sessions, Revoked: e.revoked, Hasher: e.hasher, Guard: guard, Audit: e.audit, Ring: e.ring,
+		Changes: changes, Cluster: e.cluster, Hasher: e.hasher, Guard: guard, Ring: e.ring,
 		Passwords: credential.Policy{MinLength: cfg.Password.MinLength, MinLengthWithMFA: cfg.Password.MinLengthWithMFA, Breached: breached, Names: cfg.names()},
 		Issuer: token.NewIssuer(e.ring, token.IssuerConfig{Issuer: g.issuerOf, Audience: cfg.JWT.Audience, Access: cfg.JWT.Access,
 			Permissions: g.roles.claim, Now: cfg.Now}),
-		Verifier: verifier, Refresher: token.NewRefresher(token.RefreshConfig{Life: cfg.JWT.Refresh, Audience: cfg.JWT.Audience, Now: cfg.Now}),
-		Metrics: cfg.Metrics, Logger: cfg.Logger, Now: cfg.Now,
-		Roles: g.Roles, MFA: account.MFARule(cfg.MFA), Box: e.box, Keyed: e.codeKey, Brand: cfg.Brand.Name, Origins: g.originsOf,
-		AccessLifetime: cfg.JWT.Access, RefreshLifetime: cfg.JWT.Refresh, LongestSession: max(cfg.Session.Max, cfg.Session.Remember),
+		Refresher: token.NewRefresher(token.RefreshConfig{Life: cfg.JWT.Refresh, Audience: cfg.JWT.Audience, Now: cfg.Now}),
+		Metrics:   cfg.Metrics, Roles: g.Roles, MFA: account.MFARule(cfg.MFA), Box: e.box, Keyed: e.codeKey, Brand: cfg.Brand.Name, Origins: g.originsOf,
 	}
 	if g.mailer, err = newMailer(e, cfg, g.origins); err != nil {
 		return err
 	}
 	if g.mailer != nil {
-		g.accounts.MailWaits = g.mailer.waits
+		changes.OnMailQueued = g.mailer.waits
 	}
 	origins, err := cors.New(cfg.CORS)
 	if err != nil {
@@ -237,7 +240,7 @@ func (g *Gateway) firstStart(ctx context.Context) error {
 		return err
 	}
 	if a := g.cfg.Admin; a.Username != "" && a.Password != "" && !g.cfg.Offline {
-		_, err := g.accounts.CreateFirstAdmin(ctx, account.By{Via: "environment"}, account.NewUser{Username: a.Username, Email: a.Email, Password: a.Password})
+		_, err := g.accounts.CreateFirstAdmin(ctx, change.By{Via: "environment"}, account.NewUser{Username: a.Username, Email: a.Email, Password: a.Password})
 		if errors.Is(err, account.ErrSetUp) {
 			return nil // another node was faster
 		}
@@ -248,7 +251,7 @@ func (g *Gateway) firstStart(ctx context.Context) error {
 		return nil
 	}
 	if !g.cfg.Offline {
-		url, _, err := g.setupLink(ctx, account.By{Via: "setup"})
+		url, _, err := g.setupLink(ctx, change.By{Via: "setup"})
 		switch {
 		case errors.Is(err, account.ErrSetUp):
 		case err != nil:
@@ -261,7 +264,7 @@ func (g *Gateway) firstStart(ctx context.Context) error {
 }
 
 // setupLink makes a new one-time link. The code is in the fragment, which browsers send to nobody and no log keeps.
-func (g *Gateway) setupLink(ctx context.Context, by account.By) (string, time.Time, error) {
+func (g *Gateway) setupLink(ctx context.Context, by change.By) (string, time.Time, error) {
 	code, err := g.accounts.NewSetupCode(ctx, by)
 	if err != nil {
 		return "", time.Time{}, err

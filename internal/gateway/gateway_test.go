@@ -13,6 +13,7 @@ import (
 
 	"github.com/truxeio/caddy-truxe/internal/account"
 	"github.com/truxeio/caddy-truxe/internal/authn"
+	"github.com/truxeio/caddy-truxe/internal/change"
 	"github.com/truxeio/caddy-truxe/internal/gate"
 	"github.com/truxeio/caddy-truxe/internal/identity"
 	"github.com/truxeio/caddy-truxe/internal/store"
@@ -56,7 +57,7 @@ func startWith(t testing.TB, cfg Config) *Gateway {
 // signIn gives a session cookie and an access token.
 func signIn(t testing.TB, g *Gateway) (cookie, bearer string) {
 	t.Helper()
-	ctx, by := context.Background(), account.By{IP: "127.0.0.1", Host: "app.test"}
+	ctx, by := context.Background(), change.By{IP: "127.0.0.1", Host: "app.test"}
 	in := account.SignIn{Login: testUser, Password: testPassword, Address: netip.MustParseAddr("127.0.0.1"), Kind: "browser", By: by}
 	signed, err := g.accounts.SignIn(ctx, in)
 	if err != nil {

@@ -16,6 +16,7 @@ import (
 
 	"github.com/truxeio/caddy-truxe/internal/account"
 	"github.com/truxeio/caddy-truxe/internal/authn"
+	"github.com/truxeio/caddy-truxe/internal/change"
 	"github.com/truxeio/caddy-truxe/internal/cluster"
 	"github.com/truxeio/caddy-truxe/internal/identity"
 	"github.com/truxeio/caddy-truxe/internal/session"
@@ -113,11 +114,11 @@ func TestTrustedIssuerThatIsDownBlocksNoSignIn(t *testing.T) {
 	now := time.Now().Unix()
 	theirs := "Bearer " + part(`{"alg":"RS256","typ":"at+jwt","kid":"k"}`) + "." +
 		part(fmt.Sprintf(`{"iss":"https://idp.test","sub":"bob","aud":"apps","iat":%d,"exp":%d,"jti":"j","client_id":"c"}`, now, now+300)) + "." + part(strings.Repeat("s", 256))
-	signed, err := g.accounts.SignIn(t.Context(), account.SignIn{Login: testUser, Password: testPassword, Address: netip.MustParseAddr("127.0.0.1"), Kind: "api", By: account.By{Host: "app.test"}})
+	signed, err := g.accounts.SignIn(t.Context(), account.SignIn{Login: testUser, Password: testPassword, Address: netip.MustParseAddr("127.0.0.1"), Kind: "api", By: change.By{Host: "app.test"}})
 	if err != nil {
 		t.Fatal(err)
 	}
-	tokens, err := g.accounts.StartTokens(t.Context(), account.By{Host: "app.test"}, signed, "truxe")
+	tokens, err := g.accounts.StartTokens(t.Context(), change.By{Host: "app.test"}, signed, "truxe")
 	if err != nil {
 		t.Fatal(err)
 	}

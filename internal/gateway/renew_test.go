@@ -9,8 +9,8 @@ import (
 	"testing"
 	"time"
 
-	"github.com/truxeio/caddy-truxe/internal/account"
 	"github.com/truxeio/caddy-truxe/internal/authn"
+	"github.com/truxeio/caddy-truxe/internal/change"
 	"github.com/truxeio/caddy-truxe/internal/gate"
 	"github.com/truxeio/caddy-truxe/internal/identity"
 	"github.com/truxeio/caddy-truxe/internal/session"
@@ -160,7 +160,7 @@ func TestGraceEndsWithTheSession(t *testing.T) {
 	if err != nil || found == nil {
 		t.Fatal(err)
 	}
-	if err := p.accounts.SignOut(context.Background(), account.By{Principal: found.Principal, Host: "app.test"}); err != nil {
+	if err := p.accounts.SignOut(context.Background(), change.By{Principal: found.Principal, Host: "app.test"}); err != nil {
 		t.Fatal(err)
 	}
 	for name, cookie := range map[string]string{"old": old, "new": fresh} {

@@ -8,6 +8,7 @@ import (
 
 	"github.com/truxeio/caddy-truxe/internal/account"
 	"github.com/truxeio/caddy-truxe/internal/authn"
+	"github.com/truxeio/caddy-truxe/internal/change"
 	"github.com/truxeio/caddy-truxe/internal/identity"
 )
 
@@ -24,7 +25,7 @@ type userJSON struct {
 const defaultClient = "truxe"
 
 // anonymous is the caller of a sign-in: whoever sends the request, it is not they who sign in.
-func (c *call) anonymous() account.By {
+func (c *call) anonymous() change.By {
 	by := c.by()
 	by.Principal = nil
 	return by

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/truxeio/caddy-truxe/internal/account"
+	"github.com/truxeio/caddy-truxe/internal/change"
 	"github.com/truxeio/caddy-truxe/internal/identity"
 	"github.com/truxeio/caddy-truxe/internal/portal/view"
 	"github.com/truxeio/caddy-truxe/internal/store"
@@ -251,7 +252,7 @@ func apiConfirm(c *call) error {
 		return err
 	}
 	c.renewed(account.Changed{Cookie: cookie})
-	return c.json(http.StatusOK, map[string]any{"status": "confirmed", "fresh_for": int(account.FreshFor / time.Second)})
+	return c.json(http.StatusOK, map[string]any{"status": "confirmed", "fresh_for": int(change.FreshFor / time.Second)})
 }
 
 func apiConfirmPasskeyBegin(c *call) error {

@@ -4,7 +4,7 @@ import (
 	"context"
 	"net/http"
 
-	"github.com/truxeio/caddy-truxe/internal/account"
+	"github.com/truxeio/caddy-truxe/internal/change"
 	"github.com/truxeio/caddy-truxe/internal/identity"
 )
 
@@ -40,7 +40,7 @@ func apiGrantRole(c *call) error { return c.changeRole(c.Accounts.GrantRoles) }
 
 func apiRevokeRole(c *call) error { return c.changeRole(c.Accounts.RevokeRoles) }
 
-type roleChange func(ctx context.Context, by account.By, id identity.ID, roles ...string) (identity.User, error)
+type roleChange func(ctx context.Context, by change.By, id identity.ID, roles ...string) (identity.User, error)
 
 // changeRole gives or takes one role. Whoever may do that may become anybody, so it asks for a fresh factor (SE-14), and
 // somebody who is not an administrator neither makes nor unmakes one.

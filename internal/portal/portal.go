@@ -15,6 +15,7 @@ import (
 
 	"github.com/truxeio/caddy-truxe/internal/account"
 	"github.com/truxeio/caddy-truxe/internal/authn"
+	"github.com/truxeio/caddy-truxe/internal/change"
 	"github.com/truxeio/caddy-truxe/internal/cors"
 	"github.com/truxeio/caddy-truxe/internal/identity"
 	"github.com/truxeio/caddy-truxe/internal/origin"
@@ -330,8 +331,8 @@ func (c *call) identify(matters bool) error {
 }
 
 // by returns the caller, for the audit log.
-func (c *call) by() account.By {
-	b := account.By{IP: c.client.Addr, UserAgent: c.r.UserAgent(), Host: c.host}
+func (c *call) by() change.By {
+	b := change.By{IP: c.client.Addr, UserAgent: c.r.UserAgent(), Host: c.host}
 	if c.entry != nil {
 		b.Principal = c.entry.Principal
 	}

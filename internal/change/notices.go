@@ -1,4 +1,4 @@
-package account
+package change
 
 import (
 	"context"
@@ -13,16 +13,16 @@ import (
 	"github.com/truxeio/caddy-truxe/internal/useragent"
 )
 
-// noticeLimit keeps whoever plays with an account from filling its owner's mailbox.
+// noticeLimit keeps an attacker who plays with an account from filling its owner's mailbox.
 var noticeLimit = store.MailLimit{Most: 20, In: time.Hour}
 
-// noticeRule says which event a person is told of by mail.
+// noticeRule says which event its user is notified of by mail.
 type noticeRule struct {
 	event string
 	only  func(audit.Event) bool // nil: each that succeeded
 	kind  string
-	quiet time.Duration // not told again within so long; 0: each time
-	minor bool          // not told when the same change tells of something else
+	quiet time.Duration // not sent again within so long; 0: each time
+	minor bool          // not sent when the same change calls for another notice
 }
 
 // noticeRules are all of them (MF-11, PW-10).
@@ -37,37 +37,26 @@ var noticeRules = []noticeRule{
 	{event: audit.PasskeySuspect, kind: mail.PasskeySuspect, only: func(audit.Event) bool { return true }},
 	{event: audit.DeviceTrusted, kind: mail.DeviceTrusted},
 	{event: audit.UserUpdated, kind: mail.AddressChanged},
-	{event: audit.AuthnLoginSuccess, kind: mail.NewBrowser, only: detailIs(newDevice, "yes"), minor: true},
+	{event: audit.AuthnLoginSuccess, kind: mail.NewBrowser, only: detailIs(NewDevice, "yes"), minor: true},
 	// The failure that reaches the hard ceiling (LK-01), and no other: a stranger could send mails at will, and each failure
 	// would write more for those who exist than for those who do not (PW-16).
 	{event: audit.AuthnLoginFail, kind: mail.Locked, only: atCeiling, quiet: 24 * time.Hour},
 	{event: audit.AuthnMFAFail, kind: mail.Locked, only: atCeiling, quiet: 24 * time.Hour},
 }
 
-// ceilingReached is the detail of the failure after which only known browsers may try.
-const ceilingReached = "ceiling_reached"
+// Details of audit events, with the value "yes", that call for a notice.
+const (
+	CeilingReached = "ceiling_reached" // the failure after which only known browsers may try
+	NewDevice      = "new_device"      // a sign-in from a browser that was not known
+)
 
-func atCeiling(e audit.Event) bool { return e.Details[ceilingReached] == "yes" }
-
-// reachingCeiling notes on a failure that it is the last that anybody was free to make.
-func reachingCeiling(e audit.Event, failures int) audit.Event {
-	if failures == ceiling {
-		if e.Details == nil {
-			e.Details = map[string]string{}
-		}
-		e.Details[ceilingReached] = "yes"
-	}
-	return e
-}
-
-// newDevice is the detail of a sign-in from a browser that was not known.
-const newDevice = "new_device"
+func atCeiling(e audit.Event) bool { return e.Details[CeilingReached] == "yes" }
 
 func detailIs(name, value string) func(audit.Event) bool {
 	return func(e audit.Event) bool { return e.Outcome == "success" && e.Details[name] == value }
 }
 
-func (r noticeRule) tells(e audit.Event) bool {
+func (r noticeRule) matches(e audit.Event) bool {
 	if r.event != e.Event {
 		return false
 	}
@@ -77,14 +66,14 @@ func (r noticeRule) tells(e audit.Event) bool {
 	return r.only(e)
 }
 
-// notice is an event that somebody is told of.
+// notice is an event that a user is notified of.
 type notice struct {
 	noticeRule
 	person identity.ID
 	event  audit.Event
 }
 
-// noticesOf picks what people are told of: the subject of an event, or who did it.
+// noticesOf returns the notices that events call for: to the subject of an event, or to its actor.
 func noticesOf(events []audit.Event) []notice {
 	var out []notice
 	for _, e := range events {
@@ -97,7 +86,7 @@ func noticesOf(events []audit.Event) []notice {
 			continue
 		}
 		for _, r := range noticeRules {
-			if r.tells(e) {
+			if r.matches(e) {
 				out = append(out, notice{r, id, e})
 			}
 		}
@@ -107,20 +96,13 @@ func noticesOf(events []audit.Event) []notice {
 	})
 }
 
-// leaves notes the address that a person had before a change: the notice of the change goes there.
-func (o *effects) leaves(before, after identity.User) {
-	if before.Email != after.Email {
-		o.left = append(o.left, before)
-	}
-}
-
-// queueNotices writes the mails of a change in its transaction, so that neither is without the other. Nobody without
-// an address gets any, nor somebody who is disabled.
-func (a *Accounts) queueNotices(ctx context.Context, tx *store.Tx, out *effects) error {
-	if a.MailWaits == nil {
+// queueNotices writes the mails of a change in its transaction, so that neither is without the other. Users without an
+// address get none, nor do disabled ones.
+func (tx *Tx) queueNotices(ctx context.Context) error {
+	if tx.changes.OnMailQueued == nil {
 		return nil
 	}
-	for _, n := range noticesOf(out.events) {
+	for _, n := range noticesOf(tx.events) {
 		user, err := tx.UserByID(ctx, n.person)
 		if errors.Is(err, store.ErrNotFound) {
 			continue
@@ -130,20 +112,20 @@ func (a *Accounts) queueNotices(ctx context.Context, tx *store.Tx, out *effects)
 		}
 		to := user.Email
 		if n.kind == mail.AddressChanged {
-			to = formerAddress(out.left, n.person)
+			to = formerAddress(tx.former, n.person)
 		}
 		if user.Disabled || to == "" {
 			continue
 		}
-		if err := a.queueNotice(ctx, tx, n, user.User, to); err != nil {
+		if err := tx.queueNotice(ctx, n, user.User, to); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-func formerAddress(left []identity.User, person identity.ID) string {
-	for _, u := range left {
+func formerAddress(former []identity.User, person identity.ID) string {
+	for _, u := range former {
 		if u.ID == person {
 			return u.Email
 		}
@@ -151,14 +133,14 @@ func formerAddress(left []identity.User, person identity.ID) string {
 	return ""
 }
 
-func (a *Accounts) queueNotice(ctx context.Context, tx *store.Tx, n notice, user identity.User, to string) error {
-	now := a.Now()
+func (tx *Tx) queueNotice(ctx context.Context, n notice, user identity.User, to string) error {
+	now := tx.changes.Now()
 	facts := mail.Facts{Account: user.Username, At: now, Address: n.event.IP, Host: n.event.Host, Factor: n.event.Details["factor"]}
 	facts.Browser, facts.System = useragent.Of(n.event.UserAgent)
 	if n.kind == mail.Locked {
 		facts.Factor = n.event.Details["method"]
 	}
-	// An administrator's address and browser are not the person's business. Whoever tries passwords is nobody yet.
+	// An administrator's address and browser must not be disclosed to the user. A failed sign-in has no actor.
 	facts.Other = n.event.Actor != (audit.Actor{}) && n.event.Actor.ID != user.ID.String()
 	text, err := facts.Encode()
 	if err != nil {
@@ -171,10 +153,10 @@ func (a *Accounts) queueNotice(ctx context.Context, tx *store.Tx, n notice, user
 	case err != nil:
 		return err
 	case kept:
-		tx.AfterCommit(a.MailWaits)
+		tx.AfterCommit(tx.changes.OnMailQueued)
 	case n.quiet == 0:
 		tx.AfterCommit(func() {
-			a.Logger.Warn("a security notice was dropped: its person has had too many within the hour", "user", user.ID.String(), "notice", n.kind)
+			tx.changes.Logger.Warn("a security notice was dropped: its person has had too many within the hour", "user", user.ID.String(), "notice", n.kind)
 		})
 	}
 	return nil
