@@ -24,8 +24,6 @@ type Accounts struct {
 	Refresher *token.Refresher
 	Metrics   Metrics
 
-	// Roles gives the roles that policies define at this moment; nil, or a nil model: none, so any name is a role.
-	Roles func() *policy.RoleModel
 	// MFA says who must have a second factor.
 	MFA MFARule
 	// Box seals authenticator secrets and codes that are being shown; Keyed keys the hashes of recovery codes, at least 32

@@ -22,7 +22,7 @@ func enrolled(t *testing.T, n *node) *browser {
 	b := n.browser(n.make("ada"))
 	b.signIn()
 	b.enrol()
-	b.clock.move(time.Minute)
+	b.clock.Move(time.Minute)
 	return b
 }
 
@@ -45,10 +45,10 @@ func TestOnlyCodesOfThreeStepsAreTaken(t *testing.T) {
 		b.half()
 		must2(b.totp(b.code(steps)))(t)
 	}
-	b.clock.move(5 * time.Minute)
+	b.clock.Move(5 * time.Minute)
 	for _, bad := range []string{b.code(-2), b.code(2), b.code(0) + "0", b.code(0)[:5], "", "+" + b.code(0)[1:], "١٢٣٤٥٦", "１２３４５６", b.code(0) + "\n", b.code(0)[:3] + "\u00a0" + b.code(0)[3:],
 		strings.Repeat(" ", 10_000) + b.code(0), "\xff\xfe", b.code(0) + "\x00"} {
-		b.clock.move(5 * time.Minute) // the person's counter is full again
+		b.clock.Move(5 * time.Minute) // the person's counter is full again
 		b.half()
 		if _, err := b.totp(bad); identity.CodeOf(err) != identity.CodeInvalidCode {
 			t.Errorf("%.20q: %v", bad, err)
@@ -62,7 +62,7 @@ func TestHalfSignInTakesFiveCodes(t *testing.T) {
 	b := enrolled(t, n).stranger()
 	b.half()
 	for i := range HalfTries {
-		b.clock.move(time.Minute - time.Second) // one try a minute comes back to the person, within the life of a half sign-in
+		b.clock.Move(time.Minute - time.Second) // one try a minute comes back to the person, within the life of a half sign-in
 		half, err := n.HalfOf(context.Background(), BrowserHalf(b.flow), host)
 		must(t, err)
 		if half.Tries != HalfTries-i {
@@ -116,7 +116,7 @@ func TestNewSignInsGiveNoNewCodes(t *testing.T) {
 		// in a session of the victim, confirmations count too
 		wants(t, victim.confirm(ConfirmStep{Method: identity.MethodTOTP, Code: victim.next()}), identity.CodeRateLimited)
 		// LK-05: the throttle ends by itself, and a whole sign-in clears it (LK-13)
-		n.clock.move(5 * time.Minute)
+		n.clock.Move(5 * time.Minute)
 		b := victim.stranger()
 		b.half()
 		must2(b.totp(b.next()))(t)
@@ -163,8 +163,8 @@ func TestHundredWrongCodesInARow(t *testing.T) {
 	b.half()
 	_, err := b.totp(b.next())
 	wants(t, err, identity.CodeInvalidCode)
-	if detail(err) != errWrongCode.Detail || n.audited(audit.AuthnLoginLock) != 1 {
-		t.Error(detail(err), n.audited(audit.AuthnLoginLock))
+	if detail(err) != errWrongCode.Detail || n.Audited(audit.AuthnLoginLock) != 1 {
+		t.Error(detail(err), n.Audited(audit.AuthnLoginLock))
 	}
 	b.half()
 	must2(b.second(SecondStep{Method: identity.MethodRecovery, Code: b.codes[0]}))(t)
@@ -218,7 +218,7 @@ func TestUnfinishedAuthenticatorProvesNothing(t *testing.T) {
 	if _, drift, err = n.ConfirmTOTP(ctx, b.by(), home, b.code(-6)); identity.CodeOf(err) != identity.CodeInvalidCode || drift != -3*time.Minute {
 		t.Errorf("drift %v %v", drift, err)
 	}
-	n.clock.move(10*time.Minute + time.Second)
+	n.clock.Move(10*time.Minute + time.Second)
 	must(t, b.confirm(ConfirmStep{Method: identity.MethodPassword, Password: password}))
 	_, _, err = n.ConfirmTOTP(ctx, b.by(), home, b.code(0))
 	wants(t, err, identity.CodeInvalidRequest)
@@ -237,7 +237,7 @@ func TestUnfinishedAuthenticatorProvesNothing(t *testing.T) {
 func TestKeyOfAnotherRowDoesNotOpen(t *testing.T) {
 	n := sqliteNode(t)
 	b := enrolled(t, n)
-	row, err := n.st.TOTP(context.Background(), b.user.ID, false, n.clock.now())
+	row, err := n.st.TOTP(context.Background(), b.user.ID, false, n.clock.Now())
 	must(t, err)
 	if strings.Contains(string(row.Sealed), b.key.Text()) {
 		t.Error("the key is stored as it is")
@@ -257,7 +257,7 @@ func TestRecoveryCodes(t *testing.T) {
 		c.half()
 		out, err := c.second(SecondStep{Method: identity.MethodRecovery, Code: " " + strings.ToLower(strings.ReplaceAll(b.codes[3], "-", " "))})
 		must(t, err)
-		if !out.RecoveryUsed || out.RecoveryLeft != 9 || n.audited(audit.RecoveryUsed) != 1 {
+		if !out.RecoveryUsed || out.RecoveryLeft != 9 || n.Audited(audit.RecoveryUsed) != 1 {
 			t.Errorf("%+v", out)
 		}
 		c.stands("pwd recovery mfa", "2", true, false)
@@ -314,7 +314,7 @@ func TestNewCodesAreShownToTheirSessionForTenMinutes(t *testing.T) {
 	}
 	must(t, b.confirm(ConfirmStep{Method: identity.MethodTOTP, Code: b.next()}))
 	b.changed(n.NewRecoveryCodes(ctx, b.by()))
-	n.clock.move(codesShown)
+	n.clock.Move(codesShown)
 	if n.ShownCodes(ctx, b.signed.Session.ID) != nil {
 		t.Error("shown after 10 minutes")
 	}
@@ -344,7 +344,7 @@ func TestHalfSignInIsBoundAndShort(t *testing.T) {
 	if _, err := n.SignIn(ctx, SignIn{Login: "ada", Password: password, Kind: session.Browser, By: b.by()}); identity.CodeOf(err) != identity.CodeInvalidRequest {
 		t.Error("half a sign-in of no browser:", err)
 	}
-	n.clock.move(HalfLife - 30*time.Second)
+	n.clock.Move(HalfLife - 30*time.Second)
 	_, err := b.totp(b.code(0))
 	wants(t, err, identity.CodeLoginRequired)
 	b.half()

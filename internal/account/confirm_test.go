@@ -26,13 +26,13 @@ func TestConfirmationsCountAndReachTheTokens(t *testing.T) {
 	must(t, err)
 	by := b.by()
 	by.Principal = &identity.Principal{UserID: b.user.ID.String(), SessionID: whole.Session.ID.String(), Credential: identity.CredentialBearer}
-	n.clock.move(20 * time.Minute)
+	n.clock.Move(20 * time.Minute)
 	cookie, err := n.ConfirmWith(ctx, ConfirmStep{Method: identity.MethodTOTP, Code: b.code(0), By: by})
 	if err != nil || cookie != "" {
 		t.Fatal(cookie, err)
 	}
 	s, err := n.st.SessionByID(ctx, whole.Session.ID)
-	if err != nil || !s.MFATime.Equal(n.clock.now()) || s.SecretHash != whole.Session.SecretHash {
+	if err != nil || !s.MFATime.Equal(n.clock.Now()) || s.SecretHash != whole.Session.SecretHash {
 		t.Errorf("%+v %v", s, err)
 	}
 	must2(n.Refresh(ctx, change.By{}, tokens.Refresh))(t)
@@ -44,7 +44,7 @@ func TestConfirmationsCountAndReachTheTokens(t *testing.T) {
 	wants(t, err, identity.CodeRateLimited)
 	wants(t, b.confirm(ConfirmStep{Method: identity.MethodPassword, Password: password}), identity.CodeRateLimited)
 	wants(t, b.confirm(ConfirmStep{Method: "sms"}), identity.CodeInvalidRequest)
-	n.clock.move(5 * time.Minute)
+	n.clock.Move(5 * time.Minute)
 	code := b.code(0)
 	must(t, b.confirm(ConfirmStep{Method: identity.MethodTOTP, Code: code}))
 	wants(t, b.confirm(ConfirmStep{Method: identity.MethodTOTP, Code: code}), identity.CodeInvalidCode) // MF-02
@@ -92,7 +92,7 @@ func TestTicketBringsAStepUpToAnotherHost(t *testing.T) {
 		app.host = "other.example.com"
 		must2(app.take(n.SignInWithTicket(ctx, ticket(b), app.host, flow, app.by())))(t)
 		started := app.signed.Session.ID
-		n.clock.move(20 * time.Minute)
+		n.clock.Move(20 * time.Minute)
 		must(t, b.confirm(ConfirmStep{Method: identity.MethodTOTP, Code: b.next()}))
 		if app.proof().MFATime.Equal(b.proof().MFATime) {
 			t.Fatal("nothing to bring")

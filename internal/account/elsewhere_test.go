@@ -28,7 +28,7 @@ func TestRecoveryCodeConfirmsWhereNoOtherFactorWorks(t *testing.T) {
 		away.host = "other.example.com"
 		away.half()
 		must2(away.second(SecondStep{Method: identity.MethodRecovery, Code: home.codes[0]}))(t)
-		n.clock.move(change.FreshFor + time.Minute)
+		n.clock.Move(change.FreshFor + time.Minute)
 		methods := func(b *browser) string {
 			t.Helper()
 			list, missing, err := n.ConfirmMethods(ctx, b.by(), identity.Assurance{MFA: true, MaxAge: change.FreshFor}, b.host)
@@ -43,8 +43,8 @@ func TestRecoveryCodeConfirmsWhereNoOtherFactorWorks(t *testing.T) {
 		wants(t, away.confirm(ConfirmStep{Method: identity.MethodRecovery, Code: "nonsense"}), identity.CodeInvalidCode)
 		old := away.cookie
 		must(t, away.confirm(ConfirmStep{Method: identity.MethodRecovery, Code: home.codes[1]}))
-		if live, _ := n.Sessions.Find(ctx, old, away.host); away.cookie == old || live != nil || n.audited(audit.RecoveryUsed) != 2 {
-			t.Errorf("new secret %v, the old one lives %v, %d uses in the log", away.cookie != old, live != nil, n.audited(audit.RecoveryUsed))
+		if live, _ := n.Sessions.Find(ctx, old, away.host); away.cookie == old || live != nil || n.Audited(audit.RecoveryUsed) != 2 {
+			t.Errorf("new secret %v, the old one lives %v, %d uses in the log", away.cookie != old, live != nil, n.Audited(audit.RecoveryUsed))
 		}
 		wants(t, away.confirm(ConfirmStep{Method: identity.MethodRecovery, Code: home.codes[1]}), identity.CodeInvalidCode)
 		must(t, n.CheckFresh(ctx, away.by().Principal))
@@ -66,7 +66,7 @@ func TestRecoveryCodeConfirmsWhereNoOtherFactorWorks(t *testing.T) {
 		third.host = "third.example.com"
 		third.half()
 		must2(third.second(SecondStep{Method: identity.MethodRecovery, Code: home.codes[2]}))(t)
-		must(t, n.st.ReplaceRecoveryCodes(ctx, third.user.ID, nil, n.clock.now()))
+		must(t, n.st.ReplaceRecoveryCodes(ctx, third.user.ID, nil, n.clock.Now()))
 		if got := methods(third); got != Elsewhere {
 			t.Errorf("ways without codes: %s", got)
 		}

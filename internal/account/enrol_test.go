@@ -33,14 +33,14 @@ func TestShortPasswordNeverStandsAlone(t *testing.T) {
 			t.Error(detail(err))
 		}
 		must(t, n.ResetMFA(ctx, change.By{Via: "cli"}, b.user.ID))
-		n.clock.move(time.Second)
+		n.clock.Move(time.Second)
 		out, err := b.password("kxvb73qz")
 		must(t, err)
 		if out.Half == nil || len(out.Half.Enrol) != 2 {
 			t.Fatalf("the short password stands alone: %+v", out)
 		}
 		must(t, n.SetPassword(ctx, change.By{Via: "cli"}, b.user.ID, password))
-		n.clock.move(time.Second)
+		n.clock.Move(time.Second)
 		b.signIn()
 		b.enrol()
 		b.changed(n.RemoveTOTP(ctx, b.by()))
@@ -69,7 +69,7 @@ func TestLastFactorOfSomebodyWhoNeedsOneStays(t *testing.T) {
 	n.MFA = MFARule{}
 	p = b.passkey(credentialtest.New(t))
 	b.changed(n.RemoveTOTP(ctx, b.by()))
-	must(t, n.st.SetPassword(ctx, b.user.ID, "", n.clock.now(), time.Time{}))
+	must(t, n.st.SetPassword(ctx, b.user.ID, "", n.clock.Now(), time.Time{}))
 	_, err = n.RemovePasskey(ctx, b.by(), p.ID)
 	wants(t, err, identity.CodeConflict)
 	if !strings.Contains(detail(err), "last way to sign in") {
@@ -119,7 +119,7 @@ func TestRequiredFactorIsSetUpWithinTheSignIn(t *testing.T) {
 			t.Fatal(err)
 		}
 		b.stands("pwd otp mfa", "2", true, false)
-		if len(n.ShownCodes(ctx, out.Session.ID)) != 10 || n.audited(audit.AuthnMFAEnabled) != 1 {
+		if len(n.ShownCodes(ctx, out.Session.ID)) != 10 || n.Audited(audit.AuthnMFAEnabled) != 1 {
 			t.Error("no codes, or no record")
 		}
 		// the thief's half sign-in is void, and no new one lets them add a factor

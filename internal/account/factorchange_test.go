@@ -49,7 +49,7 @@ func TestFactorsChangeOnlyAfterAFreshProof(t *testing.T) {
 			}
 		}
 	}
-	n.clock.move(change.FreshFor + time.Second)
+	n.clock.Move(change.FreshFor + time.Second)
 	refuse("old")
 	must(t, b.confirm(ConfirmStep{Method: identity.MethodPassword, Password: password}))
 	refuse("a password only")
@@ -59,11 +59,11 @@ func TestFactorsChangeOnlyAfterAFreshProof(t *testing.T) {
 	must(t, n.RenamePasskey(ctx, b.by(), onlyPasskey(t, n, "ada"), "Laptop"))
 	must(t, n.UpdateProfile(ctx, b.by(), "Ada", "new@example.com"))
 	b.changed(n.RemoveTOTP(ctx, b.by()))
-	if n.audited(audit.AuthnMFAConfirmed) != 1 || n.audited(audit.AuthnMFARemoved) != 1 {
+	if n.Audited(audit.AuthnMFAConfirmed) != 1 || n.Audited(audit.AuthnMFARemoved) != 1 {
 		t.Error("audit is wrong")
 	}
 	wants(t, n.CheckFresh(ctx, nil), identity.CodeLoginRequired)
-	wants(t, n.CheckFresh(ctx, &identity.Principal{UserID: "https://idp|x", AuthTime: n.clock.now()}), identity.CodeForbidden)
+	wants(t, n.CheckFresh(ctx, &identity.Principal{UserID: "https://idp|x", AuthTime: n.clock.Now()}), identity.CodeForbidden)
 }
 
 func asked(err error) identity.Assurance {
@@ -125,7 +125,7 @@ func TestTrustEndsWithPasswordFactorAndTime(t *testing.T) {
 	b := enrolled(t, n)
 	trusted := b.stranger()
 	for name, end := range map[string]func(){
-		"time":     func() { n.clock.move(TrustLife) },
+		"time":     func() { n.clock.Move(TrustLife) },
 		"password": func() { must(t, n.SetPassword(ctx, change.By{Via: "cli"}, b.user.ID, password)) },
 		"forget": func() {
 			list, err := n.TrustedDevices(ctx, b.user.ID)
@@ -146,11 +146,11 @@ func TestTrustEndsWithPasswordFactorAndTime(t *testing.T) {
 		},
 		"another app": func() {
 			must(t, trusted.confirm(ConfirmStep{Method: identity.MethodTOTP, Code: trusted.next()}))
-			n.clock.move(time.Minute)
+			n.clock.Move(time.Minute)
 			trusted.enrol()
 		},
 	} {
-		n.clock.move(10 * time.Minute)
+		n.clock.Move(10 * time.Minute)
 		trusted.trust = true
 		trusted.half()
 		must2(trusted.totp(trusted.next()))(t)
@@ -165,13 +165,13 @@ func TestTrustEndsWithPasswordFactorAndTime(t *testing.T) {
 		thief.device, _ = secret.NewSessionSecret()
 		thief.half()
 		end()
-		n.clock.move(time.Minute)
+		n.clock.Move(time.Minute)
 		if out, err := trusted.password(password); err != nil || out.Half == nil {
 			t.Errorf("%s: still trusted: %v", name, err)
 		}
 	}
-	if n.audited(audit.DeviceTrusted) != 7 {
-		t.Error(n.audited(audit.DeviceTrusted))
+	if n.Audited(audit.DeviceTrusted) != 7 {
+		t.Error(n.Audited(audit.DeviceTrusted))
 	}
 }
 
@@ -255,12 +255,12 @@ func TestResetRemovesEveryFactor(t *testing.T) {
 		wants(t, err, identity.CodeInvalidCredentials)
 		_, err = half.totp(half.next())
 		wants(t, err, identity.CodeLoginRequired)
-		n.clock.move(time.Second)
+		n.clock.Move(time.Second)
 		if out, err := half.password(password); err != nil || out.Half != nil {
 			t.Error("a factor is left", err)
 		}
 		f, err := n.Factors(ctx, b.user.ID, host)
-		if err != nil || f.Any() || f.RecoveryLeft != 0 || n.audited(audit.AuthnMFAReset) != 1 {
+		if err != nil || f.Any() || f.RecoveryLeft != 0 || n.Audited(audit.AuthnMFAReset) != 1 {
 			t.Errorf("%+v %v", f, err)
 		}
 		wants(t, n.ResetMFA(ctx, change.By{Via: "cli"}, identity.NewID()), identity.CodeNotFound)

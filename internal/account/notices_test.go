@@ -24,7 +24,7 @@ import (
 func (n *node) told() (kinds []string, facts []mail.Facts) {
 	n.t.Helper()
 	for {
-		m, ok, err := n.st.ClaimMail(context.Background(), n.clock.now(), n.clock.now().Add(time.Minute))
+		m, ok, err := n.st.ClaimMail(context.Background(), n.clock.Now(), n.clock.Now().Add(time.Minute))
 		must(n.t, err)
 		if !ok {
 			return kinds, facts
@@ -32,7 +32,7 @@ func (n *node) told() (kinds []string, facts []mail.Facts) {
 		var f mail.Facts
 		must(n.t, json.Unmarshal([]byte(m.Facts), &f))
 		kinds, facts = append(kinds, m.Kind+" "+m.To), append(facts, f)
-		must2(n.st.EndMail(context.Background(), m, "sent", n.clock.now()))(n.t)
+		must2(n.st.EndMail(context.Background(), m, "sent", n.clock.Now()))(n.t)
 	}
 }
 
@@ -43,7 +43,7 @@ func (n *node) tells(what string, want ...string) []mail.Facts {
 	if strings.Join(got, ", ") != strings.Join(want, ", ") {
 		n.t.Errorf("%s: told %q, want %q", what, got, want)
 	}
-	n.clock.move(time.Hour) // what was told counts no more
+	n.clock.Move(time.Hour) // what was told counts no more
 	return facts
 }
 
@@ -152,7 +152,7 @@ func TestWhoIsNotTold(t *testing.T) {
 	must(t, n.SetPassword(ctx, change.By{Via: "cli"}, ada.ID, password))
 	n.tells("without a mail server")
 	waits := posted(n)
-	bare, err := n.CreateUser(ctx, change.By{Via: "cli"}, NewUser{Username: "bare", Password: password})
+	bare, err := n.CreateUser(ctx, change.By{Via: "cli"}, people.NewUser{Username: "bare", Password: password})
 	must(t, err)
 	must(t, n.SetPassword(ctx, change.By{Via: "cli"}, bare.ID, password))
 	first := "bare@example.com"
@@ -194,8 +194,8 @@ func TestNobodysMailboxIsFilled(t *testing.T) {
 			return nil
 		}))
 	}
-	if got, _ := n.told(); len(got) != 20 || waits.Load() != 20 || n.audited(audit.AuthnPasswordChange) != 23 {
-		t.Errorf("%d mails, woken %d times, %d events", len(got), waits.Load(), n.audited(audit.AuthnPasswordChange))
+	if got, _ := n.told(); len(got) != 20 || waits.Load() != 20 || n.Audited(audit.AuthnPasswordChange) != 23 {
+		t.Errorf("%d mails, woken %d times, %d events", len(got), waits.Load(), n.Audited(audit.AuthnPasswordChange))
 	}
 	if got := strings.Count(log.String(), "dropped"); got != 3 || strings.Contains(log.String(), "@") {
 		t.Errorf("the log tells of %d: %s", got, log.String())

@@ -6,8 +6,6 @@ import (
 	"errors"
 	"slices"
 	"strings"
-	"unicode"
-	"unicode/utf8"
 
 	"github.com/truxeio/caddy-truxe/internal/audit"
 	"github.com/truxeio/caddy-truxe/internal/change"
@@ -167,16 +165,10 @@ func noPasskey(err error) error {
 // passkeyName takes a name as typed.
 func passkeyName(name string, mayBeEmpty bool) (string, error) {
 	name = strings.TrimSpace(name)
-	if name == "" && !mayBeEmpty || !plainText(name, 64) {
+	if name == "" && !mayBeEmpty || !credential.PlainText(name, 64) {
 		return "", &identity.Error{Code: identity.CodeInvalidRequest, Detail: "A name has 1 to 64 characters."}
 	}
 	return name, nil
-}
-
-// plainText tells text of one line that hides nothing, of at most so many characters.
-func plainText(s string, most int) bool {
-	return utf8.ValidString(s) && utf8.RuneCountInString(s) <= most &&
-		!strings.ContainsFunc(s, func(r rune) bool { return unicode.Is(unicode.C, r) || r == '\u2028' || r == '\u2029' })
 }
 
 // nameFor names a passkey by its kind and the browser it was made in.

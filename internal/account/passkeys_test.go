@@ -89,7 +89,7 @@ func TestPasskeyIsNotStoppedByStrangers(t *testing.T) {
 	_, err = stranger.password(password)
 	wants(t, err, identity.CodeRateLimited)
 
-	n.clock.move(5 * time.Minute)
+	n.clock.Move(5 * time.Minute)
 	a.Lie.NoVerification = true
 	for range 5 {
 		_, err := stranger.alone(a.Get(t, stranger.options(PasskeySignIn), origin))
@@ -143,7 +143,7 @@ func TestChallengeIsBoundAndGoodOnce(t *testing.T) {
 	d := c.stranger()
 	wants(t, c.confirm(ConfirmStep{Method: identity.MethodPasskey, Passkey: answer(t, a, d.options(PasskeySignIn))}), identity.CodeInvalidCode)
 	late := answer(t, a, c.options(PasskeySignIn))
-	n.clock.move(credential.ChallengeLife)
+	n.clock.Move(credential.ChallengeLife)
 	_, err = c.alone(late)
 	wants(t, err, identity.CodeInvalidCredentials)
 
@@ -179,7 +179,7 @@ func TestLyingPasskeysAreRefused(t *testing.T) {
 	for name, lie := range map[string]credentialtest.Lie{"origin": {Origin: "https://evil.example.com"}, "rp id": {RPID: "evil.example.com"}, "type": {Type: "webauthn.create"},
 		"no user": {NoVerification: true}, "nobody there": {NoPresence: true}, "challenge": {Challenge: base64.RawURLEncoding.EncodeToString(make([]byte, 32))},
 		"in a frame": {Client: map[string]any{"crossOrigin": true}}, "cut": {AuthData: func(raw []byte) []byte { return raw[:20] }}} {
-		n.clock.move(10 * time.Minute)
+		n.clock.Move(10 * time.Minute)
 		c := b.stranger()
 		a.Lie = lie
 		_, err := c.alone(a.Get(t, c.options(PasskeySignIn), origin))
@@ -206,7 +206,7 @@ func TestCopiedPasskeyIsMarkedAndRefused(t *testing.T) {
 		_, err := d.alone(copied.Get(t, d.options(PasskeySignIn), origin))
 		wants(t, err, identity.CodeInvalidCredentials)
 		list, err := n.ListPasskeys(context.Background(), b.user.ID)
-		if err != nil || len(list) != 1 || !list[0].Suspect || n.audited(audit.PasskeySuspect) != 1 || d.in() {
+		if err != nil || len(list) != 1 || !list[0].Suspect || n.Audited(audit.PasskeySuspect) != 1 || d.in() {
 			t.Errorf("%+v %v", list, err)
 		}
 		// two answers with one counter at once: one wins

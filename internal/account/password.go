@@ -27,7 +27,7 @@ func (a *Accounts) ChangePassword(ctx context.Context, by change.By, address net
 	if err != nil {
 		return "", err
 	}
-	hash, alone, err := a.newPassword(ctx, fresh, credential.CheckContext{Username: user.Username, Email: user.Email, HasMFA: f.Any()})
+	hash, alone, err := a.Passwords.Hash(ctx, a.Hasher, fresh, credential.CheckContext{Username: user.Username, Email: user.Email, HasMFA: f.Any()})
 	if err != nil {
 		return "", err
 	}
@@ -56,7 +56,7 @@ func (a *Accounts) SetPassword(ctx context.Context, by change.By, id identity.ID
 	if err != nil {
 		return err
 	}
-	hash, alone, err := a.newPassword(ctx, fresh, credential.CheckContext{Username: user.Username, Email: user.Email, HasMFA: f.Any()})
+	hash, alone, err := a.Passwords.Hash(ctx, a.Hasher, fresh, credential.CheckContext{Username: user.Username, Email: user.Email, HasMFA: f.Any()})
 	if err != nil {
 		return err
 	}

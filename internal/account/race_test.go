@@ -42,7 +42,7 @@ const racers, halves = 50, 20
 // raceOnce makes half sign-ins whose password was right and lets all racers complete them at once, each on one of the nodes.
 func raceOnce(t *testing.T, b *browser, nodes []*node, round int, method string, code func(i int) string) int {
 	t.Helper()
-	now := b.clock.now()
+	now := b.clock.Now()
 	for i := range halves {
 		must(t, b.st.PutPending(context.Background(), store.PendingSignIn{Key: BrowserHalf("race " + strconv.Itoa(round) + " " + strconv.Itoa(i)), UserID: b.user.ID,
 			Kind: session.Browser, Host: host, AMR: []string{"pwd"}, Created: now, Expires: now.Add(HalfLife)}))
@@ -124,13 +124,13 @@ func fresh(t *testing.T, b *browser) {
 		code, _ := credential.ParseRecoveryCode(text)
 		hashes = append(hashes, credential.RecoveryHash(b.Keyed, b.user.ID.String(), code))
 	}
-	must(t, b.st.ReplaceRecoveryCodes(context.Background(), b.user.ID, hashes, b.clock.now()))
+	must(t, b.st.ReplaceRecoveryCodes(context.Background(), b.user.ID, hashes, b.clock.Now()))
 }
 
 // oneHalfOneSession: of racing right answers, each with a code of its own, one makes a half sign-in a whole one.
 func oneHalfOneSession(t *testing.T, b *browser, nodes []*node) {
 	t.Helper()
-	now := b.clock.now()
+	now := b.clock.Now()
 	key := BrowserHalf("one")
 	must(t, b.st.PutPending(context.Background(), store.PendingSignIn{Key: key, UserID: b.user.ID, Kind: session.Browser, Host: host, AMR: []string{"pwd"},
 		Created: now, Expires: now.Add(HalfLife)}))
@@ -156,7 +156,7 @@ func TestCodeIsRefusedOnTheOtherNodeAndAfterAStepBack(t *testing.T) {
 	code := b.next()
 	must2(b.totp(code))(t)
 	for step, back := range []time.Duration{0, 0, -30 * time.Second, -30 * time.Second, 2 * time.Minute} {
-		b.clock.move(back)
+		b.clock.Move(back)
 		c := b.stranger().on([]*node{second, first}[step%2])
 		must2(c.password(password))(t)
 		_, err := c.totp(code)

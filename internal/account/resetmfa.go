@@ -18,11 +18,8 @@ func (a *Accounts) ResetMFA(ctx context.Context, by change.By, id identity.ID) e
 		}
 	}
 	return a.Run(ctx, func(tx *change.Tx) error {
-		user, err := a.mustUser(ctx, tx, id)
+		user, err := tx.LockedUser(ctx, id)
 		if err != nil {
-			return err
-		}
-		if err := tx.LockUser(ctx, id); err != nil {
 			return err
 		}
 		if _, err := tx.DeleteTOTP(ctx, id); err != nil {

@@ -39,39 +39,28 @@ func TestMain(m *testing.M) { os.Exit(pgtest.Main(m)) }
 const (
 	host     = "app.example.com"
 	origin   = "https://app.example.com"
-	password = "nineteen pelicans knit scarves"
 )
 
 var home = netip.MustParseAddr("192.0.2.1")
 
-// clock is a wall clock that tests move, common to the nodes of a test.
-type clock struct {
-	mu sync.Mutex
-	at time.Time
-}
+var (
+	must   = changetest.Must
+	wants  = changetest.Wants
+	detail = changetest.Detail
+	race   = changetest.Race
+)
 
-func newClock() *clock { return &clock{at: time.UnixMilli(1_780_000_005_000)} }
-
-func (c *clock) now() time.Time { c.mu.Lock(); defer c.mu.Unlock(); return c.at }
-
-func (c *clock) move(d time.Duration) { c.mu.Lock(); defer c.mu.Unlock(); c.at = c.at.Add(d) }
-
-type noMetrics struct{}
-
-func (noMetrics) Login(string, string) {}
-func (noMetrics) Revocation(string)    {}
-func (noMetrics) RateLimited(string)   {}
+const password = changetest.Password
 
 // node is the account layer of one gateway with real parts around it.
 type node struct {
 	*Accounts
+	*people.Directory
+	*changetest.Rig
 	t     *testing.T
-	clock *clock
+	clock *changetest.Clock
 	st    *store.Store
 }
-
-// key is the encryption key that the nodes of a test share.
-var key = secret.Key{1, 2, 3, 250, 5, 61, 7, 8, 9, 110, 11, 12, 13, 14, 15, 16, 17, 18, 99, 20, 21, 22, 23, 24, 25, 26, 27, 128, 29, 30, 31, 32}
 
 // signingKey is made once: it takes longer than most of the tests here.
 var signingKey = sync.OnceValue(func() string {
@@ -82,75 +71,25 @@ var signingKey = sync.OnceValue(func() string {
 	return string(pem.EncodeToMemory(&pem.Block{Type: "RSA PRIVATE KEY", Bytes: x509.MarshalPKCS1PrivateKey(k)}))
 })
 
-// passwordHash is that of the usual password.
-var passwordHash = sync.OnceValue(func() string {
-	h, err := credential.NewHasher(credential.Config{Cost: 10})
-	if err != nil {
-		panic(err)
-	}
-	defer h.Close()
-	text, err := h.Hash(context.Background(), password)
-	if err != nil {
-		panic(err)
-	}
-	return text
-})
-
 type setting struct {
-	cluster cluster.Cluster // nil: in process
-	limits  ratelimit.Limits
-	clock   *clock
+	changetest.Options
+	limits ratelimit.Limits
 }
 
 func newNode(t *testing.T, cfg store.Config, set setting) *node {
 	t.Helper()
-	if set.clock == nil {
-		set.clock = newClock()
-	}
-	ctx, now, log := context.Background(), set.clock.now, slog.New(slog.DiscardHandler)
-	st := storetest.Open(t, cfg)
-	cl := set.cluster
-	if cl == nil {
-		cl = cluster.NewLocal(cluster.LocalOptions{Now: now})
-		t.Cleanup(func() { _ = cl.Close() })
-	}
-	box, err := secret.NewBox(key)
+	rig := changetest.New(t, cfg, set.Options)
+	c, now := rig.Changes, rig.Clock.Now
+	guard, err := ratelimit.New(rig.Cluster, set.limits, rig.Box.Derive("rate limit keys", 32))
 	must(t, err)
-	guard, err := ratelimit.New(cl, set.limits, box.Derive("rate limit keys", 32))
+	ring, err := token.OpenRing(context.Background(), c.Store, rig.Box, token.RingConfig{Import: signingKey(), Access: changetest.Access, Logger: c.Logger, Now: now})
 	must(t, err)
-	hasher, err := credential.NewHasher(credential.Config{Cost: 10, Workers: 2, Queue: 200})
-	must(t, err)
-	t.Cleanup(hasher.Close)
-	events, err := audit.New(st, audit.Config{Logger: log, Now: now})
-	must(t, err)
-	t.Cleanup(func() { _ = events.Close(context.Background()) })
-	ring, err := token.OpenRing(ctx, st, box, token.RingConfig{Import: signingKey(), Access: 15 * time.Minute, Logger: log, Now: now})
-	must(t, err)
-	table := session.New(session.Config{Source: st, Logger: log, Now: now})
-	revoked := revocation.New(revocation.Config{Source: st, Feed: cl, Logger: log, Now: now, OnEvent: func(e cluster.Event) {
-		if id, ok := identity.ParseID(e.Name); ok {
-			table.Drop(id)
-			table.DropUser(id)
-		}
-	}})
-	run, stop := context.WithCancel(ctx)
-	ended := make(chan struct{})
-	go func() { defer close(ended); _ = revoked.Run(run) }()
-	t.Cleanup(func() { stop(); <-ended })
-	for i := 0; !revoked.Ready(); i++ {
-		if i == 500 {
-			t.Fatal("the revocation feed does not start")
-		}
-		time.Sleep(5 * time.Millisecond)
-	}
 	issuer := func(string) string { return origin }
-	return &node{t: t, clock: set.clock, st: st, Accounts: &Accounts{
-		Changes: &change.Changes{Store: st, Sessions: table, Revoked: revoked, Audit: events, Metrics: noMetrics{}, Logger: log, Now: now,
-			AccessLifetime: 15 * time.Minute, RefreshLifetime: 30 * 24 * time.Hour, LongestSession: 30 * 24 * time.Hour},
-		Cluster: cl, Hasher: hasher, Guard: guard, Ring: ring,
-		Issuer:    token.NewIssuer(ring, token.IssuerConfig{Issuer: issuer, Audience: []string{"truxe"}, Access: 15 * time.Minute, Now: now}),
-		Refresher: token.NewRefresher(token.RefreshConfig{Life: 30 * 24 * time.Hour, Audience: []string{"truxe"}, Now: now}),
-		Metrics:   noMetrics{}, Box: box, Keyed: box.Derive("recovery codes", 32), Brand: "Example",
+	return &node{t: t, clock: rig.Clock, st: c.Store, Rig: rig, Directory: &people.Directory{Changes: c, Hasher: rig.Hasher}, Accounts: &Accounts{
+		Changes: c, Cluster: rig.Cluster, Hasher: rig.Hasher, Guard: guard, Ring: ring,
+		Issuer:    token.NewIssuer(ring, token.IssuerConfig{Issuer: issuer, Audience: []string{"truxe"}, Access: changetest.Access, Now: now}),
+		Refresher: token.NewRefresher(token.RefreshConfig{Life: changetest.Refresh, Audience: []string{"truxe"}, Now: now}),
+		Metrics:   changetest.Metrics{}, Box: rig.Box, Keyed: rig.Box.Derive("recovery codes", 32), Brand: "Example",
 		Origins: func(h string) []string {
 			if h == host || h == "other.example.com" || h == "192.0.2.9" {
 				return []string{"https://" + h}
@@ -172,24 +111,10 @@ func everywhere(t *testing.T, test func(t *testing.T, n *node)) {
 	storetest.Both(t, func(t *testing.T, cfg store.Config) { test(t, newNode(t, cfg, setting{})) })
 }
 
-func must(t testing.TB, err error) {
-	t.Helper()
-	if err != nil {
-		t.Fatal(err)
-	}
-}
-
-func wants(t testing.TB, err error, code identity.Code) {
-	t.Helper()
-	if err == nil || identity.CodeOf(err) != code {
-		t.Fatalf("error %v, want %s", err, code)
-	}
-}
-
-// person makes somebody with the usual password.
+// make creates a user with the usual password.
 func (n *node) make(name string, roles ...string) identity.User {
 	n.t.Helper()
-	u, err := n.CreateUser(context.Background(), change.By{Via: "cli"}, NewUser{Username: name, Email: name + "@example.com", Roles: roles, PasswordHash: passwordHash()})
+	u, err := n.CreateUser(context.Background(), change.By{Via: "cli"}, people.NewUser{Username: name, Email: name + "@example.com", Roles: roles, PasswordHash: changetest.PasswordHash()})
 	must(n.t, err)
 	return u
 }
@@ -273,7 +198,7 @@ func (b *browser) totp(code string) (SignedIn, error) {
 
 // code is what the person's app shows now, or steps later.
 func (b *browser) code(steps int) string {
-	code, err := totp.GenerateCode(b.key.Text(), b.clock.now().Add(time.Duration(steps)*30*time.Second))
+	code, err := totp.GenerateCode(b.key.Text(), b.clock.Now().Add(time.Duration(steps)*30*time.Second))
 	must(b.t, err)
 	return code
 }
@@ -289,7 +214,7 @@ func (b *browser) wrong() string {
 
 // next waits for the next code of the app.
 func (b *browser) next() string {
-	b.clock.move(30 * time.Second)
+	b.clock.Move(30 * time.Second)
 	return b.code(0)
 }
 
@@ -379,39 +304,4 @@ func (b *browser) stands(amr, acr string, mfa, passkey bool) {
 	if got := strings.Join(p.AMR, " "); got != amr || p.ACR != acr || p.MFATime.IsZero() == mfa || p.PasskeyTime.IsZero() == passkey {
 		b.t.Errorf("the session stands on amr %q acr %q mfa %v passkey %v, want %q %q %v %v", got, p.ACR, p.MFATime, p.PasskeyTime, amr, acr, mfa, passkey)
 	}
-}
-
-// audited counts the events of a kind.
-func (n *node) audited(event string) int {
-	n.t.Helper()
-	rows, err := n.st.ListAudit(context.Background(), store.AuditFilter{Event: event, Limit: 1000})
-	must(n.t, err)
-	return len(rows)
-}
-
-// race runs do in many goroutines at once and gives how many returned true.
-func race(count int, do func(i int) bool) int {
-	var all sync.WaitGroup
-	start, won := make(chan struct{}), make(chan bool, count)
-	for i := range count {
-		all.Go(func() { <-start; won <- do(i) })
-	}
-	close(start)
-	all.Wait()
-	close(won)
-	n := 0
-	for w := range won {
-		if w {
-			n++
-		}
-	}
-	return n
-}
-
-func detail(err error) string {
-	var e *identity.Error
-	if errors.As(err, &e) {
-		return e.Detail
-	}
-	return ""
 }

@@ -45,7 +45,7 @@ func TestSecondStepStartsTheSession(t *testing.T) {
 		if _, err = c.totp(code); identity.CodeOf(err) != identity.CodeLoginRequired {
 			t.Error("the half sign-in lives on:", err)
 		}
-		if n.audited(audit.AuthnMFARequired) != 1 || n.audited(audit.AuthnMFAFail) != 1 || n.audited(audit.AuthnLoginSuccess) != 2 {
+		if n.Audited(audit.AuthnMFARequired) != 1 || n.Audited(audit.AuthnMFAFail) != 1 || n.Audited(audit.AuthnLoginSuccess) != 2 {
 			t.Error("audit is wrong")
 		}
 	})

@@ -75,7 +75,7 @@ func TestBegunPasskeySignInsStoreNothing(t *testing.T) {
 	}
 	marked := func() bool {
 		t.Helper()
-		there, err := n.st.PeekOneTime(context.Background(), "passkey_challenge", secret.Hash(challengeIn(t, options)), n.clock.now())
+		there, err := n.st.PeekOneTime(context.Background(), "passkey_challenge", secret.Hash(challengeIn(t, options)), n.clock.Now())
 		must(t, err)
 		return there
 	}
@@ -124,16 +124,16 @@ func TestSignInChallengeIsBound(t *testing.T) {
 	}
 	keys, err := n.st.Passkeys(context.Background(), b.user.ID)
 	must(t, err)
-	if n.audited(audit.PasskeySuspect) != 0 || len(keys) != 1 || keys[0].Suspect { // MF-16: a browser that sends a form twice has no copy of a passkey
-		t.Errorf("an answer that was sent twice is taken for a copied passkey: %d records, %+v", n.audited(audit.PasskeySuspect), keys)
+	if n.Audited(audit.PasskeySuspect) != 0 || len(keys) != 1 || keys[0].Suspect { // MF-16: a browser that sends a form twice has no copy of a passkey
+		t.Errorf("an answer that was sent twice is taken for a copied passkey: %d records, %+v", n.Audited(audit.PasskeySuspect), keys)
 	}
 	refused("signed once more", c, options)
 	soon, late := c.options(PasskeySignIn), c.options(PasskeySignIn)
-	n.clock.move(credential.ChallengeLife - time.Second)
+	n.clock.Move(credential.ChallengeLife - time.Second)
 	must2(c.alone(answer(t, a, soon)))(t)
-	n.clock.move(time.Second)
+	n.clock.Move(time.Second)
 	refused("after five minutes", c, late)
-	n.clock.move(-time.Hour)
+	n.clock.Move(-time.Hour)
 	refused("of the future", c, late)
 }
 

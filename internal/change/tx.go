@@ -2,6 +2,7 @@ package change
 
 import (
 	"context"
+	"errors"
 	"time"
 
 	"github.com/truxeio/caddy-truxe/internal/audit"
@@ -32,6 +33,19 @@ func (tx *Tx) AddressChanged(before, after identity.User) {
 	if before.Email != after.Email {
 		tx.former = append(tx.former, before)
 	}
+}
+
+// LockedUser returns a user whom no other transaction changes until this one ends; CodeNotFound when there is none. Every
+// change locks the user's row first, so that no two transactions wait for each other.
+func (tx *Tx) LockedUser(ctx context.Context, id identity.ID) (identity.User, error) {
+	if err := tx.LockUser(ctx, id); err != nil && !errors.Is(err, store.ErrNotFound) {
+		return identity.User{}, err
+	}
+	u, err := tx.UserByID(ctx, id)
+	if errors.Is(err, store.ErrNotFound) {
+		return u.User, identity.NotFound("There is no such user.")
+	}
+	return u.User, err
 }
 
 // RevokeSession ends a session, its refresh families and its tokens.

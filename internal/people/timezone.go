@@ -1,4 +1,4 @@
-package account
+package people
 
 import (
 	"context"
@@ -11,24 +11,24 @@ import (
 	"github.com/truxeio/caddy-truxe/internal/store"
 )
 
-// TimeZone is the zone in which somebody wants to read times; "" is that of the device in use.
-func (a *Accounts) TimeZone(ctx context.Context, user identity.ID) (string, error) {
-	zone, err := a.Store.TimeZone(ctx, user)
+// TimeZone returns the zone in which a user wants to read times; "" is that of the device in use.
+func (d *Directory) TimeZone(ctx context.Context, user identity.ID) (string, error) {
+	zone, err := d.Changes.Store.TimeZone(ctx, user)
 	return zone, store.Unavailable(err)
 }
 
-// SetTimeZone keeps the zone in which the caller wants to read times: a name of the IANA database, or "". Any other is
-// CodeInvalidRequest. A managed account may have one too: it is how one looks at the pages, not what one is.
-func (a *Accounts) SetTimeZone(ctx context.Context, by change.By, zone string) error {
+// SetTimeZone sets the zone in which the caller wants to read times: a name of the IANA database, or "". Any other is
+// CodeInvalidRequest. Users of managed accounts may set one too: it is a display preference.
+func (d *Directory) SetTimeZone(ctx context.Context, by change.By, zone string) error {
 	zone = strings.TrimSpace(zone)
 	if !zoneExists(zone) {
-		return &identity.Error{Code: identity.CodeInvalidRequest, Detail: "Choose a time zone from the list, such as Europe/Berlin."}
+		return identity.Invalid("Choose a time zone from the list, such as Europe/Berlin.")
 	}
-	user, _, err := a.Caller(ctx, by.Principal)
+	user, _, err := d.Changes.Caller(ctx, by.Principal)
 	if err != nil {
 		return err
 	}
-	return a.Run(ctx, func(tx *change.Tx) error {
+	return d.Changes.Run(ctx, func(tx *change.Tx) error {
 		e := by.UserEvent(audit.UserUpdated, user.User)
 		e.Details = map[string]string{"time_zone": zone}
 		tx.Record(e)
@@ -36,8 +36,8 @@ func (a *Accounts) SetTimeZone(ctx context.Context, by change.By, zone string) e
 	})
 }
 
-// zoneExists tells whether a name is one of the IANA database; "" is. Names with other characters than these are not
-// looked up: they could be paths. "Local" is the server's own.
+// zoneExists reports whether a name is one of the IANA database; "" is. Names with other characters are not looked up:
+// they could be paths. "Local" is the server's own zone.
 func zoneExists(name string) bool {
 	if name == "" {
 		return true

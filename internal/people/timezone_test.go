@@ -1,4 +1,4 @@
-package account
+package people
 
 import (
 	"context"
@@ -15,21 +15,21 @@ import (
 func TestTimeZoneIsOneThatExists(t *testing.T) {
 	n := sqliteNode(t)
 	ctx := context.Background()
-	b := n.browser(n.make("ada"))
-	b.signIn()
+	ada := n.make("ada")
+	by := n.signedIn(ada)
 	for _, zone := range []string{"Europe/Berlin", " America/Argentina/Buenos_Aires ", "Etc/GMT+5", "UTC", ""} {
-		must(t, n.SetTimeZone(ctx, b.by(), zone))
-		if got, err := n.TimeZone(ctx, b.user.ID); err != nil || got != strings.TrimSpace(zone) {
+		must(t, n.SetTimeZone(ctx, by, zone))
+		if got, err := n.TimeZone(ctx, ada.ID); err != nil || got != strings.TrimSpace(zone) {
 			t.Errorf("%q became %q, %v", zone, got, err)
 		}
 	}
-	before := n.audited(audit.UserUpdated)
+	before := n.Audited(audit.UserUpdated)
 	for _, zone := range []string{"Mars/Olympus", "Local", "../../etc/passwd", "/etc/localtime", `Europe\Berlin`, "Europe/Berlin\x00", "Europe/Berlin<b>", "\xff", strings.Repeat("A", 65), "Europe", "Europe/Berlin\n"[:6] + "\n"} {
-		wants(t, n.SetTimeZone(ctx, b.by(), zone), identity.CodeInvalidRequest)
+		wants(t, n.SetTimeZone(ctx, by, zone), identity.CodeInvalidRequest)
 	}
 	wants(t, n.SetTimeZone(ctx, change.By{}, "UTC"), identity.CodeLoginRequired)
-	if got, err := n.TimeZone(ctx, b.user.ID); err != nil || got != "" || n.audited(audit.UserUpdated) != before {
-		t.Errorf("zone %q, %v, %d changes in the log, before %d", got, err, n.audited(audit.UserUpdated), before)
+	if got, err := n.TimeZone(ctx, ada.ID); err != nil || got != "" || n.Audited(audit.UserUpdated) != before {
+		t.Errorf("zone %q, %v, %d changes in the log, before %d", got, err, n.Audited(audit.UserUpdated), before)
 	}
 }
 

@@ -1,4 +1,4 @@
-package account
+package people
 
 import (
 	"context"
@@ -19,27 +19,27 @@ type RoleInfo struct {
 	Permissions []string `json:"permissions"` // all that it grants, inherited ones included
 	Members     int      `json:"members"`
 	// Defined is the place in a policy file; "built in" for the administrator's where no file has it; "" for a name that
-	// people have and no policy defines. Where no policy defines roles at all, any name is a role.
+	// users have and no policy defines. Where no policy defines roles at all, any name is a role.
 	Defined string `json:"defined"`
 }
 
-// RoleDetail is one role with who has it.
+// RoleDetail is one role with its members.
 type RoleDetail struct {
 	RoleInfo
-	// Users are the names of those who have it, the first MaxMembers by name.
+	// Users are the names of its members, the first MaxMembers by name.
 	Users []string `json:"users"`
 }
 
 // MaxMembers bounds the names in a RoleDetail.
 const MaxMembers = 100
 
-// ListRoles gives the roles that policies define and those that people have, by name.
-func (a *Accounts) ListRoles(ctx context.Context) ([]RoleInfo, error) {
-	members, err := a.Store.CountRoles(ctx)
+// ListRoles returns the roles that policies define and those that users have, by name.
+func (d *Directory) ListRoles(ctx context.Context) ([]RoleInfo, error) {
+	members, err := d.Changes.Store.CountRoles(ctx)
 	if err != nil {
 		return nil, store.Unavailable(err)
 	}
-	m := a.Model()
+	m := d.Model()
 	byName := map[string]policy.Role{}
 	for _, r := range m.Roles() {
 		byName[r.Name] = r
@@ -62,9 +62,9 @@ func (a *Accounts) ListRoles(ctx context.Context) ([]RoleInfo, error) {
 	return list, nil
 }
 
-// ShowRole gives one role; CodeNotFound when no policy defines it and nobody has it.
-func (a *Accounts) ShowRole(ctx context.Context, name string) (RoleDetail, error) {
-	list, err := a.ListRoles(ctx)
+// ShowRole returns one role; CodeNotFound when no policy defines it and no user has it.
+func (d *Directory) ShowRole(ctx context.Context, name string) (RoleDetail, error) {
+	list, err := d.ListRoles(ctx)
 	if err != nil {
 		return RoleDetail{}, err
 	}
@@ -74,8 +74,8 @@ func (a *Accounts) ShowRole(ctx context.Context, name string) (RoleDetail, error
 		for _, r := range list {
 			names = append(names, r.Role)
 		}
-		return RoleDetail{}, &identity.Error{Code: identity.CodeNotFound, Detail: fmt.Sprintf("there is no role %q%s", name, nearest.Hint(name, names))}
+		return RoleDetail{}, identity.NotFound(fmt.Sprintf("there is no role %q%s", name, nearest.Hint(name, names)))
 	}
-	users, err := a.Store.NamesWithRole(ctx, name, MaxMembers)
+	users, err := d.Changes.Store.NamesWithRole(ctx, name, MaxMembers)
 	return RoleDetail{RoleInfo: list[at], Users: append([]string{}, users...)}, store.Unavailable(err)
 }

@@ -1,4 +1,4 @@
-package account
+package people
 
 import (
 	"context"
@@ -17,20 +17,20 @@ const SetupLife = time.Hour
 
 const setupKind = "setup"
 
-// ErrSetUp says that somebody exists already: the setup page is gone for good (404).
-var ErrSetUp = &identity.Error{Code: identity.CodeNotFound, Detail: "This gateway is set up already."}
+// ErrSetUp means that there are users already: the setup page is gone for good (404).
+var ErrSetUp = identity.NotFound("This gateway is set up already.")
 
-// NeedsSetup tells whether there are no users yet.
-func (a *Accounts) NeedsSetup(ctx context.Context) (bool, error) {
-	n, err := a.Store.CountUsers(ctx)
+// NeedsSetup reports whether there are no users yet.
+func (d *Directory) NeedsSetup(ctx context.Context) (bool, error) {
+	n, err := d.Changes.Store.CountUsers(ctx)
 	return n == 0, store.Unavailable(err)
 }
 
-// NewSetupCode makes the one-time code of the setup link; only its hash is kept, and older codes stop working.
+// NewSetupCode returns a new one-time code for the setup link. Only its hash is stored, and older codes stop working.
 // It works once, within SetupLife, while there are no users.
-func (a *Accounts) NewSetupCode(ctx context.Context, by change.By) (string, error) {
+func (d *Directory) NewSetupCode(ctx context.Context, by change.By) (string, error) {
 	code, hash := secret.NewSessionSecret()
-	err := a.Run(ctx, func(tx *change.Tx) error {
+	err := d.Changes.Run(ctx, func(tx *change.Tx) error {
 		n, err := tx.CountUsers(ctx)
 		if err != nil {
 			return err
@@ -42,29 +42,29 @@ func (a *Accounts) NewSetupCode(ctx context.Context, by change.By) (string, erro
 			return err
 		}
 		tx.Record(by.Event(audit.SetupLinkCreated, "success"))
-		now := a.Now()
+		now := d.Changes.Now()
 		return tx.PutOneTime(ctx, store.OneTime{Kind: setupKind, Hash: hash, Created: now, Expires: now.Add(SetupLife)})
 	})
 	return code, err
 }
 
-var errSetupCode = &identity.Error{Code: identity.CodeInvalidRequest, Detail: "This setup code is not valid any more. Run: caddy truxe setup"}
+var errSetupCode = identity.Invalid("This setup code is not valid any more. Run: caddy truxe setup")
 
 // Setup creates the first administrator with a setup code. Of racing uses one wins (R5): consuming the code and
 // creating the user are one transaction.
-func (a *Accounts) Setup(ctx context.Context, by change.By, code string, in NewUser) (identity.User, error) {
+func (d *Directory) Setup(ctx context.Context, by change.By, code string, in NewUser) (identity.User, error) {
 	hash, ok := secret.ParseSessionSecret(code)
 	if !ok {
 		return identity.User{}, errSetupCode
 	}
-	if valid, err := a.Store.PeekOneTime(ctx, setupKind, hash, a.Now()); err != nil || !valid {
+	if valid, err := d.Changes.Store.PeekOneTime(ctx, setupKind, hash, d.Changes.Now()); err != nil || !valid {
 		if err == nil { // before hashing: a wrong code must not cost a hash
 			err = errSetupCode
 		}
 		return identity.User{}, store.Unavailable(err)
 	}
-	return a.firstAdmin(ctx, by, in, func(tx *change.Tx) error {
-		_, won, err := tx.ConsumeOneTime(ctx, setupKind, hash, a.Now())
+	return d.firstAdmin(ctx, by, in, func(tx *change.Tx) error {
+		_, won, err := tx.ConsumeOneTime(ctx, setupKind, hash, d.Changes.Now())
 		if err == nil && !won {
 			err = errSetupCode
 		}
@@ -72,21 +72,21 @@ func (a *Accounts) Setup(ctx context.Context, by change.By, code string, in NewU
 	})
 }
 
-// CreateFirstAdmin creates the first administrator for somebody who owns the machine: the command line or the environment.
-func (a *Accounts) CreateFirstAdmin(ctx context.Context, by change.By, in NewUser) (identity.User, error) {
-	return a.firstAdmin(ctx, by, in, func(tx *change.Tx) error { return tx.DeleteOneTimes(ctx, setupKind) })
+// CreateFirstAdmin creates the first administrator for the host operator: from the command line or the environment.
+func (d *Directory) CreateFirstAdmin(ctx context.Context, by change.By, in NewUser) (identity.User, error) {
+	return d.firstAdmin(ctx, by, in, func(tx *change.Tx) error { return tx.DeleteOneTimes(ctx, setupKind) })
 }
 
-func (a *Accounts) firstAdmin(ctx context.Context, by change.By, in NewUser, before func(*change.Tx) error) (identity.User, error) {
+func (d *Directory) firstAdmin(ctx context.Context, by change.By, in NewUser, before func(*change.Tx) error) (identity.User, error) {
 	in.Roles = []string{identity.AdminRole}
 	if in.Password == "" {
-		return identity.User{}, &identity.Error{Code: identity.CodePasswordRefused, Detail: "Choose a password."}
+		return identity.User{}, identity.Refuse(identity.CodePasswordRefused, "Choose a password.")
 	}
-	u, err := a.prepare(ctx, in)
+	u, err := d.prepare(ctx, in)
 	if err != nil {
 		return identity.User{}, err
 	}
-	err = a.Run(ctx, func(tx *change.Tx) error {
+	err = d.Changes.Run(ctx, func(tx *change.Tx) error {
 		if err := before(tx); err != nil {
 			return err
 		}

@@ -1,4 +1,4 @@
-package account
+package people
 
 import (
 	"bytes"
@@ -21,13 +21,13 @@ import (
 	"github.com/truxeio/caddy-truxe/internal/store"
 )
 
-// UsersFile is the `users_file`: people as configuration. Rows that vanish delete nobody; `disabled: true` does that
-// job without losing who it was.
+// UsersFile is the `users_file`: users as configuration. A row that is removed does not delete its user; `disabled: true`
+// keeps them from signing in without losing who they are.
 type UsersFile struct {
 	Users []UsersFileRow `yaml:"users"`
 }
 
-// UsersFileRow is one person.
+// UsersFileRow is one user.
 type UsersFileRow struct {
 	Username     string   `yaml:"username"`
 	Email        string   `yaml:"email"`
@@ -81,7 +81,7 @@ var (
 	usersKeys   = []string{"users", "username", "email", "name", "roles", "password_hash", "disabled"}
 )
 
-// yamlMistake says a mistake in the file's shape in the words of its author, without values: one of them may be a secret.
+// yamlMistake describes a mistake in the file's shape without values: one of them may be a secret.
 func yamlMistake(err error) error {
 	var wrong *yaml.TypeError
 	if !errors.As(err, &wrong) || len(wrong.Errors) == 0 {
@@ -97,7 +97,7 @@ func yamlMistake(err error) error {
 	return fmt.Errorf("%s: not a value of the kind that belongs here; a users file has a list `users` of username, email, name, roles, password_hash, disabled", yamlLine.FindString(first))
 }
 
-// notYAML says where, and only for mistakes without a value in them what: the parser repeats names of anchors.
+// notYAML says where the mistake is, without the parser's text, which repeats names of anchors.
 func notYAML(err error) error {
 	where := yamlPlace.FindString(err.Error())
 	if where == "" {
@@ -141,7 +141,7 @@ func (row UsersFileRow) check(seen map[string]string) error {
 	return nil
 }
 
-// CheckRoles finds a role that no policy defines; a file that names one is not applied at all.
+// CheckRoles returns an error for a role that no policy defines. A file that names one is not applied at all.
 func (f UsersFile) CheckRoles(m *policy.RoleModel) error {
 	for i, row := range f.Users {
 		roles, err := cleanRoles(row.Roles)
@@ -160,8 +160,8 @@ func (f UsersFile) CheckRoles(m *policy.RoleModel) error {
 const managedBy = "users_file"
 
 // ApplyUsersFile creates and changes users so that they match the file.
-func (a *Accounts) ApplyUsersFile(ctx context.Context, file UsersFile) (created, changed int, err error) {
-	if err := file.CheckRoles(a.Model()); err != nil {
+func (d *Directory) ApplyUsersFile(ctx context.Context, file UsersFile) (created, changed int, err error) {
+	if err := file.CheckRoles(d.Model()); err != nil {
 		return 0, 0, err
 	}
 	by := change.By{Via: managedBy}
@@ -170,9 +170,9 @@ func (a *Accounts) ApplyUsersFile(ctx context.Context, file UsersFile) (created,
 		if err != nil {
 			return created, changed, err
 		}
-		existing, err := a.Store.UserByLogin(ctx, key)
+		existing, err := d.Changes.Store.UserByLogin(ctx, key)
 		if errors.Is(err, store.ErrNotFound) {
-			_, err = a.CreateUser(ctx, by, NewUser{Username: row.Username, Email: row.Email, Name: row.Name, Roles: row.Roles,
+			_, err = d.CreateUser(ctx, by, NewUser{Username: row.Username, Email: row.Email, Name: row.Name, Roles: row.Roles,
 				PasswordHash: row.PasswordHash, Disabled: row.Disabled, Managed: managedBy})
 			if err != nil {
 				return created, changed, fmt.Errorf("user %q: %w", row.Username, err)
@@ -187,7 +187,7 @@ func (a *Accounts) ApplyUsersFile(ctx context.Context, file UsersFile) (created,
 		if !differs {
 			continue
 		}
-		if _, err := a.UpdateUser(ctx, by, existing.ID, c); err != nil {
+		if _, err := d.UpdateUser(ctx, by, existing.ID, c); err != nil {
 			return created, changed, fmt.Errorf("user %q: %w", row.Username, err)
 		}
 		changed++
@@ -195,7 +195,7 @@ func (a *Accounts) ApplyUsersFile(ctx context.Context, file UsersFile) (created,
 	return created, changed, nil
 }
 
-// differences says what of an existing user is not as the file has it.
+// differences returns the change that makes an existing user match the row, and whether there is one.
 func (row UsersFileRow) differences(u identity.User) (store.UserChange, bool) {
 	var c store.UserChange
 	differs := false

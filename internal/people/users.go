@@ -1,4 +1,4 @@
-package account
+package people
 
 import (
 	"context"
@@ -13,7 +13,7 @@ import (
 	"github.com/truxeio/caddy-truxe/internal/store"
 )
 
-// NewUser is a person to be created. Without a password nobody can sign in as them until one is set.
+// NewUser is a user to be created. Without a password they cannot sign in until one is set.
 type NewUser struct {
 	Username, Email, Name string
 	Roles                 []string
@@ -23,13 +23,13 @@ type NewUser struct {
 	Managed               string
 }
 
-// CreateUser checks and creates a person.
-func (a *Accounts) CreateUser(ctx context.Context, by change.By, in NewUser) (identity.User, error) {
-	u, err := a.prepare(ctx, in)
+// CreateUser checks and creates a user.
+func (d *Directory) CreateUser(ctx context.Context, by change.By, in NewUser) (identity.User, error) {
+	u, err := d.prepare(ctx, in)
 	if err != nil {
 		return identity.User{}, err
 	}
-	err = a.Run(ctx, func(tx *change.Tx) error {
+	err = d.Changes.Run(ctx, func(tx *change.Tx) error {
 		tx.Record(by.UserEvent(audit.UserCreated, u.User))
 		return conflict(tx.CreateUser(ctx, u))
 	})
@@ -37,9 +37,9 @@ func (a *Accounts) CreateUser(ctx context.Context, by change.By, in NewUser) (id
 }
 
 // prepare checks everything that needs no database and hashes the password.
-func (a *Accounts) prepare(ctx context.Context, in NewUser) (store.NewUser, error) {
+func (d *Directory) prepare(ctx context.Context, in NewUser) (store.NewUser, error) {
 	u := store.NewUser{User: identity.User{ID: identity.NewID(), Email: strings.TrimSpace(in.Email), Name: strings.TrimSpace(in.Name),
-		Disabled: in.Disabled, Managed: in.Managed, Created: a.Now()}}
+		Disabled: in.Disabled, Managed: in.Managed, Created: d.Changes.Now()}}
 	var err error
 	if u.Username, err = credential.ValidUsername(in.Username); err != nil {
 		return u, invalid("username", err)
@@ -55,7 +55,7 @@ func (a *Accounts) prepare(ctx context.Context, in NewUser) (store.NewUser, erro
 			return u, invalid("email", err)
 		}
 	}
-	if u.Roles, err = a.knownRoles(in.Roles); err != nil {
+	if u.Roles, err = d.knownRoles(in.Roles); err != nil {
 		return u, err
 	}
 	switch {
@@ -65,26 +65,13 @@ func (a *Accounts) prepare(ctx context.Context, in NewUser) (store.NewUser, erro
 		}
 		u.PasswordHash = in.PasswordHash
 	case in.Password != "":
-		u.PasswordHash, _, err = a.newPassword(ctx, in.Password, credential.CheckContext{Username: u.Username, Email: u.Email})
+		u.PasswordHash, _, err = d.Passwords.Hash(ctx, d.Hasher, in.Password, credential.CheckContext{Username: u.Username, Email: u.Email})
 	}
 	return u, err
 }
 
-// newPassword judges and hashes a password somebody wants to have. alone: it is long enough to be the only factor (PW-01).
-func (a *Accounts) newPassword(ctx context.Context, password string, whose credential.CheckContext) (hash string, alone bool, err error) {
-	normal, err := credential.Normalize(password)
-	if err != nil {
-		return "", false, &identity.Error{Code: identity.CodePasswordRefused, Detail: err.Error()}
-	}
-	if err := a.Passwords.Check(normal, whose); err != nil {
-		return "", false, err
-	}
-	hash, err = a.Hasher.Hash(ctx, normal)
-	return hash, a.Passwords.Alone(normal), err
-}
-
-// UpdateUser changes a person. Taking away roles or disabling counts on the next request, on every node.
-func (a *Accounts) UpdateUser(ctx context.Context, by change.By, id identity.ID, c store.UserChange) (identity.User, error) {
+// UpdateUser changes a user. Taking away roles or disabling takes effect on the next request, on every node.
+func (d *Directory) UpdateUser(ctx context.Context, by change.By, id identity.ID, c store.UserChange) (identity.User, error) {
 	if c.Email != nil && *c.Email != "" {
 		if err := credential.ValidEmail(*c.Email); err != nil {
 			return identity.User{}, invalid("email", err)
@@ -98,49 +85,49 @@ func (a *Accounts) UpdateUser(ctx context.Context, by change.By, id identity.ID,
 		c.EmailKey = c.Email
 	}
 	var user identity.User
-	err := a.Run(ctx, func(tx *change.Tx) error {
-		before, err := a.lockedUser(ctx, tx, id)
+	err := d.Changes.Run(ctx, func(tx *change.Tx) error {
+		before, err := tx.LockedUser(ctx, id)
 		if err != nil {
 			return err
 		}
 		if c.Roles != nil {
-			roles, err := a.knownRoles(*c.Roles, before.Roles...)
+			roles, err := d.knownRoles(*c.Roles, before.Roles...)
 			if err != nil {
 				return err
 			}
 			c.Roles = &roles
 		}
-		user, err = a.update(ctx, tx, by, before, c)
+		user, err = d.update(ctx, tx, by, before, c)
 		return err
 	})
 	return user, err
 }
 
 // update writes a checked change and what follows from it.
-func (a *Accounts) update(ctx context.Context, tx *change.Tx, by change.By, before identity.User, c store.UserChange) (identity.User, error) {
+func (d *Directory) update(ctx context.Context, tx *change.Tx, by change.By, before identity.User, c store.UserChange) (identity.User, error) {
 	if losesAdmin(before, c) {
-		if err := a.keepOneAdmin(ctx, tx, before.ID); err != nil {
+		if err := d.keepOneAdmin(ctx, tx, before.ID); err != nil {
 			return before, err
 		}
 	}
 	if err := conflict(tx.UpdateUser(ctx, before.ID, c)); err != nil {
 		return before, err
 	}
-	after, err := a.mustUser(ctx, tx, before.ID)
+	now, err := tx.UserByID(ctx, before.ID)
 	if err != nil {
 		return before, err
 	}
 	tx.UserChanged(before.ID)
-	return after, a.auditUpdate(ctx, tx, by, before, after)
+	return now.User, d.auditUpdate(ctx, tx, by, before, now.User)
 }
 
-func (a *Accounts) auditUpdate(ctx context.Context, tx *change.Tx, by change.By, before, after identity.User) error {
+func (d *Directory) auditUpdate(ctx context.Context, tx *change.Tx, by change.By, before, after identity.User) error {
 	if !slices.Equal(before.Roles, after.Roles) {
 		e := by.UserEvent(audit.PrivilegeChanged, after)
 		e.Details = map[string]string{"from": strings.Join(before.Roles, ","), "to": strings.Join(after.Roles, ","),
 			"added": added(before.Roles, after.Roles), "removed": added(after.Roles, before.Roles)}
 		tx.Record(e)
-		if err := tx.WantRenewal(ctx, after.ID, a.Now()); err != nil { // SE-02
+		if err := tx.WantRenewal(ctx, after.ID, d.Changes.Now()); err != nil { // SE-02
 			return err
 		}
 	}
@@ -158,15 +145,15 @@ func (a *Accounts) auditUpdate(ctx context.Context, tx *change.Tx, by change.By,
 	return nil
 }
 
-// DeleteUser removes a person; sessions and tokens end. The id is never given to anybody else.
-func (a *Accounts) DeleteUser(ctx context.Context, by change.By, id identity.ID) error {
-	return a.Run(ctx, func(tx *change.Tx) error {
-		user, err := a.lockedUser(ctx, tx, id)
+// DeleteUser removes a user; sessions and tokens end. The id is never used again.
+func (d *Directory) DeleteUser(ctx context.Context, by change.By, id identity.ID) error {
+	return d.Changes.Run(ctx, func(tx *change.Tx) error {
+		user, err := tx.LockedUser(ctx, id)
 		if err != nil {
 			return err
 		}
 		if user.HasRole(identity.AdminRole) && !user.Disabled {
-			if err := a.keepOneAdmin(ctx, tx, id); err != nil {
+			if err := d.keepOneAdmin(ctx, tx, id); err != nil {
 				return err
 			}
 		}
@@ -179,7 +166,7 @@ func (a *Accounts) DeleteUser(ctx context.Context, by change.By, id identity.ID)
 	})
 }
 
-// losesAdmin tells a change after which an administrator is none.
+// losesAdmin reports whether the change removes admin rights.
 func losesAdmin(before identity.User, c store.UserChange) bool {
 	if !before.HasRole(identity.AdminRole) || before.Disabled {
 		return false
@@ -187,43 +174,25 @@ func losesAdmin(before identity.User, c store.UserChange) bool {
 	return c.Disabled != nil && *c.Disabled || c.Roles != nil && !slices.Contains(*c.Roles, identity.AdminRole)
 }
 
-// keepOneAdmin refuses to lock everybody out of administration: without users the setup link would come back, without
-// administrators nothing would.
-func (a *Accounts) keepOneAdmin(ctx context.Context, tx *change.Tx, leaving identity.ID) error {
+// keepOneAdmin refuses to remove the last administrator: nothing but the command line could make another.
+func (d *Directory) keepOneAdmin(ctx context.Context, tx *change.Tx, leaving identity.ID) error {
 	n, err := tx.CountOthersWithRole(ctx, identity.AdminRole, leaving)
 	if err != nil {
 		return err
 	}
 	if n == 0 {
-		return &identity.Error{Code: identity.CodeConflict, Detail: "This is the last administrator. Make somebody else one first."}
+		return identity.Conflict("This is the last administrator. Make somebody else one first.")
 	}
 	return nil
 }
 
-// lockedUser reads a person whom nobody else changes until the transaction ends. The row is locked before the lock of
-// keepOneAdmin, by everybody, so that no two transactions wait for each other.
-func (a *Accounts) lockedUser(ctx context.Context, tx *change.Tx, id identity.ID) (identity.User, error) {
-	if err := tx.LockUser(ctx, id); err != nil && !errors.Is(err, store.ErrNotFound) {
-		return identity.User{}, err
-	}
-	return a.mustUser(ctx, tx, id)
-}
-
-func (a *Accounts) mustUser(ctx context.Context, tx *change.Tx, id identity.ID) (identity.User, error) {
-	u, err := tx.UserByID(ctx, id)
-	if errors.Is(err, store.ErrNotFound) {
-		return u.User, &identity.Error{Code: identity.CodeNotFound, Detail: "There is no such user."}
-	}
-	return u.User, err
-}
-
 func invalid(field string, err error) error {
-	return &identity.Error{Code: identity.CodeInvalidRequest, Detail: field + ": " + err.Error()}
+	return identity.Invalid(field + ": " + err.Error())
 }
 
 func conflict(err error) error {
 	if errors.Is(err, store.ErrConflict) {
-		return &identity.Error{Code: identity.CodeConflict, Detail: "This user name or e-mail address is taken.", Err: err}
+		return identity.Conflict("This user name or e-mail address is taken.").Because(err)
 	}
 	return err
 }

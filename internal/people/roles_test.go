@@ -1,4 +1,4 @@
-package account
+package people
 
 import (
 	"context"
@@ -13,35 +13,6 @@ import (
 	"github.com/truxeio/caddy-truxe/internal/store"
 )
 
-// defines has the node's policies define roles.
-func (n *node) defines(roles ...policy.Role) {
-	n.t.Helper()
-	m, err := policy.CompileRoles(roles)
-	must(n.t, err)
-	n.Roles = func() *policy.RoleModel { return m }
-}
-
-var byCLI = change.By{Via: "cli"}
-
-// has reads somebody's roles from the database.
-func (n *node) has(id identity.ID) string {
-	n.t.Helper()
-	u, err := n.st.UserByID(context.Background(), id)
-	must(n.t, err)
-	return strings.Join(u.Roles, " ")
-}
-
-// lastOf is the latest event of a kind.
-func (n *node) lastOf(event string) string {
-	n.t.Helper()
-	rows, err := n.st.ListAudit(context.Background(), store.AuditFilter{Event: event, Limit: 1})
-	must(n.t, err)
-	if len(rows) == 0 {
-		return ""
-	}
-	return string(rows[0].Line)
-}
-
 // AZ-08 AU-01: a role is given and taken with one event that says which and by whom; to do it again changes and logs nothing.
 func TestRolesAreGrantedAndRevokedOnce(t *testing.T) {
 	everywhere(t, func(t *testing.T, n *node) {
@@ -51,8 +22,8 @@ func TestRolesAreGrantedAndRevokedOnce(t *testing.T) {
 		for range 2 {
 			got, err := n.GrantRoles(ctx, by, u.ID, "auditor", "staff", "auditor")
 			must(t, err)
-			if strings.Join(got.Roles, " ") != "auditor staff" || n.has(u.ID) != "auditor staff" || n.audited(audit.PrivilegeChanged) != 1 {
-				t.Fatalf("%v, in the database %q, %d events", got.Roles, n.has(u.ID), n.audited(audit.PrivilegeChanged))
+			if strings.Join(got.Roles, " ") != "auditor staff" || n.has(u.ID) != "auditor staff" || n.Audited(audit.PrivilegeChanged) != 1 {
+				t.Fatalf("%v, in the database %q, %d events", got.Roles, n.has(u.ID), n.Audited(audit.PrivilegeChanged))
 			}
 		}
 		if line := n.lastOf(audit.PrivilegeChanged); !strings.Contains(line, `"added":"auditor"`) || !strings.Contains(line, `"removed":""`) || !strings.Contains(line, boss.ID.String()) || !strings.Contains(line, u.ID.String()) {
@@ -61,7 +32,7 @@ func TestRolesAreGrantedAndRevokedOnce(t *testing.T) {
 		for range 2 {
 			got, err := n.RevokeRoles(ctx, by, u.ID, "staff", "nothing-anybody-has")
 			must(t, err)
-			if strings.Join(got.Roles, " ") != "auditor" || n.has(u.ID) != "auditor" || n.audited(audit.PrivilegeChanged) != 2 {
+			if strings.Join(got.Roles, " ") != "auditor" || n.has(u.ID) != "auditor" || n.Audited(audit.PrivilegeChanged) != 2 {
 				t.Fatalf("%v, in the database %q", got.Roles, n.has(u.ID))
 			}
 		}
@@ -139,7 +110,7 @@ func TestUnknownRoleIsRefusedWhereverARoleIsGiven(t *testing.T) {
 	if list, _, err := n.st.ListUsers(ctx, store.UserFilter{}); err != nil || len(list) != 2 {
 		t.Errorf("a refused file or call left %d users: %v", len(list), err)
 	}
-	if n.has(u.ID) != "legacy" || n.audited(audit.PrivilegeChanged) != 0 {
+	if n.has(u.ID) != "legacy" || n.Audited(audit.PrivilegeChanged) != 0 {
 		t.Errorf("roles %q", n.has(u.ID))
 	}
 	_, err = n.GrantRoles(ctx, byCLI, u.ID, "editor", identity.AdminRole) // admin needs no policy
