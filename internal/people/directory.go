@@ -10,9 +10,9 @@ import (
 
 // Directory holds the users.
 type Directory struct {
-	Changes   *change.Changes
-	Passwords credential.Policy
-	Hasher    *credential.Hasher
+	Changes        *change.Changes
+	PasswordPolicy credential.Policy
+	Hasher         *credential.Hasher
 
 	// Roles returns the roles that policies define now. nil, or a nil model: none, so any name is a role.
 	Roles func() *policy.RoleModel

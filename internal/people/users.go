@@ -65,7 +65,7 @@ func (d *Directory) prepare(ctx context.Context, in NewUser) (store.NewUser, err
 		}
 		u.PasswordHash = in.PasswordHash
 	case in.Password != "":
-		u.PasswordHash, _, err = d.Passwords.Hash(ctx, d.Hasher, in.Password, credential.CheckContext{Username: u.Username, Email: u.Email})
+		u.PasswordHash, _, err = d.PasswordPolicy.Hash(ctx, d.Hasher, in.Password, credential.CheckContext{Username: u.Username, Email: u.Email})
 	}
 	return u, err
 }
