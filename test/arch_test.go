@@ -33,8 +33,8 @@ var floors = [][]string{
 	{"session", "token", "revocation", "credential", "federation", "policy", "ratelimit", "audit", "authn", "cors"},
 	{"origin"},
 	{"change"},
-	{"account"},
-	{"gate", "portal", "webhook"},
+	{"gate", "signin", "people"},
+	{"portal", "webhook"},
 	{"gateway"},
 	{"caddymodule"},
 	{"", "cmd"}, // "" is the root package

@@ -39,7 +39,7 @@ var noticeRules = []noticeRule{
 	{event: audit.UserUpdated, kind: mail.AddressChanged},
 	{event: audit.AuthnLoginSuccess, kind: mail.NewBrowser, only: detailIs(NewDevice, "yes"), minor: true},
 	// The failure that reaches the hard ceiling (LK-01), and no other: a stranger could send mails at will, and each failure
-	// would write more for those who exist than for those who do not (PW-16).
+	// would write more for existing users than for others (PW-16).
 	{event: audit.AuthnLoginFail, kind: mail.Locked, only: atCeiling, quiet: 24 * time.Hour},
 	{event: audit.AuthnMFAFail, kind: mail.Locked, only: atCeiling, quiet: 24 * time.Hour},
 }
@@ -69,19 +69,19 @@ func (r noticeRule) matches(e audit.Event) bool {
 // notice is an event that a user is notified of.
 type notice struct {
 	noticeRule
-	person identity.ID
-	event  audit.Event
+	user  identity.ID
+	event audit.Event
 }
 
 // noticesOf returns the notices that events call for: to the subject of an event, or to its actor.
 func noticesOf(events []audit.Event) []notice {
 	var out []notice
 	for _, e := range events {
-		person := e.Subject.ID
-		if person == "" {
-			person = e.Actor.ID
+		subject := e.Subject.ID
+		if subject == "" {
+			subject = e.Actor.ID
 		}
-		id, ok := identity.ParseID(person)
+		id, ok := identity.ParseID(subject)
 		if !ok {
 			continue
 		}
@@ -92,7 +92,7 @@ func noticesOf(events []audit.Event) []notice {
 		}
 	}
 	return slices.DeleteFunc(slices.Clone(out), func(n notice) bool {
-		return n.minor && slices.ContainsFunc(out, func(o notice) bool { return o.person == n.person && !o.minor })
+		return n.minor && slices.ContainsFunc(out, func(o notice) bool { return o.user == n.user && !o.minor })
 	})
 }
 
@@ -103,7 +103,7 @@ func (tx *Tx) queueNotices(ctx context.Context) error {
 		return nil
 	}
 	for _, n := range noticesOf(tx.events) {
-		user, err := tx.UserByID(ctx, n.person)
+		user, err := tx.UserByID(ctx, n.user)
 		if errors.Is(err, store.ErrNotFound) {
 			continue
 		}
@@ -112,7 +112,7 @@ func (tx *Tx) queueNotices(ctx context.Context) error {
 		}
 		to := user.Email
 		if n.kind == mail.AddressChanged {
-			to = formerAddress(tx.former, n.person)
+			to = formerAddress(tx.former, n.user)
 		}
 		if user.Disabled || to == "" {
 			continue
@@ -124,9 +124,9 @@ func (tx *Tx) queueNotices(ctx context.Context) error {
 	return nil
 }
 
-func formerAddress(former []identity.User, person identity.ID) string {
+func formerAddress(former []identity.User, user identity.ID) string {
 	for _, u := range former {
-		if u.ID == person {
+		if u.ID == user {
 			return u.Email
 		}
 	}
@@ -156,7 +156,7 @@ func (tx *Tx) queueNotice(ctx context.Context, n notice, user identity.User, to 
 		tx.AfterCommit(tx.changes.OnMailQueued)
 	case n.quiet == 0:
 		tx.AfterCommit(func() {
-			tx.changes.Logger.Warn("a security notice was dropped: its person has had too many within the hour", "user", user.ID.String(), "notice", n.kind)
+			tx.changes.Logger.Warn("a security notice was dropped: its user has had too many within the hour", "user", user.ID.String(), "notice", n.kind)
 		})
 	}
 	return nil

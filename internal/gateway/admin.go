@@ -6,10 +6,10 @@ import (
 	"errors"
 	"time"
 
-	"github.com/truxeio/caddy-truxe/internal/account"
 	"github.com/truxeio/caddy-truxe/internal/change"
 	"github.com/truxeio/caddy-truxe/internal/credential"
 	"github.com/truxeio/caddy-truxe/internal/identity"
+	"github.com/truxeio/caddy-truxe/internal/people"
 	"github.com/truxeio/caddy-truxe/internal/problem"
 	"github.com/truxeio/caddy-truxe/internal/store"
 	"github.com/truxeio/caddy-truxe/internal/strictjson"
@@ -38,10 +38,10 @@ var adminCalls = map[string]adminCall{
 	"roles.list":      adminRolesList,
 	"roles.show":      adminRolesShow,
 	"roles.grant": func(ctx context.Context, g *Gateway, raw json.RawMessage) (any, error) {
-		return changeRoles(ctx, g, raw, g.accounts.GrantRoles)
+		return changeRoles(ctx, g, raw, g.people.GrantRoles)
 	},
 	"roles.revoke": func(ctx context.Context, g *Gateway, raw json.RawMessage) (any, error) {
-		return changeRoles(ctx, g, raw, g.accounts.RevokeRoles)
+		return changeRoles(ctx, g, raw, g.people.RevokeRoles)
 	},
 	"policy.show":     adminPolicyShow,
 	"policy.explain":  adminPolicyExplain,
@@ -137,7 +137,7 @@ func adminSetupCreate(ctx context.Context, g *Gateway, raw json.RawMessage) (any
 	if err := read(raw, &in); err != nil {
 		return nil, err
 	}
-	u, err := g.accounts.CreateFirstAdmin(ctx, byCommandLine, account.NewUser{Username: in.Username, Email: in.Email, Name: in.Name, Password: in.Password})
+	u, err := g.people.CreateFirstAdmin(ctx, byCommandLine, people.NewUser{Username: in.Username, Email: in.Email, Name: in.Name, Password: in.Password})
 	if err != nil {
 		return nil, err
 	}
@@ -175,7 +175,7 @@ func adminUsersAdd(ctx context.Context, g *Gateway, raw json.RawMessage) (any, e
 	if err := read(raw, &in); err != nil {
 		return nil, err
 	}
-	u, err := g.accounts.CreateUser(ctx, byCommandLine, account.NewUser{Username: in.Username, Email: in.Email, Name: in.Name, Roles: in.Roles, Password: in.Password})
+	u, err := g.people.CreateUser(ctx, byCommandLine, people.NewUser{Username: in.Username, Email: in.Email, Name: in.Name, Roles: in.Roles, Password: in.Password})
 	if err != nil {
 		return nil, err
 	}
@@ -218,7 +218,7 @@ func adminUsersDisable(ctx context.Context, g *Gateway, raw json.RawMessage, dis
 	if err != nil {
 		return nil, err
 	}
-	if u, err = g.accounts.UpdateUser(ctx, byCommandLine, u.ID, store.UserChange{Disabled: &disabled}); err != nil {
+	if u, err = g.people.UpdateUser(ctx, byCommandLine, u.ID, store.UserChange{Disabled: &disabled}); err != nil {
 		return nil, err
 	}
 	if disabled {
@@ -232,7 +232,7 @@ func adminUsersDelete(ctx context.Context, g *Gateway, raw json.RawMessage) (any
 	if err != nil {
 		return nil, err
 	}
-	if err := g.accounts.DeleteUser(ctx, byCommandLine, u.ID); err != nil {
+	if err := g.people.DeleteUser(ctx, byCommandLine, u.ID); err != nil {
 		return nil, err
 	}
 	return said{Message: u.Username + " is deleted", ID: u.ID.String()}, nil

@@ -27,7 +27,7 @@ func adminUsersShow(ctx context.Context, g *Gateway, raw json.RawMessage) (any, 
 	if err != nil {
 		return nil, err
 	}
-	f, err := g.accounts.Factors(ctx, u.ID, "")
+	f, err := g.signin.Factors.Of(ctx, u.ID, "")
 	if err != nil {
 		return nil, err
 	}
@@ -38,7 +38,7 @@ func adminUsersShow(ctx context.Context, g *Gateway, raw json.RawMessage) (any, 
 			return nil, err
 		}
 	}
-	passkeys, err := g.accounts.ListPasskeys(ctx, u.ID)
+	passkeys, err := g.signin.Factors.Passkeys(ctx, u.ID)
 	if err != nil {
 		return nil, err
 	}
@@ -80,7 +80,7 @@ func adminUsersResetMFA(ctx context.Context, g *Gateway, raw json.RawMessage) (a
 	if err != nil {
 		return nil, err
 	}
-	if err := g.accounts.ResetMFA(ctx, byCommandLine, u.ID); err != nil {
+	if err := g.signin.Factors.Reset(ctx, byCommandLine, u.ID); err != nil {
 		return nil, err
 	}
 	return said{Message: u.Username + " has no second factor any more; sessions and tokens have ended", ID: u.ID.String()}, nil

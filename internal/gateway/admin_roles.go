@@ -5,14 +5,14 @@ import (
 	"encoding/json"
 	"strings"
 
-	"github.com/truxeio/caddy-truxe/internal/account"
 	"github.com/truxeio/caddy-truxe/internal/change"
 	"github.com/truxeio/caddy-truxe/internal/identity"
+	"github.com/truxeio/caddy-truxe/internal/people"
 )
 
 func adminRolesList(ctx context.Context, g *Gateway, _ json.RawMessage) (any, error) {
-	list, err := g.accounts.ListRoles(ctx)
-	return listOf[account.RoleInfo]{Items: list}, err
+	list, err := g.people.ListRoles(ctx)
+	return listOf[people.RoleInfo]{Items: list}, err
 }
 
 func adminRolesShow(ctx context.Context, g *Gateway, raw json.RawMessage) (any, error) {
@@ -22,7 +22,7 @@ func adminRolesShow(ctx context.Context, g *Gateway, raw json.RawMessage) (any, 
 	if err := read(raw, &in); err != nil {
 		return nil, err
 	}
-	return g.accounts.ShowRole(ctx, in.Role)
+	return g.people.ShowRole(ctx, in.Role)
 }
 
 type roleChange func(ctx context.Context, by change.By, id identity.ID, roles ...string) (identity.User, error)

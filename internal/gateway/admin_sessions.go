@@ -75,7 +75,7 @@ func adminSessionsRevoke(ctx context.Context, g *Gateway, raw json.RawMessage) (
 		if err != nil {
 			return nil, err
 		}
-		if err := g.accounts.EndSessions(ctx, byCommandLine, u.ID, identity.ID{}, "revoked"); err != nil {
+		if err := g.signin.Sessions.EndAll(ctx, byCommandLine, u.ID, identity.ID{}, "revoked"); err != nil {
 			return nil, err
 		}
 		return said{Message: "all sessions of " + u.Username + " have ended", ID: u.ID.String()}, nil
@@ -88,7 +88,7 @@ func adminSessionsRevoke(ctx context.Context, g *Gateway, raw json.RawMessage) (
 	if err != nil {
 		return nil, &identity.Error{Code: identity.CodeNotFound, Detail: "there is no such session", Err: err}
 	}
-	if err := g.accounts.EndSession(ctx, byCommandLine, s.UserID, id); err != nil {
+	if err := g.signin.Sessions.End(ctx, byCommandLine, s.UserID, id); err != nil {
 		return nil, err
 	}
 	return said{Message: "the session has ended", ID: id.String()}, nil
@@ -99,7 +99,7 @@ func adminKeysList(_ context.Context, g *Gateway, _ json.RawMessage) (any, error
 }
 
 func adminKeysRotate(ctx context.Context, g *Gateway, _ json.RawMessage) (any, error) {
-	info, err := g.accounts.RotateKeys(ctx, byCommandLine)
+	info, err := g.changes.RotateKeys(ctx, byCommandLine, g.engine.ring)
 	if err != nil {
 		return nil, err
 	}

@@ -9,17 +9,18 @@ import (
 	"sync"
 	"time"
 
-	"github.com/truxeio/caddy-truxe/internal/account"
 	"github.com/truxeio/caddy-truxe/internal/authn"
 	"github.com/truxeio/caddy-truxe/internal/change"
 	"github.com/truxeio/caddy-truxe/internal/cors"
 	"github.com/truxeio/caddy-truxe/internal/credential"
 	"github.com/truxeio/caddy-truxe/internal/gate"
 	"github.com/truxeio/caddy-truxe/internal/origin"
+	"github.com/truxeio/caddy-truxe/internal/people"
 	"github.com/truxeio/caddy-truxe/internal/portal"
 	"github.com/truxeio/caddy-truxe/internal/portal/view"
 	"github.com/truxeio/caddy-truxe/internal/ratelimit"
 	"github.com/truxeio/caddy-truxe/internal/regular"
+	"github.com/truxeio/caddy-truxe/internal/signin"
 	"github.com/truxeio/caddy-truxe/internal/token"
 )
 
@@ -27,7 +28,9 @@ import (
 type Gateway struct {
 	cfg      Config
 	engine   *Engine
-	accounts *account.Accounts
+	changes  *change.Changes
+	people   *people.Directory
+	signin   *signin.Parts
 	gate     *gate.Gate
 	portal   *portal.Portal
 	mailer   *mailer // nil without a mail server
@@ -86,23 +89,24 @@ func (g *Gateway) build() error {
 	if err != nil {
 		return err
 	}
-	changes := &change.Changes{
+	g.changes = &change.Changes{
 		Store: e.store, Audit: e.audit, Revoked: e.revoked, Sessions: e.sessions, Metrics: cfg.Metrics, Logger: cfg.Logger, Now: cfg.Now,
 		AccessLifetime: cfg.JWT.Access, RefreshLifetime: cfg.JWT.Refresh, LongestSession: max(cfg.Session.Max, cfg.Session.Remember),
 	}
-	g.accounts = &account.Accounts{
-		Changes: changes, Cluster: e.cluster, Hasher: e.hasher, Guard: guard, Ring: e.ring,
-		Passwords: credential.Policy{MinLength: cfg.Password.MinLength, MinLengthWithMFA: cfg.Password.MinLengthWithMFA, Breached: breached, Names: cfg.names()},
+	passwords := credential.Policy{MinLength: cfg.Password.MinLength, MinLengthWithMFA: cfg.Password.MinLengthWithMFA, Breached: breached, Names: cfg.names()}
+	g.people = &people.Directory{Changes: g.changes, PasswordPolicy: passwords, Hasher: e.hasher, Roles: g.Roles}
+	g.signin = signin.New(signin.Config{
+		Changes: g.changes, Cluster: e.cluster, Hasher: e.hasher, PasswordPolicy: passwords, Guard: guard,
 		Issuer: token.NewIssuer(e.ring, token.IssuerConfig{Issuer: g.issuerOf, Audience: cfg.JWT.Audience, Access: cfg.JWT.Access,
 			Permissions: g.roles.claim, Now: cfg.Now}),
 		Refresher: token.NewRefresher(token.RefreshConfig{Life: cfg.JWT.Refresh, Audience: cfg.JWT.Audience, Now: cfg.Now}),
-		Metrics:   cfg.Metrics, Roles: g.Roles, MFA: account.MFARule(cfg.MFA), Box: e.box, Keyed: e.codeKey, Brand: cfg.Brand.Name, Origins: g.originsOf,
-	}
+		Metrics:   cfg.Metrics, MFA: signin.MFARule(cfg.MFA), Box: e.box, CodeKey: e.codeKey, Brand: cfg.Brand.Name, Origins: g.originsOf,
+	})
 	if g.mailer, err = newMailer(e, cfg, g.origins); err != nil {
 		return err
 	}
 	if g.mailer != nil {
-		changes.OnMailQueued = g.mailer.waits
+		g.changes.OnMailQueued = g.mailer.waits
 	}
 	origins, err := cors.New(cfg.CORS)
 	if err != nil {
@@ -129,7 +133,7 @@ func (g *Gateway) build() error {
 		Sessions:    &cookieSessions{table: e.sessions, renewals: e.renewals},
 		Tokens:      &bearerTokens{verifier: verifier, cache: e.cache, standings: e.standing, sessions: e.sessions, now: cfg.Now},
 		Revocations: e.revoked,
-		Renewer:     &renewer{accounts: g.accounts, now: cfg.Now},
+		Renewer:     &renewer{sessions: g.signin.Sessions, log: cfg.Logger, now: cfg.Now},
 		OnRefused:   (&refusedTokens{log: cfg.Logger, now: cfg.Now}).note,
 	}
 	g.gate = &gate.Gate{
@@ -156,7 +160,9 @@ func (g *Gateway) build() error {
 		PortalHost:   cfg.Portal,
 		PortalOrigin: cfg.portalOrigin(),
 		Sites:        cfg.portalSites(),
-		Accounts:     g.accounts,
+		Changes:      g.changes,
+		People:       g.people,
+		SignIn:       g.signin,
 		Verifier:     auth,
 		CORS:         origins,
 		View:         pages,
@@ -235,13 +241,13 @@ func (g *Gateway) firstStart(ctx context.Context) error {
 			return err
 		}
 	}
-	needed, err := g.accounts.NeedsSetup(ctx)
+	needed, err := g.people.NeedsSetup(ctx)
 	if err != nil || !needed {
 		return err
 	}
 	if a := g.cfg.Admin; a.Username != "" && a.Password != "" && !g.cfg.Offline {
-		_, err := g.accounts.CreateFirstAdmin(ctx, change.By{Via: "environment"}, account.NewUser{Username: a.Username, Email: a.Email, Password: a.Password})
-		if errors.Is(err, account.ErrSetUp) {
+		_, err := g.people.CreateFirstAdmin(ctx, change.By{Via: "environment"}, people.NewUser{Username: a.Username, Email: a.Email, Password: a.Password})
+		if errors.Is(err, people.ErrSetUp) {
 			return nil // another node was faster
 		}
 		if err != nil {
@@ -253,7 +259,7 @@ func (g *Gateway) firstStart(ctx context.Context) error {
 	if !g.cfg.Offline {
 		url, _, err := g.setupLink(ctx, change.By{Via: "setup"})
 		switch {
-		case errors.Is(err, account.ErrSetUp):
+		case errors.Is(err, people.ErrSetUp):
 		case err != nil:
 			g.cfg.Logger.Warn("no users yet, and no setup link could be made; run: caddy truxe setup", "error", err)
 		default:
@@ -265,7 +271,7 @@ func (g *Gateway) firstStart(ctx context.Context) error {
 
 // setupLink makes a new one-time link. The code is in the fragment, which browsers send to nobody and no log keeps.
 func (g *Gateway) setupLink(ctx context.Context, by change.By) (string, time.Time, error) {
-	code, err := g.accounts.NewSetupCode(ctx, by)
+	code, err := g.people.NewSetupCode(ctx, by)
 	if err != nil {
 		return "", time.Time{}, err
 	}
@@ -273,15 +279,15 @@ func (g *Gateway) setupLink(ctx context.Context, by change.By) (string, time.Tim
 	if at == "" {
 		at = fallbackIssuer
 	}
-	return at + g.cfg.Path + "/setup#t=" + code, g.now().Add(account.SetupLife), nil
+	return at + g.cfg.Path + "/setup#t=" + code, g.now().Add(people.SetupLife), nil
 }
 
 func (g *Gateway) applyUsersFile(ctx context.Context) error {
-	file, err := account.ReadUsersFile(g.cfg.UsersFile)
+	file, err := people.ReadUsersFile(g.cfg.UsersFile)
 	if err != nil {
 		return err
 	}
-	created, changed, err := g.accounts.ApplyUsersFile(ctx, file)
+	created, changed, err := g.people.ApplyUsersFile(ctx, file)
 	if err != nil {
 		return fmt.Errorf("users_file: %w", err)
 	}
@@ -323,7 +329,7 @@ func (g *Gateway) watchUsersFile(run context.Context) {
 
 // fileSum identifies what a look has found, failures included.
 func fileSum(path string) [32]byte {
-	raw, err := regular.Read(path, account.MaxUsersFile)
+	raw, err := regular.Read(path, people.MaxUsersFile)
 	if err != nil {
 		raw = []byte("error " + err.Error())
 	}

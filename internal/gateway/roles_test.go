@@ -11,9 +11,9 @@ import (
 	"testing"
 	"time"
 
-	"github.com/truxeio/caddy-truxe/internal/account"
 	"github.com/truxeio/caddy-truxe/internal/authn"
 	"github.com/truxeio/caddy-truxe/internal/identity"
+	"github.com/truxeio/caddy-truxe/internal/people"
 	"github.com/truxeio/caddy-truxe/internal/policy"
 )
 
@@ -179,7 +179,7 @@ func TestNobodyHandsOutMoreThanTheyHave(t *testing.T) {
 	p.setRoles(model(t, policy.Role{Name: "keeper", Permissions: []string{"truxe:roles:*", "orders:read"}}, policy.Role{Name: "reader", Permissions: []string{"orders:read"}},
 		policy.Role{Name: "writer", Permissions: []string{"orders:write"}}, policy.Role{Name: "chief", Inherits: []string{"writer"}}, policy.Role{Name: "label"}))
 	p.roles(identity.AdminRole, "keeper")
-	other, err := p.accounts.CreateUser(t.Context(), byCommandLine, account.NewUser{Username: "other", Roles: []string{identity.AdminRole}})
+	other, err := p.people.CreateUser(t.Context(), byCommandLine, people.NewUser{Username: "other", Roles: []string{identity.AdminRole}})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -35,7 +35,7 @@ func TestSignInRightAfterSignOutEverywhereWorks(t *testing.T) {
 		if serve("Cookie", oldCookie) != 1 || serve("Authorization", oldBearer) != 1 {
 			t.Fatal("control: signed in")
 		}
-		if err := g.accounts.EndSessions(context.Background(), change.By{Host: "app.test"}, users[0].ID, identity.ID{}, "sign_out_everywhere"); err != nil {
+		if err := g.signin.Sessions.EndAll(context.Background(), change.By{Host: "app.test"}, users[0].ID, identity.ID{}, "sign_out_everywhere"); err != nil {
 			t.Fatal(err)
 		}
 		cookie, bearer := signIn(t, g)

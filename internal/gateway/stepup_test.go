@@ -265,7 +265,7 @@ func TestAssertionIsForOneHostAndNeverTheClients(t *testing.T) {
 		t.Fatal(err)
 	}
 	roles := []string{"admin", "auditor"}
-	if _, err := g.accounts.UpdateUser(context.Background(), change.By{Via: "cli"}, user.ID, store.UserChange{Roles: &roles}); err != nil {
+	if _, err := g.people.UpdateUser(context.Background(), change.By{Via: "cli"}, user.ID, store.UserChange{Roles: &roles}); err != nil {
 		t.Fatal(err)
 	}
 	api := newRequest("Cookie", cookie)

@@ -13,14 +13,15 @@ import (
 	"sync/atomic"
 	"time"
 
-	"github.com/truxeio/caddy-truxe/internal/account"
 	"github.com/truxeio/caddy-truxe/internal/authn"
 	"github.com/truxeio/caddy-truxe/internal/change"
 	"github.com/truxeio/caddy-truxe/internal/cors"
 	"github.com/truxeio/caddy-truxe/internal/identity"
 	"github.com/truxeio/caddy-truxe/internal/origin"
+	"github.com/truxeio/caddy-truxe/internal/people"
 	"github.com/truxeio/caddy-truxe/internal/portal/view"
 	"github.com/truxeio/caddy-truxe/internal/ratelimit"
+	"github.com/truxeio/caddy-truxe/internal/signin"
 )
 
 // Health says what of the gateway can be relied on, by component.
@@ -43,7 +44,9 @@ type Portal struct {
 	PortalOrigin string
 	Origins      *origin.Book // what the hosts are called outside
 	Sites        []Site
-	Accounts     *account.Accounts
+	Changes      *change.Changes
+	People       *people.Directory
+	SignIn       *signin.Parts
 	Verifier     *authn.Verifier
 	CORS         *cors.Origins
 	View         *view.Renderer

@@ -27,9 +27,9 @@ type attempts struct {
 // personKey is the key under which a user's attempts are counted, on every pathway (LK-03).
 func personKey(id identity.ID) string { return "user:" + id.String() }
 
-// attempt counts on the device's counter when the device is known, else on the user's and the address's.
-func attempt(user identity.ID, address netip.Addr, device *store.Device) ratelimit.Attempt {
-	at := ratelimit.Attempt{Person: personKey(user), Address: address}
+// attempt counts on the device's counter when the device is known, else on the counters of the person and the address.
+func attempt(person string, address netip.Addr, device *store.Device) ratelimit.Attempt {
+	at := ratelimit.Attempt{Person: person, Address: address}
 	if device != nil {
 		at.Device = device.ID.String()
 	}
@@ -78,7 +78,7 @@ func (t *attempts) failedPassword(ctx context.Context, by change.By, user store.
 	e.Subject = audit.Subject{ID: idText(user.ID), Name: user.Username}
 	switch {
 	case user.ID.IsZero():
-		e.Reason = "unknown_user" // the name is not logged: people type passwords there (AU-03)
+		e.Reason = "unknown_user" // the name is not logged: users type passwords there (AU-03)
 	case locked:
 		e.Event, e.Reason = audit.AuthnLoginLock, "locked"
 	case !passwordOK:

@@ -25,7 +25,7 @@ type PasskeyBegin struct {
 	Bound string // sign-in and second step: value of the flow cookie or mfa_token; confirm and create: the session's id
 	// Half names the half sign-in of PasskeySecond, and of PasskeyCreate within one; nil otherwise.
 	Half *HalfKey
-	By   change.By // PasskeyConfirm and PasskeyCreate: who is signed in
+	By   change.By // PasskeyConfirm and PasskeyCreate: the user who is signed in
 }
 
 // Challenges gives browsers the challenges of passkeys.
@@ -50,7 +50,7 @@ func (c *Challenges) Begin(ctx context.Context, in PasskeyBegin) (json.RawMessag
 	switch {
 	case in.Bound == "":
 		err = errNoFlow
-	case in.For == PasskeySignIn && in.Half == nil: // the same for everybody (MF-18)
+	case in.For == PasskeySignIn && in.Half == nil: // the same for all users (MF-18)
 	case in.For == PasskeySecond && in.Half != nil, in.For == PasskeyCreate && in.Half != nil:
 		user, err = c.userOf(ctx, in)
 	case (in.For == PasskeyConfirm || in.For == PasskeyCreate) && in.By.Principal != nil:

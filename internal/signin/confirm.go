@@ -72,7 +72,7 @@ func (c *Confirmations) confirmCode(ctx context.Context, in ConfirmStep, user st
 	if in.Method == identity.MethodRecovery && !recoveryConfirms(f) {
 		return "", errUnknownMethod
 	}
-	try, err := c.attempts.begin(ctx, in.By, user, attempt(user.ID, in.Address, nil))
+	try, err := c.attempts.begin(ctx, in.By, user, attempt(personKey(user.ID), in.Address, nil))
 	if err != nil {
 		return "", err
 	}

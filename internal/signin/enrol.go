@@ -11,8 +11,8 @@ import (
 	"github.com/truxeio/caddy-truxe/internal/store"
 )
 
-// enrolTOTP completes a sign-in with the first code of the app that is set up within it (R6). Nothing secret is guessed
-// at, whoever shows the code was verifiedFactor the key: it is counted to the half sign-in only.
+// enrolTOTP completes a sign-in with the first code of the app that is set up within it (R6). The client has seen the key,
+// so there is nothing to guess: the code is counted on the half sign-in only.
 func (h *HalfSignIns) enrolTOTP(ctx context.Context, s halfStep) (SignedIn, error) {
 	pending, ok, err := h.changes.Store.TryPending(ctx, s.Key, HalfTries, h.changes.Now())
 	if err != nil || !ok {
@@ -54,7 +54,7 @@ func (h *HalfSignIns) enrolPasskey(ctx context.Context, s halfStep) (SignedIn, e
 // factor: whoever knows only a password must not add one beside those that exist.
 func (h *HalfSignIns) enrolled(ctx context.Context, s halfStep, factor verifiedFactor, activate func(context.Context, *change.Tx, *halfStep) ([]string, error)) (SignedIn, error) {
 	factor.use = func(context.Context, *change.Tx) error { return nil }
-	s.By.Principal = &identity.Principal{UserID: s.user.ID.String(), Username: s.user.Username} // who did it, for the audit log
+	s.By.Principal = &identity.Principal{UserID: s.user.ID.String(), Username: s.user.Username} // the actor, for the audit log
 	return h.finishWith(ctx, s, factor, func(ctx context.Context, tx *change.Tx, s *halfStep) ([]string, error) {
 		if s.factors.Any() {
 			return nil, errHalf

@@ -110,7 +110,7 @@ func (p *Passwords) put(ctx context.Context, tx *change.Tx, by change.By, user s
 
 // prove checks the caller's own password under the limits of a sign-in.
 func (p *Passwords) prove(ctx context.Context, by change.By, address netip.Addr, user store.UserRecord, password string) error {
-	try, err := p.attempts.begin(ctx, by, user, attempt(user.ID, address, nil))
+	try, err := p.attempts.begin(ctx, by, user, attempt(personKey(user.ID), address, nil))
 	if err != nil {
 		return err
 	}

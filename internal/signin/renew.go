@@ -35,7 +35,7 @@ func (ss *Sessions) Renew(ctx context.Context, by change.By) (cookie string, err
 		tx.UserChanged(s.UserID)
 		return nil
 	})
-	if err != nil && won { // was it the commit, or were only the other nodes not told? The browser must not lose what counts
+	if err != nil && won { // did the commit fail, or only the announcement? The browser must not lose a valid secret
 		s, readErr := ss.changes.Store.SessionByID(ctx, id)
 		won = readErr == nil && s.SecretHash == hash
 	}

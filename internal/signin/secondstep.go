@@ -21,7 +21,7 @@ type SecondStep struct {
 	Bound   string          // what the challenge was bound to, as in PasskeyBegin
 	// Enrol: the code or passkey is of the factor that is being set up within this sign-in (R6).
 	Enrol   bool
-	Name    string // of a passkey that is made
+	Name    string // of a passkey that is created
 	Trust   bool   // do not ask this browser again for TrustLife
 	Device  string // value of the device cookie
 	Address netip.Addr
@@ -89,7 +89,7 @@ func (h *HalfSignIns) complete(ctx context.Context, in SecondStep) (SignedIn, er
 // secondCode checks a code. It is counted before it is checked, on the user (whatever number of half sign-ins they have,
 // MF-05) and on this half sign-in.
 func (h *HalfSignIns) secondCode(ctx context.Context, s halfStep) (SignedIn, error) {
-	try, err := h.attempts.begin(ctx, s.By, s.user, attempt(s.user.ID, s.Address, s.device))
+	try, err := h.attempts.begin(ctx, s.By, s.user, attempt(personKey(s.user.ID), s.Address, s.device))
 	if err != nil {
 		return SignedIn{}, err
 	}

@@ -8,7 +8,6 @@ import (
 	"github.com/truxeio/caddy-truxe/internal/change"
 	"github.com/truxeio/caddy-truxe/internal/credential"
 	"github.com/truxeio/caddy-truxe/internal/identity"
-	"github.com/truxeio/caddy-truxe/internal/ratelimit"
 	"github.com/truxeio/caddy-truxe/internal/store"
 )
 
@@ -51,7 +50,7 @@ type SignedIn struct {
 	// RecoveryUsed: a recovery code was the second step; RecoveryLeft remain.
 	RecoveryUsed bool
 	RecoveryLeft int
-	// Codes are new recovery codes, to be verifiedFactor once: made because a factor was set up and there were none.
+	// Codes are new recovery codes, to be shown once: a factor was set up and there were none.
 	Codes []string
 }
 
@@ -78,7 +77,7 @@ func (s *SignIns) withPassword(ctx context.Context, in PasswordTry) (SignedIn, e
 	if err := s.passwords.hasher.Full(); err != nil { // a flood must not cost reads of the database either (R8)
 		return SignedIn{}, err
 	}
-	who, known, err := s.person(ctx, in)
+	who, known, err := s.candidate(ctx, in)
 	if err != nil {
 		return SignedIn{}, err
 	}
@@ -86,11 +85,7 @@ func (s *SignIns) withPassword(ctx context.Context, in PasswordTry) (SignedIn, e
 	if err != nil {
 		return SignedIn{}, err
 	}
-	attempt := ratelimit.Attempt{Person: who.key, Address: in.Address}
-	if device != nil {
-		attempt.Device = device.ID.String()
-	}
-	try, err := s.attempts.begin(ctx, in.By, who.user, attempt)
+	try, err := s.attempts.begin(ctx, in.By, who.user, attempt(who.key, in.Address, device))
 	if err != nil {
 		return SignedIn{}, err
 	}
@@ -108,7 +103,7 @@ func (s *SignIns) withPassword(ctx context.Context, in PasswordTry) (SignedIn, e
 	}
 	out, err := s.afterPassword(ctx, in, who.user, device)
 	if err != nil || out.Half != nil {
-		// With a second step to come nothing was wrong, and nothing is forgotten before that (LK-13, MF-05).
+		// The second step is due: no failure was made, and the counters are not cleared before it is done (LK-13, MF-05).
 		_ = try.Abandon(context.WithoutCancel(ctx))
 		return out, err
 	}
@@ -155,23 +150,23 @@ func (s *SignIns) afterPassword(ctx context.Context, in PasswordTry, was store.U
 	return out, nil
 }
 
-// person is the user of a login name, or the name itself when no user has it.
-type person struct {
+// candidate is the user of a login name, or the name itself when no user has it.
+type candidate struct {
 	key  string // all spellings of one user share it (LK-02)
 	user store.UserRecord
 }
 
-func (s *SignIns) person(ctx context.Context, in PasswordTry) (person, bool, error) {
+func (s *SignIns) candidate(ctx context.Context, in PasswordTry) (candidate, bool, error) {
 	folded, err := credential.FoldUsername(in.Login)
 	if err != nil {
-		return person{key: "name:invalid"}, false, nil
+		return candidate{key: "name:invalid"}, false, nil
 	}
 	user, err := s.changes.Store.UserByLogin(ctx, folded)
 	switch {
 	case err == nil:
-		return person{key: personKey(user.ID), user: user}, true, nil
+		return candidate{key: personKey(user.ID), user: user}, true, nil
 	case errors.Is(err, store.ErrNotFound):
-		return person{key: "name:" + folded}, false, nil
+		return candidate{key: "name:" + folded}, false, nil
 	}
-	return person{}, false, store.Unavailable(err)
+	return candidate{}, false, store.Unavailable(err)
 }

@@ -142,7 +142,7 @@ func (a *authenticators) check(ctx context.Context, user identity.ID, typed stri
 	case used:
 		return s, nil, errUsedCode
 	case !ok:
-		if drift, ok := key.Drift(code, now); ok { // never told to the client: it would be an oracle
+		if drift, ok := key.Drift(code, now); ok { // never disclosed to the client: it would be an oracle
 			details = map[string]string{"clock": drift.String()}
 		}
 		return s, details, errWrongCode
