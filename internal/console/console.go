@@ -8,10 +8,12 @@ import (
 	"errors"
 	"time"
 
-	"github.com/truxeio/caddy-truxe/internal/account"
+	"github.com/truxeio/caddy-truxe/internal/change"
 	"github.com/truxeio/caddy-truxe/internal/credential"
 	"github.com/truxeio/caddy-truxe/internal/gate"
 	"github.com/truxeio/caddy-truxe/internal/identity"
+	"github.com/truxeio/caddy-truxe/internal/people"
+	"github.com/truxeio/caddy-truxe/internal/signin"
 	"github.com/truxeio/caddy-truxe/internal/store"
 	"github.com/truxeio/caddy-truxe/internal/strictjson"
 	"github.com/truxeio/caddy-truxe/internal/token"
@@ -20,7 +22,9 @@ import (
 // Console has what the calls need of one configuration. All fields are required.
 type Console struct {
 	Store    *store.Store
-	Accounts *account.Accounts
+	Changes  *change.Changes
+	People   *people.Directory
+	SignIn   *signin.Parts
 	Ring     *token.Ring
 	Policies *Policies
 	Refusals *gate.Refusals // what this node remembers of its answers
@@ -29,7 +33,7 @@ type Console struct {
 }
 
 // call runs one function with arguments from outside. Its answer is marshalled as JSON.
-type call func(ctx context.Context, c *Console, by account.By, args json.RawMessage) (any, error)
+type call func(ctx context.Context, c *Console, by change.By, args json.RawMessage) (any, error)
 
 var calls = map[string]call{
 	"setup.link":      command((*Console).CreateSetupLink),
@@ -63,7 +67,7 @@ type None struct{}
 
 // query makes a call of a function that changes nothing.
 func query[In, Out any](do func(*Console, context.Context, In) (Out, error)) call {
-	return func(ctx context.Context, c *Console, _ account.By, args json.RawMessage) (any, error) {
+	return func(ctx context.Context, c *Console, _ change.By, args json.RawMessage) (any, error) {
 		in, err := decode[In](args)
 		if err != nil {
 			return nil, err
@@ -73,8 +77,8 @@ func query[In, Out any](do func(*Console, context.Context, In) (Out, error)) cal
 }
 
 // command makes a call of a function that changes something, on behalf of an actor that the audit log names.
-func command[In, Out any](do func(*Console, context.Context, account.By, In) (Out, error)) call {
-	return func(ctx context.Context, c *Console, by account.By, args json.RawMessage) (any, error) {
+func command[In, Out any](do func(*Console, context.Context, change.By, In) (Out, error)) call {
+	return func(ctx context.Context, c *Console, by change.By, args json.RawMessage) (any, error) {
 		in, err := decode[In](args)
 		if err != nil {
 			return nil, err
@@ -84,10 +88,10 @@ func command[In, Out any](do func(*Console, context.Context, account.By, In) (Ou
 }
 
 // CommandLine is the actor of everything that comes through the admin endpoint.
-var CommandLine = account.By{Via: "cli"}
+var CommandLine = change.By{Via: "cli"}
 
 // Call runs the function of a name. Errors that are the caller's are *identity.Error.
-func (c *Console) Call(ctx context.Context, by account.By, name string, args json.RawMessage) (any, error) {
+func (c *Console) Call(ctx context.Context, by change.By, name string, args json.RawMessage) (any, error) {
 	run, ok := calls[name]
 	if !ok {
 		return nil, &identity.Error{Code: identity.CodeNotFound, Detail: "unknown call " + name + "; is the command line newer than the running Caddy?"}

@@ -3,7 +3,7 @@ package console
 import (
 	"context"
 
-	"github.com/truxeio/caddy-truxe/internal/account"
+	"github.com/truxeio/caddy-truxe/internal/change"
 	"github.com/truxeio/caddy-truxe/internal/token"
 )
 
@@ -18,6 +18,6 @@ func (c *Console) ListKeys(_ context.Context, _ None) (KeyList, error) {
 }
 
 // RotateKeys lets a new signing key take over; tokens of the old one stay valid until they end.
-func (c *Console) RotateKeys(ctx context.Context, by account.By, _ None) (token.KeyInfo, error) {
-	return c.Accounts.RotateKeys(ctx, by)
+func (c *Console) RotateKeys(ctx context.Context, by change.By, _ None) (token.KeyInfo, error) {
+	return c.Changes.RotateKeys(ctx, by, c.Ring)
 }

@@ -4,14 +4,15 @@ import (
 	"context"
 	"strings"
 
-	"github.com/truxeio/caddy-truxe/internal/account"
+	"github.com/truxeio/caddy-truxe/internal/change"
 	"github.com/truxeio/caddy-truxe/internal/identity"
+	"github.com/truxeio/caddy-truxe/internal/people"
 )
 
 // ListRoles returns the roles that policies define and those that users have.
-func (c *Console) ListRoles(ctx context.Context, _ None) (Page[account.RoleInfo], error) {
-	list, err := c.Accounts.ListRoles(ctx)
-	return Page[account.RoleInfo]{Items: list}, err
+func (c *Console) ListRoles(ctx context.Context, _ None) (Page[people.RoleInfo], error) {
+	list, err := c.People.ListRoles(ctx)
+	return Page[people.RoleInfo]{Items: list}, err
 }
 
 // RoleArg names a role.
@@ -20,8 +21,8 @@ type RoleArg struct {
 }
 
 // ShowRole returns what a role grants, and who has it.
-func (c *Console) ShowRole(ctx context.Context, in RoleArg) (account.RoleDetail, error) {
-	return c.Accounts.ShowRole(ctx, in.Role)
+func (c *Console) ShowRole(ctx context.Context, in RoleArg) (people.RoleDetail, error) {
+	return c.People.ShowRole(ctx, in.Role)
 }
 
 // RoleChange names roles of a user.
@@ -38,17 +39,17 @@ type UserRoles struct {
 }
 
 // GrantRoles gives a user roles.
-func (c *Console) GrantRoles(ctx context.Context, by account.By, in RoleChange) (UserRoles, error) {
-	return c.changeRoles(ctx, by, in, c.Accounts.GrantRoles)
+func (c *Console) GrantRoles(ctx context.Context, by change.By, in RoleChange) (UserRoles, error) {
+	return c.changeRoles(ctx, by, in, c.People.GrantRoles)
 }
 
 // RevokeRoles takes roles from a user.
-func (c *Console) RevokeRoles(ctx context.Context, by account.By, in RoleChange) (UserRoles, error) {
-	return c.changeRoles(ctx, by, in, c.Accounts.RevokeRoles)
+func (c *Console) RevokeRoles(ctx context.Context, by change.By, in RoleChange) (UserRoles, error) {
+	return c.changeRoles(ctx, by, in, c.People.RevokeRoles)
 }
 
-func (c *Console) changeRoles(ctx context.Context, by account.By, in RoleChange,
-	change func(context.Context, account.By, identity.ID, ...string) (identity.User, error)) (UserRoles, error) {
+func (c *Console) changeRoles(ctx context.Context, by change.By, in RoleChange,
+	change func(context.Context, change.By, identity.ID, ...string) (identity.User, error)) (UserRoles, error) {
 	u, err := findUser(ctx, c.Store, in.User)
 	if err != nil {
 		return UserRoles{}, err

@@ -3,7 +3,7 @@ package console
 import (
 	"context"
 
-	"github.com/truxeio/caddy-truxe/internal/account"
+	"github.com/truxeio/caddy-truxe/internal/change"
 	"github.com/truxeio/caddy-truxe/internal/identity"
 	"github.com/truxeio/caddy-truxe/internal/store"
 )
@@ -67,13 +67,13 @@ type SessionArg struct {
 }
 
 // RevokeSessions ends a session, or all of a user.
-func (c *Console) RevokeSessions(ctx context.Context, by account.By, in SessionArg) (Message, error) {
+func (c *Console) RevokeSessions(ctx context.Context, by change.By, in SessionArg) (Message, error) {
 	if in.User != "" {
 		u, err := findUser(ctx, c.Store, in.User)
 		if err != nil {
 			return Message{}, err
 		}
-		if err := c.Accounts.EndSessions(ctx, by, u.ID, identity.ID{}, "revoked"); err != nil {
+		if err := c.SignIn.Sessions.EndAll(ctx, by, u.ID, identity.ID{}, "revoked"); err != nil {
 			return Message{}, err
 		}
 		return Message{Message: "all sessions of " + u.Username + " have ended", ID: u.ID.String()}, nil
@@ -86,7 +86,7 @@ func (c *Console) RevokeSessions(ctx context.Context, by account.By, in SessionA
 	if err != nil {
 		return Message{}, &identity.Error{Code: identity.CodeNotFound, Detail: "there is no such session", Err: err}
 	}
-	if err := c.Accounts.EndSession(ctx, by, s.UserID, id); err != nil {
+	if err := c.SignIn.Sessions.End(ctx, by, s.UserID, id); err != nil {
 		return Message{}, err
 	}
 	return Message{Message: "the session has ended", ID: id.String()}, nil

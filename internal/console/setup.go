@@ -3,7 +3,8 @@ package console
 import (
 	"context"
 
-	"github.com/truxeio/caddy-truxe/internal/account"
+	"github.com/truxeio/caddy-truxe/internal/change"
+	"github.com/truxeio/caddy-truxe/internal/people"
 )
 
 // SetupLink is a one-time link that creates the first administrator.
@@ -13,12 +14,12 @@ type SetupLink struct {
 }
 
 // CreateSetupLink makes a new one-time link. The code is in the fragment, which browsers send to no server and no log keeps.
-func (c *Console) CreateSetupLink(ctx context.Context, by account.By, _ None) (SetupLink, error) {
-	code, err := c.Accounts.NewSetupCode(ctx, by)
+func (c *Console) CreateSetupLink(ctx context.Context, by change.By, _ None) (SetupLink, error) {
+	code, err := c.People.NewSetupCode(ctx, by)
 	if err != nil {
 		return SetupLink{}, err
 	}
-	return SetupLink{Expires: stamp(c.Now().Add(account.SetupLife)), URL: c.SetupURL + "#t=" + code}, nil
+	return SetupLink{Expires: stamp(c.Now().Add(people.SetupLife)), URL: c.SetupURL + "#t=" + code}, nil
 }
 
 // FirstAdmin is the administrator to create.
@@ -30,8 +31,8 @@ type FirstAdmin struct {
 }
 
 // CreateFirstAdmin creates the first administrator, unless there are users already.
-func (c *Console) CreateFirstAdmin(ctx context.Context, by account.By, in FirstAdmin) (UserRow, error) {
-	u, err := c.Accounts.CreateFirstAdmin(ctx, by, account.NewUser{Username: in.Username, Email: in.Email, Name: in.Name, Password: in.Password})
+func (c *Console) CreateFirstAdmin(ctx context.Context, by change.By, in FirstAdmin) (UserRow, error) {
+	u, err := c.People.CreateFirstAdmin(ctx, by, people.NewUser{Username: in.Username, Email: in.Email, Name: in.Name, Password: in.Password})
 	if err != nil {
 		return UserRow{}, err
 	}

@@ -6,7 +6,7 @@ import (
 	"fmt"
 	"time"
 
-	"github.com/truxeio/caddy-truxe/internal/account"
+	"github.com/truxeio/caddy-truxe/internal/change"
 	"github.com/truxeio/caddy-truxe/internal/identity"
 	"github.com/truxeio/caddy-truxe/internal/store"
 )
@@ -28,7 +28,7 @@ func (c *Console) ShowUser(ctx context.Context, in UserArg) (UserDetails, error)
 	if err != nil {
 		return UserDetails{}, err
 	}
-	f, err := c.Accounts.Factors(ctx, u.ID, "")
+	f, err := c.SignIn.Factors.Of(ctx, u.ID, "")
 	if err != nil {
 		return UserDetails{}, err
 	}
@@ -39,7 +39,7 @@ func (c *Console) ShowUser(ctx context.Context, in UserArg) (UserDetails, error)
 			return UserDetails{}, err
 		}
 	}
-	passkeys, err := c.Accounts.ListPasskeys(ctx, u.ID)
+	passkeys, err := c.SignIn.Factors.Passkeys(ctx, u.ID)
 	if err != nil {
 		return UserDetails{}, err
 	}
@@ -77,12 +77,12 @@ func (c *Console) phoneClock(ctx context.Context, user identity.ID) (string, err
 }
 
 // ResetMFA removes all second factors of a user, and ends sessions and tokens.
-func (c *Console) ResetMFA(ctx context.Context, by account.By, in UserArg) (Message, error) {
+func (c *Console) ResetMFA(ctx context.Context, by change.By, in UserArg) (Message, error) {
 	u, err := findUser(ctx, c.Store, in.User)
 	if err != nil {
 		return Message{}, err
 	}
-	if err := c.Accounts.ResetMFA(ctx, by, u.ID); err != nil {
+	if err := c.SignIn.Factors.Reset(ctx, by, u.ID); err != nil {
 		return Message{}, err
 	}
 	return Message{Message: u.Username + " has no second factor any more; sessions and tokens have ended", ID: u.ID.String()}, nil

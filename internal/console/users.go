@@ -3,8 +3,9 @@ package console
 import (
 	"context"
 
-	"github.com/truxeio/caddy-truxe/internal/account"
+	"github.com/truxeio/caddy-truxe/internal/change"
 	"github.com/truxeio/caddy-truxe/internal/identity"
+	"github.com/truxeio/caddy-truxe/internal/people"
 	"github.com/truxeio/caddy-truxe/internal/store"
 )
 
@@ -59,8 +60,8 @@ type NewUser struct {
 }
 
 // AddUser creates a user.
-func (c *Console) AddUser(ctx context.Context, by account.By, in NewUser) (UserRow, error) {
-	u, err := c.Accounts.CreateUser(ctx, by, account.NewUser{Username: in.Username, Email: in.Email, Name: in.Name, Roles: in.Roles, Password: in.Password})
+func (c *Console) AddUser(ctx context.Context, by change.By, in NewUser) (UserRow, error) {
+	u, err := c.People.CreateUser(ctx, by, people.NewUser{Username: in.Username, Email: in.Email, Name: in.Name, Roles: in.Roles, Password: in.Password})
 	if err != nil {
 		return UserRow{}, err
 	}
@@ -68,33 +69,33 @@ func (c *Console) AddUser(ctx context.Context, by account.By, in NewUser) (UserR
 }
 
 // DisableUser keeps a user from signing in, and ends sessions and tokens.
-func (c *Console) DisableUser(ctx context.Context, by account.By, in UserArg) (Message, error) {
+func (c *Console) DisableUser(ctx context.Context, by change.By, in UserArg) (Message, error) {
 	return c.setDisabled(ctx, by, in, true, " is disabled; sessions and tokens have ended")
 }
 
 // EnableUser lets a disabled user sign in again.
-func (c *Console) EnableUser(ctx context.Context, by account.By, in UserArg) (Message, error) {
+func (c *Console) EnableUser(ctx context.Context, by change.By, in UserArg) (Message, error) {
 	return c.setDisabled(ctx, by, in, false, " can sign in again")
 }
 
-func (c *Console) setDisabled(ctx context.Context, by account.By, in UserArg, disabled bool, text string) (Message, error) {
+func (c *Console) setDisabled(ctx context.Context, by change.By, in UserArg, disabled bool, text string) (Message, error) {
 	u, err := findUser(ctx, c.Store, in.User)
 	if err != nil {
 		return Message{}, err
 	}
-	if u, err = c.Accounts.UpdateUser(ctx, by, u.ID, store.UserChange{Disabled: &disabled}); err != nil {
+	if u, err = c.People.UpdateUser(ctx, by, u.ID, store.UserChange{Disabled: &disabled}); err != nil {
 		return Message{}, err
 	}
 	return Message{Message: u.Username + text, ID: u.ID.String()}, nil
 }
 
 // DeleteUser deletes a user with sessions and tokens.
-func (c *Console) DeleteUser(ctx context.Context, by account.By, in UserArg) (Message, error) {
+func (c *Console) DeleteUser(ctx context.Context, by change.By, in UserArg) (Message, error) {
 	u, err := findUser(ctx, c.Store, in.User)
 	if err != nil {
 		return Message{}, err
 	}
-	if err := c.Accounts.DeleteUser(ctx, by, u.ID); err != nil {
+	if err := c.People.DeleteUser(ctx, by, u.ID); err != nil {
 		return Message{}, err
 	}
 	return Message{Message: u.Username + " is deleted", ID: u.ID.String()}, nil

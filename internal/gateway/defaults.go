@@ -12,11 +12,11 @@ import (
 	"strings"
 	"time"
 
-	"github.com/truxeio/caddy-truxe/internal/account"
 	"github.com/truxeio/caddy-truxe/internal/cluster"
 	"github.com/truxeio/caddy-truxe/internal/cors"
 	"github.com/truxeio/caddy-truxe/internal/credential"
 	"github.com/truxeio/caddy-truxe/internal/mail"
+	"github.com/truxeio/caddy-truxe/internal/people"
 	"github.com/truxeio/caddy-truxe/internal/portal/view"
 	"github.com/truxeio/caddy-truxe/internal/rules"
 	"github.com/truxeio/caddy-truxe/internal/secret"
@@ -151,7 +151,7 @@ func Check(c Config) error {
 		_ = f.Close()
 	}
 	if c.UsersFile != "" {
-		file, err := account.ReadUsersFile(c.UsersFile)
+		file, err := people.ReadUsersFile(c.UsersFile)
 		if err != nil {
 			return err
 		}

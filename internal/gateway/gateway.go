@@ -9,19 +9,21 @@ import (
 	"sync"
 	"time"
 
-	"github.com/truxeio/caddy-truxe/internal/account"
 	"github.com/truxeio/caddy-truxe/internal/authn"
+	"github.com/truxeio/caddy-truxe/internal/change"
 	"github.com/truxeio/caddy-truxe/internal/console"
 	"github.com/truxeio/caddy-truxe/internal/cors"
 	"github.com/truxeio/caddy-truxe/internal/credential"
 	"github.com/truxeio/caddy-truxe/internal/gate"
 	"github.com/truxeio/caddy-truxe/internal/origin"
 	"github.com/truxeio/caddy-truxe/internal/outbox"
+	"github.com/truxeio/caddy-truxe/internal/people"
 	"github.com/truxeio/caddy-truxe/internal/portal"
 	"github.com/truxeio/caddy-truxe/internal/portal/view"
 	"github.com/truxeio/caddy-truxe/internal/ratelimit"
 	"github.com/truxeio/caddy-truxe/internal/regular"
 	"github.com/truxeio/caddy-truxe/internal/rules"
+	"github.com/truxeio/caddy-truxe/internal/signin"
 	"github.com/truxeio/caddy-truxe/internal/token"
 )
 
@@ -29,7 +31,9 @@ import (
 type Gateway struct {
 	cfg      Config
 	engine   *Engine
-	accounts *account.Accounts
+	changes  *change.Changes
+	people   *people.Directory
+	signin   *signin.Parts
 	gate     *gate.Gate
 	portal   *portal.Portal
 	notices  *outbox.Worker // nil without a mail server
@@ -89,28 +93,31 @@ func (g *Gateway) build() error {
 	if err != nil {
 		return err
 	}
-	g.accounts = &account.Accounts{
-		Store: e.store, Cluster: e.cluster, Sessions: e.sessions, Revoked: e.revoked, Hasher: e.hasher, Guard: guard, Audit: e.audit, Ring: e.ring,
-		Passwords: credential.Policy{MinLength: cfg.Password.MinLength, MinLengthWithMFA: cfg.Password.MinLengthWithMFA, Breached: breached, Names: cfg.names()},
-		Issuer: token.NewIssuer(e.ring, token.IssuerConfig{Issuer: g.issuerOf, Audience: cfg.JWT.Audience, Access: cfg.JWT.Access,
-			Permissions: cfg.Rules.PermissionsOf, Now: cfg.Now}),
-		Verifier: verifier, Refresher: token.NewRefresher(token.RefreshConfig{Life: cfg.JWT.Refresh, Audience: cfg.JWT.Audience, Now: cfg.Now}),
-		Metrics: cfg.Metrics, Logger: cfg.Logger, Now: cfg.Now,
-		Roles: cfg.Rules.RoleModel, MFA: account.MFARule(cfg.MFA), Box: e.box, Keyed: e.codeKey, Brand: cfg.Brand.Name, Origins: g.originsOf,
+	g.changes = &change.Changes{
+		Store: e.store, Audit: e.audit, Revoked: e.revoked, Sessions: e.sessions, Metrics: cfg.Metrics, Logger: cfg.Logger, Now: cfg.Now,
 		AccessLifetime: cfg.JWT.Access, RefreshLifetime: cfg.JWT.Refresh, LongestSession: max(cfg.Session.Max, cfg.Session.Remember),
 	}
+	passwords := credential.Policy{MinLength: cfg.Password.MinLength, MinLengthWithMFA: cfg.Password.MinLengthWithMFA, Breached: breached, Names: cfg.names()}
+	g.people = &people.Directory{Changes: g.changes, PasswordPolicy: passwords, Hasher: e.hasher, Roles: cfg.Rules.RoleModel}
+	g.signin = signin.New(signin.Config{
+		Changes: g.changes, Cluster: e.cluster, Hasher: e.hasher, PasswordPolicy: passwords, Guard: guard,
+		Issuer: token.NewIssuer(e.ring, token.IssuerConfig{Issuer: g.issuerOf, Audience: cfg.JWT.Audience, Access: cfg.JWT.Access,
+			Permissions: cfg.Rules.PermissionsOf, Now: cfg.Now}),
+		Refresher: token.NewRefresher(token.RefreshConfig{Life: cfg.JWT.Refresh, Audience: cfg.JWT.Audience, Now: cfg.Now}),
+		Metrics:   cfg.Metrics, MFA: signin.MFARule(cfg.MFA), Box: e.box, CodeKey: e.codeKey, Brand: cfg.Brand.Name, Origins: g.originsOf,
+	})
 	if g.notices, err = cfg.openNotices(e.store, g.origins); err != nil {
 		return err
 	}
 	if g.notices != nil {
-		g.accounts.MailWaits = g.notices.WakeUp
+		g.changes.OnMailQueued = g.notices.WakeUp
 	}
 	if cfg.Policies != "" && !cfg.Offline {
 		g.policies = rules.NewWatcher(rules.WatcherConfig{Dir: cfg.Policies, Book: cfg.Rules, Hosts: cfg.Hosts(), Roles: cfg.RolesNamed(),
 			OnState: func(ok bool) { cfg.Metrics.Ready("policies", ok) }, Logger: cfg.Logger, Now: cfg.Now})
 	}
 	policies := &console.Policies{Book: cfg.Rules, Watcher: g.policies, Checker: cfg.Checker, Origins: g.origins, Store: e.store, Now: cfg.Now}
-	g.console = &console.Console{Store: e.store, Accounts: g.accounts, Ring: e.ring, Policies: policies, Refusals: &e.refusals,
+	g.console = &console.Console{Store: e.store, Changes: g.changes, People: g.people, SignIn: g.signin, Ring: e.ring, Policies: policies, Refusals: &e.refusals,
 		SetupURL: cfg.setupURL(), Now: cfg.Now}
 	origins, err := cors.New(cfg.CORS)
 	if err != nil {
@@ -137,7 +144,7 @@ func (g *Gateway) build() error {
 		Sessions:    &authn.CookieSessions{Table: e.sessions, Renewals: e.renewals},
 		Tokens:      &authn.BearerTokens{Verifier: verifier, Cache: e.tokens, Roles: e.roles, Sessions: e.sessions, Now: cfg.Now},
 		Revocations: e.revoked,
-		Renewer:     &renewer{accounts: g.accounts, now: cfg.Now},
+		Renewer:     &renewer{sessions: g.signin.Sessions, log: cfg.Logger, now: cfg.Now},
 		OnRefused:   authn.NewRefusalLog(cfg.Logger, cfg.Now).Note,
 	}
 	g.gate = &gate.Gate{
@@ -164,7 +171,9 @@ func (g *Gateway) build() error {
 		PortalHost:   cfg.Portal,
 		PortalOrigin: cfg.portalOrigin(),
 		Sites:        cfg.portalSites(),
-		Accounts:     g.accounts,
+		Changes:      g.changes,
+		People:       g.people,
+		SignIn:       g.signin,
 		Verifier:     auth,
 		CORS:         origins,
 		View:         pages,
@@ -244,13 +253,13 @@ func (g *Gateway) firstStart(ctx context.Context) error {
 			return err
 		}
 	}
-	needed, err := g.accounts.NeedsSetup(ctx)
+	needed, err := g.people.NeedsSetup(ctx)
 	if err != nil || !needed {
 		return err
 	}
 	if a := g.cfg.Admin; a.Username != "" && a.Password != "" && !g.cfg.Offline {
-		_, err := g.accounts.CreateFirstAdmin(ctx, account.By{Via: "environment"}, account.NewUser{Username: a.Username, Email: a.Email, Password: a.Password})
-		if errors.Is(err, account.ErrSetUp) {
+		_, err := g.people.CreateFirstAdmin(ctx, change.By{Via: "environment"}, people.NewUser{Username: a.Username, Email: a.Email, Password: a.Password})
+		if errors.Is(err, people.ErrSetUp) {
 			return nil // another node was faster
 		}
 		if err != nil {
@@ -260,9 +269,9 @@ func (g *Gateway) firstStart(ctx context.Context) error {
 		return nil
 	}
 	if !g.cfg.Offline {
-		link, err := g.console.CreateSetupLink(ctx, account.By{Via: "setup"}, console.None{})
+		link, err := g.console.CreateSetupLink(ctx, change.By{Via: "setup"}, console.None{})
 		switch {
-		case errors.Is(err, account.ErrSetUp):
+		case errors.Is(err, people.ErrSetUp):
 		case err != nil:
 			g.cfg.Logger.Warn("no users yet, and no setup link could be made; run: caddy truxe setup", "error", err)
 		default:
@@ -273,11 +282,11 @@ func (g *Gateway) firstStart(ctx context.Context) error {
 }
 
 func (g *Gateway) applyUsersFile(ctx context.Context) error {
-	file, err := account.ReadUsersFile(g.cfg.UsersFile)
+	file, err := people.ReadUsersFile(g.cfg.UsersFile)
 	if err != nil {
 		return err
 	}
-	created, changed, err := g.accounts.ApplyUsersFile(ctx, file)
+	created, changed, err := g.people.ApplyUsersFile(ctx, file)
 	if err != nil {
 		return fmt.Errorf("users_file: %w", err)
 	}
@@ -319,7 +328,7 @@ func (g *Gateway) watchUsersFile(run context.Context) {
 
 // fileSum identifies what a look has found, failures included.
 func fileSum(path string) [32]byte {
-	raw, err := regular.Read(path, account.MaxUsersFile)
+	raw, err := regular.Read(path, people.MaxUsersFile)
 	if err != nil {
 		raw = []byte("error " + err.Error())
 	}

@@ -11,12 +11,13 @@ import (
 	"testing"
 	"time"
 
-	"github.com/truxeio/caddy-truxe/internal/account"
 	"github.com/truxeio/caddy-truxe/internal/authn"
+	"github.com/truxeio/caddy-truxe/internal/change"
 	"github.com/truxeio/caddy-truxe/internal/console"
 	"github.com/truxeio/caddy-truxe/internal/gate"
 	"github.com/truxeio/caddy-truxe/internal/identity"
 	"github.com/truxeio/caddy-truxe/internal/rules"
+	"github.com/truxeio/caddy-truxe/internal/signin"
 	"github.com/truxeio/caddy-truxe/internal/store"
 )
 
@@ -58,13 +59,13 @@ func startWith(t testing.TB, cfg Config) *Gateway {
 // signIn gives a session cookie and an access token.
 func signIn(t testing.TB, g *Gateway) (cookie, bearer string) {
 	t.Helper()
-	ctx, by := context.Background(), account.By{IP: "127.0.0.1", Host: "app.test"}
-	in := account.SignIn{Login: testUser, Password: testPassword, Address: netip.MustParseAddr("127.0.0.1"), Kind: "browser", By: by}
-	signed, err := g.accounts.SignIn(ctx, in)
+	ctx, by := context.Background(), change.By{IP: "127.0.0.1", Host: "app.test"}
+	in := signin.PasswordTry{Login: testUser, Password: testPassword, Address: netip.MustParseAddr("127.0.0.1"), Kind: "browser", By: by}
+	signed, err := g.signin.SignIns.WithPassword(ctx, in)
 	if err != nil {
 		t.Fatal(err)
 	}
-	tokens, err := g.accounts.StartTokens(ctx, by, signed, "truxe")
+	tokens, err := g.signin.Tokens.Start(ctx, by, signed, "truxe")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -129,7 +130,7 @@ func TestGateLetsInWhoSignedInUntilTheyAreRevoked(t *testing.T) {
 	if err != nil || len(users) != 1 {
 		t.Fatal(users, err)
 	}
-	if err := g.accounts.EndSessions(context.Background(), console.CommandLine, users[0].ID, identity.ID{}, "test"); err != nil {
+	if err := g.signin.Sessions.EndAll(context.Background(), console.CommandLine, users[0].ID, identity.ID{}, "test"); err != nil {
 		t.Fatal(err)
 	}
 	if w := serve("Cookie", cookie); w.Code != http.StatusFound || up.served != before {
@@ -216,7 +217,7 @@ func TestPanicIsARefusedRequest(t *testing.T) {
 	g, s, up := start(t), site(t), &upstream{}
 	cookie, _ := signIn(t, g)
 	g.gate.Logger = slog.New(slog.NewTextHandler(&log, nil))
-	g.accounts.Logger = g.gate.Logger
+	g.changes.Logger = g.gate.Logger
 	working := g.gate.Verifier.Sessions
 	g.gate.Verifier.Sessions = broken{}
 	before, w := up.served, httptest.NewRecorder()

@@ -11,10 +11,10 @@ import (
 	"testing"
 	"time"
 
-	"github.com/truxeio/caddy-truxe/internal/account"
 	"github.com/truxeio/caddy-truxe/internal/authn"
 	"github.com/truxeio/caddy-truxe/internal/console"
 	"github.com/truxeio/caddy-truxe/internal/identity"
+	"github.com/truxeio/caddy-truxe/internal/people"
 	"github.com/truxeio/caddy-truxe/internal/policy"
 	"github.com/truxeio/caddy-truxe/internal/rules"
 )
@@ -196,7 +196,7 @@ func TestNobodyHandsOutMoreThanTheyHave(t *testing.T) {
 	setRoles(t, p.Gateway, model(t, policy.Role{Name: "keeper", Permissions: []string{"truxe:roles:*", "orders:read"}}, policy.Role{Name: "reader", Permissions: []string{"orders:read"}},
 		policy.Role{Name: "writer", Permissions: []string{"orders:write"}}, policy.Role{Name: "chief", Inherits: []string{"writer"}}, policy.Role{Name: "label"}))
 	p.roles(identity.AdminRole, "keeper")
-	other, err := p.accounts.CreateUser(t.Context(), console.CommandLine, account.NewUser{Username: "other", Roles: []string{identity.AdminRole}})
+	other, err := p.people.CreateUser(t.Context(), console.CommandLine, people.NewUser{Username: "other", Roles: []string{identity.AdminRole}})
 	if err != nil {
 		t.Fatal(err)
 	}

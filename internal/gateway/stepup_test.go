@@ -18,8 +18,8 @@ import (
 
 	"github.com/golang-jwt/jwt/v5"
 
-	"github.com/truxeio/caddy-truxe/internal/account"
 	"github.com/truxeio/caddy-truxe/internal/authn"
+	"github.com/truxeio/caddy-truxe/internal/change"
 	"github.com/truxeio/caddy-truxe/internal/gate"
 	"github.com/truxeio/caddy-truxe/internal/identity"
 	"github.com/truxeio/caddy-truxe/internal/rules"
@@ -266,7 +266,7 @@ func TestAssertionIsForOneHostAndNeverTheClients(t *testing.T) {
 		t.Fatal(err)
 	}
 	roles := []string{"admin", "auditor"}
-	if _, err := g.accounts.UpdateUser(context.Background(), account.By{Via: "cli"}, user.ID, store.UserChange{Roles: &roles}); err != nil {
+	if _, err := g.people.UpdateUser(context.Background(), change.By{Via: "cli"}, user.ID, store.UserChange{Roles: &roles}); err != nil {
 		t.Fatal(err)
 	}
 	api := newRequest("Cookie", cookie)

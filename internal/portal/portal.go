@@ -13,14 +13,16 @@ import (
 	"sync/atomic"
 	"time"
 
-	"github.com/truxeio/caddy-truxe/internal/account"
 	"github.com/truxeio/caddy-truxe/internal/authn"
+	"github.com/truxeio/caddy-truxe/internal/change"
 	"github.com/truxeio/caddy-truxe/internal/cors"
 	"github.com/truxeio/caddy-truxe/internal/identity"
 	"github.com/truxeio/caddy-truxe/internal/origin"
+	"github.com/truxeio/caddy-truxe/internal/people"
 	"github.com/truxeio/caddy-truxe/internal/portal/view"
 	"github.com/truxeio/caddy-truxe/internal/ratelimit"
 	"github.com/truxeio/caddy-truxe/internal/rules"
+	"github.com/truxeio/caddy-truxe/internal/signin"
 )
 
 // Health says what of the gateway can be relied on, by component.
@@ -43,7 +45,9 @@ type Portal struct {
 	PortalOrigin string
 	Origins      *origin.Book // what the hosts are called outside
 	Sites        []Site
-	Accounts     *account.Accounts
+	Changes      *change.Changes
+	People       *people.Directory
+	SignIn       *signin.Parts
 	Verifier     *authn.Verifier
 	CORS         *cors.Origins
 	View         *view.Renderer
@@ -331,8 +335,8 @@ func (c *call) identify(matters bool) error {
 }
 
 // by returns the caller, for the audit log.
-func (c *call) by() account.By {
-	b := account.By{IP: c.client.Addr, UserAgent: c.r.UserAgent(), Host: c.host}
+func (c *call) by() change.By {
+	b := change.By{IP: c.client.Addr, UserAgent: c.r.UserAgent(), Host: c.host}
 	if c.entry != nil {
 		b.Principal = c.entry.Principal
 	}
