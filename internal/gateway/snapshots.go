@@ -17,8 +17,8 @@ func (s snapshots) SessionRevoked(id identity.ID) { s.sessions.Drop(id) }
 // UserChanged implements feed.Observer.
 func (s snapshots) UserChanged(id identity.ID) {
 	s.sessions.DropUser(id)
-	s.standing.drop(id)
-	s.changes.add(id)
+	s.roles.Drop(id)
+	s.watch.UserChanged(id)
 }
 
 // KeysChanged implements feed.Observer.
@@ -35,8 +35,8 @@ func (s snapshots) KeysChanged() {
 // ChangesMissed implements feed.Observer.
 func (s snapshots) ChangesMissed() {
 	s.sessions.DropAll()
-	s.standing.dropAll()
-	s.changes.addAll()
+	s.roles.DropAll()
+	s.watch.AllChanged()
 	s.KeysChanged()
 }
 

@@ -9,27 +9,27 @@ import (
 	"github.com/truxeio/caddy-truxe/internal/store"
 )
 
-// readTime is how long a request waits for SQL before it is told that nobody can tell.
+// readTime is how long a request waits for SQL before the answer is that the state is unavailable.
 const readTime = time.Second
 
 // readTries is how often a row is read that is dropped while it is read.
 const readTries = 4
 
 // flight is one read of SQL that all requests with the same cookie share.
-type flight struct {
-	landed chan struct{}
-	live   *Live // nil with a nil err: not signed in
-	err    error // an *identity.Error
+type flight[E any] struct {
+	done chan struct{}
+	live *Live[E] // nil with a nil err: not signed in
+	err  error    // an *identity.Error
 }
 
 // load reads SQL.
-func (t *Table) load(ctx context.Context, hash [32]byte) (*Live, error) {
+func (t *Table[E]) load(ctx context.Context, hash [32]byte) (*Live[E], error) {
 	if t.misses.has(&hash, t.elapsed()) {
 		return nil, nil
 	}
 	f := t.fly(ctx, hash)
 	select {
-	case <-f.landed:
+	case <-f.done:
 		return f.live, f.err
 	case <-ctx.Done():
 		return nil, unavailable(ctx.Err())
@@ -37,22 +37,22 @@ func (t *Table) load(ctx context.Context, hash [32]byte) (*Live, error) {
 }
 
 // fly joins the read under way, or starts one. It goes on without the request that started it, since others wait.
-func (t *Table) fly(ctx context.Context, hash [32]byte) *flight {
+func (t *Table[E]) fly(ctx context.Context, hash [32]byte) *flight[E] {
 	t.flying.Lock()
 	defer t.flying.Unlock()
 	if f, ok := t.flights[hash]; ok {
 		return f
 	}
-	f := &flight{landed: make(chan struct{})}
-	if f.live = t.ready(&hash); f.live != nil { // it landed a moment ago
-		close(f.landed)
+	f := &flight[E]{done: make(chan struct{})}
+	if f.live = t.ready(&hash); f.live != nil { // another read has just completed
+		close(f.done)
 		return f
 	}
 	t.flights[hash] = f
 	go func() {
 		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), readTime)
 		defer cancel()
-		defer close(f.landed)
+		defer close(f.done)
 		select {
 		case t.readers <- struct{}{}:
 			defer func() { <-t.readers }()
@@ -60,14 +60,14 @@ func (t *Table) fly(ctx context.Context, hash [32]byte) *flight {
 		}
 		for range readTries {
 			row := t.read(ctx, hash)
-			if t.land(&hash, f, row) {
+			if t.complete(&hash, f, row) {
 				return
 			}
 		}
 		t.flying.Lock()
 		defer t.flying.Unlock()
 		delete(t.flights, hash)
-		f.err = unavailable(errors.New("the session changes faster than it can be read"))
+		f.err = unavailable(errors.New("the session kept changing while it was read"))
 	}()
 	return f
 }
@@ -80,7 +80,7 @@ type row struct {
 	err     error
 }
 
-func (t *Table) read(ctx context.Context, hash [32]byte) row {
+func (t *Table[E]) read(ctx context.Context, hash [32]byte) row {
 	r := row{since: t.drops.now(), err: ctx.Err()}
 	if r.err == nil {
 		r.session, r.user, r.err = t.cfg.Source.SessionByHash(ctx, hash)
@@ -88,10 +88,10 @@ func (t *Table) read(ctx context.Context, hash [32]byte) row {
 	return r
 }
 
-// land makes a row the flight's result. False when the session or user was dropped while it was read: it is read again,
+// complete makes a row the flight's result. False when the session or user was dropped while it was read: it is read again,
 // so that nobody is judged by what was true before a change that has been acknowledged. Nobody can join the flight
 // once its result is in the table.
-func (t *Table) land(hash *[32]byte, f *flight, row row) bool {
+func (t *Table[E]) complete(hash *[32]byte, f *flight[E], row row) bool {
 	t.flying.Lock()
 	defer t.flying.Unlock()
 	switch {
@@ -105,7 +105,7 @@ func (t *Table) land(hash *[32]byte, f *flight, row row) bool {
 		r, alive := t.judge(hash, row)
 		if !alive {
 			t.misses.add(hash, t.elapsed())
-		} else if f.live = t.enter(r, row); f.live == nil {
+		} else if f.live = t.insert(r, row); f.live == nil {
 			return false
 		}
 	}
@@ -114,7 +114,7 @@ func (t *Table) land(hash *[32]byte, f *flight, row row) bool {
 }
 
 // judge says whether a row is a session that may be used now (SE-10, SE-13, JW-14).
-func (t *Table) judge(hash *[32]byte, row row) (record, bool) {
+func (t *Table[E]) judge(hash *[32]byte, row row) (record, bool) {
 	s, u, now := &row.session, &row.user, t.cfg.Now()
 	seen := s.LastSeen
 	if used, ok := t.uses.last(s.ID); ok && used.After(seen) {
@@ -146,20 +146,20 @@ func fromMilli(ms int64) time.Time {
 	return time.UnixMilli(ms)
 }
 
-// enter puts a session into the table; nil when it was dropped meanwhile.
-func (t *Table) enter(r record, row row) *Live {
+// insert puts a session into the table; nil when it was dropped meanwhile.
+func (t *Table[E]) insert(r record, row row) *Live[E] {
 	s := t.shardOf(&r.hash)
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	who, at := t.people.hold(&row.user)
-	what, number, room := t.labels.hold(&row.session)
-	// asked after hold: whoever drops the user from here on finds the person, whoever did before is in the log
+	who, at := t.people.acquire(&row.user)
+	what, number, room := t.labels.acquire(&row.session)
+	// checked after acquire: a later drop of the user finds the person, an earlier one is in the log
 	if t.drops.touched(row.since, row.session.ID, row.session.UserID) {
 		t.people.release(at)
 		return nil
 	}
 	r.person, r.label = at, number
-	l := newLive(&r, who, what)
+	l := newLive[E](&r, who, what)
 	if !room { // works all the same, at the price of a read each time
 		t.people.release(at)
 		return l
