@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/truxeio/caddy-truxe/internal/identity"
 	"github.com/truxeio/caddy-truxe/internal/store"
 )
 
@@ -15,8 +16,8 @@ const readTime = time.Second
 // readTries is how often a row is read that is dropped while it is read.
 const readTries = 4
 
-// flight is one read of SQL that all requests with the same cookie share.
-type flight[E any] struct {
+// sharedRead is one read of SQL that all requests with the same cookie share.
+type sharedRead[E any] struct {
 	done chan struct{}
 	live *Live[E] // nil with a nil err: not signed in
 	err  error    // an *identity.Error
@@ -27,32 +28,32 @@ func (t *Table[E]) load(ctx context.Context, hash [32]byte) (*Live[E], error) {
 	if t.misses.has(&hash, t.elapsed()) {
 		return nil, nil
 	}
-	f := t.fly(ctx, hash)
+	shared := t.joinRead(ctx, hash)
 	select {
-	case <-f.done:
-		return f.live, f.err
+	case <-shared.done:
+		return shared.live, shared.err
 	case <-ctx.Done():
-		return nil, unavailable(ctx.Err())
+		return nil, identity.Unavailable(ctx.Err())
 	}
 }
 
-// fly joins the read under way, or starts one. It goes on without the request that started it, since others wait.
-func (t *Table[E]) fly(ctx context.Context, hash [32]byte) *flight[E] {
-	t.flying.Lock()
-	defer t.flying.Unlock()
-	if f, ok := t.flights[hash]; ok {
-		return f
+// joinRead joins the read under way, or starts one. It goes on without the request that started it, since others wait.
+func (t *Table[E]) joinRead(ctx context.Context, hash [32]byte) *sharedRead[E] {
+	t.readsMu.Lock()
+	defer t.readsMu.Unlock()
+	if shared, ok := t.reads[hash]; ok {
+		return shared
 	}
-	f := &flight[E]{done: make(chan struct{})}
-	if f.live = t.ready(&hash); f.live != nil { // another read has just completed
-		close(f.done)
-		return f
+	shared := &sharedRead[E]{done: make(chan struct{})}
+	if shared.live = t.ready(&hash); shared.live != nil { // another read has just completed
+		close(shared.done)
+		return shared
 	}
-	t.flights[hash] = f
+	t.reads[hash] = shared
 	go func() {
 		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), readTime)
 		defer cancel()
-		defer close(f.done)
+		defer close(shared.done)
 		select {
 		case t.readers <- struct{}{}:
 			defer func() { <-t.readers }()
@@ -60,16 +61,16 @@ func (t *Table[E]) fly(ctx context.Context, hash [32]byte) *flight[E] {
 		}
 		for range readTries {
 			row := t.read(ctx, hash)
-			if t.complete(&hash, f, row) {
+			if t.complete(&hash, shared, row) {
 				return
 			}
 		}
-		t.flying.Lock()
-		defer t.flying.Unlock()
-		delete(t.flights, hash)
-		f.err = unavailable(errors.New("the session kept changing while it was read"))
+		t.readsMu.Lock()
+		defer t.readsMu.Unlock()
+		delete(t.reads, hash)
+		shared.err = identity.Unavailable(errors.New("the session kept changing while it was read"))
 	}()
-	return f
+	return shared
 }
 
 // row is what SQL said.
@@ -88,33 +89,33 @@ func (t *Table[E]) read(ctx context.Context, hash [32]byte) row {
 	return r
 }
 
-// complete makes a row the flight's result. False when the session or user was dropped while it was read: it is read again,
-// so that nobody is judged by what was true before a change that has been acknowledged. Nobody can join the flight
-// once its result is in the table.
-func (t *Table[E]) complete(hash *[32]byte, f *flight[E], row row) bool {
-	t.flying.Lock()
-	defer t.flying.Unlock()
+// complete makes a row the result of its read. False when the session or user was dropped while it was read: it is read
+// again, so that no request is judged by what was true before a change that has been acknowledged. No request joins the
+// read once its result is in the table.
+func (t *Table[E]) complete(hash *[32]byte, shared *sharedRead[E], row row) bool {
+	t.readsMu.Lock()
+	defer t.readsMu.Unlock()
 	switch {
 	case errors.Is(row.err, store.ErrNotFound):
 		t.misses.add(hash, t.elapsed())
 	case row.err != nil:
-		f.err = unavailable(fmt.Errorf("read session: %w", row.err))
+		shared.err = identity.Unavailable(fmt.Errorf("read session: %w", row.err))
 	case t.drops.touched(row.since, row.session.ID, row.session.UserID):
 		return false
 	default:
-		r, alive := t.judge(hash, row)
+		r, alive := t.validate(hash, row)
 		if !alive {
 			t.misses.add(hash, t.elapsed())
-		} else if f.live = t.insert(r, row); f.live == nil {
+		} else if shared.live = t.insert(r, row); shared.live == nil {
 			return false
 		}
 	}
-	delete(t.flights, *hash)
+	delete(t.reads, *hash)
 	return true
 }
 
-// judge says whether a row is a session that may be used now (SE-10, SE-13, JW-14).
-func (t *Table[E]) judge(hash *[32]byte, row row) (record, bool) {
+// validate reports whether a row is a session that may be used now (SE-10, SE-13, JW-14).
+func (t *Table[E]) validate(hash *[32]byte, row row) (record, bool) {
 	s, u, now := &row.session, &row.user, t.cfg.Now()
 	seen := s.LastSeen
 	if used, ok := t.uses.last(s.ID); ok && used.After(seen) {

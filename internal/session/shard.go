@@ -66,12 +66,12 @@ func (t *Table[E]) makeReady(s *shard[E], hash *[32]byte) *Live[E] {
 	at := s.byHash[head(hash)]
 	r := &s.records[at]
 	l = newLive[E](r, t.people.at(r.person), t.labels.at(r.label))
-	t.keep(s, at, l)
+	t.setLive(s, at, l)
 	return l
 }
 
-// keep makes l the principal of a record. Beyond the limit another one, unused since the hand last passed, goes.
-func (t *Table[E]) keep(s *shard[E], at uint32, l *Live[E]) {
+// setLive makes l the principal of a record. Beyond the limit another one, unused since the hand last passed, goes.
+func (t *Table[E]) setLive(s *shard[E], at uint32, l *Live[E]) {
 	if s.lives[at] == nil {
 		s.warm++
 	}
@@ -103,7 +103,7 @@ func (t *Table[E]) put(s *shard[E], r record, l *Live[E]) {
 	s.records = append(s.records, r)
 	s.lives = append(s.lives, nil)
 	s.byHash[head(&r.hash)], s.byID[r.id] = at, at
-	t.keep(s, at, l)
+	t.setLive(s, at, l)
 }
 
 func (s *shard[E]) oldest() uint32 {

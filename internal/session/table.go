@@ -55,8 +55,8 @@ type Table[E any] struct {
 	uses   uses
 	misses misses
 
-	flying  sync.Mutex
-	flights map[[32]byte]*flight[E]
+	readsMu sync.Mutex
+	reads   map[[32]byte]*sharedRead[E]
 	readers chan struct{}
 }
 
@@ -90,7 +90,7 @@ func New[E any](cfg Config) *Table[E] {
 		base := time.Now()
 		cfg.Elapsed = func() time.Duration { return time.Since(base) }
 	}
-	t := &Table[E]{cfg: cfg, flights: map[[32]byte]*flight[E]{}, readers: make(chan struct{}, maxReaders)}
+	t := &Table[E]{cfg: cfg, reads: map[[32]byte]*sharedRead[E]{}, readers: make(chan struct{}, maxReaders)}
 	for i := range t.shards {
 		t.shards[i].init()
 	}
@@ -180,7 +180,3 @@ func (t *Table[E]) DropAll() {
 
 // elapsed is monotonic time in milliseconds.
 func (t *Table[E]) elapsed() int64 { return t.cfg.Elapsed().Milliseconds() }
-
-func unavailable(err error) error {
-	return &identity.Error{Code: identity.CodeStateUnavailable, RetryAfter: 2 * time.Second, Err: err}
-}

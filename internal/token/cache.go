@@ -14,9 +14,9 @@ const (
 	cacheShards = 64
 )
 
-// Cache remembers a value for each verified token, so that a signature is checked once per token and node. Only verified tokens enter,
-// so a flood of invented ones costs no memory (OP-06). A hit compares the whole token, counts only for the generation it
-// was stored under, and ends with the token; whoever asks then still asks the revocation copy (JW-16).
+// Cache remembers a value for each verified token, so that a signature is checked once per token and node. Only verified
+// tokens enter, so a flood of invented ones costs no memory (OP-06). A hit compares the whole token, counts only for the
+// generation it was stored under, and ends with the token. The caller still asks the revocation copy (JW-16).
 //
 // The slot comes from a keyed hash (maphash, a random key per process), and the stored text is then compared: no
 // collision, found or forged, can give somebody another's entry, at a third of the cost of SHA-256. Reaching the

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"sync"
-	"time"
 
 	"github.com/truxeio/caddy-truxe/internal/cluster"
 	"github.com/truxeio/caddy-truxe/internal/identity"
@@ -21,9 +20,6 @@ type News struct {
 	Keys bool
 }
 
-// retryAfter is when a client may ask again after news could not be published.
-const retryAfter = 2 * time.Second
-
 // Publish makes committed news count on this node at once and publishes it to the other nodes. An error, an
 // *identity.Error with CodeStateUnavailable, says that it did not reach the shared store: the caller must not
 // acknowledge the change. It is published again until that works, and revocations are found in SQL as well (FAULTS 8).
@@ -36,7 +32,7 @@ func (f *Feed) Publish(ctx context.Context, news News) error {
 		}
 	}
 	if err := f.send(context.WithoutCancel(ctx), events); err != nil {
-		return &identity.Error{Code: identity.CodeStateUnavailable, RetryAfter: retryAfter, Err: err}
+		return identity.Unavailable(err)
 	}
 	return nil
 }
