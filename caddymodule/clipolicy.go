@@ -11,6 +11,7 @@ import (
 
 	"github.com/truxeio/caddy-truxe/internal/gateway"
 	"github.com/truxeio/caddy-truxe/internal/policy/policyfile"
+	"github.com/truxeio/caddy-truxe/internal/rules"
 )
 
 // exitTests is the exit code of failed tests, and of explanations that say no (CONTRACT section 9).
@@ -96,7 +97,7 @@ func (c *cli) tested(args []string) (*gateway.Config, *policyfile.Document, *pol
 	if err != nil {
 		return nil, nil, nil, err
 	}
-	doc, report, err := gateway.TestPolicies(dir)
+	doc, report, err := rules.Test(dir)
 	if err != nil {
 		return nil, nil, nil, &coded{code: exitConfig, err: err}
 	}
@@ -142,7 +143,7 @@ func (c *cli) policyDiff() *cobra.Command {
 		func(_ *cobra.Command, args []string) error {
 			in := map[string]any{"since": since}
 			for i, name := range []string{"old", "new"} {
-				sources, err := gateway.ReadPolicyDir(args[i])
+				sources, err := rules.ReadDir(args[i])
 				if err == nil {
 					_, err = policyfile.Parse(sources)
 				}

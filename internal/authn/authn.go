@@ -12,6 +12,7 @@ import (
 
 	"github.com/truxeio/caddy-truxe/internal/identity"
 	"github.com/truxeio/caddy-truxe/internal/identityheader"
+	"github.com/truxeio/caddy-truxe/internal/session"
 )
 
 // The gateway's cookies (CONTRACT section 5).
@@ -58,8 +59,9 @@ type Entry struct {
 	Renew bool
 	// Assertions are what was signed for the upstreams of this credential.
 	Assertions Assertions
-	// Owner is for the Sessions or Tokens that made the entry.
-	Owner any
+
+	session *session.Live // of a cookie
+	token   *ownToken     // of an access token of ours
 }
 
 // Sessions finds the entry of a session cookie. No entry without an error is "not signed in".

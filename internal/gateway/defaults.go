@@ -15,10 +15,10 @@ import (
 	"github.com/truxeio/caddy-truxe/internal/cluster"
 	"github.com/truxeio/caddy-truxe/internal/cors"
 	"github.com/truxeio/caddy-truxe/internal/credential"
-	"github.com/truxeio/caddy-truxe/internal/gate"
 	"github.com/truxeio/caddy-truxe/internal/mail"
 	"github.com/truxeio/caddy-truxe/internal/people"
 	"github.com/truxeio/caddy-truxe/internal/portal/view"
+	"github.com/truxeio/caddy-truxe/internal/rules"
 	"github.com/truxeio/caddy-truxe/internal/secret"
 	"github.com/truxeio/caddy-truxe/internal/store"
 	"github.com/truxeio/caddy-truxe/internal/token"
@@ -38,7 +38,7 @@ func (c Config) Base() string {
 func (c Config) withDefaults() Config {
 	c.Path = c.Base()
 	if c.Rules == nil {
-		c.Rules = gate.NewRules(nil)
+		c.Rules = rules.NewBook(nil)
 	}
 	if c.Storage.Driver == "" {
 		c.Storage.Driver = "sqlite"

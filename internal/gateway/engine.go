@@ -11,17 +11,23 @@ import (
 	"time"
 
 	"github.com/truxeio/caddy-truxe/internal/audit"
+	"github.com/truxeio/caddy-truxe/internal/authn"
+	"github.com/truxeio/caddy-truxe/internal/claim"
 	"github.com/truxeio/caddy-truxe/internal/cluster"
 	"github.com/truxeio/caddy-truxe/internal/credential"
 	"github.com/truxeio/caddy-truxe/internal/gate"
 	"github.com/truxeio/caddy-truxe/internal/identity"
 	"github.com/truxeio/caddy-truxe/internal/ratelimit"
 	"github.com/truxeio/caddy-truxe/internal/revocation"
+	"github.com/truxeio/caddy-truxe/internal/rules"
 	"github.com/truxeio/caddy-truxe/internal/secret"
 	"github.com/truxeio/caddy-truxe/internal/session"
 	"github.com/truxeio/caddy-truxe/internal/store"
 	"github.com/truxeio/caddy-truxe/internal/token"
 )
+
+// recordPause is how long records of decisions are gathered before they are written.
+const recordPause = 2 * time.Second
 
 // Engine is what outlives a configuration: database, feed, revocation copy, sessions in memory, counters, the hashing
 // pool, the audit writer and open streams. Configurations with one Key share one engine.
@@ -36,15 +42,15 @@ type Engine struct {
 	revoked  *revocation.Node
 	sessions *session.Table
 	renewals *session.Renewals
-	standing *standings
-	changes  *changes
+	roles    *authn.CurrentRoles   // of users with access tokens
+	watch    *revocation.RoleWatch // over open streams
 	hasher   *credential.Hasher
 	codeKey  []byte // of recovery codes
 	audit    *audit.Log
 	refusals gate.Refusals
 	limits   ratelimit.Sites
-	records  *gate.Records
-	claim    *claim // of the store; nil where processes share it by design
+	records  *rules.Records
+	claim    *claim.Claim // of the store; nil where processes share it by design
 
 	cancel context.CancelFunc
 	tasks  sync.WaitGroup
@@ -54,7 +60,7 @@ type Engine struct {
 // (FAULTS 1). A database that cannot be opened is an error.
 func Open(ctx context.Context, cfg Config) (e *Engine, err error) {
 	cfg = cfg.withDefaults()
-	e = &Engine{records: gate.NewRecords(), cfg: cfg, log: cfg.Logger}
+	e = &Engine{records: rules.NewRecords(), cfg: cfg, log: cfg.Logger}
 	run, cancel := context.WithCancel(context.Background())
 	e.cancel = cancel
 	defer func() {
@@ -72,7 +78,7 @@ func Open(ctx context.Context, cfg Config) (e *Engine, err error) {
 		return e, fmt.Errorf("open the database: %w", err)
 	}
 	if e.claim != nil {
-		if err := e.claim.mark(ctx, e.store, cfg); err != nil {
+		if err := e.claim.Mark(ctx, e.store); err != nil {
 			return e, err
 		}
 	}
@@ -94,15 +100,32 @@ func Open(ctx context.Context, cfg Config) (e *Engine, err error) {
 	if e.hasher, err = credential.NewHasher(credential.Config{Algorithm: cfg.Password.Algorithm, Cost: cfg.Password.Cost}); err != nil {
 		return e, err
 	}
-	e.standing = &standings{read: e.store.UserByID}
-	e.changes = newChanges()
+	e.roles = authn.NewCurrentRoles(e.store.UserByID)
 	e.renewals = session.NewRenewals(e.store, cfg.Now)
 	e.sessions = session.New(session.Config{Source: e.renewals, Idle: cfg.Session.Idle, Max: cfg.Session.Max, Remember: cfg.Session.Remember,
 		API: cfg.JWT.Refresh, Limit: cfg.Session.Limit, TouchUsers: e.store.TouchUsers, Logger: cfg.Logger, Now: cfg.Now})
 	e.revoked = revocation.New(revocation.Config{Source: e.store, Feed: e.cluster, Logger: cfg.Logger, Deny: cfg.Redis.Deny, Stale: cfg.Redis.Stale,
 		OnEvent: e.heard, OnResync: e.missed, OnLag: cfg.Metrics.RevocationLag, Now: cfg.Now})
+	e.watch = revocation.NewRoleWatch(e.revoked.Streams(), e.store.RolesOf, cfg.Logger)
 	e.start(run)
 	return e, e.waitReady(ctx)
+}
+
+// claimStore claims an SQLite store for this process.
+func claimStore(ctx context.Context, cfg Config) (*claim.Claim, error) {
+	if cfg.Storage.Driver != "sqlite" {
+		return nil, nil //nolint:nilnil // nothing to claim
+	}
+	return claim.Take(ctx, claim.Options{Path: cfg.Storage.DSN, Alone: cfg.Redis.URL == "", Command: cfg.Offline, Site: cfg.mainOrigin(),
+		Logger: cfg.Logger, Now: cfg.Now})
+}
+
+// renewClaim ends what runs in the background when another process has taken the store over, the feed among it, so that the
+// gateway refuses.
+func (e *Engine) renewClaim(ctx context.Context) {
+	if !e.claim.Renew(ctx, e.store) {
+		e.cancel()
+	}
 }
 
 func onFailure(a Audit) string {
@@ -142,9 +165,9 @@ func openBox(cfg Config) (*secret.Box, error) {
 	return secret.NewBox(keys[0], keys[1:]...)
 }
 
-func openCluster(cfg Config, c *claim) (cluster.Cluster, error) {
+func openCluster(cfg Config, c *claim.Claim) (cluster.Cluster, error) {
 	if cfg.Redis.URL == "" { // Check refuses PostgreSQL without it, so there is a claim
-		return processCluster{c.local}, nil
+		return processCluster{c.Local()}, nil
 	}
 	options, err := cluster.ParseURL(cfg.Redis.URL)
 	if err != nil {
@@ -171,8 +194,8 @@ func (e *Engine) start(ctx context.Context) {
 		}
 	})
 	e.background(func() { _ = e.sessions.Run(ctx) })
-	e.background(func() { e.followChanges(ctx) })
-	e.every(ctx, holderLife/3, func() { e.hold(ctx) })
+	e.background(func() { e.watch.Run(ctx) })
+	e.every(ctx, claim.RenewInterval, func() { e.renewClaim(ctx) })
 	e.every(ctx, time.Second, e.observe)
 	e.every(ctx, 15*time.Second, e.count)
 	e.every(ctx, time.Minute, func() {
@@ -182,8 +205,8 @@ func (e *Engine) start(ctx context.Context) {
 			e.log.Warn("could not reload the signing keys", "error", err)
 		}
 	})
-	e.every(ctx, time.Minute, e.purgeAssertions)
-	e.every(ctx, recordPause, func() { e.writeRecords(ctx) })
+	e.every(ctx, time.Minute, func() { authn.PurgeAssertions(e.cache, e.cfg.Now()) })
+	e.every(ctx, recordPause, func() { e.records.Write(ctx, e.store, e.log) })
 	e.every(ctx, 10*time.Minute, func() {
 		within, cancel := context.WithTimeout(ctx, time.Minute)
 		defer cancel()
@@ -244,8 +267,8 @@ func (e *Engine) heard(ev cluster.Event) {
 	case cluster.KindUser, cluster.KindChanged:
 		if id, ok := identity.ParseID(ev.Name); ok {
 			e.sessions.DropUser(id)
-			e.standing.drop(id)
-			e.changes.add(id)
+			e.roles.Drop(id)
+			e.watch.UserChanged(id)
 		}
 	case cluster.KindKeys:
 		e.reloadKeys()
@@ -255,8 +278,8 @@ func (e *Engine) heard(ev cluster.Event) {
 // missed forgets everything that the feed might have told while this node was not listening.
 func (e *Engine) missed(string) {
 	e.sessions.DropAll()
-	e.standing.dropAll()
-	e.changes.addAll()
+	e.roles.DropAll()
+	e.watch.AllChanged()
 	e.reloadKeys()
 }
 
@@ -319,10 +342,10 @@ func (e *Engine) Close(ctx context.Context) error {
 	if e.audit != nil {
 		errs = append(errs, e.audit.Close(ctx))
 	}
-	e.release()
 	if e.store != nil {
+		e.claim.Unmark(e.store)
 		errs = append(errs, e.store.Close())
 	}
-	e.claim.release()
+	e.claim.Release()
 	return errors.Join(errs...)
 }

@@ -11,6 +11,7 @@ import (
 	"github.com/pquerna/otp/totp"
 
 	"github.com/truxeio/caddy-truxe/internal/change"
+	"github.com/truxeio/caddy-truxe/internal/console"
 	"github.com/truxeio/caddy-truxe/internal/identity"
 	"github.com/truxeio/caddy-truxe/internal/signin"
 )
@@ -32,7 +33,7 @@ func enrolAlice(t *testing.T, g *Gateway, steps int) string {
 	if err != nil {
 		t.Fatal(err)
 	}
-	code, err := totp.GenerateCode(setup.Key.Text(), g.now().Add(time.Duration(steps)*30*time.Second))
+	code, err := totp.GenerateCode(setup.Key.Text(), g.cfg.Now().Add(time.Duration(steps)*30*time.Second))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -42,13 +43,13 @@ func enrolAlice(t *testing.T, g *Gateway, steps int) string {
 	return setup.Key.Text()
 }
 
-func show(t *testing.T, g *Gateway) UserDetails {
+func show(t *testing.T, g *Gateway) console.UserDetails {
 	t.Helper()
-	out, err := g.Admin(context.Background(), "users.show", json.RawMessage(`{"user":"alice"}`))
+	out, err := g.console.Call(context.Background(), console.CommandLine, "users.show", json.RawMessage(`{"user":"alice"}`))
 	if err != nil {
 		t.Fatal(err)
 	}
-	return out.(UserDetails)
+	return out.(console.UserDetails)
 }
 
 // MF-20: the command line shows what second factors somebody has and whether the phone's clock is right, and removes them
@@ -66,7 +67,7 @@ func TestCommandLineShowsAndResetsFactors(t *testing.T) {
 	if out, err := g.signin.SignIns.WithPassword(ctx, in); err != nil || out.Half == nil {
 		t.Fatal("no second step", err)
 	}
-	if _, err := g.Admin(ctx, "users.reset-mfa", json.RawMessage(`{"user":"alice"}`)); err != nil {
+	if _, err := g.console.Call(ctx, console.CommandLine, "users.reset-mfa", json.RawMessage(`{"user":"alice"}`)); err != nil {
 		t.Fatal(err)
 	}
 	if d := show(t, g); len(d.MFA) != 0 || d.RecoveryCodes != 0 {
@@ -75,7 +76,7 @@ func TestCommandLineShowsAndResetsFactors(t *testing.T) {
 	if out, err := g.signin.SignIns.WithPassword(ctx, in); err != nil || out.Half != nil {
 		t.Error("a factor is left", err)
 	}
-	if _, err := g.Admin(ctx, "users.reset-mfa", json.RawMessage(`{"user":"nobody"}`)); identity.CodeOf(err) != identity.CodeNotFound {
+	if _, err := g.console.Call(ctx, console.CommandLine, "users.reset-mfa", json.RawMessage(`{"user":"nobody"}`)); identity.CodeOf(err) != identity.CodeNotFound {
 		t.Error(err)
 	}
 }

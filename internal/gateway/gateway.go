@@ -11,15 +11,17 @@ import (
 
 	"github.com/truxeio/caddy-truxe/internal/authn"
 	"github.com/truxeio/caddy-truxe/internal/change"
+	"github.com/truxeio/caddy-truxe/internal/console"
 	"github.com/truxeio/caddy-truxe/internal/cors"
 	"github.com/truxeio/caddy-truxe/internal/credential"
 	"github.com/truxeio/caddy-truxe/internal/gate"
 	"github.com/truxeio/caddy-truxe/internal/origin"
+	"github.com/truxeio/caddy-truxe/internal/outbox"
 	"github.com/truxeio/caddy-truxe/internal/people"
 	"github.com/truxeio/caddy-truxe/internal/portal"
 	"github.com/truxeio/caddy-truxe/internal/portal/view"
-	"github.com/truxeio/caddy-truxe/internal/ratelimit"
 	"github.com/truxeio/caddy-truxe/internal/regular"
+	"github.com/truxeio/caddy-truxe/internal/rules"
 	"github.com/truxeio/caddy-truxe/internal/signin"
 	"github.com/truxeio/caddy-truxe/internal/token"
 )
@@ -33,9 +35,9 @@ type Gateway struct {
 	signin   *signin.Parts
 	gate     *gate.Gate
 	portal   *portal.Portal
-	mailer   *mailer // nil without a mail server
-	policies policyWatch
-	roles    roleModel
+	notices  *outbox.Worker // nil without a mail server
+	policies *rules.Watcher // nil without policy files
+	console  *console.Console
 	origins  *origin.Book
 
 	stop context.CancelFunc // ends what runs for this configuration
@@ -47,7 +49,6 @@ type Gateway struct {
 func New(ctx context.Context, e *Engine, cfg Config) (*Gateway, error) {
 	cfg = cfg.withDefaults()
 	g := &Gateway{cfg: cfg, engine: e, stop: func() {}}
-	g.roles.set(cfg.Rules.RoleModel())
 	if err := g.build(); err != nil {
 		return nil, err
 	}
@@ -61,9 +62,11 @@ func New(ctx context.Context, e *Engine, cfg Config) (*Gateway, error) {
 		run, stop := context.WithCancel(context.WithoutCancel(ctx))
 		g.stop = stop
 		g.watchUsersFile(run)
-		g.watchPolicies(run)
-		if g.mailer != nil {
-			g.done.Go(func() { g.mailer.run(run) })
+		if g.policies != nil {
+			g.done.Go(func() { g.policies.Run(run) })
+		}
+		if g.notices != nil {
+			g.done.Go(func() { g.notices.Run(run) })
 		}
 	}
 	return g, nil
@@ -80,34 +83,19 @@ func (g *Gateway) build() error {
 	if err != nil {
 		return err
 	}
-	breached, err := openBreached(cfg)
-	if err != nil {
+	if g.notices, err = cfg.openNotices(e.store, g.origins); err != nil {
 		return err
 	}
-	guard, err := ratelimit.New(e.cluster, ratelimit.Limits{Person: ratelimit.Rate(cfg.RateLimits.Login), Address: ratelimit.Rate(cfg.RateLimits.Address)},
-		e.box.Derive("rate limit keys", 32))
-	if err != nil {
+	if err := g.openUsers(); err != nil {
 		return err
 	}
-	g.changes = &change.Changes{
-		Store: e.store, Audit: e.audit, Revoked: e.revoked, Sessions: e.sessions, Metrics: cfg.Metrics, Logger: cfg.Logger, Now: cfg.Now,
-		AccessLifetime: cfg.JWT.Access, RefreshLifetime: cfg.JWT.Refresh, LongestSession: max(cfg.Session.Max, cfg.Session.Remember),
+	if cfg.Policies != "" && !cfg.Offline {
+		g.policies = rules.NewWatcher(rules.WatcherConfig{Dir: cfg.Policies, Book: cfg.Rules, Hosts: cfg.Hosts(), Roles: cfg.RolesNamed(),
+			OnState: func(ok bool) { cfg.Metrics.Ready("policies", ok) }, Logger: cfg.Logger, Now: cfg.Now})
 	}
-	passwords := credential.Policy{MinLength: cfg.Password.MinLength, MinLengthWithMFA: cfg.Password.MinLengthWithMFA, Breached: breached, Names: cfg.names()}
-	g.people = &people.Directory{Changes: g.changes, PasswordPolicy: passwords, Hasher: e.hasher, Roles: g.Roles}
-	g.signin = signin.New(signin.Config{
-		Changes: g.changes, Cluster: e.cluster, Hasher: e.hasher, PasswordPolicy: passwords, Guard: guard,
-		Issuer: token.NewIssuer(e.ring, token.IssuerConfig{Issuer: g.issuerOf, Audience: cfg.JWT.Audience, Access: cfg.JWT.Access,
-			Permissions: g.roles.claim, Now: cfg.Now}),
-		Refresher: token.NewRefresher(token.RefreshConfig{Life: cfg.JWT.Refresh, Audience: cfg.JWT.Audience, Now: cfg.Now}),
-		Metrics:   cfg.Metrics, MFA: signin.MFARule(cfg.MFA), Box: e.box, CodeKey: e.codeKey, Brand: cfg.Brand.Name, Origins: g.originsOf,
-	})
-	if g.mailer, err = newMailer(e, cfg, g.origins); err != nil {
-		return err
-	}
-	if g.mailer != nil {
-		g.changes.OnMailQueued = g.mailer.waits
-	}
+	policies := &console.Policies{Book: cfg.Rules, Watcher: g.policies, Checker: cfg.Checker, Origins: g.origins, Store: e.store, Now: cfg.Now}
+	g.console = &console.Console{Store: e.store, Changes: g.changes, People: g.people, SignIn: g.signin, Ring: e.ring, Policies: policies, Refusals: &e.refusals,
+		SetupURL: cfg.setupURL(), Now: cfg.Now}
 	origins, err := cors.New(cfg.CORS)
 	if err != nil {
 		return err
@@ -130,11 +118,11 @@ func (g *Gateway) build() error {
 		Now:          cfg.Now,
 	}
 	auth := &authn.Verifier{
-		Sessions:    &cookieSessions{table: e.sessions, renewals: e.renewals},
-		Tokens:      &bearerTokens{verifier: verifier, cache: e.cache, standings: e.standing, sessions: e.sessions, now: cfg.Now},
+		Sessions:    &authn.CookieSessions{Table: e.sessions, Renewals: e.renewals},
+		Tokens:      &authn.BearerTokens{Verifier: verifier, Cache: e.cache, Roles: e.roles, Sessions: e.sessions, Now: cfg.Now},
 		Revocations: e.revoked,
 		Renewer:     &renewer{sessions: g.signin.Sessions, log: cfg.Logger, now: cfg.Now},
-		OnRefused:   (&refusedTokens{log: cfg.Logger, now: cfg.Now}).note,
+		OnRefused:   authn.NewRefusalLog(cfg.Logger, cfg.Now).Note,
 	}
 	g.gate = &gate.Gate{
 		Verifier: auth,
@@ -144,7 +132,7 @@ func (g *Gateway) build() error {
 		Audit:    e.audit,
 		Metrics:  cfg.Metrics,
 		CORS:     origins,
-		Signer: &token.Asserter{Ring: e.ring, Issuer: g.issuerOf, Permissions: g.roles.claim, Roles: g.roles.number,
+		Signer: &token.Asserter{Ring: e.ring, Issuer: g.issuerOf, Permissions: cfg.Rules.PermissionsOf, Roles: cfg.Rules.Edition,
 			Now: cfg.Now},
 		Streams:  e.revoked,
 		Refusals: &e.refusals,
@@ -168,7 +156,7 @@ func (g *Gateway) build() error {
 		View:         pages,
 		Flows:        flows,
 		Checker:      cfg.Checker,
-		Policies:     policyBook{g},
+		Policies:     policies,
 		Limits:       &e.limits,
 		Remember:     cfg.Session.Remember,
 		JWKS:         e.ring.JWKS,
@@ -223,10 +211,11 @@ func (g *Gateway) ServePortal(w http.ResponseWriter, r *http.Request, client aut
 	g.portal.Serve(w, r, client, only)
 }
 
+// Console is what operators can do.
+func (g *Gateway) Console() *console.Console { return g.console }
+
 // Config is the configuration, with defaults.
 func (g *Gateway) Config() Config { return g.cfg }
-
-func (g *Gateway) now() time.Time { return g.cfg.Now() }
 
 // Close ends what belongs to this configuration; the engine goes on.
 func (g *Gateway) Close() {
@@ -257,29 +246,16 @@ func (g *Gateway) firstStart(ctx context.Context) error {
 		return nil
 	}
 	if !g.cfg.Offline {
-		url, _, err := g.setupLink(ctx, change.By{Via: "setup"})
+		link, err := g.console.CreateSetupLink(ctx, change.By{Via: "setup"}, console.None{})
 		switch {
 		case errors.Is(err, people.ErrSetUp):
 		case err != nil:
 			g.cfg.Logger.Warn("no users yet, and no setup link could be made; run: caddy truxe setup", "error", err)
 		default:
-			g.cfg.Logger.Warn("no users yet: create the first admin at " + url + "  (once, within 1 h), or run: caddy truxe setup")
+			g.cfg.Logger.Warn("no users yet: create the first admin at " + link.URL + "  (once, within 1 h), or run: caddy truxe setup")
 		}
 	}
 	return nil
-}
-
-// setupLink makes a new one-time link. The code is in the fragment, which browsers send to nobody and no log keeps.
-func (g *Gateway) setupLink(ctx context.Context, by change.By) (string, time.Time, error) {
-	code, err := g.people.NewSetupCode(ctx, by)
-	if err != nil {
-		return "", time.Time{}, err
-	}
-	at := g.cfg.mainOrigin()
-	if at == "" {
-		at = fallbackIssuer
-	}
-	return at + g.cfg.Path + "/setup#t=" + code, g.now().Add(people.SetupLife), nil
 }
 
 func (g *Gateway) applyUsersFile(ctx context.Context) error {

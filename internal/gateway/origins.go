@@ -134,6 +134,38 @@ func (c Config) issuers() []string {
 	return list
 }
 
+// setupURL is the page that takes a setup code.
+func (c Config) setupURL() string {
+	at := c.mainOrigin()
+	if at == "" {
+		at = fallbackIssuer
+	}
+	return at + c.Path + "/setup"
+}
+
+// Hosts lists the hosts of all sites, those of other proxies included.
+func (c Config) Hosts() []string {
+	var list []string
+	for _, s := range c.Sites {
+		list = append(list, s.ForwardHosts...)
+		if s.Host != "" {
+			list = append(list, s.Host)
+		}
+	}
+	slices.Sort(list)
+	return slices.Compact(list)
+}
+
+// RolesNamed lists the roles that the configuration itself names.
+func (c Config) RolesNamed() []string {
+	list := slices.Clone(c.MFA.Roles)
+	for _, s := range c.Sites {
+		list = append(list, s.Roles...)
+	}
+	slices.Sort(list)
+	return slices.Compact(list)
+}
+
 // portalSites are the sites with their names. Of a host that other proxies ask for, all that is known is its name.
 func (c Config) portalSites() []portal.Site {
 	var list []portal.Site

@@ -11,6 +11,7 @@ import (
 
 	"github.com/truxeio/caddy-truxe/internal/authn"
 	"github.com/truxeio/caddy-truxe/internal/change"
+	"github.com/truxeio/caddy-truxe/internal/console"
 	"github.com/truxeio/caddy-truxe/internal/gate"
 	"github.com/truxeio/caddy-truxe/internal/identity"
 	"github.com/truxeio/caddy-truxe/internal/session"
@@ -48,7 +49,7 @@ func promote(t *testing.T) *promotion {
 
 func (p *promotion) roles(roles ...string) {
 	p.t.Helper()
-	if _, err := p.people.UpdateUser(context.Background(), byCommandLine, p.user, store.UserChange{Roles: &roles}); err != nil {
+	if _, err := p.people.UpdateUser(context.Background(), console.CommandLine, p.user, store.UserChange{Roles: &roles}); err != nil {
 		p.t.Fatal(err)
 	}
 }

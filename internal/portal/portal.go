@@ -21,6 +21,7 @@ import (
 	"github.com/truxeio/caddy-truxe/internal/people"
 	"github.com/truxeio/caddy-truxe/internal/portal/view"
 	"github.com/truxeio/caddy-truxe/internal/ratelimit"
+	"github.com/truxeio/caddy-truxe/internal/rules"
 	"github.com/truxeio/caddy-truxe/internal/signin"
 )
 
@@ -55,7 +56,7 @@ type Portal struct {
 	JWKS         func() (body []byte, etag string)
 	Health       func() Health
 	// Checker reports what a site would decide; nil when no site is known.
-	Checker  Checker
+	Checker  rules.Checker
 	Policies Policies
 	Limits   *ratelimit.Sites // of the questions to Checker
 	Now      func() time.Time
