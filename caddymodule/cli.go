@@ -23,6 +23,7 @@ import (
 
 	"github.com/truxeio/caddy-truxe/internal/audit"
 	"github.com/truxeio/caddy-truxe/internal/claim"
+	"github.com/truxeio/caddy-truxe/internal/console"
 	"github.com/truxeio/caddy-truxe/internal/gateway"
 	"github.com/truxeio/caddy-truxe/internal/identity"
 	"github.com/truxeio/caddy-truxe/internal/regular"
@@ -296,17 +297,14 @@ func (c *cli) newSecret(w io.Writer) error {
 }
 
 // tail prints the latest events, oldest first, and polls for more until interrupted.
-func (c *cli) tail(ctx context.Context, follow bool, arguments func(after int64) map[string]any) error {
+func (c *cli) tail(ctx context.Context, follow bool, arguments func(after int64) console.AuditQuery) error {
 	var after int64
 	for {
 		raw, err := c.call(ctx, "audit.tail", arguments(after))
 		if err != nil {
 			return err
 		}
-		var page struct {
-			Items []json.RawMessage `json:"items"`
-			Last  int64             `json:"last"`
-		}
+		var page console.AuditTail
 		if err := json.Unmarshal(raw, &page); err != nil {
 			return err
 		}

@@ -185,17 +185,3 @@ type FirstAdmin struct {
 	Email    string
 	Password string
 }
-
-// Metrics receives what happens; implemented with Caddy's registry.
-type Metrics interface {
-	Decision(decision, reason string)
-	DecisionDuration(path string, d time.Duration)
-	Login(method, outcome string)
-	SessionsActive(n int)
-	Revocation(kind string)
-	RevocationLag(d time.Duration)
-	Ready(component string, ok bool)
-	HashQueue(n int)
-	RateLimited(limit string)
-	AuditEvent(event string)
-}

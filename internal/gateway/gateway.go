@@ -2,28 +2,19 @@ package gateway
 
 import (
 	"context"
-	"crypto/sha256"
-	"errors"
-	"fmt"
 	"net/http"
 	"sync"
-	"time"
 
 	"github.com/truxeio/caddy-truxe/internal/authn"
 	"github.com/truxeio/caddy-truxe/internal/change"
 	"github.com/truxeio/caddy-truxe/internal/console"
-	"github.com/truxeio/caddy-truxe/internal/cors"
-	"github.com/truxeio/caddy-truxe/internal/credential"
 	"github.com/truxeio/caddy-truxe/internal/gate"
 	"github.com/truxeio/caddy-truxe/internal/origin"
 	"github.com/truxeio/caddy-truxe/internal/outbox"
 	"github.com/truxeio/caddy-truxe/internal/people"
 	"github.com/truxeio/caddy-truxe/internal/portal"
-	"github.com/truxeio/caddy-truxe/internal/portal/view"
-	"github.com/truxeio/caddy-truxe/internal/regular"
 	"github.com/truxeio/caddy-truxe/internal/rules"
 	"github.com/truxeio/caddy-truxe/internal/signin"
-	"github.com/truxeio/caddy-truxe/internal/token"
 )
 
 // Gateway is one configuration in front of an engine.
@@ -72,134 +63,6 @@ func New(ctx context.Context, e *Engine, cfg Config) (*Gateway, error) {
 	return g, nil
 }
 
-func (g *Gateway) build() error {
-	cfg, e := g.cfg, g.engine
-	g.origins = cfg.origins()
-	trust, err := trusted(cfg)
-	if err != nil {
-		return err
-	}
-	verifier, err := token.NewVerifier(token.VerifierConfig{Ring: e.ring, Issuers: cfg.issuers(), Audience: cfg.JWT.Audience, Trust: trust, Now: cfg.Now})
-	if err != nil {
-		return err
-	}
-	if g.notices, err = cfg.openNotices(e.store, g.origins); err != nil {
-		return err
-	}
-	if err := g.openUsers(); err != nil {
-		return err
-	}
-	if cfg.Policies != "" && !cfg.Offline {
-		g.policies = rules.NewWatcher(rules.WatcherConfig{Dir: cfg.Policies, Book: cfg.Rules, Hosts: cfg.Hosts(), Roles: cfg.RolesNamed(),
-			OnState: func(ok bool) { cfg.Metrics.Ready("policies", ok) }, Logger: cfg.Logger, Now: cfg.Now})
-	}
-	policies := &console.Policies{Book: cfg.Rules, Watcher: g.policies, Checker: cfg.Checker, Origins: g.origins, Store: e.store, Now: cfg.Now}
-	g.console = &console.Console{Store: e.store, Changes: g.changes, People: g.people, SignIn: g.signin, Ring: e.ring, Policies: policies, Refusals: &e.refusals,
-		SetupURL: cfg.setupURL(), Now: cfg.Now}
-	origins, err := cors.New(cfg.CORS)
-	if err != nil {
-		return err
-	}
-	brand, err := cfg.viewBrand()
-	if err != nil {
-		return err
-	}
-	pages, err := view.New(brand, cfg.Path)
-	if err != nil {
-		return err
-	}
-	flows := &portal.Flows{
-		Base:         cfg.Path,
-		Origins:      g.origins,
-		PortalHost:   cfg.Portal,
-		PortalOrigin: cfg.portalOrigin(),
-		Sealer:       e.box.Sealer("way back"),
-		Overflow:     portal.Overflow{Cluster: e.cluster},
-		Now:          cfg.Now,
-	}
-	auth := &authn.Verifier{
-		Sessions:    &authn.CookieSessions{Table: e.sessions, Renewals: e.renewals},
-		Tokens:      &authn.BearerTokens{Verifier: verifier, Cache: e.cache, Roles: e.roles, Sessions: e.sessions, Now: cfg.Now},
-		Revocations: e.revoked,
-		Renewer:     &renewer{sessions: g.signin.Sessions, log: cfg.Logger, now: cfg.Now},
-		OnRefused:   authn.NewRefusalLog(cfg.Logger, cfg.Now).Note,
-	}
-	g.gate = &gate.Gate{
-		Verifier: auth,
-		Origins:  g.origins,
-		Pages:    portal.GatePages{View: pages, Base: cfg.Path},
-		WayBack:  flows,
-		Audit:    e.audit,
-		Metrics:  cfg.Metrics,
-		CORS:     origins,
-		Signer: &token.Asserter{Ring: e.ring, Issuer: g.issuerOf, Permissions: cfg.Rules.PermissionsOf, Roles: cfg.Rules.Edition,
-			Now: cfg.Now},
-		Streams:  e.revoked,
-		Refusals: &e.refusals,
-		Records:  e.records,
-		Limits:   &e.limits,
-		AppDown:  cfg.AppDown,
-		Now:      cfg.Now,
-		Logger:   cfg.Logger,
-	}
-	g.portal, err = portal.New(&portal.Portal{
-		Base:         cfg.Path,
-		Origins:      g.origins,
-		PortalHost:   cfg.Portal,
-		PortalOrigin: cfg.portalOrigin(),
-		Sites:        cfg.portalSites(),
-		Changes:      g.changes,
-		People:       g.people,
-		SignIn:       g.signin,
-		Verifier:     auth,
-		CORS:         origins,
-		View:         pages,
-		Flows:        flows,
-		Checker:      cfg.Checker,
-		Policies:     policies,
-		Limits:       &e.limits,
-		Remember:     cfg.Session.Remember,
-		JWKS:         e.ring.JWKS,
-		Health:       func() portal.Health { return e.health() },
-		Now:          cfg.Now,
-	})
-	return err
-}
-
-func openBreached(cfg Config) (*credential.BreachedFile, error) {
-	if cfg.Password.BreachedFile == "" {
-		return nil, nil //nolint:nilnil // no file is configured
-	}
-	return credential.OpenBreached(cfg.Password.BreachedFile)
-}
-
-// names are the words a password must not be made of (PW-08).
-func (c Config) names() []string {
-	names := []string{c.Brand.Name}
-	for _, s := range c.Sites {
-		if s.Host != "" {
-			names = append(names, s.Host)
-		}
-	}
-	return names
-}
-
-func (c Config) viewBrand() (view.Brand, error) {
-	b := view.Brand{Name: c.Brand.Name, Accent: c.Brand.Accent, Support: c.Brand.Support}
-	if c.Brand.Logo == "" {
-		return b, nil
-	}
-	raw, err := regular.Read(c.Brand.Logo, maxLogo)
-	if err != nil {
-		return b, fmt.Errorf("brand logo: %w", err)
-	}
-	b.Logo = raw
-	return b, nil
-}
-
-// maxLogo bounds the logo's file in bytes; it is part of the login page.
-const maxLogo = 32 << 10
-
 // Origins are what the hosts of this configuration are called outside.
 func (g *Gateway) Origins() *origin.Book { return g.origins }
 
@@ -221,93 +84,4 @@ func (g *Gateway) Config() Config { return g.cfg }
 func (g *Gateway) Close() {
 	g.stop()
 	g.done.Wait()
-}
-
-// firstStart creates the first administrator from the environment, or logs the setup link.
-func (g *Gateway) firstStart(ctx context.Context) error {
-	if g.cfg.UsersFile != "" {
-		if err := g.applyUsersFile(ctx); err != nil {
-			return err
-		}
-	}
-	needed, err := g.people.NeedsSetup(ctx)
-	if err != nil || !needed {
-		return err
-	}
-	if a := g.cfg.Admin; a.Username != "" && a.Password != "" && !g.cfg.Offline {
-		_, err := g.people.CreateFirstAdmin(ctx, change.By{Via: "environment"}, people.NewUser{Username: a.Username, Email: a.Email, Password: a.Password})
-		if errors.Is(err, people.ErrSetUp) {
-			return nil // another node was faster
-		}
-		if err != nil {
-			return fmt.Errorf("create the first administrator from TRUXE_ADMIN_*: %w", err)
-		}
-		g.cfg.Logger.Info("created the first administrator from the environment", "username", a.Username)
-		return nil
-	}
-	if !g.cfg.Offline {
-		link, err := g.console.CreateSetupLink(ctx, change.By{Via: "setup"}, console.None{})
-		switch {
-		case errors.Is(err, people.ErrSetUp):
-		case err != nil:
-			g.cfg.Logger.Warn("no users yet, and no setup link could be made; run: caddy truxe setup", "error", err)
-		default:
-			g.cfg.Logger.Warn("no users yet: create the first admin at " + link.URL + "  (once, within 1 h), or run: caddy truxe setup")
-		}
-	}
-	return nil
-}
-
-func (g *Gateway) applyUsersFile(ctx context.Context) error {
-	file, err := people.ReadUsersFile(g.cfg.UsersFile)
-	if err != nil {
-		return err
-	}
-	created, changed, err := g.people.ApplyUsersFile(ctx, file)
-	if err != nil {
-		return fmt.Errorf("users_file: %w", err)
-	}
-	if created+changed > 0 {
-		g.cfg.Logger.Info("applied the users file", "created", created, "changed", changed)
-	}
-	return nil
-}
-
-// watchUsersFile applies the file again when its content changes: Caddy does not reload a configuration that is equal
-// to the byte (CADDY-FACTS section 1). A file that cannot be read keeps what was applied before.
-func (g *Gateway) watchUsersFile(run context.Context) {
-	if g.cfg.UsersFile == "" {
-		return
-	}
-	last := fileSum(g.cfg.UsersFile)
-	g.done.Add(1)
-	go func() {
-		defer g.done.Done()
-		tick := time.NewTicker(2 * time.Second)
-		defer tick.Stop()
-		for {
-			select {
-			case <-run.Done():
-				return
-			case <-tick.C:
-			}
-			sum := fileSum(g.cfg.UsersFile)
-			if sum == last {
-				continue
-			}
-			last = sum
-			if err := g.applyUsersFile(run); err != nil {
-				g.cfg.Logger.Error("the users file was not applied", "error", err)
-			}
-		}
-	}()
-}
-
-// fileSum identifies what a look has found, failures included.
-func fileSum(path string) [32]byte {
-	raw, err := regular.Read(path, people.MaxUsersFile)
-	if err != nil {
-		raw = []byte("error " + err.Error())
-	}
-	return sha256.Sum256(raw)
 }
