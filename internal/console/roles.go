@@ -49,12 +49,12 @@ func (c *Console) RevokeRoles(ctx context.Context, by change.By, in RoleChange) 
 }
 
 func (c *Console) changeRoles(ctx context.Context, by change.By, in RoleChange,
-	change func(context.Context, change.By, identity.ID, ...string) (identity.User, error)) (UserRoles, error) {
+	do func(context.Context, change.By, identity.ID, ...string) (identity.User, error)) (UserRoles, error) {
 	u, err := findUser(ctx, c.Store, in.User)
 	if err != nil {
 		return UserRoles{}, err
 	}
-	if u, err = change(ctx, by, u.ID, in.Roles...); err != nil {
+	if u, err = do(ctx, by, u.ID, in.Roles...); err != nil {
 		return UserRoles{}, err
 	}
 	has := "no roles"

@@ -27,7 +27,7 @@ func SessionEnded() *Error {
 
 // InvalidToken returns CodeInvalidToken. The reason, for the log, is err: the client learns the same for every token.
 func InvalidToken(err error) *Error {
-	return Refuse(CodeInvalidToken, "The access token is not valid, has expired or was revoked.").Because(err)
+	return &Error{Code: CodeInvalidToken, Detail: "The access token is not valid, has expired or was revoked.", Err: err}
 }
 
 // StepUp returns CodeStepUpRequired for what has to be proven first.
