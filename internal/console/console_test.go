@@ -8,7 +8,8 @@ import (
 	"github.com/truxeio/caddy-truxe/internal/identity"
 )
 
-// AP-03: a call that does not know an argument changes nothing and says so: a misspelt name is not an argument left out.
+// AP-03: a call that does not know an argument changes nothing and says so: a misspelt name is not an argument left
+// out.
 func TestEveryCallRefusesArgumentsThatItDoesNotKnow(t *testing.T) {
 	c := &Console{} // nothing of it may be reached
 	for name := range calls {
@@ -26,7 +27,8 @@ func TestEveryCallRefusesArgumentsThatItDoesNotKnow(t *testing.T) {
 
 func TestWindowIsADurationBack(t *testing.T) {
 	now := time.Date(2026, 8, 9, 12, 0, 0, 0, time.UTC)
-	for window, want := range map[string]time.Duration{"24h": 24 * time.Hour, "7d": 168 * time.Hour, "90m": 90 * time.Minute} {
+	for window, want := range map[string]time.Duration{"24h": 24 * time.Hour, "7d": 168 * time.Hour,
+		"90m": 90 * time.Minute} {
 		if since, err := startOf(window, now); err != nil || now.Sub(since) != want {
 			t.Errorf("%s: %v %v", window, since, err)
 		}
