@@ -29,7 +29,7 @@ type assertion struct {
 	renew   time.Time
 }
 
-// For gives the assertion for a host, signing it when there is none of this version or a new one is due. version is that of
+// For returns the assertion for a host, signing it when there is none of this version or a new one is due. version is that of
 // what is signed beside the principal, read before the call.
 func (a *Assertions) For(host string, version uint64, now time.Time, p *identity.Principal, sign Sign) (string, error) {
 	if jwt := a.find(host, version, now); jwt != "" {

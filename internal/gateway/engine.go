@@ -124,7 +124,7 @@ func (e *Engine) every(ctx context.Context, d time.Duration, do func()) {
 	})
 }
 
-// waitReady gives the feed a moment, so that in the usual case the first request finds the gateway ready.
+// waitReady waits for the feed a moment, so that in the usual case the first request finds the gateway ready.
 func (e *Engine) waitReady(ctx context.Context) error {
 	for range 40 {
 		if e.revoked.Ready() {

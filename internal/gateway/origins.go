@@ -91,7 +91,7 @@ func (c Config) mainOrigin() string {
 }
 
 // issuerOf is the `iss` of a token for a user signed in at a host. The host must be one that the configuration names,
-// otherwise the main origin stands in: no header of a client ever becomes an issuer (CS-08).
+// otherwise it is the main origin: no header of a client ever becomes an issuer (CS-08).
 func (g *Gateway) issuerOf(host string) string {
 	switch {
 	case g.cfg.JWT.Issuer != "":
