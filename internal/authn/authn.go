@@ -60,8 +60,8 @@ type Entry struct {
 	// Assertions are what was signed for the upstreams of this credential.
 	Assertions Assertions
 
-	session *session.Live // of a cookie
-	token   *ownToken     // of an access token of ours
+	session *session.Live[Entry] // of a cookie
+	token   *ownToken            // of an access token of ours
 }
 
 // Sessions finds the entry of a session cookie. No entry without an error is "not signed in".

@@ -24,7 +24,7 @@ type durable struct {
 	codeKey []byte // of recovery codes
 }
 
-// open opens everything, and leaves what is open after an error to Engine.Close.
+// open opens everything but the keys, and leaves what is open after an error to Engine.Close.
 func (d *durable) open(ctx context.Context, cfg Config) (err error) {
 	if d.claim, err = claimStore(ctx, cfg); err != nil {
 		return err
@@ -43,12 +43,15 @@ func (d *durable) open(ctx context.Context, cfg Config) (err error) {
 	if d.cluster, err = openCluster(cfg, d.claim); err != nil {
 		return err
 	}
-	if d.audit, err = audit.New(d.store, audit.Config{File: cfg.Audit.File, OnFailure: onFailure(cfg.Audit), Logger: cfg.Logger, Now: cfg.Now,
-		OnEvent: cfg.Metrics.AuditEvent}); err != nil {
-		return err
-	}
+	d.audit, err = audit.New(d.store, audit.Config{File: cfg.Audit.File, OnFailure: onFailure(cfg.Audit), Logger: cfg.Logger, Now: cfg.Now,
+		OnEvent: cfg.Metrics.AuditEvent})
+	return err
+}
+
+// openKeys opens the keys in the database. onChange publishes that this node has changed the signing keys.
+func (d *durable) openKeys(ctx context.Context, cfg Config, onChange func(context.Context) error) (err error) {
 	if d.ring, err = token.OpenRing(ctx, d.store, d.box, token.RingConfig{Bits: cfg.JWT.Bits, Import: cfg.JWT.PrivateKey, Rotate: cfg.JWT.Rotate,
-		Access: cfg.JWT.Access, OnRotate: d.auditRotation, Logger: cfg.Logger, Now: cfg.Now}); err != nil {
+		Access: cfg.JWT.Access, OnRotate: d.auditRotation, OnChange: onChange, Logger: cfg.Logger, Now: cfg.Now}); err != nil {
 		return fmt.Errorf("open the key ring: %w", err)
 	}
 	d.codeKey, err = openCodeKey(ctx, d.store, d.box)

@@ -96,7 +96,7 @@ func apiCheckAll(c *call) error {
 
 // mayCheck bounds how often somebody asks (OP-06).
 func (c *call) mayCheck() error {
-	limit, ok := c.Limits.Allow("portal check", ratelimit.Rate{Events: checkRate, Window: time.Minute}, "user:"+c.entry.Principal.UserID, c.Now())
+	limit, ok := c.Limits.Allow("portal check", ratelimit.Rate{Events: checkRate, Window: time.Minute}, ratelimit.UserKey(c.entry.Principal.UserID), c.Now())
 	if !ok {
 		return &identity.Error{Code: identity.CodeRateLimited, RetryAfter: limit.RetryAfter, Detail: "Too many checks. Ask for up to 100 things in one call."}
 	}

@@ -9,6 +9,7 @@ import (
 	"github.com/truxeio/caddy-truxe/internal/authn"
 	"github.com/truxeio/caddy-truxe/internal/change"
 	"github.com/truxeio/caddy-truxe/internal/identity"
+	"github.com/truxeio/caddy-truxe/internal/session"
 	"github.com/truxeio/caddy-truxe/internal/signin"
 )
 
@@ -39,7 +40,7 @@ func apiLogin(c *call) error {
 	if err := c.readJSON(&in); err != nil {
 		return err
 	}
-	signed, err := c.SignIn.SignIns.WithPassword(c.ctx(), signin.PasswordTry{Login: in.Username, Password: in.Password, Address: c.address(), Kind: kindAPI, By: c.anonymous()})
+	signed, err := c.SignIn.SignIns.WithPassword(c.ctx(), signin.PasswordTry{Login: in.Username, Password: in.Password, Address: c.address(), Kind: session.API, By: c.anonymous()})
 	if err != nil {
 		return err
 	}
@@ -241,7 +242,7 @@ func apiPasskeySignInFinish(c *call) error {
 		c.signedIn(signed, signed.Session.Remember)
 		return c.json(http.StatusOK, map[string]string{"status": "authenticated"})
 	}
-	signed, err := c.SignIn.SignIns.WithPasskey(c.ctx(), signin.PasskeyTry{Answer: answer, Bound: flow, Device: device, Kind: kindAPI, Address: c.address(), By: c.anonymous()})
+	signed, err := c.SignIn.SignIns.WithPasskey(c.ctx(), signin.PasskeyTry{Answer: answer, Bound: flow, Device: device, Kind: session.API, Address: c.address(), By: c.anonymous()})
 	if err != nil {
 		return err
 	}

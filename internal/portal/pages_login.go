@@ -12,6 +12,7 @@ import (
 	"github.com/truxeio/caddy-truxe/internal/origin"
 	"github.com/truxeio/caddy-truxe/internal/portal/view"
 	"github.com/truxeio/caddy-truxe/internal/problem"
+	"github.com/truxeio/caddy-truxe/internal/session"
 	"github.com/truxeio/caddy-truxe/internal/signin"
 )
 
@@ -137,18 +138,12 @@ func (c *call) firstStep(form url.Values, flow string, remember bool) (signin.Si
 		if err != nil {
 			return signin.SignedIn{}, err
 		}
-		return c.SignIn.SignIns.WithPasskey(c.ctx(), signin.PasskeyTry{Answer: answer, Bound: flow, Device: device, Remember: remember, Kind: kindBrowser,
+		return c.SignIn.SignIns.WithPasskey(c.ctx(), signin.PasskeyTry{Answer: answer, Bound: flow, Device: device, Remember: remember, Kind: session.Browser,
 			Address: c.address(), By: by})
 	}
 	return c.SignIn.SignIns.WithPassword(c.ctx(), signin.PasswordTry{Login: form.Get(view.FieldUsername), Password: form.Get(view.FieldPassword), Address: c.address(),
-		Device: device, Flow: flow, Remember: remember, Kind: kindBrowser, By: by})
+		Device: device, Flow: flow, Remember: remember, Kind: session.Browser, By: by})
 }
-
-// Kinds of sessions.
-const (
-	kindBrowser = "browser"
-	kindAPI     = "api"
-)
 
 // dropHalf ends a half sign-in that this browser began and does not need any more.
 func (c *call) dropHalf() {

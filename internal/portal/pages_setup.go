@@ -5,6 +5,7 @@ import (
 
 	"github.com/truxeio/caddy-truxe/internal/people"
 	"github.com/truxeio/caddy-truxe/internal/portal/view"
+	"github.com/truxeio/caddy-truxe/internal/session"
 	"github.com/truxeio/caddy-truxe/internal/signin"
 )
 
@@ -45,7 +46,7 @@ func submitSetup(c *call) error {
 		})
 	}
 	flow := sentFlow(c.credential)
-	signed, err := c.SignIn.SignIns.WithPassword(c.ctx(), signin.PasswordTry{Login: page.Username, Password: password, Address: c.address(), Flow: flow, Kind: kindBrowser, By: c.by()})
+	signed, err := c.SignIn.SignIns.WithPassword(c.ctx(), signin.PasswordTry{Login: page.Username, Password: password, Address: c.address(), Flow: flow, Kind: session.Browser, By: c.by()})
 	switch {
 	case err != nil, signed.Half != nil && flow == "":
 		c.redirect(http.StatusSeeOther, c.Base+"/login")

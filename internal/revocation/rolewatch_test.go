@@ -60,7 +60,7 @@ func watch(t *testing.T, log *slog.Logger) *watched {
 
 // openAs opens a stream of a user with the role staff.
 func (w *watched) openAs(t *testing.T, id identity.ID) <-chan struct{} {
-	s := w.streams.Open(t.Context(), &identity.Principal{UserID: id.String(), Roles: []string{"staff"}})
+	s := w.streams.open(t.Context(), &identity.Principal{UserID: id.String(), Roles: []string{"staff"}})
 	t.Cleanup(s.End)
 	return s.Done()
 }
@@ -156,7 +156,7 @@ func TestRolesThatCannotBeReadEndNoStream(t *testing.T) {
 func TestRolesAreReadNewestFirstUntilTheDatabaseAnswers(t *testing.T) {
 	streams := New(Config{}).Streams()
 	open := func(id identity.ID) <-chan struct{} {
-		s := streams.Open(t.Context(), &identity.Principal{UserID: id.String(), Roles: []string{"staff"}})
+		s := streams.open(t.Context(), &identity.Principal{UserID: id.String(), Roles: []string{"staff"}})
 		t.Cleanup(s.End)
 		return s.Done()
 	}
@@ -225,7 +225,7 @@ func TestRolesAreReadNewestFirstUntilTheDatabaseAnswers(t *testing.T) {
 func TestRolesThatStayUnreadableEndTheStreams(t *testing.T) {
 	streams := New(Config{}).Streams()
 	open := func(id identity.ID, roles ...string) <-chan struct{} {
-		s := streams.Open(t.Context(), &identity.Principal{UserID: id.String(), Roles: roles})
+		s := streams.open(t.Context(), &identity.Principal{UserID: id.String(), Roles: roles})
 		t.Cleanup(s.End)
 		return s.Done()
 	}
