@@ -7,7 +7,7 @@ ORACLE ?= 10000000
 EDGES ?= 200000
 FLOOD ?= 1000000
 
-.PHONY: help build run test check race race-factors oracle fuzz edges flood kill bench timings fmt lint arrows requirements
+.PHONY: help build run test check race race-factors oracle fuzz edges flood kill bench timings fmt lint arrows prose requirements
 
 help: ## show the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## */\t/' | expand -t 15
@@ -31,6 +31,9 @@ lint:
 
 arrows:
 	go test -count=1 -run 'TestArrows|TestNothingLifts' ./test
+
+prose: ## list wording that the project avoids, with what to write instead
+	go run ./test/prose
 
 requirements: ## rewrite the tests column of docs/security-requirements.md from the tests' comments
 	go run ./test/requirements
