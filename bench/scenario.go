@@ -17,7 +17,7 @@ type scenario struct {
 	url     string
 	server  *server
 	headers func() http.Header // for each request
-	// ready makes what the next round needs, outside the measurement.
+	// ready creates what the next round needs, outside the measurement.
 	ready func(requests int) error
 	last  float64 // requests per second of the round before
 }

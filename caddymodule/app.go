@@ -24,8 +24,8 @@ func init() {
 // App is the authentication gateway: users, sessions, tokens and their settings, shared by all sites.
 // A site is protected by the `truxe_gate` handler; without any configuration here, sensible defaults hold.
 type App struct {
-	// The single sign-on host, such as `auth.example.com`, or how browsers reach it, `https://auth.example.com:8443`. Default:
-	// every host is its own portal.
+	// The single sign-on host, such as `auth.example.com`, or how browsers reach it, `https://auth.example.com:8443`.
+	// Default: every host is its own portal.
 	Portal string `json:"portal,omitempty"`
 	// What all URLs of the gateway begin with. Default: `/.truxe`
 	Path string `json:"path,omitempty"`
@@ -102,8 +102,9 @@ func (a *App) Provision(ctx caddy.Context) error {
 	return gateway.Check(cfg)
 }
 
-// scan looks at all sites once, called by the first of our handlers to be provisioned, and then lets each server answer for
-// unknown hosts. The copies of handlers that it makes for rehearsals come here, too, while the routes are being read.
+// scan looks at all sites once, called by the first of our handlers to be provisioned, and then lets each server answer
+// for unknown hosts. The copies of handlers that it makes for rehearsals come here, too, while the routes are being
+// read.
 func (a *App) scan(ctx caddy.Context) error {
 	if a.scanning {
 		return nil
@@ -157,8 +158,8 @@ func (a *App) Start() error {
 	return nil
 }
 
-// warnOfCatchAll says what a site without a host name cannot have: a host that only a client names gets no ticket, issuer or
-// passkey (R13).
+// warnOfCatchAll says what a site without a host name cannot have: a host that only a client names gets no ticket,
+// issuer or passkey (R13).
 func (a *App) warnOfCatchAll() {
 	for _, s := range a.sites {
 		if infos := s.infos(); s.host == "" && len(infos) == 1 {
@@ -171,7 +172,7 @@ func (a *App) warnOfCatchAll() {
 // Stop does nothing: requests of the old configuration may still run. Cleanup releases.
 func (a *App) Stop() error { return nil }
 
-// Cleanup gives back the engine. It also runs when Start failed, and after a failed Provision.
+// Cleanup releases the engine. It also runs when Start failed, and after a failed Provision.
 func (a *App) Cleanup() error {
 	if !a.opened {
 		return nil
@@ -259,7 +260,7 @@ func (r *Rate) rate() gateway.Rate {
 	return gateway.Rate{Events: r.Events, Window: time.Duration(r.Window)}
 }
 
-// gateway gives the running engine, nil until Start is done: apps start in map order, so http may serve before us.
+// gateway returns the running engine, nil until Start is done: apps start in map order, so http may serve before us.
 func (a *App) gateway() *gateway.Gateway { return a.live.Load() }
 
 var (

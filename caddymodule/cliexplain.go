@@ -15,7 +15,7 @@ import (
 	"github.com/truxeio/caddy-truxe/internal/policy"
 )
 
-// explain tells what happened under a reference.
+// explain prints what happened under a reference.
 func (c *cli) explain() *cobra.Command {
 	return command("explain <reference>", "Tells how the decision behind a reference came about", "  caddy truxe explain R-7KQ2-X9FD\n  caddy truxe explain R-7KQ2-X9FD -o json",
 		cobra.ExactArgs(1), func(_ *cobra.Command, args []string) error {

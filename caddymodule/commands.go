@@ -41,7 +41,7 @@ func buildCommands(root *cobra.Command) {
 	root.RunE = groupRun
 }
 
-// command makes one leaf of the tree.
+// command returns one leaf of the command tree.
 func command(use, short, example string, args cobra.PositionalArgs, run func(cmd *cobra.Command, args []string) error) *cobra.Command {
 	return &cobra.Command{Use: use, Short: short, Example: example, SilenceErrors: true, SilenceUsage: true, DisableFlagsInUseLine: true,
 		Args: func(cmd *cobra.Command, got []string) error {

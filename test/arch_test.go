@@ -218,7 +218,7 @@ func TestNothingLiftsCaddysLibraries(t *testing.T) {
 	}
 }
 
-// sourceFiles gives every file of the tree that people wrote, with its text, by its path below the root.
+// sourceFiles returns the text of every file of the tree that was written by hand, by its path below the root.
 func sourceFiles(t *testing.T) map[string]string {
 	t.Helper()
 	files := map[string]string{}

@@ -224,8 +224,8 @@ func TestRequiredAppIsSetUpInTheBrowser(t *testing.T) {
 	})
 }
 
-// MF-13: a change of factors asks for a fresh one on a page that says what for, and leads back; an app that asks for one
-// answers a form in place, and the form is sent after all.
+// MF-13: a change of factors asks for a fresh one on a page that says what for, and leads back; an app that asks for
+// one answers a form in place, and the form is sent after all.
 func TestStepUpInTheBrowser(t *testing.T) {
 	s := factorPages.open(t)
 	v := s.view(t, false)
@@ -288,7 +288,7 @@ func (v *viewer) download(t *testing.T, selector string) string {
 	return v.saves(t, func() { v.Click(selector) })
 }
 
-// saves gives what is in the file that the browser gets for it.
+// saves returns the content of the file that the browser downloads.
 func (v *viewer) saves(t *testing.T, ask func()) string {
 	t.Helper()
 	dir := v.Downloads()

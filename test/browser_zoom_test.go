@@ -14,7 +14,7 @@ import (
 	"github.com/truxeio/caddy-truxe/test/rig"
 )
 
-// cutAtZoom gives what a window of 320 CSS pixels does not show whole: what lies beside it, and text that is cut off
+// cutAtZoom returns what a window of 320 CSS pixels does not show whole: what lies beside it, and text that is cut off
 // with no way to see the rest. Fields show the part where the caret is.
 const cutAtZoom = `(() => {
 	const out = [], say = (e, why) => out.push(why + ": " + e.outerHTML.replace(/\s+/g, " ").slice(0, 120));
@@ -40,8 +40,9 @@ func (v *viewer) whole(name string) {
 	v.quiet(name)
 }
 
-// UX section 4, 12; WCAG 2.2 1.4.4, 1.4.10, 2.4.11: every page of the gateway in a window of 1280 x 1024 at 400 %. It is
-// the browser's own zoom, that of its menu; a width of 320 alone would not show what the zoom does to a page beside that.
+// UX section 4, 12; WCAG 2.2 1.4.4, 1.4.10, 2.4.11: every page of the gateway in a window of 1280 x 1024 at 400 %. It
+// is the browser's own zoom, that of its menu; a width of 320 alone would not show what the zoom does to a page beside
+// that.
 func TestEveryPageIsWholeAt400Percent(t *testing.T) {
 	s := factorPages.open(t)
 	v := &viewer{rig.Browser(t, rig.BrowserOptions{Gateway: s.g, Zoom: 4, Look: rig.Look{Width: 1280, Height: 1024}}), t, s.g, false}
@@ -143,8 +144,8 @@ func TestEveryPageIsWholeAt400Percent(t *testing.T) {
 	v.signOut("app", v.whole)
 }
 
-// UX section 3 and 4, 6: on paper the recovery codes are there, with what they are for, and nothing else of the page; they
-// fit on one sheet.
+// UX section 3 and 4, 6: on paper the recovery codes are there, with what they are for, and nothing else of the page;
+// they fit on one sheet.
 func TestRecoveryCodesArePrinted(t *testing.T) {
 	ways(t, func(t *testing.T, plain bool) {
 		s := factorPages.open(t)

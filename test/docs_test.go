@@ -72,7 +72,7 @@ func TestEveryBlockOfTheDocumentsWorks(t *testing.T) {
 	}
 }
 
-// adminEnv gives the documents' gateway its first administrator.
+// adminEnv configures the first administrator of the documents' gateway.
 var adminEnv = []string{"TRUXE_ADMIN_USERNAME=admin", "TRUXE_ADMIN_EMAIL=admin@example.com", "TRUXE_ADMIN_PASSWORD=seven quiet otters knit"}
 
 // startExample starts Caddyfile.example on a free port.
@@ -239,7 +239,7 @@ var sampleKey = sync.OnceValue(func() string {
 	return base64.StdEncoding.EncodeToString(pem.EncodeToMemory(&pem.Block{Type: "RSA PRIVATE KEY", Bytes: x509.MarshalPKCS1PrivateKey(key)}))
 })
 
-// sampleEnv gives every environment placeholder of a Caddyfile a value of the right shape.
+// sampleEnv returns a value of the right shape for every environment placeholder of a Caddyfile.
 func sampleEnv(caddyfile string) []string {
 	random := make([]byte, 32)
 	_, _ = rand.Read(random)

@@ -21,8 +21,8 @@ type factor struct {
 
 const step = 30 // seconds
 
-// withTOTP makes a person who has set up an authenticator app at the API. The code of the set-up is that of the previous
-// step, so that two more are there at once.
+// withTOTP creates a user who has set up an authenticator app at the API. The code of the set-up is that of the
+// previous step, so that two more are there at once.
 func (s *story) withTOTP(host, name string, roles ...string) *factor {
 	s.t.Helper()
 	f := &factor{s: s, host: host, name: name, password: "copper kettles in the rain"}

@@ -19,7 +19,7 @@ func secondStep(path string) bool {
 	return path == "mfa" || path == "logout" || path == "api/v1/logout" || path == "login" || path == "api/v1/login" || strings.HasPrefix(path, "api/v1/login/")
 }
 
-// anyOf gives a URL of a route with values in its places.
+// anyOf returns a URL of a route with values for its parameters.
 func anyOf(path string) string {
 	return strings.NewReplacer("{id}", "aaaaaaaaaaaaaaaaaaaaaaaaaa", "{role}", "staff").Replace(path)
 }
@@ -37,8 +37,9 @@ func bodyFor(method, path string) (string, []string) {
 	return "action=new&revoke=others&name=x", submit
 }
 
-// MF-08 R6 ASVS 2.3.1: with the password alone, every registered URL answers like a stranger or leads to the sign-in, but
-// for the second step, signing in and signing out. A browser is walked through them, and a program with its mfa_token.
+// MF-08 R6 ASVS 2.3.1: with the password alone, every registered URL answers like a stranger or leads to the sign-in,
+// but for the second step, signing in and signing out. A browser is walked through them, and a program with its
+// mfa_token.
 func TestHalfSignedInIsNotSignedInOnAnyRoute(t *testing.T) {
 	s := mfaSite.open(t)
 	f := s.withTOTP("app.test", "hannah", "admin")

@@ -12,9 +12,10 @@ import (
 )
 
 // optionsOf reads the option tables of docs/reference/caddyfile.md, those whose first column is headed "option", or
-// "option of" and the syntax of the option that has them. What stands in that column between backquotes becomes ids: "redis on_loss deny" for `redis { on_loss deny\|stale <max age> }`.
-// The rules are few: a word is an option, words divided by \| are each one of its values, <…> is an argument, […] may be
-// left out, and { … } is a block whose words are options.
+// "option of" and the syntax of the option that has them. What stands in that column between backquotes becomes ids:
+// "redis on_loss deny" for `redis { on_loss deny\|stale <max age> }`. The rules are few: a word is an option, words
+// divided by \| are each one of its values, <…> is an argument, […] may be left out, and { … } is a block whose words
+// are options.
 func optionsOf(markdown string) []string {
 	var ids []string
 	scope, owner, inTable := "", "", false
@@ -61,7 +62,7 @@ var (
 	optionToken = regexp.MustCompile(`[{}\[\]]|[^\s{}\[\]]+`)
 )
 
-// spelled gives the ids of one piece of syntax.
+// spelled returns the ids of one piece of syntax.
 func spelled(syntax string) []string {
 	var ids []string
 	words := optionToken.FindAllString(argument.ReplaceAllString(syntax, " <> "), -1)

@@ -69,13 +69,15 @@ func pathRules() string {
 	return b.String()
 }
 
-// spelling is one way of asking for /admin/secret, or for /docs/x with some method. Expectations are those of the corpus.
+// spelling is one way of asking for /admin/secret, or for /docs/x with some method. Expectations are those of the
+// corpus.
 type spelling struct {
 	ID, Method, Target, Anonymous, Member string
 	SignedIn                              string `json:"signed_in"`
 }
 
-// spellings are the corpus and what it lacks: letter case, letters that fold into others, backslashes, twofold encoding.
+// spellings are the corpus and what it lacks: letter case, letters that fold into others, backslashes, twofold
+// encoding.
 func spellings(t *testing.T) []spelling {
 	t.Helper()
 	var matrix struct{ Cases []spelling }
@@ -111,9 +113,9 @@ func (s *story) ask(host string, m mount, c spelling, token string) (answer stri
 	return answer, seen
 }
 
-// AZ-02 AZ-03 AZ-05 every way of writing a path, sent raw and without a session: no protected path reaches the app, whatever
-// changed the path before the gate or changes it afterwards, and whether Caddyfile or policy files say what is public. What
-// is public does, with the same bytes between the cases.
+// AZ-02 AZ-03 AZ-05 every way of writing a path, sent raw and without a session: no protected path reaches the app,
+// whatever changed the path before the gate or changes it afterwards, and whether Caddyfile or policy files say what is
+// public. What is public does, with the same bytes between the cases.
 func TestNoSpellingOfAPathGetsPastTheGate(t *testing.T) {
 	for from, shared := range map[string]*shared{"Caddyfile": pathSites, "policies": pathPolicies} {
 		s := shared.open(t)
@@ -143,8 +145,8 @@ func TestNoSpellingOfAPathGetsPastTheGate(t *testing.T) {
 	}
 }
 
-// AZ-02 AZ-03 AZ-06 a signed-in person of low rights, against a rule that denies and one that wants a permission: no spelling
-// brings the app a path which they may not have. Those who may go in do.
+// AZ-02 AZ-03 AZ-06 a signed-in person of low rights, against a rule that denies and one that wants a permission: no
+// spelling brings the app a path which they may not have. Those who may go in do.
 func TestNoSpellingOfAPathGivesASignedInPersonMore(t *testing.T) {
 	s := pathPolicies.open(t)
 	s.user("kim", "a keeper of quiet vaults", "keeper")
@@ -178,7 +180,7 @@ func TestNoSpellingOfAPathGivesASignedInPersonMore(t *testing.T) {
 	}
 }
 
-// isAdmin tells whether a target is below /admin of the app, decoded once and cleaned, in any case.
+// isAdmin reports whether a target is below /admin of the app, decoded once and cleaned, in any case.
 func isAdmin(m mount, target string) bool {
 	target, _, _ = strings.Cut(target, "?")
 	decoded, err := url.PathUnescape(target)

@@ -109,7 +109,7 @@ func complete(option string) string {
 	return option
 }
 
-// refusesUnseen gives an option to every command that reads a configuration. All must refuse it, and show nothing.
+// refusesUnseen passes an option to every command that reads a configuration. All must refuse it, and show nothing.
 func refusesUnseen(t *testing.T, option string) {
 	t.Helper()
 	dir := t.TempDir()

@@ -132,7 +132,7 @@ func share(p plot) *shared {
 	return sh
 }
 
-// open gives the gateway to a test. A failed test shows the end of the gateway's log.
+// open returns the story for a test. A failed test shows the end of the gateway's log.
 func (sh *shared) open(t *testing.T) *story {
 	t.Helper()
 	sh.mu.Lock()

@@ -50,7 +50,7 @@ func (v *visitor) events() (ended chan struct{}) {
 	return ended
 }
 
-// reads gives a channel that closes when a WebSocket ends, after it has echoed once.
+// reads returns a channel that closes when a WebSocket ends, after it has echoed once.
 func (s *story) reads(ws *websocket.Conn) (ended chan struct{}) {
 	s.t.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
@@ -221,8 +221,8 @@ func TestAnswersForSomebodyAreNotCached(t *testing.T) {
 	}
 }
 
-// AZ-08 SE-17: who loses a role loses the WebSockets that were opened with it, of cookie and token, within a second; who is
-// given one keeps them, and so does everybody else.
+// AZ-08 SE-17: who loses a role loses the WebSockets that were opened with it, of cookie and token, within a second;
+// who is given one keeps them, and so does everybody else.
 func TestLostRoleEndsOpenStreams(t *testing.T) {
 	s := tell(t, plot{sites: site("app.test", "\ttruxe {\n\t\tallow role editor member\n\t}\n"+keptOpen)})
 	s.user("eva", "an eager editor of orders", "editor")

@@ -53,8 +53,8 @@ var (
 	sendsForm = []string{"Content-Type", "application/x-www-form-urlencoded"}
 )
 
-// do sends a request to path, or to a whole URL. Headers are name, value, …; a name may stand twice. A 503 with Retry-After
-// is no wrong answer but "not now" (CONTRACT section 3): the visitor comes again, a few times.
+// do sends a request to path, or to a whole URL. Headers are name, value, …; a name may stand twice. A 503 with
+// Retry-After is no wrong answer but "not now" (CONTRACT section 3): the visitor comes again, a few times.
 func (v *visitor) do(method, path, body string, headers ...[]string) answer {
 	v.s.t.Helper()
 	for again := 5; ; again-- {
@@ -69,8 +69,8 @@ func (v *visitor) do(method, path, body string, headers ...[]string) answer {
 	}
 }
 
-// notNow reports a 503 that says when to come again, and waits until then. A sign-in that is refused because others sign
-// in (`busy`) is not one.
+// notNow reports a 503 that says when to come again, and waits until then. A sign-in that is refused because others
+// sign in (`busy`) is not one.
 func (a answer) notNow() bool {
 	seconds, err := strconv.Atoi(a.header.Get("Retry-After"))
 	if a.status != http.StatusServiceUnavailable || err != nil || strings.Contains(a.body, `"busy"`) {
@@ -146,7 +146,7 @@ func (v *visitor) form(page string, fields ...string) answer {
 	return v.do(http.MethodPost, "/.truxe/"+page, values(fields...), submit, []string{"Origin", "https://" + v.host})
 }
 
-// values makes a form of name, value, ….
+// values encodes a form of name, value, ….
 func values(fields ...string) string {
 	form := url.Values{}
 	for i := 0; i+1 < len(fields); i += 2 {
@@ -180,7 +180,7 @@ func (v *visitor) tryForm(login, username, password string, more ...string) answ
 	return v.form("login", fields...)
 }
 
-// session gives the value of the session cookie in the jar, "" without one.
+// session returns the value of the session cookie in the jar, "" without one.
 func (v *visitor) session() string { return v.inJar("__Host-truxe") }
 
 func (v *visitor) inJar(name string) string {
@@ -302,7 +302,7 @@ func (a answer) json(into any) {
 	}
 }
 
-// setsCookie gives the Set-Cookie line for a name, "" without one.
+// setsCookie returns the Set-Cookie line for a name, "" without one.
 func (a answer) setsCookie(name string) string {
 	for _, line := range a.header.Values("Set-Cookie") {
 		if strings.HasPrefix(line, name+"=") {

@@ -32,7 +32,7 @@ func lock(f *os.File) error {
 // spare is the room that must be left, in bytes: more than a line takes.
 const spare = 64 << 10
 
-// room tells beforehand that the next line will not fit: a full disk, a quota of file size. What it cannot tell shows
+// room returns an error if the next line will not fit: a full disk, a file size limit. What it cannot know appears
 // when the line is written, and then refuses the calls after it.
 func room(path string) error {
 	info, err := os.Stat(path)

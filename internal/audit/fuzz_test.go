@@ -14,7 +14,7 @@ import (
 	"github.com/gowebpki/jcs"
 )
 
-// chain makes n lines as a file has them.
+// chain returns n lines in the form of a file.
 func chain(t testing.TB, n int) []byte {
 	t.Helper()
 	var out []byte

@@ -24,7 +24,7 @@ func New(origins []string) (*Origins, error) {
 	return c, nil
 }
 
-// List gives them in no order.
+// List returns them in no particular order.
 func (c *Origins) List() []string {
 	var list []string
 	for o := range c.origins {
@@ -33,7 +33,7 @@ func (c *Origins) List() []string {
 	return list
 }
 
-// Allows tells whether an Origin header names a listed origin.
+// Allows reports whether an Origin header names a listed origin.
 func (c *Origins) Allows(origin string) bool { return c != nil && c.origins[origin] }
 
 // Allow lets a listed origin read the answer.

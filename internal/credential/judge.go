@@ -31,7 +31,7 @@ type CheckContext struct {
 	HasMFA          bool
 }
 
-// Alone tells whether a normalised password is long enough to be the only factor (PW-01).
+// Alone reports whether a normalised password is long enough to be the only factor (PW-01).
 func (p Policy) Alone(password string) bool {
 	return utf8.RuneCountInString(password) >= p.LeastAlone()
 }
@@ -104,7 +104,7 @@ func listed(s string) bool {
 	return ok
 }
 
-// common tells listed passwords and those that a machine makes from them: with digits or signs at the ends, repeated,
+// common reports whether a password is listed or derived from a listed one: with digits or signs at the ends, repeated,
 // joined from two, walks over the keyboard, runs of the alphabet.
 func common(s string) bool {
 	core := strings.TrimFunc(s, func(r rune) bool { return !unicode.IsLetter(r) })
@@ -130,7 +130,7 @@ func distinct(s string) int {
 	return len(seen)
 }
 
-// repeats tells a text that is one unit of at most a third of its length over and over, or a listed word repeated.
+// repeats reports whether a text repeats a unit of at most a third of its length, or a listed word.
 func repeats(s string) bool {
 	for unit := 1; unit <= len(s)/2; unit++ {
 		if strings.Repeat(s[:unit], len(s)/unit+1)[:len(s)] == s && (unit <= len(s)/3 || listed(s[:unit])) {
@@ -143,7 +143,7 @@ func repeats(s string) bool {
 var rows = []string{"1234567890", "qwertyuiop", "asdfghjkl", "zxcvbnm", "abcdefghijklmnopqrstuvwxyz", "qwertzuiop", "azertyuiop",
 	"1qaz2wsx3edc4rfv5tgb6yhn7ujm8ik9ol0p", "1q2w3e4r5t6y7u8i9o0p", "qazwsxedcrfvtgbyhnujmikolp"}
 
-// walks tells a text in which nearly every character follows its neighbour on the keyboard or in the alphabet.
+// walks reports whether nearly every character of a text follows its neighbour on the keyboard or in the alphabet.
 func walks(s string) bool {
 	if len(s) < 8 {
 		return false
@@ -174,7 +174,7 @@ func (p Policy) words(c CheckContext) []string {
 	return words
 }
 
-// derived tells a password of which less than 8 characters remain when the words, and digits and signs, are taken out.
+// derived reports whether fewer than 8 characters of a password remain without the words, digits and signs.
 func derived(folded string, words []string) bool {
 	rest := folded
 	hit := false

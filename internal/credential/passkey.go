@@ -32,7 +32,7 @@ type RelyingParty struct {
 // ErrPasskey says that the browser's answer does not prove anything. What was wrong with it is inside, for the log.
 var ErrPasskey = errors.New("the passkey was not accepted")
 
-// PasskeysPossible tells whether browsers can make passkeys on a host: on a name, not on an address.
+// PasskeysPossible reports whether browsers can make passkeys on a host: on a name, not on an address.
 func PasskeysPossible(host string) bool {
 	_, err := netip.ParseAddr(host)
 	return host != "" && err != nil
@@ -72,8 +72,8 @@ func (rp RelyingParty) BeginCreate(user identity.User, existing []store.Passkey)
 	return ceremony(options, state)
 }
 
-// BeginGet starts a sign-in or confirmation with a passkey. It names no person and no passkey, so its answer is the same
-// for everybody (MF-18). own is the challenge; nil: a random one. The same challenge has the same state.
+// BeginGet starts a sign-in or confirmation with a passkey. It names no person and no passkey, so its answer is the
+// same for everybody (MF-18). own is the challenge; nil: a random one. The same challenge has the same state.
 func (rp RelyingParty) BeginGet(own []byte) (Ceremony, error) {
 	w, err := rp.library()
 	if err != nil {
@@ -236,7 +236,7 @@ func refusedPasskey(err error) error {
 	return fmt.Errorf("%w: %w", ErrPasskey, err)
 }
 
-// refusePanic makes a refusal of a crash in the parsers of CBOR and keys: their input comes from anybody (MF-19).
+// refusePanic turns a panic in the parsers of CBOR and keys into a refusal: their input is untrusted (MF-19).
 func refusePanic(err *error) {
 	if r := recover(); r != nil {
 		*err = fmt.Errorf("%w: the parser failed: %v", ErrPasskey, r)

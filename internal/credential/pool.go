@@ -124,7 +124,7 @@ func (h *Hasher) busy() error {
 	return &identity.Error{Code: identity.CodeBusy, Detail: "Too many people are signing in at the moment. Try again shortly.", RetryAfter: max(wait, time.Second)}
 }
 
-// Full tells, before anything else is done for a sign-in, that it would be refused: `busy`, else nil.
+// Full returns the error `busy` if a sign-in would be refused now, before anything else is done for it.
 func (h *Hasher) Full() error {
 	if len(h.jobs) < cap(h.jobs) {
 		return nil
@@ -143,8 +143,8 @@ func (h *Hasher) Hash(ctx context.Context, password string) (stored string, err 
 }
 
 // Verify compares a normalised password with a stored hash. A hash that cannot be read costs as much as one that can,
-// and matches nothing. The empty password matches nothing either: a hash of it, brought along from elsewhere, is ErrEmpty,
-// after the time that any comparison takes.
+// and matches nothing. The empty password matches nothing either: a hash of it, brought along from elsewhere, is
+// ErrEmpty, after the time that any comparison takes.
 func (h *Hasher) Verify(ctx context.Context, stored, password string) (ok, outdated bool, err error) {
 	p, parseErr := parseHash(stored)
 	if parseErr != nil {

@@ -18,7 +18,7 @@ const (
 	recoveryGroups, recoveryGroup = 4, 5
 )
 
-// NewRecoveryCodes makes a set: "XXXXX-XXXXX-XXXXX-XXXXX" each.
+// NewRecoveryCodes returns a set of codes: "XXXXX-XXXXX-XXXXX-XXXXX" each.
 func NewRecoveryCodes() []string {
 	codes := make([]string, RecoveryCount)
 	for i := range codes {
@@ -47,7 +47,8 @@ func newRecoveryCode() string {
 	}
 }
 
-// ParseRecoveryCode takes a code as people type it: any case, with spaces and dashes or without. False: it cannot be one.
+// ParseRecoveryCode takes a code as people type it: any case, with spaces and dashes or without. False: it cannot be
+// one.
 func ParseRecoveryCode(typed string) (string, bool) {
 	if len(typed) > 64 {
 		return "", false
@@ -68,8 +69,8 @@ func ParseRecoveryCode(typed string) (string, bool) {
 	return string(code), len(code) == cap(code)
 }
 
-// RecoveryHash is what is stored of a code: keyed, so that a copy of the database alone does not help to guess, and bound
-// to its owner.
+// RecoveryHash is what is stored of a code: keyed, so that a copy of the database alone does not help to guess, and
+// bound to its owner.
 func RecoveryHash(key []byte, owner, code string) [32]byte {
 	mac := hmac.New(sha256.New, key)
 	mac.Write([]byte(owner + "\x00" + code))

@@ -33,7 +33,7 @@ func (TOTPKey) String() string { return "[redacted]" }
 // GoString never shows the key.
 func (TOTPKey) GoString() string { return "[redacted]" }
 
-// NewTOTPKey draws 160 bits from the operating system.
+// NewTOTPKey returns 160 random bits from the operating system.
 func NewTOTPKey() TOTPKey {
 	var raw [totpBytes]byte
 	_, _ = rand.Read(raw[:])
@@ -77,8 +77,8 @@ func (k TOTPKey) Match(code string, now time.Time, after int64) (step int64, ok,
 // driftSteps is how far a set-up looks for a clock that is wrong: an hour either way.
 const driftSteps = 120
 
-// Drift tells by how much the clock of the phone that showed this code seems to be off, during set-up, where it helps
-// and tells nobody anything: who sees the answer has the key. Negative is slow. False: the code is not one of its codes.
+// Drift returns by how much the clock of the phone that showed this code seems to be off. It is for set-up, where it
+// helps and discloses nothing: the reader of the answer has the key. Negative is slow. False: the key has no such code.
 func (k TOTPKey) Drift(code string, now time.Time) (time.Duration, bool) {
 	if !sixDigits(code) {
 		return 0, false
@@ -95,7 +95,7 @@ func (k TOTPKey) Drift(code string, now time.Time) (time.Duration, bool) {
 	return 0, false
 }
 
-// sixDigits tells exactly six ASCII digits: no sign, no space, no digits of other scripts (MF-04).
+// sixDigits reports whether a text is exactly six ASCII digits: no sign, no space, no digits of other scripts (MF-04).
 func sixDigits(code string) bool {
 	if len(code) != totpDigits {
 		return false

@@ -36,7 +36,7 @@ func unsafe(r rune) bool {
 	return unicode.IsControl(r) || unicode.Is(unicode.Cf, r) || unicode.Is(unicode.Zl, r) || unicode.Is(unicode.Zp, r)
 }
 
-// ValidUsername gives the name to be stored.
+// ValidUsername returns the name to be stored.
 func ValidUsername(name string) (string, error) {
 	name = norm.NFKC.String(strings.TrimSpace(name))
 	if !utf8.ValidString(name) || name == "" || utf8.RuneCountInString(name) > 64 {
@@ -63,9 +63,9 @@ func consists(s, signs string) bool {
 	})
 }
 
-// atext are the signs that the local part of an address may have besides letters and digits (RFC 5322 3.2.3), but for two:
-// "|" divides issuer and subject in the names of a trusted issuer's users, and "`" is in no address that people have and
-// is read by every shell.
+// atext are the signs that the local part of an address may have besides letters and digits (RFC 5322 3.2.3), but for
+// two: "|" divides issuer and subject in the names of a trusted issuer's users, and "`" is in no address that people
+// have and is read by every shell.
 const atext = "!#$%&'*+-/=?^_{}~"
 
 // ValidEmail checks the shape of an address. More than one @ is how `a@evil@corp.com` passed a domain check elsewhere

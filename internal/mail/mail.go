@@ -42,7 +42,7 @@ type Failure struct {
 
 func (f *Failure) Error() string { return f.Reason }
 
-// Send gives a mail to the server. An error is a *Failure.
+// Send delivers a mail to the server. An error is a *Failure.
 func (s *Settings) Send(ctx context.Context, m Message, now time.Time) error {
 	msg, err := s.message(m, now)
 	if err != nil {
@@ -146,7 +146,7 @@ func (s *Settings) failure(ctx context.Context, err error, to string) error {
 	return &Failure{Reason: s.words(err.Error(), to)}
 }
 
-// words makes a server's words fit for the log: one line, no password, no address of a person.
+// words cleans a server's reply for the log: one line, no password, no address of a person.
 func (s *Settings) words(text, to string) string {
 	text = strings.ReplaceAll(text, to, "[recipient]")
 	if s.password != "" {

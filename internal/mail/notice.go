@@ -57,7 +57,7 @@ type Writer struct {
 	// Origin is where links lead: the origin of a host of ours, the first of them for any other text, "" when there is
 	// none. It comes from the configuration, never from a request (CS-08).
 	Origin func(host string) string
-	// Known tells a host of ours, so that no made-up Host header stands in a mail.
+	// Known reports whether a host is ours, so that no made-up Host header appears in a mail.
 	Known func(host string) bool
 	Base  string // prefix of the gateway's pages
 }

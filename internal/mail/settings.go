@@ -171,7 +171,7 @@ func (s *Settings) parseQuery(query string) error {
 	return nil
 }
 
-// loopback tells names and addresses of this machine.
+// loopback reports whether a host is a name or an address of this machine.
 func loopback(host string) bool {
 	ip := net.ParseIP(host)
 	return strings.EqualFold(host, "localhost") || ip != nil && ip.IsLoopback()

@@ -11,7 +11,8 @@ import (
 	"github.com/truxeio/caddy-truxe/internal/identity"
 )
 
-// The compact form of a trace goes into the details of an audit event: lines of tab-separated fields, the decision first.
+// The compact form of a trace goes into the details of an audit event: lines of tab-separated fields, the decision
+// first.
 const (
 	compactSteps = 20
 	compactSize  = 2048 // bytes
@@ -54,7 +55,7 @@ func (t Trace) Compact() string {
 
 func line(fields ...string) string { return strings.Join(fields, "\t") }
 
-// clip makes a text fit into a field.
+// clip shortens a text to fit into a field.
 func clip(s string, most int) string {
 	s = strings.Map(func(r rune) rune {
 		if r == unicode.ReplacementChar || unicode.IsControl(r) || r == '\u2028' || r == '\u2029' {

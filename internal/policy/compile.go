@@ -27,7 +27,7 @@ type Set struct {
 // few rules are compared one by one: that is faster than to look them up.
 const few = 16
 
-// Requires tells whether a rule looks at the address or the time of a request.
+// Requires reports whether a rule looks at the address or the time of a request.
 func (s *Set) Requires() bool { return s.looks }
 
 // Compile checks the rules and indexes them. Errors are *Problem, joined, each with the place of its rule. A nil model

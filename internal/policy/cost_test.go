@@ -12,7 +12,7 @@ import (
 // costly are pieces of paths that have many readings, or long ones.
 var costly = []string{"a.;b%3fc%23d%255c//", "%20", "%25", "%2525", "a. ", ";", ";a", "//", "/./", "/", "%5c", `\`, "%3b", "%3f", "%23", "%2f", "é", "%c3%a9", "x", ".", "..", "%2541", "aaaaaaaaaaaaaaaa", "a.", "%20/", "./", "+", "%2F"}
 
-// costlyPath makes a path of about n bytes: a head of a few pieces, and one piece over and over.
+// costlyPath returns a path of about n bytes: a head of a few pieces, and one piece over and over.
 func costlyPath(random *rand.Rand, n int) string {
 	var b strings.Builder
 	b.WriteString("/")
@@ -29,7 +29,8 @@ func costlyPath(random *rand.Rand, n int) string {
 	return b.String() + end
 }
 
-// worstPaths are the paths that cost most of many, found by search: those that were read in bytes copied, and some by hand.
+// worstPaths are the paths that cost most of many, found by search: those that were read in bytes copied, and some by
+// hand.
 func worstPaths(t testing.TB) []*http.Request {
 	t.Helper()
 	random := rand.New(rand.NewPCG(3, 4))

@@ -60,7 +60,7 @@ func (d *Decision) openness() int {
 
 func (d *Decision) stepUp() bool { return d.Ask != (identity.Assurance{}) }
 
-// differs tells whether the visitor would notice.
+// differs reports whether the visitor would notice.
 func (d *Decision) differs(other *Decision) bool {
 	return d.Allow != other.Allow || d.Code != other.Code || d.Ask != other.Ask
 }
@@ -106,7 +106,7 @@ func (j *judgement) among(r *Request, rules []int32, path string, reported bool,
 	}
 }
 
-// about tells whether a rule is about this request and has a say.
+// about reports whether a rule is about this request and has a say.
 func (j *judgement) about(r *Request, c *compiled, path string, reported bool) bool {
 	if !c.matches(r, path, j.wide) {
 		return false
@@ -137,7 +137,7 @@ func (j *judgement) truth(r *Request, c *compiled, path string, p *identity.Prin
 	return c.when.Holds(j.copied, path, p)
 }
 
-// unmet tells what of a require rule does not hold; "": all of it does.
+// unmet returns what a require rule asks for and the request lacks, or "".
 func (c *compiled) unmet(r *Request, p *identity.Principal) identity.Code {
 	switch {
 	case len(c.networks) > 0 && !within(c.networks, r.Addr):
@@ -254,7 +254,7 @@ func (j *judgement) admit(r *Request, rules []int32, path string, reported bool,
 	}
 }
 
-// couldHold tells whether a condition may hold for somebody who signs in.
+// couldHold reports whether a condition may hold for somebody who signs in.
 func (j *judgement) couldHold(r *Request, c *compiled, path string) bool {
 	t := j.truth(r, c, path, nil)
 	return t == True || t == Unknown

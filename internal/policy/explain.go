@@ -9,7 +9,7 @@ import (
 	"github.com/truxeio/caddy-truxe/internal/identity"
 )
 
-// outcome tells what a rule that is about this request says of it, as a decision asks it.
+// outcome returns what a matching rule says about this request, as a decision asks it.
 func (j *judgement) outcome(r *Request, c *compiled, path string) (Outcome, string) {
 	p, truth, condition := j.person, True, ""
 	if c.when != nil {
@@ -38,7 +38,7 @@ func (j *judgement) outcome(r *Request, c *compiled, path string) (Outcome, stri
 	return Yes, j.through(c)
 }
 
-// required tells whether a require rule holds, and why or why not.
+// required reports whether a require rule holds, and why or why not.
 func (c *compiled) required(r *Request, p *identity.Principal) (Outcome, string) {
 	switch c.unmet(r, p) {
 	case "":
@@ -63,7 +63,7 @@ func (c *compiled) required(r *Request, p *identity.Principal) (Outcome, string)
 	return Unmet, c.lacks(p)
 }
 
-// stale tells how long ago it was proven.
+// stale describes how long ago it was proven.
 func stale(a identity.Assurance, p *identity.Principal, now time.Time) string {
 	proven := p.AuthTime
 	if a.MFA {
@@ -82,7 +82,7 @@ func stale(a identity.Assurance, p *identity.Principal, now time.Time) string {
 	}
 }
 
-// lacks tells why somebody is not among those whom a rule names.
+// lacks describes why the principal is not one of those that a rule names.
 func (c *compiled) lacks(p *identity.Principal) string {
 	if p == nil {
 		return "nobody is signed in"
@@ -104,7 +104,7 @@ func (c *compiled) lacks(p *identity.Principal) string {
 	return strings.Join(why, "; ")
 }
 
-// through tells what puts somebody among those whom a rule names.
+// through describes why the principal is one of those that a rule names.
 func (j *judgement) through(c *compiled) string {
 	p := j.person
 	if c.anybody {
@@ -129,7 +129,7 @@ func (j *judgement) through(c *compiled) string {
 	return "user is " + LocalName(p)
 }
 
-// remedy tells what would change a refusal. What it says has been tried.
+// remedy describes what would change a refusal. It has tried what it proposes.
 func (s *Set) remedy(r Request, p *identity.Principal, d Decision) string {
 	try := func(r Request, p *identity.Principal, what string) string {
 		if got := s.Decide(r, p); got.Allow || got.stepUp() {

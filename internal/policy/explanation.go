@@ -17,7 +17,7 @@ type Inquiry struct {
 	Passkey bool   `json:"passkey"` // as if a passkey had
 }
 
-// Explanation tells how a decision came about: of a request that was answered, or of one that might be sent.
+// Explanation describes how a decision came about, for a request that was answered or for one that might be sent.
 type Explanation struct {
 	Reference string            `json:"reference,omitempty"`
 	Time      string            `json:"time,omitempty"`

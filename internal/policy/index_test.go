@@ -10,7 +10,7 @@ import (
 	"github.com/truxeio/caddy-truxe/internal/identity"
 )
 
-// spread makes n rules as a large installation has them: hosts with areas, each with rules by path, method and role.
+// spread returns n rules such as a large installation has: hosts with areas, each with rules by path, method and role.
 func spread(n int) []Rule {
 	methods := [][]string{nil, {"GET"}, {"POST", "PUT", "PATCH", "DELETE"}, {"GET", "POST"}}
 	var rules []Rule
@@ -44,7 +44,7 @@ func spread(n int) []Rule {
 	return rules
 }
 
-// crowded makes n rules for one host, most of whose paths begin with any segment.
+// crowded returns n rules for one host, most of whose paths begin with any segment.
 func crowded(n int) []Rule {
 	var rules []Rule
 	for i := range n {
@@ -202,8 +202,8 @@ func TestEveryFoldOfALetterHasOneHash(t *testing.T) {
 	}
 }
 
-// AZ-02 a slash at the end of a glob with a wildcard, and letters whose folds differ in length, hide nothing from a rule
-// that refuses.
+// AZ-02 a slash at the end of a glob with a wildcard, and letters whose folds differ in length, hide nothing from a
+// rule that refuses.
 func TestSlashesAndLongFoldsHideNothing(t *testing.T) {
 	for glob, paths := range map[string][]string{"/u/*/": {"/u/7/", "/u/7", "/U/7/"}, "/kernel/**": {"/\u212aernel/x", "/kernel", "/\u212aERNEL"}, "/a/straſe/**": {"/a/STRASE/x", "/A/strase"}, "/\u212a/**": {"/k/x", "/K"}} {
 		s := set(t, Rule{ID: "all", Effect: EffectAllow}, Rule{ID: "d", Effect: EffectDeny, Globs: []string{glob}})

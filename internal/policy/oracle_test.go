@@ -199,7 +199,7 @@ func missing(rule policy.Rule) identity.Code {
 	return "role_required"
 }
 
-// truth gives what a condition says now, and for an anonymous visitor what it says of whoever signs in.
+// truth returns what a condition says now, and for an anonymous visitor what it says of whoever signs in.
 func (o oracle) truth(rule policy.Rule, r policy.Request, path string, p *identity.Principal) (now, later policy.Truth) {
 	if rule.When == nil {
 		return policy.True, policy.True
@@ -211,7 +211,7 @@ func (o oracle) truth(rule policy.Rule, r policy.Request, path string, p *identi
 	return t(r, path, &identity.Principal{}, false), t(r, path, nil, true)
 }
 
-// required tells whether what a require rule wants is there.
+// required reports whether what a require rule wants is there.
 func (o oracle) required(rule policy.Rule, r policy.Request, p *identity.Principal) (verdict, bool) {
 	v := verdict{rule: rule.ID, reason: rule.Reason}
 	asks := rule.Assurance.MFA || rule.Assurance.Passkey || rule.Assurance.MaxAge > 0
@@ -229,7 +229,7 @@ func (o oracle) required(rule policy.Rule, r policy.Request, p *identity.Princip
 	return v, v.code == ""
 }
 
-// named tells whether somebody signed in is one of those whom a rule names.
+// named reports whether somebody signed in is one of those whom a rule names.
 func (o oracle) named(rule policy.Rule, p *identity.Principal) bool {
 	if everybody(rule) {
 		return true
@@ -300,7 +300,7 @@ func grants(held, want string) bool {
 	return held == want
 }
 
-// about tells whether a rule is about a request.
+// about reports whether a rule is about a request.
 func (o oracle) about(rule policy.Rule, r policy.Request, path string) bool {
 	refusing := rule.Effect == policy.EffectDeny || rule.Effect == policy.EffectRequire
 	host, method := rule.Hosts == nil, rule.Methods == nil

@@ -18,7 +18,7 @@ const maxPath = 4096
 
 var errAmbiguous = &identity.Error{Code: identity.CodeAmbiguousPath, Detail: "The address of this request can be read in more than one way, so it was refused."}
 
-// Canonical gives the path of a request as the upstream gets it. A plain path costs no allocation. Errors are
+// Canonical returns the path of a request as the upstream gets it. A plain path costs no allocation. Errors are
 // *identity.Error with ambiguous_path, which is 400.
 func Canonical(r *http.Request) (Path, error) {
 	u := r.URL
@@ -71,7 +71,7 @@ var plain = func() (t [256]bool) {
 	return t
 }()
 
-// isPlain tells whether a path has one reading: plain bytes, no empty segment, no dot at either end of a segment.
+// isPlain reports whether a path has one reading: plain bytes, no empty segment, no dot at either end of a segment.
 func isPlain(p string) bool {
 	if p == "" || p[0] != '/' {
 		return false

@@ -32,8 +32,8 @@ func (p *Problem) Error() string {
 	return p.At.String() + ": " + p.Message
 }
 
-// RoleModel is the compiled roles of all policy files. Its zero value, and nil, is the model of a gateway whose policies
-// define none: any name is a role, and only "admin" grants permissions. It is safe for concurrent use.
+// RoleModel is the compiled roles of all policy files. Its zero value, and nil, is the model of a gateway whose
+// policies define none: any name is a role, and only "admin" grants permissions. It is safe for concurrent use.
 type RoleModel struct {
 	roles   map[string][]string // each with all that it grants, inherited ones included, sorted
 	defined []Role              // as written, by name
@@ -102,7 +102,7 @@ type inheritance struct {
 	open    map[string]bool     // begun; still so when met again: a circle
 }
 
-// resolve tells whether all that a role inherits ends somewhere.
+// resolve reports whether all that a role inherits ends somewhere.
 func (in *inheritance) resolve(name string, depth int) bool {
 	if _, done := in.granted[name]; done {
 		return true
@@ -123,7 +123,7 @@ func (in *inheritance) resolve(name string, depth int) bool {
 	return true
 }
 
-// Defined tells whether policies define roles; then no other name is a role.
+// Defined reports whether policies define roles; then no other name is a role.
 func (m *RoleModel) Defined() bool { return m != nil && len(m.defined) > 0 }
 
 // Roles lists what is defined, by name.
@@ -134,7 +134,7 @@ func (m *RoleModel) Roles() []Role {
 	return m.defined
 }
 
-// Known tells whether a person can be given the role.
+// Known reports whether a person can be given the role.
 func (m *RoleModel) Known(role string) bool {
 	if !m.Defined() {
 		return role != ""
@@ -166,7 +166,7 @@ func (m *RoleModel) Permissions(roles []string) []string {
 	return slices.Compact(all)
 }
 
-// Allows tells whether the roles grant a permission, and through which of them.
+// Allows reports whether the roles grant a permission, and through which of them.
 func (m *RoleModel) Allows(roles []string, permission string) (role string, ok bool) {
 	for _, r := range roles {
 		for _, granted := range m.grants(r) {
@@ -200,7 +200,7 @@ func (m *RoleModel) grants(role string) []string {
 	return nil
 }
 
-// CheckPermission tells what is wrong with a permission; nil: nothing.
+// CheckPermission returns an error if a permission is not valid.
 func CheckPermission(p string) error {
 	if p == "*" {
 		return nil
@@ -217,9 +217,9 @@ func CheckPermission(p string) error {
 	return nil
 }
 
-// Covers tells whether holding one permission means holding another. "*" covers everything; "orders:*" every action on
-// orders and on what is below it ("orders:archive:read"); "*:read" reading of everything. A wanted wildcard is covered
-// by as wide a one only.
+// Covers reports whether holding one permission means holding another. "*" covers everything; "orders:*" every action
+// on orders and on what is below it ("orders:archive:read"); "*:read" reading of everything. A wanted wildcard is
+// covered by as wide a one only.
 func Covers(held, wanted string) bool {
 	if held == "*" || held == wanted {
 		return true

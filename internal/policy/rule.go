@@ -117,8 +117,8 @@ func networks(written []netip.Prefix) ([]netip.Prefix, error) {
 // strict: rules that refuse compare strictly (package comment).
 func (c *compiled) strict() bool { return c.effect >= EffectRequire }
 
-// matches tells whether a request under one reading of its path is what the rule is about; its people and its condition
-// are not looked at. wide: the path has letters beyond ASCII, or may have.
+// matches reports whether a request under one reading of its path is what the rule is about; its people and its
+// condition are not looked at. wide: the path has letters beyond ASCII, or may have.
 func (c *compiled) matches(r *Request, path string, wide bool) bool {
 	if len(c.hosts) > 0 && !slices.Contains(c.hosts, r.Host) || len(c.methods) > 0 && !c.names(r.Method) {
 		return false
@@ -140,8 +140,8 @@ func (c *compiled) names(method string) bool {
 	return slices.Contains(c.methods, method) || method == http.MethodHead && slices.Contains(c.methods, http.MethodGet)
 }
 
-// comes tells whether the request is from one of the networks that the rule is limited to. An address that is not known
-// is on the side that refuses.
+// comes reports whether the request is from one of the networks that the rule is limited to. An address that is not
+// known is on the side that refuses.
 func (c *compiled) comes(addr netip.Addr) bool {
 	return within(c.from, addr) || c.strict() && !addr.IsValid()
 }
@@ -156,7 +156,7 @@ func (c *compiled) byPermission() bool {
 	return len(c.roles)+len(c.users)+len(c.clients) == 0
 }
 
-// admits tells whether somebody signed in is one of those the rule names.
+// admits reports whether somebody signed in is one of those the rule names.
 func (c *compiled) admits(p *identity.Principal) bool {
 	if p == nil {
 		return false
@@ -171,7 +171,8 @@ func (c *compiled) admits(p *identity.Principal) bool {
 	return name != "" && slices.Contains(c.users, name)
 }
 
-// LocalName is the name under which rules know somebody: names of a trusted issuer's users are not ours (OIDC Core 5.7).
+// LocalName is the name under which rules know somebody: names of a trusted issuer's users are not ours (OIDC Core
+// 5.7).
 func LocalName(p *identity.Principal) string {
 	if strings.IndexByte(p.UserID, '|') >= 0 {
 		return p.UserID

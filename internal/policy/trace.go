@@ -8,7 +8,7 @@ import (
 	"github.com/truxeio/caddy-truxe/internal/identity"
 )
 
-// Trace tells how a decision came about.
+// Trace records how a decision came about.
 type Trace struct {
 	Host, Method string
 	Path         string // the reading of the path that decided
@@ -84,8 +84,8 @@ const (
 	maxWhy   = 300 // bytes of a reason
 )
 
-// Explain decides as Decide does and tells how. It looks at every rule, near misses too, so it is for people: with 10,000
-// rules it takes about a millisecond.
+// Explain decides as Decide does and tells how. It looks at every rule, near misses too, so it is for people: with
+// 10,000 rules it takes about a millisecond.
 func (s *Set) Explain(r Request, p *identity.Principal) Trace { return s.trace(r, p, true) }
 
 // Brief is Explain without the rules for other hosts and paths: what a refused request can afford.
@@ -169,7 +169,7 @@ const (
 	several // a rule that is none to speak of
 )
 
-// miss tells what keeps a rule from being about a request, and how near it is.
+// miss returns why a rule does not match a request, and how close it is.
 func (c *compiled) miss(r *Request, path string) (what lack, near int32) {
 	note := func(l lack, nearness int32) {
 		if what != nothing {
@@ -192,7 +192,7 @@ func (c *compiled) miss(r *Request, path string) (what lack, near int32) {
 	return what, near
 }
 
-// missed tells the one thing in words.
+// missed describes the one reason in words.
 func (c *compiled) missed(r *Request, path string) string {
 	what, _ := c.miss(r, path)
 	say := func(what, got string, want []string) string {

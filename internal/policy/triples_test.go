@@ -167,7 +167,7 @@ func (w *world) makePrincipal() *identity.Principal {
 	return p
 }
 
-// compare tells where the engine and the oracle differ; "": nowhere.
+// compare describes where the engine and the oracle differ, or returns "".
 func compare(s *policy.Set, o oracle, r policy.Request, p *identity.Principal) string {
 	d := s.Decide(r, p)
 	want := o.decide(r, p, false)
@@ -262,7 +262,8 @@ func fromEnvironment(t *testing.T, name string, otherwise uint64) uint64 {
 }
 
 // CONTRACT section 10, issue 4: the engine agrees with an independent, slow evaluator on every one of 100,000 random
-// triples of policy, request and principal (`make oracle`: 10,000,000), and a trace says what the decision says (AZ-11).
+// triples of policy, request and principal (`make oracle`: 10,000,000), and a trace says what the decision says
+// (AZ-11).
 func TestTheEngineAgreesWithTheOracle(t *testing.T) {
 	triples := fromEnvironment(t, "TRUXE_ORACLE_TRIPLES", 100_000)
 	seed := fromEnvironment(t, "TRUXE_ORACLE_SEED", 1)

@@ -32,7 +32,8 @@ type Problem struct {
 	RetryAfter time.Duration `json:"-"`
 }
 
-// typeBase makes `type` a URI that does not change; it names the code and is not meant to be fetched (RFC 9457 3.1.1).
+// typeBase begins every `type`: a URI that does not change. It names the code and is not meant to be fetched
+// (RFC 9457 3.1.1).
 const typeBase = "urn:truxe:problem:"
 
 // Write sends the problem. Empty fields are filled from the code. The answer is never stored (SE-16).

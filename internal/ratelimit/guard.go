@@ -54,8 +54,8 @@ type Guard struct {
 	key     []byte
 }
 
-// New makes a guard. key, at least 16 bytes and the same on all nodes, keys the hashes under which names and addresses
-// are counted: none of them can be read in Redis.
+// New returns a guard. key, at least 16 bytes and the same on all nodes, keys the hashes under which names and
+// addresses are counted: none of them can be read in Redis.
 func New(c cluster.Cluster, limits Limits, key []byte) (*Guard, error) {
 	if len(key) < 16 {
 		return nil, errors.New("rate limits need a key of 16 bytes")
@@ -160,7 +160,7 @@ func (g *Guard) Blame(ctx context.Context, person string) error {
 	return nil
 }
 
-// Abandon gives everything back: nothing was checked, because the gateway was busy or its state unavailable.
+// Abandon refunds the attempt: nothing was checked, because the gateway was busy or its state unavailable.
 func (t *Try) Abandon(ctx context.Context) error {
 	if t.ended.Swap(true) {
 		return nil

@@ -307,7 +307,7 @@ func TestSuccessClearsThatAccountOnly(t *testing.T) {
 	}
 }
 
-// remaining makes one more counted try and reads what is left for the address after it.
+// remaining makes another counted attempt and returns what is left for the address after it.
 func remaining(t *testing.T, g *Guard, address string) int {
 	t.Helper()
 	try, err := g.Begin(context.Background(), Attempt{Person: fmt.Sprint("probe", time.Now().UnixNano()), Address: addr(address)})
@@ -367,8 +367,8 @@ func TestGuardRefusesNonsense(t *testing.T) {
 	}
 }
 
-// LK-05, LK-03: a passkey is not stopped by what is counted to its owner; a wrong one is counted to them afterwards, and
-// to the address before.
+// LK-05, LK-03: a passkey is not stopped by what is counted to its owner; a wrong one is counted to them afterwards,
+// and to the address before.
 func TestPasskeysAreCountedToTheAddressAndBlamedOnTheirOwner(t *testing.T) {
 	g := guard(t, Limits{})
 	ctx := context.Background()

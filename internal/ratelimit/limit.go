@@ -88,7 +88,7 @@ func LimitsOf(err error) []string {
 	return nil
 }
 
-// FieldsOf gives the header fields for an error; false for any other error.
+// FieldsOf returns the header fields for an error; false for any other error.
 func FieldsOf(err error) (rateLimit, policy string, ok bool) {
 	var l *Limited
 	if !errors.As(err, &l) {
@@ -114,7 +114,7 @@ func (t *Try) Refuse(err error) error {
 	return &identity.Error{Code: known.Code, Detail: known.Detail, RetryAfter: known.RetryAfter, Ask: known.Ask, Err: errors.Join(err, &Left{t.limits})}
 }
 
-// LeftOf tells how many tries the person of a failed try has left, and how long the pause after them is; false for any
+// LeftOf returns how many attempts the user of a failed attempt has left, and the pause that follows; false for any
 // other error. It is the same for names that nobody has (R12).
 func LeftOf(err error) (tries int, pause time.Duration, ok bool) {
 	var l *Left

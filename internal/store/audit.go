@@ -11,8 +11,8 @@ func auditDest(r *AuditRow) []any {
 	return []any{&r.Seq, scanTime{&r.Time}, &r.Event, &r.Outcome, &r.ActorID, &r.SubjectID, &r.IP, &r.Reference, &r.Line, scanHash{&r.Hash}}
 }
 
-// AuditHead gives number and hash of the last line of the chain (0 and zeros for an empty one). Within a transaction
-// nobody else, on any node, can append until it ends.
+// AuditHead returns the number and the hash of the last line of the chain (0 and zeros for an empty one). Within a
+// transaction nobody else, on any node, can append until it ends.
 func (q *Queries) AuditHead(ctx context.Context) (seq int64, hash [32]byte, err error) {
 	query := "SELECT seq, hash FROM audit_head WHERE id = 1"
 	if q.tx == nil {

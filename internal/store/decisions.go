@@ -27,14 +27,14 @@ const decisionColumns = "user_id, site, host, method, path, address, acr, client
 // keptDecisions bounds the table.
 const keptDecisions = 200_000
 
-// key tells decisions apart.
+// key identifies a decision.
 func (d Decision) key() string {
 	sum := sha256.Sum256([]byte(strings.Join([]string{d.UserID, d.Site, d.Host, d.Method, d.Path}, "\x00")))
 	return hex.EncodeToString(sum[:])
 }
 
-// RecordDecisions notes what was decided; of the same person, site and request the latest stays. What cannot be stored is
-// left out.
+// RecordDecisions notes what was decided; of the same person, site and request the latest stays. What cannot be stored
+// is left out.
 func (q *Queries) RecordDecisions(ctx context.Context, list []Decision) error {
 	for _, d := range list {
 		if storable(d.UserID, d.Host, d.Method, d.Path, d.Client) != nil {

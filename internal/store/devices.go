@@ -28,12 +28,12 @@ func deviceDest(d *Device) []any {
 		scanTime{&d.Trusted}}
 }
 
-// TrustedDevices gives the browsers of a person that are not asked for a second factor, latest use first.
+// TrustedDevices returns the browsers of a user that are not asked for a second factor, latest use first.
 func (q *Queries) TrustedDevices(ctx context.Context, user identity.ID, now time.Time) ([]Device, error) {
 	return q.devices(ctx, user, now, now)
 }
 
-// UserDevices gives the known browsers of a person, trusted or not, latest use first.
+// UserDevices returns the known browsers of a user, trusted or not, latest use first.
 func (q *Queries) UserDevices(ctx context.Context, user identity.ID, now time.Time) ([]Device, error) {
 	return q.devices(ctx, user, now, time.UnixMilli(-1))
 }

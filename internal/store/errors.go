@@ -17,7 +17,8 @@ var (
 	ErrConflict    = errors.New("already exists")       // a *ConflictError
 	ErrInvalid     = errors.New("not storable")         // text with NUL or broken UTF-8 in a field that must stay as it is
 	ErrUnavailable = errors.New("database unavailable") // wraps the driver's or network's error
-	// ErrNoTurn is an ErrUnavailable of which it is known that nothing was begun: others had every connection for too long.
+	// ErrNoTurn is an ErrUnavailable of which it is known that nothing was begun: others had every connection for too
+	// long.
 	ErrNoTurn = errors.New("no connection was free in time")
 )
 
@@ -26,7 +27,7 @@ type ConflictError struct{ Field string }
 
 func (e *ConflictError) Error() string { return e.Field + " already exists" }
 
-// Is makes errors.Is(err, ErrConflict) true.
+// Is reports true for ErrConflict.
 func (e *ConflictError) Is(target error) bool { return target == ErrConflict }
 
 // unavailableError keeps the cause for the log and for the decision to try again.
@@ -99,7 +100,7 @@ func translatePostgres(e *pgconn.PgError) error {
 	return fmt.Errorf("statement: %w", e)
 }
 
-// contended tells errors after which the same transaction may succeed when it is run again.
+// contended reports whether the same transaction may succeed if it is run again after the error.
 func contended(err error) bool {
 	var lite *sqlite.Error
 	if errors.As(err, &lite) {

@@ -22,7 +22,7 @@ type Factors struct {
 	ShortPassword  bool   // the password is too short to be the only factor (PW-01)
 }
 
-// Any tells whether there is a second factor. Recovery codes alone are none.
+// Any reports whether there is a second factor. Recovery codes alone are none.
 func (f Factors) Any() bool { return !f.TOTP.IsZero() || f.Passkeys > 0 }
 
 // Factors reads what a person has in one statement. host is the relying party for which passkeys are counted.
@@ -75,8 +75,8 @@ func (q *Queries) ClearFactorFailures(ctx context.Context, user identity.ID) err
 	return err
 }
 
-// LockUser holds a user's row until the transaction ends, so that changes of one person's factors run one after another.
-// ErrNotFound when the user is gone.
+// LockUser holds a user's row until the transaction ends, so that changes of one person's factors run one after
+// another. ErrNotFound when the user is gone.
 func (t *Tx) LockUser(ctx context.Context, user identity.ID) error { return t.lockUser(ctx, user) }
 
 // TOTPSecret is the secret of an authenticator app.
@@ -113,8 +113,8 @@ func (q *Queries) TOTP(ctx context.Context, user identity.ID, pending bool, now 
 	return s, err
 }
 
-// AcceptTOTPStep takes a time step once: one statement decides, so that of racing uses on all nodes one gets true, and no
-// step at or before the last accepted one is ever taken, whatever the clocks do (MF-02, MF-03, R5).
+// AcceptTOTPStep takes a time step once: one statement decides, so that of racing uses on all nodes one gets true, and
+// no step at or before the last accepted one is ever taken, whatever the clocks do (MF-02, MF-03, R5).
 func (q *Queries) AcceptTOTPStep(ctx context.Context, id identity.ID, step int64, now time.Time) (bool, error) {
 	n, err := q.exec(ctx, "use code", "UPDATE totp_secrets SET step = $1, last_used = $2 WHERE id = $3 AND pending = 0 AND step < $1", step, ms(now), id.String())
 	return n == 1, err
@@ -151,7 +151,7 @@ func (q *Queries) DeleteTOTP(ctx context.Context, user identity.ID) (bool, error
 	return n > 0, err
 }
 
-// ReplaceRecoveryCodes makes a new set; the old one is void.
+// ReplaceRecoveryCodes stores a new set; the old one is void.
 func (q *Queries) ReplaceRecoveryCodes(ctx context.Context, user identity.ID, hashes [][32]byte, now time.Time) error {
 	return q.atomic(ctx, func(q *Queries) error {
 		if err := q.lockUser(ctx, user); err != nil {

@@ -104,7 +104,7 @@ func (q *Queries) revokeFamilies(ctx context.Context, column string, id identity
 		ended(at), note(reason), id.String())
 }
 
-// RefreshUsable tells whether a refresh token could be used now.
+// RefreshUsable reports whether a refresh token could be used now.
 func (q *Queries) RefreshUsable(ctx context.Context, hash [32]byte, now time.Time) (bool, error) {
 	var n int
 	err := q.row(ctx, "read refresh token", `SELECT COUNT(*) FROM refresh_tokens t JOIN families f ON f.id = t.family_id

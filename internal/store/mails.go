@@ -52,9 +52,9 @@ func (q *Queries) AddMail(ctx context.Context, m Mail, limit MailLimit) (bool, e
 	return n == 1, taken(err, "mail")
 }
 
-// ClaimMail takes a mail that is due: until a time nobody else gets it, and when nothing is heard of it by then, as after
-// kill -9, it is due again. One statement decides, so of racing nodes one gets it. False: none is due, or another node was
-// faster.
+// ClaimMail takes a mail that is due: until a time nobody else gets it, and when nothing is heard of it by then, as
+// after kill -9, it is due again. One statement decides, so of racing nodes one gets it. False: none is due, or another
+// node was faster.
 func (q *Queries) ClaimMail(ctx context.Context, now, until time.Time) (Mail, bool, error) {
 	var m Mail
 	err := q.change(ctx, "claim mail", `UPDATE mails SET due = $2, tries = tries + 1
@@ -66,7 +66,7 @@ func (q *Queries) ClaimMail(ctx context.Context, now, until time.Time) (Mail, bo
 	return m, err == nil, err
 }
 
-// RetryMail gives a claimed mail back until a time; false when the claim was lost meanwhile.
+// RetryMail releases a claimed mail until a time. It returns false if the claim was lost meanwhile.
 func (q *Queries) RetryMail(ctx context.Context, m Mail, due time.Time) (bool, error) {
 	n, err := q.exec(ctx, "put mail off", "UPDATE mails SET due = $1 WHERE id = $2 AND tries = $3 AND ended = 0", ms(due), m.ID.String(), m.Tries)
 	return n == 1, err
@@ -79,7 +79,7 @@ func (q *Queries) EndMail(ctx context.Context, m Mail, outcome string, now time.
 	return n == 1, err
 }
 
-// NextMail tells when the next mail is due; false when none waits.
+// NextMail returns when the next mail is due; false if none is waiting.
 func (q *Queries) NextMail(ctx context.Context) (time.Time, bool, error) {
 	var due time.Time
 	err := q.row(ctx, "look for mails", "SELECT due FROM mails WHERE ended = 0 ORDER BY due LIMIT 1", nil, scanTime{&due})

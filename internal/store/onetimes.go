@@ -16,7 +16,7 @@ func (q *Queries) PutOneTime(ctx context.Context, o OneTime) error {
 	return taken(err, "code")
 }
 
-// PeekOneTime tells whether a code would work, without using it.
+// PeekOneTime reports whether a code would work, without using it.
 func (q *Queries) PeekOneTime(ctx context.Context, kind string, hash [32]byte, now time.Time) (bool, error) {
 	var n int
 	err := q.row(ctx, "read one-time code", "SELECT COUNT(*) FROM one_times WHERE kind = $1 AND hash = $2 AND expires > $3", []any{kind, hash[:], ms(now)}, &n)
@@ -37,7 +37,7 @@ func (q *Queries) ConsumeOneTime(ctx context.Context, kind string, hash [32]byte
 	return o, true, nil
 }
 
-// DeleteOneTimes makes all codes of a kind useless. None is no error.
+// DeleteOneTimes deletes all codes of a kind. It is no error if there are none.
 func (q *Queries) DeleteOneTimes(ctx context.Context, kind string) error {
 	_, err := q.exec(ctx, "delete one-time codes", "DELETE FROM one_times WHERE kind = $1", kind)
 	return err

@@ -54,7 +54,7 @@ func refuses(t testing.TB, cfg store.Config, want ...string) {
 	}
 }
 
-// fill makes a database with a user in it.
+// fill creates a database with a user in it.
 func fill(t testing.TB, cfg store.Config) identity.ID {
 	t.Helper()
 	s, err := store.Open(context.Background(), cfg)

@@ -43,7 +43,7 @@ func (q *Queries) CreatePasskey(ctx context.Context, p Passkey) error {
 	return taken(err, "passkey")
 }
 
-// Passkeys gives a person's passkeys, oldest first.
+// Passkeys returns a user's passkeys, oldest first.
 func (q *Queries) Passkeys(ctx context.Context, user identity.ID) ([]Passkey, error) {
 	var out []Passkey
 	err := q.rows(ctx, reading, "read passkeys", "SELECT "+passkeyColumns+" FROM passkeys WHERE user_id = $1 ORDER BY created, id", []any{user.String()},

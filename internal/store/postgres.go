@@ -22,8 +22,8 @@ var settings = map[string]string{
 	"idle_in_transaction_session_timeout": "10000", // a node that froze must not hold the audit chain
 }
 
-// connectLimit bounds the opening of one connection to one host, for which no request waits, and the wait for the first ones
-// at start.
+// connectLimit bounds the opening of one connection to one host, for which no request waits, and the wait for the first
+// ones at start.
 const connectLimit = 5 * time.Second
 
 func (s *Store) openPostgres(ctx context.Context, cfg Config) error {
@@ -81,8 +81,8 @@ func ownSettings(pg *pgx.ConnConfig) map[string]string {
 	return own
 }
 
-// setStatement makes the settings, for a transaction or a connection. SET would take a list such as that of search_path for
-// one name.
+// setStatement returns the statement for the settings, for a transaction or a connection. SET would take a list such as
+// that of search_path for one name.
 func setStatement(own map[string]string, local bool) string {
 	quote := func(text string) string { return "'" + strings.ReplaceAll(text, "'", "''") + "'" }
 	calls := make([]string, 0, len(own))
@@ -92,14 +92,14 @@ func setStatement(own map[string]string, local bool) string {
 	return "SELECT " + strings.Join(calls, ", ")
 }
 
-// connectBudget is how long a connection may take that is tried at each host of a connection string, one after the other,
-// and where sslmode allows it at each with and without TLS.
+// connectBudget is how long a connection may take that is tried at each host of a connection string, one after the
+// other, and where sslmode allows it at each with and without TLS.
 func connectBudget(pg *pgx.ConnConfig) time.Duration {
 	return connectLimit * time.Duration(1+len(pg.Fallbacks))
 }
 
-// behindPooler reports whether a pooler such as PgBouncer answers instead of the server: it gives out process numbers of
-// its own, and the server another one.
+// behindPooler reports whether a pooler such as PgBouncer answers instead of the server: it gives out process numbers
+// of its own, and the server another one.
 func (s *Store) behindPooler(ctx context.Context, pg *pgx.ConnConfig) (bool, error) {
 	ctx, cancel := context.WithTimeout(ctx, connectBudget(pg))
 	defer cancel()
@@ -113,8 +113,8 @@ func (s *Store) behindPooler(ctx context.Context, pg *pgx.ConnConfig) (bool, err
 	return pid != conn.PgConn().PID(), err
 }
 
-// openPool opens connections before anybody needs one. The pool opens further ones in the background: a request waits for
-// a connection that is open, never for one that is being opened.
+// openPool opens connections before anybody needs one. The pool opens further ones in the background: a request waits
+// for a connection that is open, never for one that is being opened.
 func (s *Store) openPool(ctx context.Context, cfg Config, pg *pgx.ConnConfig, own map[string]string, pooled bool) error {
 	config, err := pgxpool.ParseConfig(cfg.DSN) // the one that was read before: an empty one could be refused for a PG* variable that ours overrides
 	if err != nil {

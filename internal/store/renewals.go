@@ -22,13 +22,14 @@ func (q *Queries) WantRenewal(ctx context.Context, user identity.ID, now time.Ti
 	return err
 }
 
-// RenewalWanted tells whether a session's present secret is to be replaced.
+// RenewalWanted reports whether a session's present secret is to be replaced.
 func (q *Queries) RenewalWanted(ctx context.Context, hash [32]byte, now time.Time) (bool, error) {
 	return q.PeekOneTime(ctx, renewalWanted, hash, now)
 }
 
 // RenewSecret replaces the secret of a session for which that was asked, and keeps the old one good until graceEnds.
-// How its holder proved who they are stays. False when nobody asked, or somebody else was first: of racing calls one wins.
+// How its holder proved who they are stays. False when nobody asked, or somebody else was first: of racing calls one
+// wins.
 func (q *Queries) RenewSecret(ctx context.Context, s Session, fresh [32]byte, now, graceEnds time.Time) (bool, error) {
 	_, won, err := q.ConsumeOneTime(ctx, renewalWanted, s.SecretHash, now)
 	if err != nil || !won {

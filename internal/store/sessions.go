@@ -21,9 +21,10 @@ func sessionDest(s *Session) []any {
 		scanList{&s.AMR}, &s.ACR, scanTime{&s.EndedAt}, &s.EndReason, scanTime{&s.MFATime}, scanTime{&s.PasskeyTime}}
 }
 
-// CreateSession adds a session. With limit > 0 the user has at most limit living ones of its kind afterwards. The longest
-// unused end with reason "session_limit" and are returned. So a program that signs in at every run ends no browser's session.
-// The user's row is locked, so that racing sign-ins on all nodes keep the limit (SE-15). ErrNotFound when the user is gone.
+// CreateSession adds a session. With limit > 0 the user has at most limit living ones of its kind afterwards. The
+// longest unused end with reason "session_limit" and are returned. So a program that signs in at every run ends no
+// browser's session. The user's row is locked, so that racing sign-ins on all nodes keep the limit (SE-15). ErrNotFound
+// when the user is gone.
 func (q *Queries) CreateSession(ctx context.Context, s Session, limit int) (ended []identity.ID, err error) {
 	if err := storable(s.Kind, s.Host, s.ACR); err != nil {
 		return nil, wrap("create session", err)
@@ -96,8 +97,8 @@ func (q *Queries) SessionByID(ctx context.Context, id identity.ID) (Session, err
 	return s, err
 }
 
-// SessionsTogether returns the ids of the sessions that have not ended and came from the same sign-in as this one: the one
-// at the single sign-on host and those its tickets made. At least the session itself, whatever its state.
+// SessionsTogether returns the ids of the sessions that have not ended and came from the same sign-in as this one: the
+// one at the single sign-on host and those its tickets made. At least the session itself, whatever its state.
 func (q *Queries) SessionsTogether(ctx context.Context, id identity.ID) ([]identity.ID, error) {
 	out := []identity.ID{id}
 	root := id
@@ -117,7 +118,7 @@ func (q *Queries) SessionsTogether(ctx context.Context, id identity.ID) ([]ident
 	return out, err
 }
 
-// RotateSession gives a living session a new secret and records how its holder proved who they are. False when the
+// RotateSession replaces the secret of a live session and records how its holder proved who they are. False when the
 // secret is not oldHash any more or the session has ended.
 func (q *Queries) RotateSession(ctx context.Context, id identity.ID, oldHash, newHash [32]byte, p Proof) (bool, error) {
 	if err := storable(p.ACR); err != nil {

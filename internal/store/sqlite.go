@@ -61,8 +61,8 @@ func openAll(ctx context.Context, db *sql.DB, n int) error {
 	return nil
 }
 
-// prepareFile makes folder and file readable by their owner alone before SQLite would make them with the umask.
-// SQLite gives its -wal and -shm files the mode of the database.
+// prepareFile creates folder and file readable by their owner only, before SQLite would create them with the umask.
+// SQLite creates its -wal and -shm files with the mode of the database.
 func (s *Store) prepareFile(path string) error {
 	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
 		return ownerHint(err)

@@ -102,7 +102,8 @@ func (q *Queries) UserByID(ctx context.Context, id identity.ID) (UserRecord, err
 // rolesAtOnce is how many users one statement of RolesOf reads, below the least number of parameters of both databases.
 const rolesAtOnce = 500
 
-// RolesOf reads the roles of many users. Users without a row are missing from the answer. It is all of them or an error.
+// RolesOf reads the roles of many users. Users without a row are missing from the answer. It is all of them or an
+// error.
 func (q *Queries) RolesOf(ctx context.Context, ids []identity.ID) (map[identity.ID][]string, error) {
 	found := make(map[identity.ID][]string, len(ids))
 	for part := range slices.Chunk(ids, rolesAtOnce) {
@@ -187,7 +188,7 @@ func (q *Queries) CountRoles(ctx context.Context) (map[string]int, error) {
 	return counts, err
 }
 
-// NamesWithRole gives the first user names, by folded name, of those who have exactly this role, disabled ones too.
+// NamesWithRole returns the first user names, by folded name, of users with exactly this role, disabled ones included.
 func (q *Queries) NamesWithRole(ctx context.Context, role string, limit int) ([]string, error) {
 	if storable(role) != nil {
 		return nil, nil // nobody can have such a role

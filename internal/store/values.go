@@ -44,7 +44,8 @@ func list(v []string) string {
 // maxNote bounds descriptive text in runes, so that no client can fill a row with its User-Agent.
 const maxNote = 512
 
-// note makes descriptive text that came from outside storable: PostgreSQL takes neither NUL nor broken UTF-8.
+// note returns descriptive text from outside in a form that can be stored: PostgreSQL accepts neither NUL nor broken
+// UTF-8.
 func note(s string) string {
 	s = strings.ReplaceAll(strings.ToValidUTF8(s, "\uFFFD"), "\x00", "\uFFFD")
 	n := 0

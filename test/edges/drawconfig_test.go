@@ -2,7 +2,7 @@ package edges
 
 import "math/rand/v2"
 
-// dice draws. Everything is drawn from one seed, so a difference can be repeated.
+// dice is the source of random choices. Everything comes from one seed, so a difference can be repeated.
 type dice struct{ *rand.Rand }
 
 func newDice(seed, index uint64) dice { return dice{rand.New(rand.NewPCG(seed, index))} }
@@ -12,7 +12,7 @@ func (d dice) oneIn(n int) bool { return d.IntN(n) == 0 }
 
 func pick[T any](d dice, from ...T) T { return from[d.IntN(len(from))] }
 
-// some draws up to n different words.
+// some returns up to n different words.
 func some(d dice, n int, from ...string) []string {
 	var out []string
 	for _, i := range d.Perm(len(from))[:d.IntN(n+1)] {
@@ -55,7 +55,7 @@ func drawConfig(d dice) *config {
 	return c
 }
 
-// drawBody draws one of the shapes that people write.
+// drawBody returns one of the common forms of a site's body.
 func drawBody(d dice, gates int) []item {
 	var body []item
 	switch d.IntN(4) {

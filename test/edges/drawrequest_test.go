@@ -4,7 +4,7 @@ import (
 	"strings"
 )
 
-// drawRequest draws a request that has something to do with a configuration.
+// drawRequest returns a random request that is related to a configuration.
 func drawRequest(d dice, c *config, people []*person) *request {
 	s := c.sites[d.IntN(len(c.sites))]
 	r := &request{port: s.port, method: pick(d, "GET", "GET", "GET", "POST", "DELETE", "HEAD"), kind: pick(d, "navigate", "frame", "fetch", "curl", "legacy", "socket", "fetch"),
@@ -59,7 +59,7 @@ func drawRequest(d dice, c *config, people []*person) *request {
 	return r
 }
 
-// drawHost draws a Host for a site, or for none.
+// drawHost returns a random Host of a site, or of no site.
 func drawHost(d dice, r *request, s *site) {
 	name := s.host
 	switch {
@@ -89,7 +89,7 @@ func drawHost(d dice, r *request, s *site) {
 	}
 }
 
-// drawPath draws a path and a spelling of it.
+// drawPath returns a random path and a spelling of it.
 func drawPath(d dice, r *request) {
 	r.path = pick(d, "/", "/x", "/a/x", "/admin/secret", "/admin/secret", "/admin/open", "/admin", "/pub/x", "/pub/x", "/static/app.css", "/free/y")
 	if d.oneIn(25) {

@@ -13,10 +13,10 @@ import (
 // perConfig is how many requests each drawn configuration gets.
 const perConfig = 80
 
-// TestRandomConfigurationsAgreeWithTheModel draws Caddyfiles and requests and compares what reached the upstreams and
-// what was answered with the model. A difference is printed with its configuration and request, both made as small as
-// possible. No configuration may be refused. TRUXE_EDGES_REQUESTS is how many requests are sent (2,000), TRUXE_EDGES_SEED
-// repeats a run, TRUXE_EDGES_FIRST begins it with one of its configurations.
+// TestRandomConfigurationsAgreeWithTheModel generates Caddyfiles and requests and compares what reached the upstreams
+// and what was answered with the model. A difference is printed with its configuration and request, both made as small
+// as possible. No configuration may be refused. TRUXE_EDGES_REQUESTS is how many requests are sent (2,000),
+// TRUXE_EDGES_SEED repeats a run, TRUXE_EDGES_FIRST begins it with one of its configurations.
 //
 // ED-01 ED-02 ED-03 ED-04 ED-05 ED-06 ED-13
 func TestRandomConfigurationsAgreeWithTheModel(t *testing.T) {

@@ -81,7 +81,7 @@ func (w *world) addresses() []string {
 	return all
 }
 
-// load gives the gateway another configuration. An error is the gateway's refusal of it.
+// load replaces the gateway's configuration. An error is the gateway's refusal.
 func (w *world) load(c *config) error {
 	w.hangUp()
 	return w.g.Load(c.caddyfile(w.addresses()))

@@ -2,8 +2,8 @@ package rig
 
 import "fmt"
 
-// ReadQR reads a QR code of a square of modules, true for dark (ISO/IEC 18004, versions 1 to 10, byte mode). The picture
-// must be perfect: nothing is corrected. It shares no code with what draws our codes.
+// ReadQR reads a QR code of a square of modules, true for dark (ISO/IEC 18004, versions 1 to 10, byte mode). The
+// picture must be perfect: nothing is corrected. It shares no code with what draws our codes.
 func ReadQR(dark [][]bool) (string, error) {
 	size := len(dark)
 	version := (size - 17) / 4
@@ -56,7 +56,7 @@ var (
 		{17, 28, 22, 16, 22, 28, 26, 26, 24, 28}, {13, 22, 18, 26, 18, 24, 18, 22, 20, 24}}
 )
 
-// qrFixed tells the modules that carry no data: finders, timing, alignment, format and version.
+// qrFixed reports whether a module carries no data: finders, timing, alignment, format and version.
 func qrFixed(version, size int) func(x, y int) bool {
 	centres, more := []int{6}, version/7+1 // version 1 has no alignment
 	step := (version*4 + more*2 + 3) / (more * 2) * 2

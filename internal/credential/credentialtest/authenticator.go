@@ -43,7 +43,7 @@ const (
 	FlagBE, FlagBS = 0x08, 0x10
 )
 
-// New makes an authenticator with a key.
+// New returns an authenticator with a key.
 func New(t testing.TB) *Authenticator {
 	t.Helper()
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)

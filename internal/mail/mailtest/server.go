@@ -117,14 +117,14 @@ func (s *Server) URL() string {
 	return u.String()
 }
 
-// Refuse makes the server answer a recipient with an error; nil takes it.
+// Refuse sets the server to answer a recipient with an error; nil takes it.
 func (s *Server) Refuse(judge func(to string) error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.refuse = judge
 }
 
-// Inbox gives what was taken, oldest first.
+// Inbox returns the mails that were accepted, oldest first.
 func (s *Server) Inbox() []Mail {
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -62,7 +62,7 @@ func problem(at policy.Position, format string, args ...any) error {
 	return &policy.Problem{At: at, Message: fmt.Sprintf(format, args...)}
 }
 
-// first gives the foremost of CEL's complaints.
+// first returns the first of CEL's errors.
 func first(issues *cel.Issues) error {
 	if issues.Err() == nil {
 		return nil
@@ -227,7 +227,7 @@ func oneOf(got string, options []string) string {
 	return "; there are " + strings.Join(options, ", ")
 }
 
-// sizes tells the cost of an expression how large a request can be.
+// sizes estimates, for the cost of an expression, how large a request can be.
 type sizes struct{}
 
 // EstimateSize implements checker.CostEstimator.

@@ -46,7 +46,7 @@ func (c reading) inZone(at, zone ref.Val) ref.Val {
 
 var zones sync.Map // name -> *time.Location; filled by compiling, so there are as many as operators write
 
-// loadZone makes a zone known: an IANA name, or an offset such as +02:00.
+// loadZone loads a time zone: an IANA name, or an offset such as +02:00.
 func loadZone(name string) bool {
 	if _, known := zones.Load(name); known {
 		return true

@@ -12,8 +12,8 @@
 // whatever compiles is of the right types.
 //
 // What a condition costs is bounded twice: an expression that could cost more than costLimit for the largest request is
-// an error when it is compiled, and one that does is Failed. Patterns of matches, networks and time zones are constants,
-// resolved when compiled, so judging does no I/O.
+// an error when it is compiled, and one that does is Failed. Patterns of matches, networks and time zones are
+// constants, resolved when compiled, so judging does no I/O.
 package condition
 
 import (
@@ -98,7 +98,7 @@ func bounded(r *policy.Request, path string, p *identity.Principal) bool {
 
 var activations = sync.Pool{New: func() any { return new(activation) }}
 
-// activation gives an expression its variables.
+// activation resolves the variables of an expression.
 type activation struct {
 	request *policy.Request
 	path    string

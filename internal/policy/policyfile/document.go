@@ -106,7 +106,7 @@ func (f file) each(key string, do func(*reader, *yaml.Node)) {
 	}
 }
 
-// RulesFor gives the rules of the named files; of all without names. Unknown names are errors, joined.
+// RulesFor returns the rules of the named files, or all rules without names. Unknown names are errors, joined.
 func (d *Document) RulesFor(names []string) ([]policy.Rule, error) {
 	var errs []error
 	for _, name := range names {

@@ -11,7 +11,7 @@ import (
 	"github.com/truxeio/caddy-truxe/internal/policy"
 )
 
-// lintOf gives the findings of a policy as "kind name".
+// lintOf returns the findings of a policy as "kind name".
 func lintOf(t testing.TB, text string, c Context) []string {
 	t.Helper()
 	doc, err := Parse(one(text))

@@ -127,7 +127,7 @@ func (r *reader) entries(n *yaml.Node, what string) []pair {
 	return all
 }
 
-// keys gives the entries of a mapping by name. Unknown names are mistakes.
+// keys returns the entries of a mapping by name. Unknown names are mistakes.
 func (r *reader) keys(n *yaml.Node, what string, known ...string) map[string]pair {
 	byName := map[string]pair{}
 	for _, e := range r.entries(n, what) {

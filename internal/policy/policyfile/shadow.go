@@ -11,8 +11,8 @@ import (
 	"github.com/truxeio/caddy-truxe/internal/policy"
 )
 
-// maxCompared bounds how many pairs of rules are compared: thousands on one host with "*" in their paths could else keep
-// a reload waiting.
+// maxCompared bounds how many pairs of rules are compared: thousands on one host with "*" in their paths could else
+// keep a reload waiting.
 const maxCompared = 3_000_000
 
 // shadows finds rules that can never change a decision because another one always has decided it. What it does not see
@@ -77,7 +77,7 @@ func (l *linter) shadowed(r *Rule, at map[string][]*Rule, compared *int) bool {
 	return true
 }
 
-// shadow tells whether s makes r idle, and says so. Of two alike the later one is the idle one.
+// shadow reports whether s makes r idle, and says so. Of two alike the later one is the idle one.
 func (l *linter) shadow(s, r *Rule) bool {
 	if !coversRequests(s, r) {
 		return false
@@ -105,7 +105,7 @@ func (l *linter) shadow(s, r *Rule) bool {
 	return true
 }
 
-// idle tells whether r adds nothing to s for requests that both are about.
+// idle reports whether r adds nothing to s for requests that both are about.
 func idle(s, r *Rule) bool {
 	switch {
 	case r.Effect == policy.EffectPublic:
@@ -125,7 +125,7 @@ func everybody(r *Rule) bool {
 	return len(r.Roles)+len(r.Permissions)+len(r.Users)+len(r.Clients) == 0
 }
 
-// namesAll tells whether s names everybody whom r names.
+// namesAll reports whether s names everybody whom r names.
 func namesAll(s, r *Rule) bool {
 	if everybody(s) || everybody(r) {
 		return everybody(s)
@@ -139,7 +139,7 @@ func subset(small, large []string) bool {
 	return !slices.ContainsFunc(small, func(x string) bool { return !slices.Contains(large, x) })
 }
 
-// coversRequests tells whether s is about every request that r is about.
+// coversRequests reports whether s is about every request that r is about.
 func coversRequests(s, r *Rule) bool {
 	if len(s.Hosts) > 0 && (len(r.Hosts) == 0 || !subset(r.Hosts, s.Hosts)) {
 		return false
@@ -165,14 +165,14 @@ func refuses(r *Rule) bool {
 	return r.Effect == policy.EffectDeny || r.Effect == policy.EffectRequire
 }
 
-// within tells whether all of some networks lie in others.
+// within reports whether all of some networks lie in others.
 func within(small, large []netip.Prefix) bool {
 	return !slices.ContainsFunc(small, func(n netip.Prefix) bool {
 		return !slices.ContainsFunc(large, func(w netip.Prefix) bool { return w.Bits() <= n.Bits() && w.Contains(n.Addr()) })
 	})
 }
 
-// globCovers tells whether a matches every path that b matches.
+// globCovers reports whether a matches every path that b matches.
 func globCovers(a, b string) bool {
 	as, aRest := globSegments(a)
 	bs, bRest := globSegments(b)

@@ -322,7 +322,7 @@ func (u *testUser) at(now time.Time) *identity.Principal {
 	return &p
 }
 
-// String tells a case as results show it.
+// String returns a case in the form that results show.
 func (c Case) String() string {
 	u, err := url.Parse(c.URL)
 	if err != nil {

@@ -48,7 +48,7 @@ func (l *loader) where(r *reader, keys map[string]pair, what string, rule *polic
 	}
 }
 
-// checkHost gives a host as requests are compared with it (AZ-05).
+// checkHost returns a host in the form that requests are compared with (AZ-05).
 func checkHost(text string) (string, error) {
 	name, isAddress := strings.CutPrefix(text, "[")
 	switch {

@@ -46,7 +46,7 @@ func Main(m *testing.M) int {
 	return code
 }
 
-// Database makes an empty database, dropped with the test, and gives its connection string.
+// Database creates an empty database, dropped with the test, and gives its connection string.
 func Database(t testing.TB) string {
 	t.Helper()
 	mu.Lock()
