@@ -46,7 +46,7 @@ var rules = []rule{
 		bad:     "newKey draws a key.", good: "newKey generates a key.",
 	},
 	{
-		kind: "nobody", in: prose, pattern: words(`(?:nobody|somebody|everybody|everyone|someone|anybody|anyone)(?:'s)?`),
+		kind: "nobody", in: prose, pattern: words(`(?:nobody|somebody|everybody|anybody)(?:'s)?`),
 		instead: "a user, no user, all users, an anonymous request, the caller",
 		bad:     "Somebody else is signed in.", good: "Another user is signed in.",
 	},
