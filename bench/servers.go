@@ -35,7 +35,7 @@ type upstream struct {
 var identity = []string{"Remote-User", "Remote-Name", "Remote-Email", "Remote-Groups"}
 
 // startUpstream starts an app that costs next to nothing, so that the proxies are what is measured, and the server that
-// forward_auth asks: net/http, on which the servers that stand there in practice are built, with nothing behind it.
+// forward_auth asks: net/http, on which the servers that are used there in practice are built, with nothing behind it.
 func startUpstream() (*upstream, error) {
 	app, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {

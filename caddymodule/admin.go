@@ -68,7 +68,7 @@ func maxBody(call string) int64 {
 	return 1 << 20
 }
 
-// wording is what the command line shows: the words for people, or the cause where there are none.
+// wording is what the command line shows: the words for users, or the cause if there are none.
 func wording(e *identity.Error) string {
 	if e.Detail != "" {
 		return e.Detail

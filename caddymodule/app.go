@@ -42,7 +42,7 @@ type App struct {
 	Session *Session `json:"session,omitempty"`
 	// How passwords are judged and stored.
 	Password *Password `json:"password,omitempty"`
-	// Who must have a second factor. Default: nobody.
+	// Who must have a second factor. Default: no user.
 	MFA *MFA `json:"mfa,omitempty"`
 	// Bounds of failed sign-ins.
 	RateLimits *RateLimits `json:"rate_limits,omitempty"`

@@ -56,7 +56,7 @@ func TestMistakesNameTheLineAndTheNearestWord(t *testing.T) {
 		"{\n\ttruxe {\n\t\tmfa optional for role staff\n\t}\n}":                           "mfa is `optional` or",
 		"{\n\ttruxe {\n\t\tmfa required for role\n\t}\n}":                                 "mfa is `optional` or",
 		"{\n\ttruxe {\n\t\tmfa optional\n\t\tmfa required\n\t}\n}":                        "both `optional` and `required`",
-		"{\n\ttruxe {\n\t\tmfa required for role a\n\t\tmfa required\n\t}\n}":             "required for everybody already",
+		"{\n\ttruxe {\n\t\tmfa required for role a\n\t\tmfa required\n\t}\n}":             "already required for all users",
 		"{\n\ttruxe {\n\t\tsession {\n\t\t\tidle soon\n\t\t}\n\t}\n}":                     `not a duration`,
 		"{\n\ttruxe {\n\t\tstorage mysql x\n\t}\n}":                                       `unknown storage "mysql"`,
 		"app.test {\n\ttruxe forward_auth {\n\t\thosts a.test\n\t\tfrom ngnix\n\t}\n}":    `from cannot be "ngnix"; did you mean "nginx"`,
@@ -83,7 +83,7 @@ func TestMistakesNameTheLineAndTheNearestWord(t *testing.T) {
 	}
 }
 
-// AU-07 a password in an address is seen although the address is no URL, and a placeholder is none.
+// AU-07 a password in an address is seen although the address is not a URL; a placeholder is not a password.
 func TestPasswordsInAddresses(t *testing.T) {
 	for address, plain := range map[string]bool{
 		"smtp://u:pass@h": true, "smtp://u:pa%ss@h": true, "smtp://u:p@{env.X}@h": true, "redis://:pa ss@h": true,

@@ -89,8 +89,8 @@ func (c *cli) policyLint() *cobra.Command {
 		})
 }
 
-// tested reads policy files and runs their tests: of the folder that is named, or of the configuration's. The configuration
-// is nil when a folder is named and no configuration lies here.
+// tested reads policy files and runs their tests: of the folder that is named, or of the configuration's. The
+// configuration is nil when a folder is named and no configuration lies here.
 func (c *cli) tested(args []string) (*gateway.Config, *policyfile.Document, *policyfile.Report, error) {
 	config, dir, err := c.policyDir(args)
 	if err != nil {
@@ -137,7 +137,7 @@ func (c *cli) policyShow() *cobra.Command {
 
 func (c *cli) policyDiff() *cobra.Command {
 	var since string
-	cmd := command("diff <old> <new>", "Tries new policy files on what people did lately: who gains access, who loses it",
+	cmd := command("diff <old> <new>", "Tries new policy files on recent requests: which users gain access, which lose it",
 		"  caddy truxe policy diff ./policies ./policies-next\n  caddy truxe policy diff ./policies ./policies-next --audit 7d -o json", cobra.ExactArgs(2),
 		func(_ *cobra.Command, args []string) error {
 			in := map[string]any{"since": since}

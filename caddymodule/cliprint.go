@@ -170,7 +170,7 @@ func text(v any) string {
 	}, s)
 }
 
-// relative shortens a time for people; pipes get UTC RFC 3339.
+// relative shortens a time for terminals; pipes get UTC RFC 3339.
 func relative(s string) string {
 	t, err := time.Parse(time.RFC3339, s)
 	if err != nil {

@@ -164,8 +164,8 @@ func (c *cli) roles() *cobra.Command {
 				return c.show("roles."+use, map[string]any{"user": args[0], "roles": args[1:]})
 			})
 	}
-	return group("roles", "Lists roles, gives them to people and takes them away",
-		command("list", "Lists the roles that policies define and those that people have", "  caddy truxe roles list\n  caddy truxe roles list -o json", cobra.NoArgs,
+	return group("roles", "Lists, grants and revokes roles",
+		command("list", "Lists the roles that policies define and those that users have", "  caddy truxe roles list\n  caddy truxe roles list -o json", cobra.NoArgs,
 			func(*cobra.Command, []string) error { return c.show("roles.list", nil) }),
 		command("show <role>", "Shows one role: what it grants, and who has it", "  caddy truxe roles show staff\n  caddy truxe roles show staff -o yaml", cobra.ExactArgs(1),
 			func(_ *cobra.Command, args []string) error {

@@ -244,7 +244,7 @@ func (a *App) readPassword(d *caddyfile.Dispenser) error {
 	})
 }
 
-// readMFA reads one line. Lines with roles add up; a line without them is for everybody.
+// readMFA reads one line. Lines with roles add up; a line without them is for all users.
 func (a *App) readMFA(d *caddyfile.Dispenser) error {
 	args := d.RemainingArgs()
 	switch {
@@ -257,7 +257,7 @@ func (a *App) readMFA(d *caddyfile.Dispenser) error {
 	case a.MFA != nil && (!a.MFA.Required || args[0] == "optional"):
 		return d.Err("mfa is both `optional` and `required`; remove one of the lines")
 	case a.MFA != nil && (len(a.MFA.Roles) == 0 || len(args) == 1):
-		return d.Err("mfa is required for everybody already; remove one of the lines")
+		return d.Err("mfa is already required for all users; remove one of the lines")
 	}
 	if a.MFA == nil {
 		a.MFA = &MFA{Required: args[0] == "required"}

@@ -42,8 +42,8 @@ func lineCount(path string) int {
 func TestAlteredDatabaseIsFound(t *testing.T) {
 	for name, c := range map[string]struct{ sql, want string }{
 		"control":          {"UPDATE audit SET ip = ip", ""},
-		"changed line":     {"UPDATE audit SET line = (SELECT line FROM audit WHERE seq = 2) WHERE seq = 3", "stands again"},
-		"changed column":   {"UPDATE audit SET actor_id = 'somebody else' WHERE seq = 3", "columns"},
+		"changed line":     {"UPDATE audit SET line = (SELECT line FROM audit WHERE seq = 2) WHERE seq = 3", "is repeated"},
+		"changed column":   {"UPDATE audit SET actor_id = 'another' WHERE seq = 3", "columns"},
 		"cut at the start": {"DELETE FROM audit WHERE seq < 3", "events 1 to 2 are missing"},
 		"cut in between":   {"DELETE FROM audit WHERE seq = 3", "events 3 to 3 are missing"},
 		"cut at the end":   {"DELETE FROM audit WHERE seq > 4", "missing at the end"},
@@ -129,7 +129,7 @@ func TestTornLastLineIsCompletedAtStart(t *testing.T) {
 	verifyFile(t, path, 1)
 	must(t, os.WriteFile(path, whole, 0o600))
 
-	// What somebody else wrote at the end stays, as a line that verification names.
+	// What another program wrote at the end stays, as a line that verification names.
 	must(t, os.WriteFile(path, append(bytes.Clone(whole), "forg"...), 0o600))
 	l = open(t, st, audit.Config{File: path})
 	appendEvent(t, l, success)
@@ -161,7 +161,7 @@ func TestFileOfAnotherDatabaseIsRefused(t *testing.T) {
 	}
 }
 
-// R11: during a reload two configurations follow one file; each row stands in it once.
+// R11: during a reload two configurations follow one file; each row is in it once.
 func TestTwoFollowersOfOneFileWriteEachRowOnce(t *testing.T) {
 	st := sqlite(t)
 	path := filepath.Join(t.TempDir(), "audit.jsonl")
@@ -212,7 +212,8 @@ func refused(t testing.TB, l *audit.Log, st *store.Store, key string) {
 	}
 }
 
-// AU-06, FAULTS 21: a FIFO without a reader. Changes fail at once, denials are still recorded, and with a reader it heals.
+// AU-06, FAULTS 21: a FIFO without a reader. Changes fail at once, denials are still recorded, and with a reader it
+// heals.
 func TestFIFOWithoutReaderRefusesChangesAtOnce(t *testing.T) {
 	st := sqlite(t)
 	path := filepath.Join(t.TempDir(), "fifo")

@@ -31,7 +31,7 @@ func chain(t testing.TB, n int) []byte {
 	return out
 }
 
-// AU-03, AU-04: whatever somebody sends, the line is one line of JSON, in bounds, harmless, and passes its own check.
+// AU-03, AU-04: whatever a client sends, the line is one line of JSON, in bounds, harmless, and passes its own check.
 func FuzzAuditLine(f *testing.F) {
 	for _, s := range []string{"", "ada", "a\r\nb", "\x00\x1b[31m", "\xff", "trx_rt_abc", "eyJhbGciOiJ.eyJzdWIi.x", strings.Repeat("A1b", 20), strings.Repeat("😀", 600), `"},{`, "\u202e"} {
 		f.Add(s, "k", s)
@@ -117,7 +117,7 @@ func TestAlteredFileIsFound(t *testing.T) {
 		"doubled member":        {join(lines[0], bytes.Replace(lines[1], []byte(`"ip":""`), []byte(`"ip":"","ip":"x"`), 1), join(lines[2:]...)), "event 2: it was changed"},
 		"cut from the middle":   {join(lines[0], lines[1], lines[4], lines[5]), "events 3 to 4 are missing"},
 		"reordered":             {join(lines[0], lines[2], lines[1], lines[3], lines[4], lines[5]), "events 2 to 2 are missing"},
-		"repeated":              {join(lines[0], lines[1], lines[1], lines[2], lines[3]), "event 2 stands again"},
+		"repeated":              {join(lines[0], lines[1], lines[1], lines[2], lines[3]), "event 2 is repeated"},
 		"forged line":           {join(lines[0], lines[1], append(forged.Line, '\n'), lines[3], lines[4]), "event 3: it does not follow"},
 		"empty line":            {join(lines[0], []byte("\n"), lines[1]), "it is not a line"},
 		"foreign line":          {join(lines[0], []byte("hello\n"), lines[1]), "it is not a line"},

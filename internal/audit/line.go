@@ -59,7 +59,7 @@ func (l line) follow(seq int64, prev [32]byte, at time.Time) (store.AuditRow, er
 	}
 	hash := sha256.Sum256(canonical)
 	// The order of members puts hash right before host. No text holds these bytes, since its quotes are escaped, and
-	// details, whose names are free, stand before.
+	// details, whose names are free, come before.
 	host := bytes.LastIndex(canonical, []byte(`"host":"`))
 	whole := make([]byte, 0, len(canonical)+80)
 	whole = append(whole, canonical[:host]...)

@@ -8,7 +8,7 @@ import (
 )
 
 const (
-	// maxText bounds a text of a line in runes, so that nobody fills the log with their User-Agent.
+	// maxText bounds a text of a line in runes, so that no client fills the log with its User-Agent.
 	maxText = 512
 	// maxRaw bounds what is looked at, in bytes: more than maxText characters and a token take.
 	maxRaw = 8 << 10

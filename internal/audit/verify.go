@@ -54,7 +54,7 @@ func (c *checker) line(raw []byte) (line, [32]byte) {
 	case l.Seq > next:
 		c.problem("events %d to %d are missing", next, l.Seq-1)
 	case l.Seq < next:
-		c.problem("event %d stands again or out of order", l.Seq)
+		c.problem("event %d is repeated or out of order", l.Seq)
 	case l.PrevHash != hex.EncodeToString(c.prev[:]):
 		c.problem("event %d: it does not follow the event before it", l.Seq)
 	}
@@ -67,8 +67,8 @@ func (c *checker) line(raw []byte) (line, [32]byte) {
 	return l, stated
 }
 
-// VerifyFile checks a copy of the log. It may begin at any event, as a rotated file does. That lines were cut off at its
-// end shows only against the database.
+// VerifyFile checks a copy of the log. It may begin at any event, as a rotated file does. That lines were cut off at
+// its end shows only against the database.
 func VerifyFile(r io.Reader) (Report, error) {
 	c := newChecker()
 	in := bufio.NewReaderSize(r, maxLine+2)

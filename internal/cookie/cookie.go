@@ -12,8 +12,8 @@ import (
 const Prefix = "__Host-truxe"
 
 // Find returns the first value of a cookie and how many of that name were sent, over all Cookie lines (HTTP/2 may send
-// one line per cookie, RFC 9113 8.2.3). Two or more are nobody's (SE-06). Names compare exactly; quotes stay in the
-// value.
+// one line per cookie, RFC 9113 8.2.3). Two or more mean unauthenticated (SE-06). Names compare exactly; quotes stay in
+// the value.
 func Find(h http.Header, name string) (value string, count int) {
 	for _, line := range h["Cookie"] {
 		for line != "" {

@@ -58,7 +58,7 @@ func TestTwoCookiesOfOneNameAreCounted(t *testing.T) {
 	if v, n := Find(http.Header{"Cookie": {"__Host-truxe=a", "b=1; __Host-truxe=c"}}, "__Host-truxe"); n != 2 || v != "a" {
 		t.Errorf("two lines: %q %d", v, n)
 	}
-	// SE-08 quotes are part of the value, so the value is none of ours
+	// SE-08 quotes are part of the value, so it is not a value of ours
 	if v, n := Find(http.Header{"Cookie": {`b=2; __Host-truxe="a" ;c=3`}}, "__Host-truxe"); n != 1 || v != `"a"` {
 		t.Errorf("quoted: %q %d", v, n)
 	}

@@ -154,7 +154,7 @@ func (p parsed) verify(password string) bool {
 	case p.ours:
 		return bcrypt.CompareHashAndPassword([]byte(p.bcrypt), prehash(password)) == nil
 	case p.bcrypt != "":
-		// an import: what it was made of was cut at 72 bytes, so a longer password can be nobody's (PW-03)
+		// an import: what it was made of was cut at 72 bytes, so no user can have a longer password (PW-03)
 		raw := []byte(password)
 		fits := len(raw) <= 72 && !strings.Contains(password, "\x00")
 		if !fits {

@@ -45,7 +45,7 @@ func (p Policy) LeastAlone() int {
 }
 
 // Check judges a normalised password. An error is an *identity.Error with CodePasswordRefused whose Detail says why, in
-// words for people.
+// words for users.
 func (p Policy) Check(password string, c CheckContext) error {
 	least := p.LeastAlone()
 	if c.HasMFA {

@@ -1,5 +1,5 @@
-// Package credential verifies what people know. Passwords are normalised once, hashed in a bounded pool, and judged by
-// length and by what attackers try first; no composition rule, no expiry (NIST SP 800-63B-4 3.1.1.2).
+// Package credential verifies what users know and have. Passwords are normalised once, hashed in a bounded pool, and
+// judged by length and by what attackers try first; no composition rule, no expiry (NIST SP 800-63B-4 3.1.1.2).
 package credential
 
 import (

@@ -73,7 +73,7 @@ func (rp RelyingParty) BeginCreate(user identity.User, existing []store.Passkey)
 }
 
 // BeginGet starts a sign-in or confirmation with a passkey. It names no person and no passkey, so its answer is the
-// same for everybody (MF-18). own is the challenge; nil: a random one. The same challenge has the same state.
+// same for all users (MF-18). own is the challenge; nil: a random one. The same challenge has the same state.
 func (rp RelyingParty) BeginGet(own []byte) (Ceremony, error) {
 	w, err := rp.library()
 	if err != nil {
@@ -168,7 +168,7 @@ type Assertion struct {
 	Passkey  store.Passkey
 	Count    uint32
 	BackedUp bool
-	// Cloned: the counter did not grow, so there may be a copy (WebAuthn 6.1.1). It proves nobody.
+	// Cloned: the counter did not grow, so there may be a copy (WebAuthn 6.1.1). It proves no identity.
 	Cloned bool
 }
 

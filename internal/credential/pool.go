@@ -60,7 +60,7 @@ func NewHasher(c Config) (*Hasher, error) {
 	if c.Algorithm != "bcrypt" && c.Algorithm != "argon2id" || c.Cost < minCost || c.Cost > maxCost {
 		return nil, fmt.Errorf("password hash: bcrypt with a cost of %d to %d, or argon2id", minCost, maxCost)
 	}
-	text, err := c.make("the password of nobody")
+	text, err := c.make("the password of no user")
 	if err != nil {
 		return nil, err
 	}
@@ -121,7 +121,7 @@ func (h *Hasher) run(ctx context.Context, do func()) error {
 
 func (h *Hasher) busy() error {
 	wait := time.Duration(h.perJob.Load()) * time.Duration(h.cfg.Queue/h.cfg.Workers)
-	return &identity.Error{Code: identity.CodeBusy, Detail: "Too many people are signing in at the moment. Try again shortly.", RetryAfter: max(wait, time.Second)}
+	return &identity.Error{Code: identity.CodeBusy, Detail: "Too many users are signing in at the moment. Try again shortly.", RetryAfter: max(wait, time.Second)}
 }
 
 // Full returns the error `busy` if a sign-in would be refused now, before anything else is done for it.

@@ -11,7 +11,7 @@ import (
 const RecoveryCount = 10
 
 const (
-	// recoveryText leaves out 0 O 1 I L U, which people misread: 30 characters, 4.9 bits each.
+	// recoveryText leaves out 0 O 1 I L U, which are easily misread: 30 characters, 4.9 bits each.
 	recoveryText = "23456789ABCDEFGHJKMNPQRSTVWXYZ"
 	// recoveryGroups of recoveryGroup characters: 20 characters are 98 bits, more than the 80 that allow a fast hash
 	// without a salt of its own (MF-10, NIST SP 800-63B-4 3.1.2.2).
@@ -47,7 +47,7 @@ func newRecoveryCode() string {
 	}
 }
 
-// ParseRecoveryCode takes a code as people type it: any case, with spaces and dashes or without. False: it cannot be
+// ParseRecoveryCode accepts a code as users type it: any case, with spaces and dashes or without. False: it cannot be
 // one.
 func ParseRecoveryCode(typed string) (string, bool) {
 	if len(typed) > 64 {

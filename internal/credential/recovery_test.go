@@ -7,7 +7,7 @@ import (
 	"testing"
 )
 
-// MF-10: ten codes of at least 80 bits, without characters that people misread, none twice.
+// MF-10: ten codes of at least 80 bits, without characters that are easily misread, none twice.
 func TestRecoveryCodesAreLongAndDifferent(t *testing.T) {
 	shape := regexp.MustCompile(`^([23456789ABCDEFGHJKMNPQRSTVWXYZ]{5}-){3}[23456789ABCDEFGHJKMNPQRSTVWXYZ]{5}$`)
 	if bits := float64(recoveryGroups*recoveryGroup) * math.Log2(float64(len(recoveryText))); bits < 80 {

@@ -40,7 +40,7 @@ func NewTOTPKey() TOTPKey {
 	return TOTPKey(base32Text.EncodeToString(raw[:]))
 }
 
-// Text is the key as people type it.
+// Text is the key as users type it.
 func (k TOTPKey) Text() string { return string(k) }
 
 // URI is the otpauth address that apps read from the QR code. issuer is the brand's name, account the person's.

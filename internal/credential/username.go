@@ -64,7 +64,7 @@ func consists(s, signs string) bool {
 }
 
 // atext are the signs that the local part of an address may have besides letters and digits (RFC 5322 3.2.3), but for
-// two: "|" divides issuer and subject in the names of a trusted issuer's users, and "`" is in no address that people
+// two: "|" divides issuer and subject in the names of a trusted issuer's users, and "`" is in no address that users
 // have and is read by every shell.
 const atext = "!#$%&'*+-/=?^_{}~"
 

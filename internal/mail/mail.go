@@ -73,7 +73,7 @@ func (s *Settings) message(m Message, now time.Time) (*gomail.Msg, error) {
 	msg.SetDateWithValue(now)
 	_, domain, _ := strings.Cut(s.from.Address, "@")
 	msg.SetMessageIDWithValue(m.ID + "@" + domain)
-	msg.SetGenHeader("Auto-Submitted", "auto-generated") // RFC 3834: nobody's holiday answers it
+	msg.SetGenHeader("Auto-Submitted", "auto-generated") // RFC 3834: no vacation responder answers it
 	msg.SetGenHeader("X-Auto-Response-Suppress", "All")
 	msg.SetBodyString(gomail.TypeTextPlain, m.Text)
 	msg.AddAlternativeString(gomail.TypeTextHTML, m.HTML)

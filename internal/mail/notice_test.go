@@ -36,8 +36,8 @@ func encoded(t testing.TB, f Facts) string {
 	return text
 }
 
-// MF-11 PW-10 CS-08: what each notice says: when with its zone, from which address and browser, and where to look if it was
-// somebody else. `go test ./internal/mail -update` writes it down.
+// MF-11 PW-10 CS-08: what each notice says: when with its zone, from which address and browser, and where to look if it
+// was somebody else. `go test ./internal/mail -update` writes it down.
 func TestEachNoticeSaysWhatHappenedAndWhereToLook(t *testing.T) {
 	cases := map[string]Facts{}
 	for kind, words := range notices {
@@ -113,8 +113,8 @@ var hostile = []string{"a\r\nBcc: all@example.com", "\u202egro.elpmaxe\u2066", "
 
 var outline = regexp.MustCompile(`<[^>]*>`)
 
-// CS-08 CS-11: whatever a name, an address, a header or the brand holds stays text on its own line: no markup, no line of
-// its own, nothing turned around, and no link that the configuration does not give.
+// CS-08 CS-11: whatever a name, an address, a header or the brand holds stays text on its own line: no markup, no line
+// of its own, nothing turned around, and no link that the configuration does not give.
 func TestHostileFactsStayText(t *testing.T) {
 	plain, err := writer().Write(NewBrowser, encoded(t, facts()))
 	if err != nil {
@@ -141,14 +141,14 @@ func TestHostileFactsStayText(t *testing.T) {
 		if strings.ContainsAny(m.Subject, "\r\n") || strings.ContainsAny(m.Subject+m.Text+m.HTML, "\x00\x1b\r\u202e\u2066") || len(m.Subject) > 600 || len(m.Text)+len(m.HTML) > 16<<10 {
 			t.Errorf("%q: subject %q, %d bytes: %s", bad, m.Subject, len(m.Text)+len(m.HTML), m.Text)
 		}
-		f.Host = bad // a Host header that somebody made up
+		f.Host = bad // a made-up Host header
 		if m, err = writer().Write(NewBrowser, encoded(t, f)); err != nil || strings.Contains(m.Text, "Site:") {
 			t.Errorf("a host that is not ours is named: %v\n%s", err, m.Text)
 		}
 	}
 }
 
-// A row that nobody can read is given up, not guessed at.
+// A row that cannot be read is given up, not guessed at.
 func TestUnreadableFactsAreNoNotice(t *testing.T) {
 	for kind, text := range map[string]string{"no_such_kind": encoded(t, facts()), NewBrowser: "{", Locked: `{"account":"pia","password":"x"}`,
 		PasswordChanged: `{"account":"` + strings.Repeat("x", maxFacts) + `"}`} {

@@ -32,8 +32,8 @@ var message = ours.Message{ID: "0123", To: "pia@example.com", Subject: "Your Bä
 
 var at = time.Date(2026, 11, 25, 8, 5, 7, 0, time.UTC)
 
-// MF-11 OP-01 a mail arrives as it was written, over STARTTLS, TLS, or plain text within this machine, with and without a
-// password.
+// MF-11 OP-01 a mail arrives as it was written, over STARTTLS, TLS, or plain text within this machine, with and without
+// a password.
 func TestMailArrivesAsItWasWritten(t *testing.T) {
 	for _, o := range []mailtest.Options{{}, {Username: "user", Password: secret}, {TLS: "starttls", Username: "user", Password: secret},
 		{TLS: "implicit", Username: "user", Password: secret}, {TLS: "starttls"}} {
@@ -72,9 +72,9 @@ func TestMailArrivesAsItWasWritten(t *testing.T) {
 	}
 }
 
-// OP-01 AU-07 nothing is sent to a server that cannot prove its name, offers no encryption where it must, or refuses the
-// password; and no error repeats the password, even when the server does.
-func TestMailGoesToNobodyElse(t *testing.T) {
+// OP-01 AU-07 nothing is sent to a server that cannot prove its name, offers no encryption where it must, or refuses
+// the password; and no error repeats the password, even when the server does.
+func TestMailGoesToNoOtherAddress(t *testing.T) {
 	plain := mailtest.Start(t, mailtest.Options{})
 	secure := mailtest.Start(t, mailtest.Options{TLS: "starttls", Username: "user", Password: secret})
 	implicit := mailtest.Start(t, mailtest.Options{TLS: "implicit"})
@@ -87,7 +87,7 @@ func TestMailGoesToNobodyElse(t *testing.T) {
 		"unknown CA TLS": {"smtps://" + implicit.Addr(), "certificate"},
 		"wrong password": {strings.Replace(secure.URL(), "user:", "user:hunter2", 1), "refused the user name or password (535)"},
 		"no password":    {"smtp://" + secure.Addr() + "?ca_file=" + secure.CAFile, "502"},
-		"nobody there":   {gone.URL(), "refused"},
+		"nothing there":  {gone.URL(), "refused"},
 	} {
 		var failure *ours.Failure
 		err := settings(t, c.url).Send(context.Background(), message, at)
@@ -152,7 +152,7 @@ func TestUnknownRecipientIsFinal(t *testing.T) {
 
 // FAULTS 26: a server that takes the connection and says nothing holds the sender no longer than its limit, and not at
 // all when the gateway ends.
-func TestSilentServerHoldsNobody(t *testing.T) {
+func TestSilentServerBlocksNoCaller(t *testing.T) {
 	server := mailtest.Start(t, mailtest.Options{Slow: true})
 	ctx, cancel := context.WithTimeout(context.Background(), 200*time.Millisecond)
 	defer cancel()

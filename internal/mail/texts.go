@@ -42,7 +42,7 @@ const (
 	activity = "account/activity"
 	sessions = "account/sessions"
 
-	takenOver = "Somebody else may be in your account. See what happened, end the sessions that are not yours and change your password:"
+	takenOver = "Someone else may be in your account. See what happened, end the sessions that are not yours and change your password:"
 )
 
 var notices = map[string]words{
@@ -63,15 +63,15 @@ var notices = map[string]words{
 		lead: "Every authenticator app, passkey and recovery code of your account was removed, and you were signed out everywhere.", page: activity,
 		advice: "If you have not asked for this, ask whoever runs this site. What happened to your account:"},
 	RecoveryUsed: {subject: "A recovery code was used for your {brand} account",
-		lead: "Somebody signed in to your account with one of your recovery codes. That code does not work any more.", page: "account/recovery-codes",
-		advice: "Somebody has your password and your recovery codes. Change your password and make new codes, which void the old ones:"},
+		lead: "Someone signed in to your account with one of your recovery codes. That code does not work any more.", page: "account/recovery-codes",
+		advice: "Someone has your password and your recovery codes. Change your password and make new codes, which void the old ones:"},
 	RecoveryRenewed: {subject: "New recovery codes were made for your {brand} account", lead: "New recovery codes were made for your account. The old ones do not work any more.",
 		page: activity, advice: takenOver},
 	PasskeySuspect: {subject: "A passkey of your {brand} account may have been copied",
 		lead: "A passkey of your account was used in a way that suggests there is a copy of it. That sign-in was refused.", page: "account/passkeys",
 		advice: "Remove this passkey and add it anew if you did not expect this:"},
 	DeviceTrusted: {subject: "A browser is trusted for your {brand} account",
-		lead: "Somebody signed in to your account and chose that this browser is not asked for a second factor for 30 days.", page: "account/devices",
+		lead: "Someone signed in to your account and chose that this browser is not asked for a second factor for 30 days.", page: "account/devices",
 		advice: "End the trust in this browser and change your password:"},
 	AddressChanged: {subject: "The e-mail address of your {brand} account was changed",
 		lead: "Your account has another e-mail address now. Notices do not come to this one any more.", page: activity, advice: takenOver},

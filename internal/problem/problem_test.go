@@ -55,7 +55,7 @@ func write(t *testing.T, p problem.Problem) (*http.Response, map[string]any) {
 	return w.Result(), body
 }
 
-// Whoever gets an error reads what it is, what happened and what to do about it.
+// A client that gets an error reads what it is, what happened and what to do about it.
 func TestEveryCodeHasTitleDetailAndRemedy(t *testing.T) {
 	_, unknown := write(t, problem.Problem{Code: "no_such_code"})
 	if unknown["status"] != 500.0 || unknown["detail"] != "Something went wrong on our side." {

@@ -3,7 +3,7 @@ package problem
 import "github.com/truxeio/caddy-truxe/internal/identity"
 
 // words are what a code says to the caller. They name no role, no rule and no account (R12): a disabled user reads what
-// anybody reads whose session has ended (PW-16).
+// any user reads whose session has ended (PW-16).
 type words struct {
 	title  string // the same for each occurrence of a type (RFC 9457 3.1.4)
 	detail string // what happened
@@ -34,7 +34,7 @@ var catalogue = map[identity.Code]words{
 	identity.CodeStepUpRequired: {"Confirm it's you", "This needs a recent sign-in with the factors named in acr_values.",
 		"Sign in again with these factors, or confirm on the account pages, then send the request again."},
 	identity.CodeRateLimited: {"Too many tries", "Too many tries. Wait, then try again.", "Wait as long as Retry-After says, then try again."},
-	identity.CodeBusy: {"Busy right now", "Too many people are signing in at the moment. Try again shortly.",
+	identity.CodeBusy: {"Busy right now", "Too many users are signing in at the moment. Try again shortly.",
 		"Wait as long as Retry-After says, then try again."},
 	identity.CodeInvalidToken: {"Token not valid", "The access token is not valid, has expired or was revoked.", "Get a new token and send the request again."},
 	identity.CodeInvalidGrant: {"Token not valid", "The refresh token is not valid, has expired or was already used.", "Sign in again."},
@@ -46,7 +46,7 @@ var catalogue = map[identity.Code]words{
 		"If it was you, open the page here and do it again."},
 	identity.CodeNotFound:         {"Page not found", "There is nothing at this address.", "Check the address, or start from your apps."},
 	identity.CodeMethodNotAllowed: {"That doesn't work here", "This address does not take that method.", "Use a method that the API reference names for this address."},
-	identity.CodeConflict: {"Changed meanwhile", "Somebody changed this at the same time, or it exists already.",
+	identity.CodeConflict: {"Changed meanwhile", "Someone else changed this at the same time, or it exists already.",
 		"Read the current state and try again."},
 	identity.CodePasswordRefused: {"Choose another password", "This password can't be used.", "Choose a longer or less common one."},
 	identity.CodeForbidden:       {"You can't do that", "You don't have permission to do this.", "Ask whoever runs this gateway."},

@@ -72,7 +72,7 @@ func TestSpellingsAndAddressesShareThePersonsCounter(t *testing.T) {
 	}
 }
 
-// LK-04 one source that tries many people is limited though each of them stays below their limit.
+// LK-04 one source that tries many users is limited though each of them stays below their limit.
 func TestPasswordSprayFromOneAddressIsThrottled(t *testing.T) {
 	g := guard(t, Limits{})
 	checked := 0
@@ -80,7 +80,7 @@ func TestPasswordSprayFromOneAddressIsThrottled(t *testing.T) {
 		checked += tries(t, g, 1, Attempt{Person: fmt.Sprint("name:", i), Address: addr("198.51.100.7")})
 	}
 	if checked != 50 {
-		t.Errorf("%d people were tried, want 50", checked)
+		t.Errorf("%d users were tried, want 50", checked)
 	}
 	if tries(t, g, 1, Attempt{Person: "name:1000", Address: addr("198.51.100.8")}) != 1 {
 		t.Error("a neighbour's address is throttled too")
@@ -134,7 +134,7 @@ func TestFloodOfFakeNamesIsNoGlobalLock(t *testing.T) {
 	_, err := g.Begin(context.Background(), Attempt{Person: "user:bob", Address: addr("192.0.2.1")})
 	var e *identity.Error
 	if !errors.As(err, &e) || e.RetryAfter > time.Second || fmt.Sprint(LimitsOf(err)) != "[total]" {
-		t.Errorf("the flood's end is near for everybody: %v %+v", err, e)
+		t.Errorf("the flood's end is near for all: %v %+v", err, e)
 	}
 }
 
@@ -223,7 +223,7 @@ func TestClientsWithoutAddressDoNotLockEachOther(t *testing.T) {
 		checked += tries(t, g, 1, Attempt{Person: fmt.Sprint(i)})
 	}
 	if checked != 20 {
-		t.Errorf("%d of 20 people were let through", checked)
+		t.Errorf("%d of 20 users were let through", checked)
 	}
 	if n := tries(t, g, 20, Attempt{Person: "user:ada"}); n != 5 {
 		t.Errorf("%d guesses at one person", n)
@@ -307,7 +307,7 @@ func TestSuccessClearsThatAccountOnly(t *testing.T) {
 	}
 }
 
-// remaining makes another counted attempt and returns what is left for the address after it.
+// remaining spends another counted attempt and returns what is left for the address after it.
 func remaining(t *testing.T, g *Guard, address string) int {
 	t.Helper()
 	try, err := g.Begin(context.Background(), Attempt{Person: fmt.Sprint("probe", time.Now().UnixNano()), Address: addr(address)})
@@ -323,7 +323,7 @@ func remaining(t *testing.T, g *Guard, address string) int {
 	return 0
 }
 
-// F23 200 people behind one address sign in rightly and do not use each other's tries up.
+// F23 200 users behind one address sign in and do not use up each other's attempts.
 func TestSuccessesNeverCountAsFailures(t *testing.T) {
 	g := guard(t, Limits{})
 	for i := range 200 {

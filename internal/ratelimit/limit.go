@@ -32,7 +32,7 @@ func (r Rate) bucket(key string) cluster.Bucket {
 }
 
 // Names of limits, as clients and metrics see them. A person's and a device's limit bear one name: whether a device is
-// known is nobody's business (LK-09).
+// known must not be disclosed (LK-09).
 const (
 	NameLogin   = "login"
 	NameAddress = "address"
@@ -101,7 +101,7 @@ func FieldsOf(err error) (rateLimit, policy string, ok bool) {
 // Left is inside the error of a try that failed: what its limits leave.
 type Left struct{ Limits []Limit }
 
-// Error says nothing of its own: the error it stands in does.
+// Error is empty: the error that contains it has the message.
 func (l *Left) Error() string { return "a try failed" }
 
 // Refuse adds to the error of a try that failed how many are left. It counts the try as failed.
@@ -115,7 +115,7 @@ func (t *Try) Refuse(err error) error {
 }
 
 // LeftOf returns how many attempts the user of a failed attempt has left, and the pause that follows; false for any
-// other error. It is the same for names that nobody has (R12).
+// other error. It is the same for unknown names (R12).
 func LeftOf(err error) (tries int, pause time.Duration, ok bool) {
 	var l *Left
 	if !errors.As(err, &l) {

@@ -12,7 +12,7 @@ func auditDest(r *AuditRow) []any {
 }
 
 // AuditHead returns the number and the hash of the last line of the chain (0 and zeros for an empty one). Within a
-// transaction nobody else, on any node, can append until it ends.
+// transaction no other caller, on any node, can append until it ends.
 func (q *Queries) AuditHead(ctx context.Context) (seq int64, hash [32]byte, err error) {
 	query := "SELECT seq, hash FROM audit_head WHERE id = 1"
 	if q.tx == nil {

@@ -8,7 +8,7 @@ import (
 	"time"
 )
 
-// Decision is what was decided about a request of somebody who was signed in, as it was last seen.
+// Decision is what was decided about a request of a signed-in user, as it was last seen.
 type Decision struct {
 	UserID  string // may be another issuer's: "<issuer>|<subject>"
 	Site    string // names the site's own rules

@@ -22,7 +22,7 @@ type Factors struct {
 	ShortPassword  bool   // the password is too short to be the only factor (PW-01)
 }
 
-// Any reports whether there is a second factor. Recovery codes alone are none.
+// Any reports whether there is a second factor. Recovery codes alone do not count.
 func (f Factors) Any() bool { return !f.TOTP.IsZero() || f.Passkeys > 0 }
 
 // Factors reads what a person has in one statement. host is the relying party for which passkeys are counted.

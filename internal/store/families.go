@@ -33,7 +33,7 @@ func (q *Queries) AddRefresh(ctx context.Context, family identity.ID, hash [32]b
 }
 
 // ConsumeRefresh uses a refresh token. One statement decides: of any number of racing calls on all nodes one has Won,
-// and with the caller's transaction rolled back nobody had (R5).
+// and with the caller's transaction rolled back no caller had (R5).
 func (q *Queries) ConsumeRefresh(ctx context.Context, hash [32]byte, now time.Time) (RefreshUse, error) {
 	var use RefreshUse
 	err := q.atomic(ctx, func(q *Queries) error {

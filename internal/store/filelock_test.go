@@ -25,7 +25,7 @@ func TestErrorsOfFlockThatAreNotAboutLocksAreErrors(t *testing.T) {
 	}
 }
 
-// ED-07 a shared lock that cannot be had alone stays; one that cannot be had again is said to be lost.
+// ED-07 a shared lock that cannot be made exclusive stays; one that cannot be restored is reported as lost.
 func TestSharedLockThatIsLostIsSaid(t *testing.T) {
 	database := filepath.Join(t.TempDir(), "truxe.db")
 	lock, _, err := LockFile(database, true)
@@ -53,8 +53,8 @@ func TestSharedLockThatIsLostIsSaid(t *testing.T) {
 	}
 }
 
-// FIELD 51 ED-07: what root makes while Caddy is stopped belongs to the owner of the database, or of its folder, and follows no link; for
-// other users the error says who must own the files.
+// FIELD 51 ED-07: what root makes while Caddy is stopped belongs to the owner of the database, or of its folder, and
+// follows no link; for other users the error says who must own the files.
 func TestLockFileBelongsToTheOwnerOfTheDatabase(t *testing.T) {
 	if os.Geteuid() != 0 {
 		dir := t.TempDir()

@@ -9,7 +9,8 @@ import (
 	"github.com/truxeio/caddy-truxe/internal/identity"
 )
 
-// Mail is a security notice on its way: it stands in the transaction of what it tells of, and waits until it is sent.
+// Mail is a queued security notice: it is inserted in the transaction of the change that it reports, and waits until it
+// is sent.
 type Mail struct {
 	ID      identity.ID
 	UserID  identity.ID
@@ -52,9 +53,9 @@ func (q *Queries) AddMail(ctx context.Context, m Mail, limit MailLimit) (bool, e
 	return n == 1, taken(err, "mail")
 }
 
-// ClaimMail takes a mail that is due: until a time nobody else gets it, and when nothing is heard of it by then, as
-// after kill -9, it is due again. One statement decides, so of racing nodes one gets it. False: none is due, or another
-// node was faster.
+// ClaimMail claims a mail that is due: until a time no other caller gets it, and when nothing is heard of it by then,
+// as after kill -9, it is due again. One statement decides, so of racing nodes one gets it. False: none is due, or
+// another node was faster.
 func (q *Queries) ClaimMail(ctx context.Context, now, until time.Time) (Mail, bool, error) {
 	var m Mail
 	err := q.change(ctx, "claim mail", `UPDATE mails SET due = $2, tries = tries + 1

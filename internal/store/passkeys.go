@@ -32,7 +32,7 @@ func passkeyDest(p *Passkey) []any {
 		scanFlag{&p.BackupEligible}, scanFlag{&p.BackedUp}, scanFlag{&p.Suspect}, scanTime{&p.Created}, scanTime{&p.LastUsed}}
 }
 
-// CreatePasskey adds a passkey. ErrConflict when the credential id is anybody's already (WebAuthn 7.1 step 26).
+// CreatePasskey adds a passkey. ErrConflict if any user has the credential id already (WebAuthn 7.1 step 26).
 func (q *Queries) CreatePasskey(ctx context.Context, p Passkey) error {
 	if err := storable(p.Host, p.Name); err != nil {
 		return wrap("store passkey", err)

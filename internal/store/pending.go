@@ -8,7 +8,7 @@ import (
 	"github.com/truxeio/caddy-truxe/internal/identity"
 )
 
-// PendingSignIn is a sign-in whose first step is done: nobody is signed in by it (R6).
+// PendingSignIn is a sign-in whose first step is done: no user is signed in by it (R6).
 type PendingSignIn struct {
 	Key      [32]byte // hash of the browser's flow cookie, or of the API's mfa_token
 	UserID   identity.ID

@@ -113,7 +113,7 @@ func (s *Store) behindPooler(ctx context.Context, pg *pgx.ConnConfig) (bool, err
 	return pid != conn.PgConn().PID(), err
 }
 
-// openPool opens connections before anybody needs one. The pool opens further ones in the background: a request waits
+// openPool opens connections before they are needed. The pool opens further ones in the background: a request waits
 // for a connection that is open, never for one that is being opened.
 func (s *Store) openPool(ctx context.Context, cfg Config, pg *pgx.ConnConfig, own map[string]string, pooled bool) error {
 	config, err := pgxpool.ParseConfig(cfg.DSN) // the one that was read before: an empty one could be refused for a PG* variable that ours overrides
@@ -193,7 +193,7 @@ func (s *Store) followPool(stop <-chan struct{}, most int) {
 	}
 }
 
-// tlsWarnings says which connections could be read or redirected by somebody on the way (OP-01).
+// tlsWarnings says which connections could be read or redirected on the way (OP-01).
 func tlsWarnings(cfg *pgx.ConnConfig) []string {
 	var out []string
 	seen := map[string]bool{}
@@ -205,7 +205,7 @@ func tlsWarnings(cfg *pgx.ConnConfig) []string {
 		case t == nil:
 			out = append(out, fmt.Sprintf("PostgreSQL at %s may be reached in plain text: passwords and sessions can be read on the way; add sslmode=verify-full to its connection string", host))
 		case t.InsecureSkipVerify && t.VerifyPeerCertificate == nil && t.VerifyConnection == nil:
-			out = append(out, fmt.Sprintf("the certificate of PostgreSQL at %s is not verified: somebody on the way can pretend to be it; add sslmode=verify-full to its connection string", host))
+			out = append(out, fmt.Sprintf("the certificate of PostgreSQL at %s is not verified: an attacker on the network can impersonate it; add sslmode=verify-full to its connection string", host))
 		default:
 			return
 		}

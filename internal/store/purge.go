@@ -8,18 +8,18 @@ import (
 // endedSessionsStay is how long a session that has ended can still be looked at.
 const endedSessionsStay = 7 * 24 * time.Hour
 
-// endedMailsStay is how long a mail is kept for the limits that count it, and unsentMailsStay how long one waits when no
-// node has a mail server: nobody is told of last month when one is configured.
+// endedMailsStay is how long a mail is kept for the limits that count it, and unsentMailsStay how long one waits when
+// no node has a mail server: no user is notified of last month when one is configured.
 const (
 	endedMailsStay  = 24 * time.Hour
 	unsentMailsStay = 7 * 24 * time.Hour
 )
 
-// decisionsStay is how long it is known what somebody did.
+// decisionsStay is how long decisions about a user's requests are kept.
 const decisionsStay = 30 * 24 * time.Hour
 
 // Purge deletes what has expired at now and gives the number of rows it took itself (rows that fall with them are not
-// counted). Each batch is a statement of its own, so that nobody waits long; stopped half-way it goes on next time.
+// counted). Each batch is a statement of its own, so that no caller waits long; stopped half-way it goes on next time.
 func (s *Store) Purge(ctx context.Context, now time.Time) (int64, error) {
 	old := now.Add(-endedSessionsStay)
 	var total int64

@@ -28,8 +28,8 @@ func (q *Queries) RenewalWanted(ctx context.Context, hash [32]byte, now time.Tim
 }
 
 // RenewSecret replaces the secret of a session for which that was asked, and keeps the old one good until graceEnds.
-// How its holder proved who they are stays. False when nobody asked, or somebody else was first: of racing calls one
-// wins.
+// How its holder proved who they are stays. False if it was not requested, or another caller was first: of racing calls
+// one wins.
 func (q *Queries) RenewSecret(ctx context.Context, s Session, fresh [32]byte, now, graceEnds time.Time) (bool, error) {
 	_, won, err := q.ConsumeOneTime(ctx, renewalWanted, s.SecretHash, now)
 	if err != nil || !won {
@@ -43,7 +43,7 @@ func (q *Queries) RenewSecret(ctx context.Context, s Session, fresh [32]byte, no
 	return true, q.PutOneTime(ctx, OneTime{Kind: oldSecret, Hash: s.SecretHash, Subject: s.ID.String(), Created: now, Expires: graceEnds})
 }
 
-// SessionByOldSecret reads a session that has not ended, with its user, by a secret that was renewed a moment ago, and
+// SessionByOldSecret reads a session that has not ended, with its user, by a secret that was renewed recently, and
 // when that stops being good; ErrNotFound without one.
 func (q *Queries) SessionByOldSecret(ctx context.Context, hash [32]byte, now time.Time) (Session, UserRecord, time.Time, error) {
 	var s Session

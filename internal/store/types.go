@@ -74,7 +74,7 @@ type Proof struct {
 	ACR                  string
 }
 
-// Proof is what the session stands on.
+// Proof is how the session's holder proved who they are.
 func (s *Session) Proof() Proof {
 	return Proof{AuthTime: s.AuthTime, MFATime: s.MFATime, PasskeyTime: s.PasskeyTime, AMR: s.AMR, ACR: s.ACR}
 }

@@ -20,7 +20,7 @@ func userDest(u *UserRecord) []any {
 		scanTime{&u.LastSeen}, scanTime{&u.NotBefore}, &u.PasswordHash, scanTime{&u.PasswordChanged}, &u.Failures}
 }
 
-// CreateUser adds a user with its login names. *ConflictError says "username" or "email" when somebody has it.
+// CreateUser adds a user with its login names. *ConflictError names "username" or "email" if another user has it.
 func (q *Queries) CreateUser(ctx context.Context, u NewUser) error {
 	if err := storable(u.Username, u.UsernameKey, u.Email, u.EmailKey, u.Name, u.Managed, u.PasswordHash); err != nil {
 		return wrap("create user", err)
@@ -63,7 +63,7 @@ func (q *Queries) CreateUser(ctx context.Context, u NewUser) error {
 	})
 }
 
-// CreateFirstUser is CreateUser while there is nobody; of racing calls on all nodes one wins, the others get
+// CreateFirstUser is CreateUser while there are no users; of racing calls on all nodes one wins, the others get
 // *ConflictError "first_user".
 func (q *Queries) CreateFirstUser(ctx context.Context, u NewUser) error {
 	return q.atomic(ctx, func(q *Queries) error {
@@ -134,7 +134,7 @@ func (q *Queries) RolesOf(ctx context.Context, ids []identity.ID) (map[identity.
 func (q *Queries) UserByLogin(ctx context.Context, key string) (UserRecord, error) {
 	var u UserRecord
 	if storable(key) != nil {
-		return u, wrap("read user", ErrNotFound) // nobody can have such a name
+		return u, wrap("read user", ErrNotFound) // no user can have such a name
 	}
 	err := q.row(ctx, "read user", "SELECT "+userColumns+" FROM users WHERE id = (SELECT user_id FROM login_names WHERE key = $1)", []any{key}, userDest(&u)...)
 	return u, err
@@ -191,7 +191,7 @@ func (q *Queries) CountRoles(ctx context.Context) (map[string]int, error) {
 // NamesWithRole returns the first user names, by folded name, of users with exactly this role, disabled ones included.
 func (q *Queries) NamesWithRole(ctx context.Context, role string, limit int) ([]string, error) {
 	if storable(role) != nil {
-		return nil, nil // nobody can have such a role
+		return nil, nil // no user can have such a role
 	}
 	var names []string
 	// REPLACE minds letter case on both databases, as role names do (AZ-09); LIKE of SQLite does not

@@ -101,7 +101,7 @@ func (s scanID) Scan(v any) error {
 	}
 	id, ok := identity.ParseID(text.String)
 	if !ok {
-		return fmt.Errorf("stored id %q is none", text.String)
+		return fmt.Errorf("stored id %q is not an id", text.String)
 	}
 	*s.to = id
 	return nil

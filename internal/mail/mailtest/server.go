@@ -1,5 +1,5 @@
 // Package mailtest is a real mail server for tests, with an inbox to look into. It speaks SMTP with STARTTLS or TLS and
-// asks for a password, through the server of emersion/go-smtp: what we send is read by somebody else's code.
+// asks for a password, through the server of emersion/go-smtp: what we send is read by code that is not ours.
 package mailtest
 
 import (

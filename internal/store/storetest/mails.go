@@ -96,7 +96,7 @@ func mails(t *testing.T, b *bench) {
 	b.mailLimits()
 }
 
-// mailLimits: nobody's mailbox is filled, and one person's limit is not another's.
+// mailLimits: no mailbox is filled, and one user's limit is not another's.
 func (b *bench) mailLimits() {
 	u, other := b.user("bob"), b.user("eve")
 	for i := range 25 {
@@ -121,7 +121,7 @@ func (b *bench) mailLimits() {
 	b.must(b.DeleteUser(b.ctx, u.ID))
 	b.must(b.DeleteUser(b.ctx, other.ID))
 	if m, ok, _ := b.NextMail(b.ctx); ok {
-		b.Errorf("mails of people who are gone wait: %v", m)
+		b.Errorf("mails of deleted users wait: %v", m)
 	}
 }
 

@@ -252,7 +252,7 @@ func transactions(t *testing.T, b *bench) {
 		t.Error("no schema version")
 	}
 
-	// A lock held by somebody who does not let go: an answer within two seconds, not a hang (FAULTS 11, 14).
+	// A lock held by a caller that does not release it: an answer within two seconds, not a hang (FAULTS 11, 14).
 	held, release := make(chan struct{}), make(chan struct{})
 	done := make(chan error, 1)
 	go func() {

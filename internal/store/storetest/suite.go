@@ -86,8 +86,8 @@ func hash(s string) [32]byte { return sha256.Sum256([]byte(s)) }
 const racers = 50
 
 // race calls do from many goroutines at once and gives back how many returned true. On a busy machine fifty that take a
-// lock one after another need more than the second that a caller waits for a connection. Who got none has begun nothing and
-// comes again; every other error, a commit whose outcome nobody knows above all, is a fault.
+// lock one after another need more than the second that a caller waits for a connection. Who got none has begun nothing
+// and comes again; every other error, above all a commit whose outcome is unknown, is a fault.
 func (b *bench) race(do func(i int) (bool, error)) int {
 	b.Helper()
 	var wait sync.WaitGroup

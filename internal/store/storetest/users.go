@@ -77,7 +77,7 @@ func changeUsers(t *testing.T, b *bench, ada store.NewUser) {
 	b.must(b.UpdateUser(b.ctx, cy.ID, store.UserChange{Email: str("cy"), EmailKey: str("cy")})) // one's own name as address, and away again
 	b.must(b.UpdateUser(b.ctx, cy.ID, store.UserChange{Email: str(""), EmailKey: str("")}))
 	if _, err := b.UserByLogin(b.ctx, "cy"); err != nil {
-		t.Errorf("the user name went with the address: %v", err)
+		t.Errorf("the user name was deleted with the address: %v", err)
 	}
 	b.wants(b.UpdateUser(b.ctx, identity.NewID(), store.UserChange{Name: str("x")}), store.ErrNotFound)
 
