@@ -29,6 +29,9 @@ func check(file string, texts []text) []finding {
 				continue
 			}
 			for _, m := range r.pattern.FindAllStringIndex(flat, -1) {
+				if r.except != nil && r.except.MatchString(flat[m[0]:m[1]]) {
+					continue
+				}
 				line := t.line + strings.Count(t.words[:m[0]], "\n")
 				found = append(found, finding{file, line, r, strings.TrimSpace(flat[m[0]:m[1]])})
 			}

@@ -18,6 +18,7 @@ type rule struct {
 	kind    string
 	in      place
 	pattern *regexp.Regexp
+	except  *regexp.Regexp // what the pattern matches and is good English; nil: nothing
 	instead string
 	bad     string
 	good    string
@@ -81,7 +82,8 @@ var rules = []rule{
 		bad:     "They go with the user.", good: "They are deleted with the user.",
 	},
 	{
-		kind: "is none", in: prose, pattern: words(`(?:is|are|was|were) none`),
+		kind: "is none", in: prose, pattern: words(`(?:there |of them )?(?:is|are|was|were) none`),
+		except:  regexp.MustCompile(`(?i)^(?:there|of them) `),
 		instead: "say what it is not, or what is missing",
 		bad:     "What is none has nothing to keep.", good: "It is not a handler list, so there is nothing to keep.",
 	},
@@ -102,6 +104,7 @@ var rules = []rule{
 	},
 	{
 		kind: "Who …", in: prose, pattern: regexp.MustCompile(`(?:^|[.:;,] )(?:Who|who|Whoever|whoever) (?:has|is|was|gets|asks|wants|does|knows|can|may|sees|needs|holds|signs|owns)\b[^.?]*[.,;:]`),
+		except:  regexp.MustCompile(`(?i)\bwho (?:may|gets|can) (?:do )?what\b|who must have`),
 		instead: "Users who …, Callers that …",
 		bad:     "Who has no second factor sets one up.", good: "Users without a second factor must set one up.",
 	},
