@@ -9,7 +9,8 @@ import (
 	"github.com/truxeio/caddy-truxe/internal/identity"
 )
 
-// R1, CONTRACT section 10, fault 23: a condition that fails is false where a rule would let in, and true where it refuses.
+// R1, CONTRACT section 10, fault 23: a condition that fails is false where a rule would let in, and true where it
+// refuses.
 func TestConditionsThatFailRefuse(t *testing.T) {
 	for _, c := range []struct {
 		effect Effect
@@ -35,8 +36,8 @@ func TestConditionsThatFailRefuse(t *testing.T) {
 	}
 }
 
-// CONTRACT section 10: an anonymous visitor is asked to sign in if some rule could let him in then, and refused for good
-// if none could. Rules that refuse judge him as he is.
+// CONTRACT section 10: an anonymous visitor is asked to sign in if some rule could let him in then, and refused for
+// good if none could. Rules that refuse judge him as he is.
 func TestAnonymousVisitorsSignInWhereThatCouldHelp(t *testing.T) {
 	var asked []*identity.Principal
 	spy := func(anonymous, later Truth) Condition {
@@ -58,13 +59,13 @@ func TestAnonymousVisitorsSignInWhereThatCouldHelp(t *testing.T) {
 		"allow, failed":                {Rule{Effect: EffectAllow, When: spy(True, Failed)}, identity.CodeNoRule},
 		"allow, another path":          {Rule{Effect: EffectAllow, Globs: []string{"/y"}, When: spy(True, True)}, identity.CodeNoRule},
 		"public now":                   {Rule{Effect: EffectPublic, When: spy(True, False)}, ""},
-		"public for somebody":          {Rule{Effect: EffectPublic, When: spy(False, Unknown)}, identity.CodeLoginRequired},
-		"public for nobody":            {Rule{Effect: EffectPublic, When: spy(False, False)}, identity.CodeNoRule},
+		"public for some":              {Rule{Effect: EffectPublic, When: spy(False, Unknown)}, identity.CodeLoginRequired},
+		"public for none":              {Rule{Effect: EffectPublic, When: spy(False, False)}, identity.CodeNoRule},
 		"deny as he is":                {Rule{Effect: EffectDeny, When: spy(True, False)}, identity.CodeRuleDenied},
 		"deny who he turns out to be":  {Rule{Effect: EffectDeny, When: spy(False, True)}, identity.CodeNoRule},
 		"deny for a role":              {Rule{Effect: EffectDeny, Roles: []string{"x"}, When: spy(True, True)}, identity.CodeNoRule},
 		"require as he is":             {Rule{Effect: EffectRequire, Roles: []string{"x"}, When: spy(True, False)}, identity.CodeLoginRequired},
-		"require of somebody else":     {Rule{Effect: EffectRequire, Roles: []string{"x"}, When: spy(False, True)}, identity.CodeNoRule},
+		"require of another user":      {Rule{Effect: EffectRequire, Roles: []string{"x"}, When: spy(False, True)}, identity.CodeNoRule},
 		"a client could come by token": {Rule{Effect: EffectAllow, Clients: []string{"cli"}}, identity.CodeLoginRequired},
 	} {
 		c.rule.ID, c.rule.FromFile = "r", true
@@ -74,7 +75,7 @@ func TestAnonymousVisitorsSignInWhereThatCouldHelp(t *testing.T) {
 			t.Errorf("%s: %+v", name, d)
 		}
 		for _, p := range asked {
-			if p == nil && c.rule.Effect >= EffectRequire || p != nil && (p != Nobody || c.rule.Effect == EffectAllow) {
+			if p == nil && c.rule.Effect >= EffectRequire || p != nil && (p != Anonymous || c.rule.Effect == EffectAllow) {
 				t.Errorf("%s: the condition was asked about %+v", name, p)
 			}
 		}
@@ -223,7 +224,7 @@ func TestReportedRulesDecideNothing(t *testing.T) {
 		t.Errorf("the new rule would ask for a factor: %+v", d)
 	}
 	if d := judge(closed, "GET", "/b", nil); d.Code != identity.CodeLoginRequired || d.Report != nil {
-		t.Errorf("nobody: %+v", d)
+		t.Errorf("anonymous: %+v", d)
 	}
 }
 
@@ -248,8 +249,8 @@ func TestMistakesInRulesAreToldWithTheirPlace(t *testing.T) {
 		`policies/orders.yaml:14:7: rule orders-write: unknown role "edtor"; did you mean "editor"?`,
 		`policies/orders.yaml:20:7: rule b: permission "orders" is not "resource:action"`,
 		`policies/orders.yaml:40:7: rule ok: another rule has the same id, at policies/orders.yaml:30:7`,
-		`policies/orders.yaml:50:7: rule p: a public rule is for everybody`,
-		`policies/orders.yaml:60:7: rule q: a public rule is for everybody`,
+		`policies/orders.yaml:50:7: rule p: a public rule is for everyone`,
+		`policies/orders.yaml:60:7: rule q: a public rule is for everyone`,
 		`policies/orders.yaml:70:7: rule n: a network is not valid`,
 		`policies/orders.yaml:80:7: rule c: a role, user, client or method is empty`,
 	} {

@@ -15,7 +15,7 @@ func (j *judgement) outcome(r *Request, c *compiled, path string) (Outcome, stri
 	if c.when != nil {
 		who := p
 		if who == nil && c.effect != EffectAllow {
-			who = Nobody
+			who = Anonymous
 		}
 		truth = j.truth(r, c, path, who)
 		condition = [...]string{"condition is false: ", "", "condition depends on who signs in: ", "condition failed: "}[truth] + c.when.String()
@@ -27,7 +27,7 @@ func (j *judgement) outcome(r *Request, c *compiled, path string) (Outcome, stri
 		return c.required(r, p)
 	case c.effect == EffectPublic:
 		if truth == True {
-			return Yes, "everybody"
+			return Yes, "everyone"
 		}
 		return No, condition
 	case !c.admits(p) && (c.effect == EffectAllow || !c.anybody):
@@ -49,7 +49,7 @@ func (c *compiled) required(r *Request, p *identity.Principal) (Outcome, string)
 	case identity.CodeNetworkDenied:
 		return Unmet, address(r.Addr) + " is not in " + some(written(c.networks))
 	case identity.CodeLoginRequired:
-		return Unmet, "nobody is signed in"
+		return Unmet, "no user is signed in"
 	case identity.CodeMFARequired:
 		if slices.Equal(p.AMR, []string{identity.AMRPassword}) {
 			return Unmet, "this session has only a password"
@@ -85,7 +85,7 @@ func stale(a identity.Assurance, p *identity.Principal, now time.Time) string {
 // lacks describes why the principal is not one of those that a rule names.
 func (c *compiled) lacks(p *identity.Principal) string {
 	if p == nil {
-		return "nobody is signed in"
+		return "no user is signed in"
 	}
 	var why []string
 	note := func(names []string, one, many string) {
@@ -99,8 +99,8 @@ func (c *compiled) lacks(p *identity.Principal) string {
 	}
 	note(c.roles, "role is not ", "no role among ")
 	note(c.source.Permissions, "no role grants ", "no role grants any of ")
-	note(c.users, "user is not ", "user is none of ")
-	note(c.clients, "client is not ", "client is none of ")
+	note(c.users, "user is not ", "user is not one of ")
+	note(c.clients, "client is not ", "client is not one of ")
 	return strings.Join(why, "; ")
 }
 
@@ -109,9 +109,9 @@ func (j *judgement) through(c *compiled) string {
 	p := j.person
 	if c.anybody {
 		if c.strict() {
-			return "everybody"
+			return "everyone"
 		}
-		return "everybody signed in"
+		return "all signed-in users"
 	}
 	for _, role := range c.roles {
 		if p.HasRole(role) {
@@ -167,7 +167,7 @@ func (s *Set) remedy(r Request, p *identity.Principal, d Decision) string {
 	return ""
 }
 
-// firstOf finds what somebody would have to be, among those whom the rules about this request name.
+// firstOf finds what a user would have to be, among those that the rules about this request name.
 func (s *Set) firstOf(r Request, p *identity.Principal, before string, try func(Request, *identity.Principal, string) string) string {
 	if before != "" {
 		if said := try(r, p, before); said != "" {

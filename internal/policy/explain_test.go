@@ -86,7 +86,7 @@ func TestExplainTellsHowADecisionCameAbout(t *testing.T) {
 		rule, step   string
 	}{
 		{"POST", "/orders/7", vic, "deny", identity.CodePermissionRequired, "With permission orders:write (role admin, editor): allow.", "orders-write", "allow no no role grants orders:write policies/orders.yaml:11"},
-		{"GET", "/orders/7", nil, "login", identity.CodeLoginRequired, "After signing in with permission orders:read (role admin, editor, viewer): allow.", "orders-read", "allow no nobody is signed in policies/orders.yaml:7"},
+		{"GET", "/orders/7", nil, "login", identity.CodeLoginRequired, "After signing in with permission orders:read (role admin, editor, viewer): allow.", "orders-read", "allow no no user is signed in policies/orders.yaml:7"},
 		{"GET", "/office/x", vic, "deny", identity.CodeNetworkDenied, "From 10.0.0.0/8: allow.", "office", "require UNMET 192.0.2.1 is not in 10.0.0.0/8 "},
 		{"GET", "/orders/7", &identity.Principal{Roles: []string{"viewer", "contractor"}}, "deny", identity.CodeRuleDenied, "", "contractors-hours", "deny yes through role contractor policies/hours.yaml:3"},
 		{"DELETE", "/orders/7", vic, "deny", identity.CodeNoRule, "", "orders-write", "allow no method DELETE is not in [POST] policies/orders.yaml:11"},
@@ -110,7 +110,8 @@ func TestExplainNamesTheReadingThatDecided(t *testing.T) {
 	}
 }
 
-// A trace is bounded however many rules there are, keeps the rule that decided, and its compact form fits into an event.
+// A trace is bounded however many rules there are, keeps the rule that decided, and its compact form fits into an
+// event.
 func TestTracesAreBounded(t *testing.T) {
 	long := strings.Repeat("ä", 400)
 	var rules []Rule
@@ -175,7 +176,7 @@ func FuzzParseTrace(f *testing.F) {
 	})
 }
 
-// A decision with its trace, for people.
+// A decision with its trace, for readers.
 func BenchmarkExplain(b *testing.B) {
 	s, _ := shop(b)
 	b.ReportAllocs()

@@ -7,7 +7,7 @@ import (
 	"github.com/truxeio/caddy-truxe/internal/identity"
 )
 
-// Inquiry is a request that somebody might send, for command line and API: what would be decided?
+// Inquiry is a request that might be sent, for command line and API: what would be decided?
 type Inquiry struct {
 	User    string `json:"user"` // "": an anonymous visitor
 	Method  string `json:"method"`

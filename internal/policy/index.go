@@ -8,7 +8,7 @@ import (
 )
 
 // index finds, by host, method and path, the rules that may match a request: all that do and few others, since segments
-// stand in it as hashes without case, and without a slash at the end. Each rule found is compared in full afterwards,
+// are in it as hashes without case, and without a slash at the end. Each rule found is compared in full afterwards,
 // so the index changes no decision.
 type index struct {
 	hosts map[string]*node

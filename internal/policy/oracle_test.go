@@ -117,7 +117,7 @@ func (o oracle) reading(r policy.Request, path string, p *identity.Principal, re
 		case refusing && now == policy.False:
 			continue
 		case rule.Effect == policy.EffectDeny:
-			if everybody(rule) || p != nil && o.named(rule, p) {
+			if forEveryone(rule) || p != nil && o.named(rule, p) {
 				denies = append(denies, verdict{code: "rule_denied", rule: rule.ID, reason: rule.Reason})
 			}
 		case rule.Effect == policy.EffectRequire:
@@ -188,7 +188,7 @@ func withCode(all []verdict, code identity.Code) []verdict {
 	return some
 }
 
-func everybody(rule policy.Rule) bool {
+func forEveryone(rule policy.Rule) bool {
 	return rule.Roles == nil && rule.Permissions == nil && rule.Users == nil && rule.Clients == nil
 }
 
@@ -218,7 +218,7 @@ func (o oracle) required(rule policy.Rule, r policy.Request, p *identity.Princip
 	switch {
 	case rule.Networks != nil && !inside(r.Addr, rule.Networks):
 		v.code = "network_denied"
-	case p == nil && (asks || !everybody(rule)):
+	case p == nil && (asks || !forEveryone(rule)):
 		v.login, v.code = true, "login_required"
 	case p != nil && !o.named(rule, p):
 		v.code = missing(rule)
@@ -229,9 +229,9 @@ func (o oracle) required(rule policy.Rule, r policy.Request, p *identity.Princip
 	return v, v.code == ""
 }
 
-// named reports whether somebody signed in is one of those whom a rule names.
+// named reports whether a signed-in user is one of those that a rule names.
 func (o oracle) named(rule policy.Rule, p *identity.Principal) bool {
-	if everybody(rule) {
+	if forEveryone(rule) {
 		return true
 	}
 	name := p.Username

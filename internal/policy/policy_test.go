@@ -75,12 +75,12 @@ func TestPathTricksOpenNothing(t *testing.T) {
 	}
 	signed := &identity.Principal{Username: "al"}
 	if d, ok := decide(t, s, "/group%2Fproject/-/blob", signed); !d.Allow || !ok {
-		t.Errorf("an encoded slash without a rule about it is refused to somebody signed in: %+v", d)
+		t.Errorf("an encoded slash without a rule about it is refused to a signed-in user: %+v", d)
 	}
 }
 
-// AZ-02: for random nasty paths, if any byte-level reading lies outside the public prefix, nobody anonymous gets in. The
-// oracle is slow and independent of the code under test.
+// AZ-02: for random nasty paths, if any byte-level reading lies outside the public prefix, no anonymous request gets
+// in. The oracle is slow and independent of the code under test.
 func TestNoReadingOfARandomPathLeavesThePublicPrefix(t *testing.T) {
 	s := set(t, public)
 	rapid.Check(t, func(rt *rapid.T) {
@@ -132,7 +132,7 @@ func oracle(raw string) []string {
 	return out
 }
 
-// AZ-09: roles compare exactly; allow lines add up; without allow everybody signed in may enter.
+// AZ-09: roles compare exactly; allow lines add up; without allow every signed-in user may enter.
 func TestAllowRoleAndUser(t *testing.T) {
 	s := set(t, public, staff)
 	for _, c := range []struct {
@@ -145,7 +145,7 @@ func TestAllowRoleAndUser(t *testing.T) {
 		}
 	}
 	if d, _ := decide(t, set(t), "/x", &identity.Principal{}); !d.Allow {
-		t.Error("without rules somebody signed in is refused")
+		t.Error("without rules a signed-in user is refused")
 	}
 }
 

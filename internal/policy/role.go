@@ -40,7 +40,7 @@ type RoleModel struct {
 }
 
 // CompileRoles resolves inheritance. Errors are *Problem, joined: a role twice, an unknown or circular `inherits`, a
-// permission that is none.
+// malformed permission.
 func CompileRoles(roles []Role) (*RoleModel, error) {
 	m := &RoleModel{roles: map[string][]string{}}
 	byName := map[string]Role{}
@@ -110,7 +110,7 @@ func (in *inheritance) resolve(name string, depth int) bool {
 	if in.open[name] || depth > maxInheritance {
 		return false
 	}
-	in.open[name] = true // and stays so after a failure: nobody who inherits from a circle ends
+	in.open[name] = true // and stays so after a failure: no role that inherits from a circle ends
 	granted := slices.Clone(in.roles[name].Permissions)
 	for _, parent := range in.roles[name].Inherits {
 		if !in.resolve(parent, depth+1) {
@@ -178,7 +178,7 @@ func (m *RoleModel) Allows(roles []string, permission string) (role string, ok b
 	return "", false
 }
 
-// Granting lists the roles through which somebody holds a permission, sorted.
+// Granting lists the roles through which a user holds a permission, sorted.
 func (m *RoleModel) Granting(permission string) []string {
 	var names []string
 	for _, name := range append(m.Names(), identity.AdminRole) {
@@ -211,7 +211,7 @@ func CheckPermission(p string) error {
 	}
 	for _, side := range []string{p[:at], p[at+1:]} {
 		if side != "*" && (strings.ContainsAny(side, "*,|\"' \t\r\n") || strings.HasPrefix(side, ":") || strings.HasSuffix(side, ":")) {
-			return fmt.Errorf(`permission %q: "*" stands alone on its side, and neither side has spaces, commas or quotes`, p)
+			return fmt.Errorf(`permission %q: "*" must be alone on its side, and neither side has spaces, commas or quotes`, p)
 		}
 	}
 	return nil

@@ -20,7 +20,8 @@ func model(t testing.TB, roles ...Role) *RoleModel {
 	return m
 }
 
-// CONTRACT section 10: "*" on either side; what is below a resource belongs to it; nothing narrower covers anything wider.
+// CONTRACT section 10: "*" on either side; what is below a resource belongs to it; nothing narrower covers anything
+// wider.
 func TestWhatAPermissionCovers(t *testing.T) {
 	for _, c := range []struct {
 		held, wanted string
@@ -69,17 +70,18 @@ func TestRolesInherit(t *testing.T) {
 	}
 }
 
-// R1 a role that inherits from itself, by whatever way, or from nobody, is an error with its place; so is nonsense.
+// R1 a role that inherits from itself, by whatever way, or from an unknown role, is an error with its place; so is
+// nonsense.
 func TestBrokenRolesAreErrorsWithTheirPlace(t *testing.T) {
 	at := Position{File: "r.yaml", Line: 3, Column: 5}
 	for want, roles := range map[string][]Role{
-		`r.yaml:3:5: role "a" inherits itself`:                           {{Name: "a", Inherits: []string{"a"}, At: at}},
-		`r.yaml:3:5: role "c" inherits itself`:                           {{Name: "a", Inherits: []string{"b"}}, {Name: "b", Inherits: []string{"a"}}, {Name: "c", Inherits: []string{"a"}, At: at}},
-		`r.yaml:3:5: role "admin" inherits itself`:                       {{Name: "admin", Inherits: []string{"b"}, At: at}, {Name: "b", Inherits: []string{"admin"}}},
-		`r.yaml:3:5: role "a" inherits the unknown role "x"`:             {{Name: "a", Inherits: []string{"x"}, At: at}},
-		`r.yaml:3:5: role "a" is defined twice, first at r.yaml:3:5`:     {{Name: "a", At: at}, {Name: "a", At: at}},
-		`r.yaml:3:5: role "a": permission "orders" is not`:               {{Name: "a", Permissions: []string{"orders"}, At: at}},
-		`r.yaml:3:5: role "a": permission "or*:read": "*" stands alone `: {{Name: "a", Permissions: []string{"or*:read"}, At: at}},
+		`r.yaml:3:5: role "a" inherits itself`:                            {{Name: "a", Inherits: []string{"a"}, At: at}},
+		`r.yaml:3:5: role "c" inherits itself`:                            {{Name: "a", Inherits: []string{"b"}}, {Name: "b", Inherits: []string{"a"}}, {Name: "c", Inherits: []string{"a"}, At: at}},
+		`r.yaml:3:5: role "admin" inherits itself`:                        {{Name: "admin", Inherits: []string{"b"}, At: at}, {Name: "b", Inherits: []string{"admin"}}},
+		`r.yaml:3:5: role "a" inherits the unknown role "x"`:              {{Name: "a", Inherits: []string{"x"}, At: at}},
+		`r.yaml:3:5: role "a" is defined twice, first at r.yaml:3:5`:      {{Name: "a", At: at}, {Name: "a", At: at}},
+		`r.yaml:3:5: role "a": permission "orders" is not`:                {{Name: "a", Permissions: []string{"orders"}, At: at}},
+		`r.yaml:3:5: role "a": permission "or*:read": "*" must be alone `: {{Name: "a", Permissions: []string{"or*:read"}, At: at}},
 	} {
 		_, err := CompileRoles(roles)
 		var p *Problem
@@ -114,7 +116,7 @@ func TestInheritanceCostsWhatItIsLong(t *testing.T) {
 		t.Error("a chain of 2,000 roles is taken")
 	}
 	if !slices.Equal(m.Granting("x:y"), []string{identity.AdminRole}) {
-		t.Error("control: who may x:y")
+		t.Error("control: holders of x:y")
 	}
 }
 

@@ -15,7 +15,8 @@ func judge(s *Set, method, path string, p *identity.Principal) Decision {
 	return s.Decide(Request{Host: "app.test", Method: method, Path: path}, p)
 }
 
-// CONTRACT section 10: deny, then require, then allow or public, then the default; the order of the rules never matters.
+// CONTRACT section 10: deny, then require, then allow or public, then the default; the order of the rules never
+// matters.
 func TestOrderOfRulesNeverMatters(t *testing.T) {
 	rules := []Rule{
 		{ID: "p", Effect: EffectPublic, Globs: []string{"/open/**"}, FromFile: true},
@@ -49,7 +50,7 @@ func TestOrderOfRulesNeverMatters(t *testing.T) {
 }
 
 // AZ-01 where a policy file has rules, no match is no_rule, for an anonymous visitor too; `public` in a Caddyfile alone
-// leaves the rest to everybody signed in.
+// leaves the rest to every signed-in user.
 func TestNoMatchIsADenialOnceThereAreRules(t *testing.T) {
 	file := set(t, Rule{ID: "f", Effect: EffectPublic, Paths: []string{"/a"}, FromFile: true})
 	for _, p := range []*identity.Principal{nil, member} {
@@ -141,7 +142,7 @@ func TestForeignUserNamesAreNotOurs(t *testing.T) {
 // R1 a rule that cannot mean anything is an error, not a guess.
 func TestRulesWithoutMeaningAreErrors(t *testing.T) {
 	for name, r := range map[string]Rule{
-		"no effect": {Paths: []string{"/a"}}, "unknown effect": {Effect: 9}, "public for somebody": {Effect: EffectPublic, Roles: []string{"x"}},
+		"no effect": {Paths: []string{"/a"}}, "unknown effect": {Effect: 9}, "public for some": {Effect: EffectPublic, Roles: []string{"x"}},
 		"require nothing": {Effect: EffectRequire}, "empty role": {Effect: EffectAllow, Roles: []string{""}}, "empty method": {Effect: EffectAllow, Methods: []string{""}},
 		"bad host": {Effect: EffectAllow, Hosts: []string{"a/b"}}, "star inside": {Effect: EffectAllow, Globs: []string{"/a*"}}, "stars inside": {Effect: EffectAllow, Globs: []string{"/a/**/b"}},
 		"relative": {Effect: EffectAllow, Globs: []string{"a/*"}}, "dots": {Effect: EffectAllow, Globs: []string{"/a/../*"}}, "encoded": {Effect: EffectAllow, Globs: []string{"/a%2f/*"}}, "query": {Effect: EffectAllow, Globs: []string{"/*?x"}},

@@ -40,7 +40,8 @@ func TestSpellingsOfAPath(t *testing.T) {
 	}
 }
 
-// ED-06 R2 whatever four habits a server has, in any order: it reads a path as one of its spellings, or the path is refused.
+// ED-06 R2 whatever four habits a server has, in any order: it reads a path as one of its spellings, or the path is
+// refused.
 func FuzzSpellingsHaveEveryReading(f *testing.F) {
 	for _, target := range []string{"/admin;x=1/secret", "/x/..;/admin/secret", "/admin%5csecret", "/%61dmin/x", "//admin/", "/admin%2fx", "/admin%00/x", "/admin./x", "/a/..%2fadmin", "/%2561dmin", "/50%25%20off"} {
 		f.Add(target, uint16(0x1234))
@@ -66,6 +67,6 @@ func FuzzSpellingsHaveEveryReading(f *testing.F) {
 				return
 			}
 		}
-		t.Fatalf("a server reads %q as %q, which is none of %q and %q", target, server, read.Canonical, read.Spellings())
+		t.Fatalf("a server reads %q as %q, which is neither %q nor %q", target, server, read.Canonical, read.Spellings())
 	})
 }

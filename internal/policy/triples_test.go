@@ -171,7 +171,7 @@ func (w *world) makePrincipal() *identity.Principal {
 func compare(s *policy.Set, o oracle, r policy.Request, p *identity.Principal) string {
 	d := s.Decide(r, p)
 	want := o.decide(r, p, false)
-	if got := said(d); got != want {
+	if got := answerOf(d); got != want {
 		return fmt.Sprintf("decided %+v, the oracle says %+v", got, want)
 	}
 	would := o.decide(r, p, true)
@@ -179,20 +179,20 @@ func compare(s *policy.Set, o oracle, r policy.Request, p *identity.Principal) s
 	switch {
 	case differs != (d.Report != nil):
 		return fmt.Sprintf("reported %+v, the oracle says %+v instead of %+v", d.Report, would, want)
-	case differs && said(*d.Report) != would:
-		return fmt.Sprintf("reported %+v, the oracle says %+v", said(*d.Report), would)
+	case differs && answerOf(*d.Report) != would:
+		return fmt.Sprintf("reported %+v, the oracle says %+v", answerOf(*d.Report), would)
 	}
 	if !s.Requires() {
 		bare := r
 		bare.Addr, bare.Now = netip.Addr{}, time.Time{}
-		if blind := s.Decide(bare, p); said(blind) != want {
+		if blind := s.Decide(bare, p); answerOf(blind) != want {
 			return fmt.Sprintf("requires neither address nor time, but decides %+v without them", blind)
 		}
 	}
 	return ""
 }
 
-func said(d policy.Decision) verdict {
+func answerOf(d policy.Decision) verdict {
 	return verdict{allow: d.Allow, public: d.Public, login: d.NeedLogin, code: d.Code, rule: d.Rule, reason: d.Reason, mfa: d.Ask.MFA, passkey: d.Ask.Passkey, maxAge: d.Ask.MaxAge}
 }
 

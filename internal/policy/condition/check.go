@@ -84,7 +84,7 @@ type reader struct {
 	info     *ast.SourceInfo
 	networks map[string][]netip.Prefix
 	locals   map[string]bool // variables of all, exists, exists_one
-	known    map[int64]bool  // names that stand before a field
+	known    map[int64]bool  // names before a field
 	problem  error           // the first
 }
 
@@ -136,7 +136,7 @@ func (r *reader) field(e ast.Expr) {
 	}
 }
 
-// name checks a name that stands alone.
+// name checks a name without a field.
 func (r *reader) name(e ast.Expr) {
 	name := e.AsIdent()
 	switch {

@@ -134,7 +134,7 @@ func (a *activation) ResolveName(name string) (any, bool) {
 		}
 		return types.Timestamp{Time: a.request.Now.UTC()}, true
 	case "user.signed_in":
-		return types.Bool(a.person != policy.Nobody), true
+		return types.Bool(a.person != policy.Anonymous), true
 	}
 	p := a.person
 	if p == nil {

@@ -29,10 +29,10 @@ func compiled(t testing.TB, text string) policy.Condition {
 	return c
 }
 
-// What the vocabulary says of somebody signed in, of an anonymous visitor as he is, and of whoever he turns out to be.
+// What the vocabulary says of a signed-in user, of an anonymous visitor, and of the unknown user who signs in next.
 func TestConditionsOfRequestAndPerson(t *testing.T) {
 	const T, F, U, E = policy.True, policy.False, policy.Unknown, policy.Failed
-	for text, want := range map[string][3]policy.Truth{ // eva, nobody, unknown
+	for text, want := range map[string][3]policy.Truth{ // eva, anonymous, unknown
 		`request.method != "HEAD"`: {T, T, T},
 		`request.host == "app.test" && request.path.startsWith("/orders/")`:  {T, T, T},
 		`request.path.matches("^/orders/[0-9]+$")`:                           {T, T, T},
@@ -83,7 +83,7 @@ func TestConditionsOfRequestAndPerson(t *testing.T) {
 			continue // refused when it is compiled, see below
 		}
 		c := compiled(t, text)
-		for i, p := range []*identity.Principal{eva, policy.Nobody, nil} {
+		for i, p := range []*identity.Principal{eva, policy.Anonymous, nil} {
 			if got := c.Holds(&request, request.Path, p); got != want[i] {
 				t.Errorf("%s, person %d: %d, want %d", text, i, got, want[i])
 			}
@@ -129,7 +129,7 @@ func TestWhatIsNotKnownFails(t *testing.T) {
 		crowd.Roles = append(crowd.Roles, "r")
 	}
 	if got := compiled(t, `user.signed_in`).Holds(&request, "/", crowd); got != policy.Failed {
-		t.Errorf("somebody with %d roles: %d", len(crowd.Roles), got)
+		t.Errorf("a user with %d roles: %d", len(crowd.Roles), got)
 	}
 	if got := compiled(t, `in_network(request.ip, "office")`).Holds(&policy.Request{Addr: netip.MustParseAddr("::ffff:10.1.2.3")}, "/", nil); got != policy.True {
 		t.Errorf("IPv4 written as IPv6 (LK-08): %d", got)

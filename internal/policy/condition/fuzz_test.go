@@ -40,13 +40,13 @@ func FuzzCondition(f *testing.F) {
 			}
 			return
 		}
-		for _, who := range []*identity.Principal{nil, policy.Nobody, crowd, eva} {
+		for _, who := range []*identity.Principal{nil, policy.Anonymous, crowd, eva} {
 			first := c.Holds(&r, r.Path, who)
 			if again := c.Holds(&r, r.Path, who); first != again || first > policy.Failed {
 				t.Fatalf("%q is %d, then %d", text, first, again)
 			}
 			if who != nil && first == policy.Unknown {
-				t.Fatalf("%q is unknown of somebody known", text)
+				t.Fatalf("%q is unknown for a known user", text)
 			}
 		}
 		if took := time.Since(start); took > 2*time.Second {
@@ -55,7 +55,8 @@ func FuzzCondition(f *testing.F) {
 	})
 }
 
-// The dearest expressions that compile, judged for the largest request, take bounded time: the cost limit ends the rest.
+// The most expensive expressions that compile, evaluated for the largest request, take bounded time: the cost limit
+// ends the rest.
 func TestTheDearestConditionIsBounded(t *testing.T) {
 	r, crowd := largest()
 	crowd.Roles[len(crowd.Roles)-1] = "z"

@@ -24,8 +24,8 @@ func readGuide(t *testing.T) string {
 
 var fenced = regexp.MustCompile("(?ms)^(?:<!-- test: ([^\n]*) -->\n)?```(\\w+)\n(.*?)^```$")
 
-// The guide's own policy passes its own tests, reaches every rule and is clean; what the guide shows of a failed case is
-// what is written.
+// The guide's own policy passes its own tests, reaches every rule and is clean; what the guide shows of a failed case
+// is what is written.
 func TestTheGuidesPolicyWorksAsItSays(t *testing.T) {
 	var sources []Source
 	shown := ""
@@ -134,8 +134,8 @@ const autheliaUsers = `users:
   inside: { ip: 192.168.7.1 }
 `
 
-// Issue 4: Authelia-style configurations people know can each be written in at most the same number of lines. The second
-// block of each pair is loaded, judged by a matrix and linted; both are counted.
+// Issue 4: well-known configurations in the style of Authelia can each be written in at most the same number of lines.
+// The second block of each pair is loaded, judged by a matrix and linted; both are counted.
 func TestAutheliasConfigurationsTakeNoMoreLines(t *testing.T) {
 	sections := strings.Split(readGuide(t), "\n### ")[1:]
 	done := 0

@@ -29,7 +29,7 @@ type Document struct {
 	networksUsed map[string]bool // by rules, conditions apart
 }
 
-// Rule is a rule with the stem of the file it stands in.
+// Rule is a rule with the stem of the file that contains it.
 type Rule struct {
 	policy.Rule
 	File string

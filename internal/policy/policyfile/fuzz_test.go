@@ -36,7 +36,7 @@ func growth() map[string]string {
 func manyRoles(n int) string {
 	var b strings.Builder
 	for i := range n {
-		b.WriteString("  r" + strings.Repeat("x", i%40) + time.Duration(i).String() + ": {inherits: [nobody" + time.Duration(i).String() + "]}\n")
+		b.WriteString("  r" + strings.Repeat("x", i%40) + time.Duration(i).String() + ": {inherits: [unknown" + time.Duration(i).String() + "]}\n")
 	}
 	return b.String()
 }

@@ -17,7 +17,7 @@ type Finding struct {
 	Name   string          `json:"name"`
 	Text   string          `json:"text"`
 	Remedy string          `json:"remedy"`
-	// Note: worth knowing rather than mending.
+	// Note: worth knowing rather than fixing.
 	Note bool `json:"note,omitempty"`
 }
 
@@ -107,13 +107,13 @@ func (l *linter) find(at policy.Position, id, name, text, remedy string) *Findin
 	return &l.found[len(l.found)-1]
 }
 
-// wide: a public rule that opens more than some paths of some hosts to everybody.
+// wide: a public rule that opens more than some paths of some hosts to everyone.
 func (l *linter) wide(r *Rule) {
 	if r.Effect != policy.EffectPublic || r.When != nil || len(r.From) > 0 {
 		return
 	}
 	if len(r.Globs) == 0 || slices.Contains(r.Globs, "/**") {
-		l.find(r.At, FindWidePublic, r.ID, fmt.Sprintf("rule %q opens every path to everybody, signed in or not", r.ID), "name the paths that must be open, such as /healthz")
+		l.find(r.At, FindWidePublic, r.ID, fmt.Sprintf("rule %q opens every path to everyone, signed in or not", r.ID), "name the paths that must be open, such as /healthz")
 	}
 	if len(r.Hosts) == 0 {
 		l.find(r.At, FindWidePublic, r.ID, fmt.Sprintf("rule %q holds on every host of the gateway, those added later too", r.ID), "name the hosts")

@@ -101,7 +101,7 @@ rules:
 		"named in a condition":      {with("networks:", "  idle: {}\nnetworks:") + "  - { id: w, effect: deny, when: '\"idle\" in user.roles' }\n", Context{}, ""},
 		"a role of no use":          {with("networks:", "  idle: { permissions: [\"prices:read\"] }\nnetworks:"), Context{}, "unused-role idle, unused-permission idle"},
 		"a permission of no use":    {with(`["orders:write"]`, `["orders:write", "prices:read"]`), Context{}, "unused-permission writer"},
-		"a permission of nobody":    {with(`permission: "orders:write"`, `permission: "orders:wirte"`), Context{}, "unused-permission writer, ungranted-permission write"},
+		"a permission of no role":   {with(`permission: "orders:write"`, `permission: "orders:wirte"`), Context{}, "unused-permission writer, ungranted-permission write"},
 		"a wildcard grants it":      {with(`["orders:write"]`, `["orders:*"]`), Context{}, ""},
 		"an area of no gateway":     {with(`["orders:write"]`, `["orders:write", "truxe:usres:read"]`), Context{}, "unknown-area writer"},
 		"an area of the gateway":    {with(`["orders:write"]`, `["orders:write", "truxe:users:*"]`), Context{}, ""},
@@ -222,7 +222,7 @@ var everyCase = func() func(t *rapid.T) []Case {
 	}
 }()
 
-// 10,000 rules are linted while somebody waits for a reload, whatever they look like.
+// 10,000 rules are linted while a reload waits, whatever they look like.
 func TestLintOfManyRulesIsQuick(t *testing.T) {
 	for name, c := range map[string]struct{ rule, want string }{
 		"many hosts":          {"  - {id: r%[1]d, effect: allow, hosts: [h%[2]d.test], paths: [/p%[1]d/**], to: {role: r%[2]d}}\n", ""},

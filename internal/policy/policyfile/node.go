@@ -118,7 +118,7 @@ func (r *reader) entries(n *yaml.Node, what string) []pair {
 			continue
 		}
 		if first := seen[key.Value]; first != nil {
-			r.fail(key, "%s: %s stands twice, first in line %d", what, quote(key.Value), first.Line)
+			r.fail(key, "%s: %s appears twice, first in line %d", what, quote(key.Value), first.Line)
 			continue
 		}
 		seen[key.Value] = key
@@ -193,7 +193,7 @@ func (r *reader) texts(n *yaml.Node, what string) []word {
 		switch {
 		case !ok:
 		case seen[w.text]:
-			r.fail(item, "%s: %s stands twice", what, quote(w.text))
+			r.fail(item, "%s: %s appears twice", what, quote(w.text))
 		default:
 			seen[w.text] = true
 			words = append(words, w)
@@ -243,7 +243,8 @@ func quote(s string) string {
 
 func hint(got string, known []string) string { return nearest.Hint(got, known) }
 
-// hint looks for the nearest word while there are few problems: in a file made of mistakes the search is the dear part.
+// hint looks for the nearest word while there are few problems: in a file made of mistakes the search is the expensive
+// part.
 func (r *reader) hint(got string, known []string) string {
 	if len(*r.problems) > 4*maxProblems {
 		return ""

@@ -73,7 +73,7 @@ func rule(lines string) string {
 
 const roles = "roles:\n  editor: { permissions: [\"orders:write\"] }\nnetworks:\n  office: [10.0.0.0/8]\n"
 
-// mistakes are policies with one, each with what is told of it.
+// mistakes are policies with one, each with its message.
 var mistakes = map[string]struct{ text, want string }{
 	"the line of UX section 5":  {roles + "rules:\n  - id: orders-write\n    effect: allow\n    hosts: [orders.example.com]\n    to:\n      role: edtor\n", `policies/orders.yaml:10:13: unknown role "edtor" in rule "orders-write"; did you mean "editor"?`},
 	"unknown key on top":        {"rulse: []\n", `1:1: policy file: unknown key "rulse"; did you mean "rules"?`},
@@ -82,18 +82,18 @@ var mistakes = map[string]struct{ text, want string }{
 	"unknown key of to":         {"rules: [{id: a, effect: allow, to: {roles: x}}]\n", `1:37: to of rule "a": unknown key "roles"; did you mean "role"?`},
 	"unknown key of require":    {"rules: [{id: a, effect: require, require: {network: [10.0.0.0/8]}}]\n", `unknown key "network"; did you mean "networks"?`},
 	"key in other case":         {"Rules: []\n", `unknown key "Rules"; did you mean "rules"?`},
-	"key twice":                 {rule("    effect: deny\n"), `5:5: rule "a": "effect" stands twice, first in line 3`},
-	"rules twice":               {"rules: [{id: a, effect: deny}]\nrules: [{id: b, effect: deny}]\n", `2:1: policy file: "rules" stands twice`},
-	"role twice in a file":      {"roles:\n  a: {}\n  a: {}\n", `3:3: roles: "a" stands twice`},
+	"key twice":                 {rule("    effect: deny\n"), `5:5: rule "a": "effect" appears twice, first in line 3`},
+	"rules twice":               {"rules: [{id: a, effect: deny}]\nrules: [{id: b, effect: deny}]\n", `2:1: policy file: "rules" appears twice`},
+	"role twice in a file":      {"roles:\n  a: {}\n  a: {}\n", `3:3: roles: "a" appears twice`},
 	"id twice":                  {"rules: [{id: a, effect: deny}, {id: a, effect: deny}]\n", `1:37: there are two rules "a"; the first is at policies/orders.yaml:1:14`},
 	"no id":                     {"rules: [{effect: deny}]\n", `1:9: rule 1 has no id`},
 	"id of a Caddyfile's rule":  {"rules: [{id: \"caddyfile:public#1\", effect: deny}]\n", `id "caddyfile:public#1": it is made of`},
 	"id as a number":            {"rules: [{id: 7, effect: deny}]\n", `1:14: id of rule 1: want text, got a number; write "7" in quotes`},
 	"no effect":                 {"rules: [{id: a}]\n", `1:9: rule "a" has no effect`},
-	"wrong effect":              {"rules: [{id: a, effect: alow}]\n", `1:25: effect of rule "a": "alow" is none of public, allow, require, deny; did you mean "allow"?`},
-	"allow to nobody":           {"rules: [{id: a, effect: allow}]\n", `rule "a" does not say whom it allows; write ` + "`to: anyone_signed_in`"},
-	"public to somebody":        {"rules: [{id: a, effect: public, to: {role: x}}]\n", `1:33: rule "a": a public rule is for everybody`},
-	"require to somebody":       {"rules: [{id: a, effect: require, to: {role: x}, require: {mfa: true}}]\n", "a require rule has no `to`; write `require: {role: …}`"},
+	"wrong effect":              {"rules: [{id: a, effect: alow}]\n", `1:25: effect of rule "a": "alow" is not one of public, allow, require, deny; did you mean "allow"?`},
+	"allow without to":          {"rules: [{id: a, effect: allow}]\n", `rule "a" does not say whom it allows; write ` + "`to: anyone_signed_in`"},
+	"public to a role":          {"rules: [{id: a, effect: public, to: {role: x}}]\n", `1:33: rule "a": a public rule is for everyone`},
+	"require to a role":         {"rules: [{id: a, effect: require, to: {role: x}, require: {mfa: true}}]\n", "a require rule has no `to`; write `require: {role: …}`"},
 	"require nothing":           {"rules: [{id: a, effect: require}]\n", `rule "a" requires nothing`},
 	"require {}":                {"rules: [{id: a, effect: require, require: {}}]\n", `it requires nothing`},
 	"require in allow":          {rule("    require: {mfa: true}\n"), "5:5: rule \"a\": only a rule with `effect: require` has `require`"},
@@ -101,17 +101,17 @@ var mistakes = map[string]struct{ text, want string }{
 	"mfa as text":               {"rules: [{id: a, effect: require, require: {mfa: \"true\"}}]\n", `want true, got text`},
 	"max_age as a number":       {"rules: [{id: a, effect: require, require: {max_age: 600}}]\n", `max_age of rule "a": want text, got a number`},
 	"max_age negative":          {"rules: [{id: a, effect: require, require: {max_age: -5m}}]\n", `"-5m" is not a duration such as 10m, 1h or 30d`},
-	"to: role":                  {"rules: [{id: a, effect: allow, to: editor}]\n", `"editor" is not anyone_signed_in; people are named as`},
+	"to: role":                  {"rules: [{id: a, effect: allow, to: editor}]\n", `"editor" is not anyone_signed_in; name users as`},
 	"to: slip":                  {"rules: [{id: a, effect: allow, to: anyone_signedin}]\n", `did you mean "anyone_signed_in"?`},
-	"to {}":                     {"rules: [{id: a, effect: allow, to: {}}]\n", `it names nobody`},
+	"to {}":                     {"rules: [{id: a, effect: allow, to: {}}]\n", `it names no user`},
 	"to []":                     {"rules: [{id: a, effect: allow, to: {role: []}}]\n", `the list is empty`},
-	"deny to all signed in":     {"rules: [{id: a, effect: deny, to: anyone_signed_in}]\n", `a deny rule is for everybody when it has no`},
-	"anyone and a role":         {"rules: [{id: a, effect: allow, to: {anyone_signed_in: true, role: x}}]\n", `nobody else needs a name`},
+	"deny to all signed in":     {"rules: [{id: a, effect: deny, to: anyone_signed_in}]\n", `a deny rule is for everyone when it has no`},
+	"anyone and a role":         {"rules: [{id: a, effect: allow, to: {anyone_signed_in: true, role: x}}]\n", `no other user needs a name`},
 	"unknown role":              {roles + "rules: [{id: a, effect: deny, to: {role: [edtor]}}]\n", `unknown role "edtor" in rule "a"; did you mean "editor"?`},
 	"unknown role inherited":    {"roles:\n  editor: {}\n  boss: { inherits: [edior] }\n", `3:22: unknown role "edior", inherited by "boss"; did you mean "editor"?`},
 	"roles in a circle":         {"roles:\n  a: { inherits: [b] }\n  b: { inherits: [a] }\n", `2:3: role "a" inherits itself`},
 	"bad permission":            {"roles:\n  a: { permissions: [orders] }\n", `2:22: role "a": permission "orders" is not "resource:action"`},
-	"bad permission of a rule":  {"rules: [{id: a, effect: allow, to: {permission: \"or*:read\"}}]\n", `"*" stands alone on its side`},
+	"bad permission of a rule":  {"rules: [{id: a, effect: allow, to: {permission: \"or*:read\"}}]\n", `"*" must be alone on its side`},
 	"bad role name":             {"roles:\n  \"a,b\": {}\n", `2:3: role "a,b": a name is`},
 	"role without quotes":       {"roles:\n  1: {}\n", `2:3: roles: want a name before the colon, got a number`},
 	"empty roles":               {"roles: {}\n", `leave roles out instead`},
@@ -127,7 +127,7 @@ var mistakes = map[string]struct{ text, want string }{
 	"host in Unicode":           {rule("    hosts: [bücher.example]\n"), `browsers send this name as xn--bcher-kva.example`},
 	"host of dots":              {rule("    hosts: [a..b]\n"), `host "a..b" in rule "a"`},
 	"IPv6 host bare":            {rule("    hosts: [\"2001:db8::1\"]\n"), `in brackets`},
-	"host twice":                {rule("    hosts: [a.test, a.test]\n"), `5:21: hosts of rule "a": "a.test" stands twice`},
+	"host twice":                {rule("    hosts: [a.test, a.test]\n"), `5:21: hosts of rule "a": "a.test" appears twice`},
 	"method in small letters":   {rule("    methods: [get]\n"), `5:15: method "get" in rule "a": methods are compared exactly; write GET`},
 	"no such method":            {rule("    methods: [PSOT]\n"), `method "PSOT" in rule "a": it is no HTTP method; did you mean "POST"?`},
 	"methods in one text":       {rule("    methods: [\"GET, HEAD\"]\n"), `it is no HTTP method`},
@@ -138,7 +138,7 @@ var mistakes = map[string]struct{ text, want string }{
 	"path with query":           {rule("    paths: [\"/a?b\"]\n"), `path "/a?b"`},
 	"paths in one text":         {rule("    paths: /a, /b\n"), `want a list`},
 	"network with host bits":    {"networks:\n  lan: [192.168.1.7/24]\n", `2:9: network "lan": 192.168.1.7/24 has bits beyond its mask; did you mean 192.168.1.0/24?`},
-	"network that is none":      {"networks:\n  lan: [\"10.0.0.0/33\"]\n", `"10.0.0.0/33" is no network`},
+	"network, not valid":        {"networks:\n  lan: [\"10.0.0.0/33\"]\n", `"10.0.0.0/33" is no network`},
 	"IPv4 as IPv6":              {"networks:\n  lan: [\"::ffff:10.0.0.0/104\"]\n", `write IPv4 networks as IPv4: 10.0.0.0/8`},
 	"nothing in a network":      {"networks:\n  lan: []\n", `the list is empty`},
 	"network name":              {"networks:\n  10.0.0.0/8: [10.0.0.0/8]\n", `a name is a letter and then`},
@@ -151,7 +151,7 @@ var mistakes = map[string]struct{ text, want string }{
 	"condition in lines":        {rule("    when: |\n      request.method == \"GET\" &&\n        user.role == \"x\"\n"), `7:14: when of rule "a": unknown field "role" of user; did you mean "roles"?`},
 	"condition folded":          {rule("    when: >\n      request.method == \"GET\" &&\n      user.role == \"x\"\n"), `5:11: when of rule "a": unknown field "role"`},
 	"condition on a network":    {roles + rule("    when: in_network(request.ip, \"ofice\")\n"), `unknown network "ofice"; did you mean "office"?`},
-	"condition that is dear":    {rule("    when: \"" + strings.Repeat("request.path.matches('(a+)+$') || ", 30) + "true\"\n"), `when of rule "a": `},
+	"expensive condition":       {rule("    when: \"" + strings.Repeat("request.path.matches('(a+)+$') || ", 30) + "true\"\n"), `when of rule "a": `},
 	"empty condition":           {rule("    when: \"\"\n"), `it is empty`},
 	"anchor":                    {"rules: &all [{id: a, effect: deny}]\n", `1:8: anchors and aliases`},
 	"alias":                     {"networks: {a: &x [10.0.0.0/8], b: *x}\n", `1:35: anchors and aliases`},
@@ -184,7 +184,7 @@ func TestMistakesAreToldWithPlaceAndRemedy(t *testing.T) {
 	}
 }
 
-// A person who mends a file wants all of its mistakes at once, but no more than a screen or two.
+// A user who fixes a file wants all of its mistakes at once, but no more than a screen or two.
 func TestAllMistakesOfAllFilesAreToldInOrder(t *testing.T) {
 	_, err := Parse([]Source{
 		{Name: "p/b.yaml", Text: []byte("rules:\n  - {id: a, effect: deny, methods: [get], paths: [x, '/y*']}\n  - {id: c, effect: alow}\n")},

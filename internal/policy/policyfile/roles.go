@@ -81,7 +81,7 @@ func (l *loader) role(r *reader, e pair) policy.Role {
 	return role
 }
 
-// validRole holds for what accounts take as a role, so that each defined one can be given to somebody.
+// validRole holds for what accounts take as a role, so that each defined one can be granted.
 func validRole(name string) bool {
 	return name != "" && len(name) <= 64 && !strings.ContainsFunc(name, func(c rune) bool { return c <= ' ' || c == ',' || c == '|' || c == 0x7f || hidden(c) })
 }

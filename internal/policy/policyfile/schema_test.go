@@ -92,12 +92,12 @@ func nodeValue(n *yaml.Node) (any, bool) {
 
 // beyondShape are mistakes that no JSON Schema can see: what depends on other places of the files, on the bits of a
 // network, on YAML itself or on the host's spelling.
-var beyondShape = []string{"unknown role", "unknown network", "there are two rules", "inherits itself", "inherited by", "stands twice", "bits beyond its mask", "is no network", "write IPv4 networks",
-	"anchors", "merge keys", "tags such", "second document", "not YAML", "UTF-8", "do not show", "nested too deeply", "browsers send", "name before the colon", "path \"/a/../b\"", "anyone_signed_in nobody else",
+var beyondShape = []string{"unknown role", "unknown network", "there are two rules", "inherits itself", "inherited by", "appears twice", "bits beyond its mask", "is no network", "write IPv4 networks",
+	"anchors", "merge keys", "tags such", "second document", "not YAML", "UTF-8", "do not show", "nested too deeply", "browsers send", "name before the colon", "path \"/a/../b\"", "anyone_signed_in no other user",
 	"condition", "when of"}
 
-// An editor says of a file what the gateway will say: the schema takes what the loader takes, and refuses what the loader
-// refuses for its shape.
+// An editor says of a file what the gateway will say: the schema takes what the loader takes, and refuses what the
+// loader refuses for its shape.
 func TestSchemaAndLoaderAgree(t *testing.T) {
 	schema, testSchema := schemas(t)
 	seen := map[bool]int{}

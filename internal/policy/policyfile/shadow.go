@@ -95,8 +95,8 @@ func (l *linter) shadow(s, r *Rule) bool {
 		return true
 	case r.Report || s.Report || s.When != nil:
 		return false
-	case s.Effect == policy.EffectDeny && everybody(s) && r.Effect != policy.EffectDeny:
-		l.find(r.At, FindShadowed, r.ID, fmt.Sprintf("rule %q never decides%s: %q at %s denies everybody all of it", r.ID, elsewhere, s.ID, s.At), "remove it, or narrow the deny rule")
+	case s.Effect == policy.EffectDeny && forEveryone(s) && r.Effect != policy.EffectDeny:
+		l.find(r.At, FindShadowed, r.ID, fmt.Sprintf("rule %q never decides%s: %q at %s denies all of it to everyone", r.ID, elsewhere, s.ID, s.At), "remove it, or narrow the deny rule")
 		return true
 	case !idle(s, r) || idle(r, s) && r.When == nil && coversRequests(r, s) && comparePositions(s.At, r.At) > 0:
 		return false
@@ -118,17 +118,17 @@ func idle(s, r *Rule) bool {
 	a, b := s.Assurance, r.Assurance
 	return s.Effect == policy.EffectRequire && (a.MFA || !b.MFA) && (a.Passkey || !b.Passkey) && (b.MaxAge == 0 || a.MaxAge > 0 && a.MaxAge <= b.MaxAge && a.MFA == b.MFA && a.Passkey == b.Passkey) &&
 		(len(r.Networks) == 0 || len(s.Networks) > 0 && within(s.Networks, r.Networks)) &&
-		(everybody(r) || !everybody(s) && namesAll(r, s))
+		(forEveryone(r) || !forEveryone(s) && namesAll(r, s))
 }
 
-func everybody(r *Rule) bool {
+func forEveryone(r *Rule) bool {
 	return len(r.Roles)+len(r.Permissions)+len(r.Users)+len(r.Clients) == 0
 }
 
-// namesAll reports whether s names everybody whom r names.
+// namesAll reports whether s names every user that r names.
 func namesAll(s, r *Rule) bool {
-	if everybody(s) || everybody(r) {
-		return everybody(s)
+	if forEveryone(s) || forEveryone(r) {
+		return forEveryone(s)
 	}
 	return subset(r.Roles, s.Roles) && subset(r.Users, s.Users) && subset(r.Clients, s.Clients) && !slices.ContainsFunc(r.Permissions, func(p string) bool {
 		return !slices.Contains(s.Permissions, p)
@@ -152,7 +152,7 @@ func coversRequests(s, r *Rule) bool {
 	if len(s.From) > 0 && (len(r.From) == 0 || !within(r.From, s.From)) {
 		return false
 	}
-	// A rule that refuses also matches an address that is not known; one that allows does not, and cannot stand in for it.
+	// A rule that refuses also matches an address that is not known; one that allows does not, and cannot replace it.
 	if len(s.From) > 0 && refuses(r) && !refuses(s) {
 		return false
 	}

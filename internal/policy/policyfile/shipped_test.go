@@ -7,7 +7,7 @@ import (
 	"github.com/truxeio/caddy-truxe/policies"
 )
 
-// The files that come with the gateway are what people copy: they pass their own tests and lint finds nothing.
+// The files that come with the gateway are what operators copy: they pass their own tests and lint finds nothing.
 func TestTheShippedPoliciesPassTheirTestsAndLint(t *testing.T) {
 	sources, err := ReadFS(policies.Files, "policies")
 	if err != nil {

@@ -1,5 +1,5 @@
 // Package policyfile turns a folder of policy files (CONTRACT section 10) into rules, roles and networks, runs the
-// tests that stand beside them and says what in them looks wrong. It is pure: files come through an fs.FS.
+// tests beside them and says what in them looks wrong. It is pure: files come through an fs.FS.
 //
 // It is strict: a policy that is not wholly understood is not a policy. A key, role, network, host or method that is
 // not known could be the one word that would have closed a door, so it is an error with its place and the nearest valid

@@ -85,7 +85,7 @@ type testReader struct {
 	left  int
 }
 
-// testUser is somebody signed in, as a file of tests describes them.
+// testUser is a signed-in user, as a file of tests describes them.
 type testUser struct {
 	principal        identity.Principal
 	mfa              string
@@ -297,7 +297,7 @@ func (r *testReader) expectation(e pair) (Case, bool) {
 	}
 	w, ok := r.text(e.value, "expect of "+quote(who))
 	if ok && !slices.Contains(outcomes, w.text) {
-		r.fail(e.value, "expect of %s: %s is none of %s%s", quote(who), quote(w.text), strings.Join(outcomes, ", "), r.hint(w.text, outcomes))
+		r.fail(e.value, "expect of %s: %s is not one of %s%s", quote(who), quote(w.text), strings.Join(outcomes, ", "), r.hint(w.text, outcomes))
 		return Case{}, false
 	}
 	if r.left--; r.left == -1 {

@@ -25,7 +25,7 @@ rules:
   - { id: keys, effect: require, paths: [/keys], require: { passkey: true } }
 `
 
-// testFileFixtures are files of tests with what is told of them; want "": nothing.
+// testFileFixtures are files of tests with their messages; want "": none.
 var testFileFixtures = func() map[string]struct {
 	text, want string
 	beyond     bool // no JSON Schema can see it
@@ -51,9 +51,9 @@ var testFileFixtures = func() map[string]struct {
 		"mfa sms":                     {text: "users: {a: {mfa: sms}}\ntests: [{url: 'https://a.test/', expect: {GET: {a: deny}}}]\n", want: `"sms" is neither totp nor passkey`},
 		"mfa true":                    {text: "users: {a: {mfa: true}}\ntests: [{url: 'https://a.test/', expect: {GET: {a: deny}}}]\n", want: `want text, got true or false`},
 		"age without mfa":             {text: "users: {a: {mfa_age: 5m}}\ntests: [{url: 'https://a.test/', expect: {GET: {a: deny}}}]\n", want: `it has no mfa`},
-		"age that is none":            {text: "users: {a: {mfa: totp, mfa_age: soon}}\ntests: [{url: 'https://a.test/', expect: {GET: {a: deny}}}]\n", want: `is not a duration`},
+		"age, not valid":              {text: "users: {a: {mfa: totp, mfa_age: soon}}\ntests: [{url: 'https://a.test/', expect: {GET: {a: deny}}}]\n", want: `is not a duration`},
 		"two addresses":               {text: "users: {a: {ip: 10.0.0.1, network: office}}\ntests: [{url: 'https://a.test/', expect: {GET: {a: deny}}}]\n", want: `give ip or network, not both`},
-		"address that is none":        {text: "users: {a: {ip: office}}\ntests: [{url: 'https://a.test/', expect: {GET: {a: deny}}}]\n", want: `"office" is no address`},
+		"address, not valid":          {text: "users: {a: {ip: office}}\ntests: [{url: 'https://a.test/', expect: {GET: {a: deny}}}]\n", want: `"office" is no address`},
 		"unknown network":             {text: test("    network: ofice\n", "{GET: {eva: allow}}"), want: `unknown network "ofice"; did you mean "office"?`, beyond: true},
 		"no url":                      {text: "tests: [{expect: {GET: {anonymous: deny}}}]\n", want: `it has no url`},
 		"no expect":                   {text: "tests: [{url: 'https://a.test/'}]\n", want: `it has no expect`},
@@ -64,8 +64,8 @@ var testFileFixtures = func() map[string]struct {
 		"time without zone":           {text: test("    at: 2026-01-05 12:00\n", "{GET: {eva: allow}}"), want: `5:9: at: want a time such as 2026-01-05T12:00:00Z`, beyond: true},
 		"method in small letters":     {text: test("", "{get: {eva: allow}}"), want: `method "get": methods are compared exactly; write GET`},
 		"unknown user":                {text: test("", "{GET: {evi: allow}}"), want: `5:20: expect: unknown user "evi"; did you mean "eva"?`, beyond: true},
-		"unknown outcome":             {text: test("", "{GET: {eva: alow}}"), want: `"alow" is none of allow, deny, login, step_up; did you mean "allow"?`},
-		"outcome twice":               {text: test("", "{GET: {eva: allow, eva: deny}}"), want: `"eva" stands twice`},
+		"unknown outcome":             {text: test("", "{GET: {eva: alow}}"), want: `"alow" is not one of allow, deny, login, step_up; did you mean "allow"?`},
+		"outcome twice":               {text: test("", "{GET: {eva: allow, eva: deny}}"), want: `"eva" appears twice`},
 		"no outcome":                  {text: test("", "{GET: {}}"), want: `it expects nothing`},
 		"no method":                   {text: test("", "{}"), want: `it expects nothing`},
 		"expect as a list":            {text: test("", "[GET]"), want: `want a mapping`},
@@ -161,8 +161,8 @@ func TestOutcomesOfDecisions(t *testing.T) {
 	}
 }
 
-// What failed is told with its place and the rules that were looked at (AZ-11), what no test reaches by name; CI servers
-// get the same as JUnit.
+// What failed is told with its place and the rules that were looked at (AZ-11), what no test reaches by name; CI
+// servers get the same as JUnit.
 func TestFailuresAreToldLikeGoTest(t *testing.T) {
 	_, report := runText(t, testFilePolicy, `users:
   vic: { roles: [viewer], mfa: totp }

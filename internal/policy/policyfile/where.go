@@ -67,8 +67,8 @@ func checkHost(text string) (string, error) {
 	return policy.FoldHost(text)
 }
 
-// methods are those of the IANA registry and those that caches and UPnP are known for. A rule for a method that nobody
-// sends does nothing, so a slip in one could leave open what it was to close.
+// methods are those of the IANA registry and those that caches and UPnP are known for. A rule for a method that no
+// client sends does nothing, so a slip in one could leave open what it was to close.
 var methods = strings.Fields(`GET HEAD POST PUT PATCH DELETE OPTIONS TRACE CONNECT QUERY
 	ACL BASELINE-CONTROL BIND CHECKIN CHECKOUT COPY LABEL LINK LOCK MERGE MKACTIVITY MKCALENDAR MKCOL MKREDIRECTREF MKWORKSPACE
 	MOVE ORDERPATCH PROPFIND PROPPATCH REBIND REPORT SEARCH UNBIND UNCHECKOUT UNLINK UNLOCK UPDATE UPDATEREDIRECTREF VERSION-CONTROL
