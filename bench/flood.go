@@ -94,7 +94,7 @@ func startFlood(base string, answers *sync.Map) (stop func()) {
 					return
 				default:
 				}
-				body := fmt.Sprintf(`{"username":"nobody%d","password":"wrong password %d"}`, n.Add(1), n.Load())
+				body := fmt.Sprintf(`{"username":"stranger%d","password":"wrong password %d"}`, n.Add(1), n.Load())
 				resp, err := client.Post(base+"/.truxe/api/v1/login", "application/json", strings.NewReader(body))
 				if err != nil {
 					return

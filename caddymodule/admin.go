@@ -40,7 +40,8 @@ func (adminAPI) serve(w http.ResponseWriter, r *http.Request) error {
 	}
 	g := activeGateway()
 	if g == nil {
-		return caddy.APIError{HTTPStatus: http.StatusServiceUnavailable, Err: errors.New("the running configuration has no truxe gateway, or it is still starting")}
+		return caddy.APIError{HTTPStatus: http.StatusServiceUnavailable,
+			Err: errors.New("the running configuration has no truxe gateway, or it is still starting")}
 	}
 	call := strings.TrimPrefix(r.URL.Path, adminPath)
 	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxBody(call)))

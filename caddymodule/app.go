@@ -164,7 +164,8 @@ func (a *App) warnOfCatchAll() {
 	for _, s := range a.sites {
 		if infos := s.infos(); s.host == "" && len(infos) == 1 {
 			a.ctx.Slogger().Warn("a site has no host name: each host that it serves is its own portal, without single sign-on, passkeys and an issuer "+
-				"of its own; where its address is known, say so in the site: truxe { origin https://app.example.com }", "server", s.server, "port", s.port)
+				"of its own; where its address is known, say so in the site: truxe { origin https://app.example.com }", "server",
+				s.server, "port", s.port)
 		}
 	}
 }
@@ -193,7 +194,8 @@ func (a *App) resolve() (gateway.Config, error) {
 	c.DataDir = filepath.Join(caddy.AppDataDir(), "truxe")
 	if a.Storage != nil {
 		c.Storage.Driver = a.Storage.Driver
-		if c.Storage.DSN = strings.ReplaceAll(a.Storage.DSN, "{data_dir}", caddy.AppDataDir()); c.Storage.Driver == "postgres" {
+		if c.Storage.DSN = strings.ReplaceAll(a.Storage.DSN, "{data_dir}",
+			caddy.AppDataDir()); c.Storage.Driver == "postgres" {
 			c.Storage.DSN = r.secret("storage", c.Storage.DSN)
 		} else {
 			c.Storage.DSN = r.path("storage", c.Storage.DSN)
@@ -207,17 +209,20 @@ func (a *App) resolve() (gateway.Config, error) {
 		c.EncryptionKeys = append(c.EncryptionKeys, r.secret("encryption_key", key))
 	}
 	if j := a.JWT; j != nil {
-		c.JWT = gateway.JWT{Issuer: j.Issuer, Audience: j.Audience, Access: time.Duration(j.Access), Refresh: time.Duration(j.Refresh),
-			Rotate: time.Duration(j.Rotate), Bits: j.Bits, PrivateKey: r.secret("private_key", j.PrivateKey)}
+		c.JWT = gateway.JWT{Issuer: j.Issuer, Audience: j.Audience, Access: time.Duration(j.Access),
+			Refresh: time.Duration(j.Refresh),
+			Rotate:  time.Duration(j.Rotate), Bits: j.Bits, PrivateKey: r.secret("private_key", j.PrivateKey)}
 		for _, t := range j.Trust {
 			c.JWT.Trust = append(c.JWT.Trust, t.config())
 		}
 	}
 	if s := a.Session; s != nil {
-		c.Session = gateway.Session{Idle: time.Duration(s.Idle), Max: time.Duration(s.Max), Remember: time.Duration(s.Remember), Limit: s.Limit}
+		c.Session = gateway.Session{Idle: time.Duration(s.Idle), Max: time.Duration(s.Max),
+			Remember: time.Duration(s.Remember), Limit: s.Limit}
 	}
 	if p := a.Password; p != nil {
-		c.Password = gateway.Password{MinLength: p.MinLength, MinLengthWithMFA: p.MinLengthWithMFA, Algorithm: p.Hash, Cost: p.Cost, BreachedFile: p.Breached}
+		c.Password = gateway.Password{MinLength: p.MinLength, MinLengthWithMFA: p.MinLengthWithMFA, Algorithm: p.Hash,
+			Cost: p.Cost, BreachedFile: p.Breached}
 	}
 	if m := a.MFA; m != nil {
 		c.MFA = gateway.MFA(*m)
@@ -237,7 +242,8 @@ func (a *App) resolve() (gateway.Config, error) {
 	if a.Brand != nil {
 		c.Brand = gateway.Brand(*a.Brand)
 	}
-	c.Admin = gateway.FirstAdmin{Username: os.Getenv("TRUXE_ADMIN_USERNAME"), Email: os.Getenv("TRUXE_ADMIN_EMAIL"), Password: os.Getenv("TRUXE_ADMIN_PASSWORD")}
+	c.Admin = gateway.FirstAdmin{Username: os.Getenv("TRUXE_ADMIN_USERNAME"), Email: os.Getenv("TRUXE_ADMIN_EMAIL"),
+		Password: os.Getenv("TRUXE_ADMIN_PASSWORD")}
 	if file := os.Getenv("TRUXE_ADMIN_PASSWORD_FILE"); file != "" {
 		c.Admin.Password = r.secret("TRUXE_ADMIN_PASSWORD_FILE", "{file."+file+"}")
 	}
@@ -245,7 +251,8 @@ func (a *App) resolve() (gateway.Config, error) {
 }
 
 func (t Trust) config() gateway.Trust {
-	c := gateway.Trust{Issuer: t.Issuer, JWKS: t.JWKS, Audience: t.Audience, SubjectClaim: t.SubjectClaim, RolesClaim: t.RolesClaim,
+	c := gateway.Trust{Issuer: t.Issuer, JWKS: t.JWKS, Audience: t.Audience, SubjectClaim: t.SubjectClaim,
+		RolesClaim:     t.RolesClaim,
 		UsernamePrefix: t.UsernamePrefix, Types: t.Typ, Algorithms: t.Alg}
 	for _, r := range t.Roles {
 		c.Roles = append(c.Roles, token.RoleMap(r))

@@ -18,13 +18,15 @@ const exitTests = 4
 
 // policy are the commands about rules. test and lint look at files only; the others ask the gateway.
 func (c *cli) policy() *cobra.Command {
-	return group("policy", "Tests, checks, shows and explains rules", c.policyTest(), c.policyLint(), c.policyShow(), c.policyExplain(), c.policyDiff())
+	return group("policy", "Tests, checks, shows and explains rules", c.policyTest(), c.policyLint(), c.policyShow(),
+		c.policyExplain(), c.policyDiff())
 }
 
 func (c *cli) policyTest() *cobra.Command {
 	var junit string
 	cmd := command("test [<folder>]", "Runs the *_test.yaml beside the policy files",
-		"  caddy truxe policy test\n  caddy truxe policy test ./policies --junit report.xml", cobra.MaximumNArgs(1), func(_ *cobra.Command, args []string) error {
+		"  caddy truxe policy test\n  caddy truxe policy test ./policies --junit report.xml", cobra.MaximumNArgs(1),
+		func(_ *cobra.Command, args []string) error {
 			_, doc, report, err := c.tested(args)
 			if err != nil {
 				return err
@@ -61,7 +63,8 @@ func writeJUnit(file string, report *policyfile.Report) error {
 
 func (c *cli) policyLint() *cobra.Command {
 	return command("lint [<folder>]", "Finds what is valid in policy files and looks wrong",
-		"  caddy truxe policy lint\n  caddy truxe policy lint ./policies -o json", cobra.MaximumNArgs(1), func(_ *cobra.Command, args []string) error {
+		"  caddy truxe policy lint\n  caddy truxe policy lint ./policies -o json", cobra.MaximumNArgs(1),
+		func(_ *cobra.Command, args []string) error {
 			config, doc, report, err := c.tested(args)
 			if err != nil {
 				return err
@@ -121,7 +124,8 @@ func (c *cli) policyDir(args []string) (*gateway.Config, string, error) {
 		return config, args[0], nil
 	}
 	if dir == "" {
-		return nil, "", &coded{code: exitUsage, err: errors.New("name the folder of policy files; the configuration has no `policies` option"),
+		return nil, "", &coded{code: exitUsage,
+			err: errors.New("name the folder of policy files; the configuration has no `policies` option"),
 			try: "caddy truxe policy test ./policies"}
 	}
 	return config, dir, nil
@@ -129,7 +133,8 @@ func (c *cli) policyDir(args []string) (*gateway.Config, string, error) {
 
 func (c *cli) policyShow() *cobra.Command {
 	var site string
-	cmd := command("show", "Lists the rules in force, those of the Caddyfile included", "  caddy truxe policy show\n  caddy truxe policy show --site orders.example.com -o yaml",
+	cmd := command("show", "Lists the rules in force, those of the Caddyfile included",
+		"  caddy truxe policy show\n  caddy truxe policy show --site orders.example.com -o yaml",
 		cobra.NoArgs, func(*cobra.Command, []string) error { return c.show("policy.show", map[string]any{"site": site}) })
 	cmd.Flags().StringVar(&site, "site", "", "only the rules that hold at this host")
 	return cmd

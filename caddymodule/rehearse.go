@@ -171,7 +171,8 @@ func (a *App) rehearse(q portal.Question) gate.Judgement {
 		return gate.Judgement{Decision: policy.Decision{Code: identity.CodeStateUnavailable}}
 	}
 	if gate.IsOwnPath(a.config.Base(), q.Request.URL.Path) {
-		return gate.Judgement{Decision: policy.Decision{Code: identity.CodeNoRule, Reason: "The gateway's own pages are not judged by rules."}}
+		return gate.Judgement{Decision: policy.Decision{Code: identity.CodeNoRule,
+			Reason: "The gateway's own pages are not judged by rules."}}
 	}
 	for _, st := range a.stagesFor(q, gw.Origins()) {
 		re := &rehearsal{gate: gw.Gate(), principal: q.Principal, client: q.Client}
@@ -184,7 +185,8 @@ func (a *App) rehearse(q portal.Question) gate.Judgement {
 			return gw.Gate().Check(q.Request, f.site, q.Principal, q.Client)
 		}
 	}
-	return gate.Judgement{Decision: policy.Decision{Code: identity.CodeNoRule, Reason: "No site of this gateway would judge this request."}}
+	return gate.Judgement{Decision: policy.Decision{Code: identity.CodeNoRule,
+		Reason: "No site of this gateway would judge this request."}}
 }
 
 // namesOn is the book of the sites of one server.

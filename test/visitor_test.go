@@ -45,15 +45,18 @@ type answer struct {
 
 // Kinds of requests, as browsers and programs send them.
 var (
-	navigate  = []string{"Sec-Fetch-Mode", "navigate", "Sec-Fetch-Dest", "document", "Sec-Fetch-Site", "none", "Accept", "text/html"}
-	submit    = []string{"Sec-Fetch-Mode", "navigate", "Sec-Fetch-Dest", "document", "Sec-Fetch-Site", "same-origin", "Accept", "text/html", "Content-Type", "application/x-www-form-urlencoded"}
-	fetch     = []string{"Sec-Fetch-Mode", "cors", "Sec-Fetch-Dest", "empty", "Sec-Fetch-Site", "same-origin", "Accept", "*/*"}
+	navigate = []string{"Sec-Fetch-Mode", "navigate", "Sec-Fetch-Dest", "document", "Sec-Fetch-Site", "none", "Accept",
+		"text/html"}
+	submit = []string{"Sec-Fetch-Mode", "navigate", "Sec-Fetch-Dest", "document", "Sec-Fetch-Site", "same-origin",
+		"Accept", "text/html", "Content-Type", "application/x-www-form-urlencoded"}
+	fetch = []string{"Sec-Fetch-Mode", "cors", "Sec-Fetch-Dest", "empty", "Sec-Fetch-Site", "same-origin", "Accept",
+		"*/*"}
 	program   = []string{"Accept", "*/*"}
 	sendsJSON = []string{"Content-Type", "application/json"}
 	sendsForm = []string{"Content-Type", "application/x-www-form-urlencoded"}
 )
 
-// do sends a request to path, or to a whole URL. Headers are name, value, …; a name may stand twice. A 503 with
+// do sends a request to path, or to a whole URL. Headers are name, value, …; a name may appear twice. A 503 with
 // Retry-After is no wrong answer but "not now" (CONTRACT section 3): the visitor comes again, a few times.
 func (v *visitor) do(method, path, body string, headers ...[]string) answer {
 	v.s.t.Helper()
@@ -244,7 +247,8 @@ func (v *visitor) socket(path string, headers ...[]string) (*websocket.Conn, int
 	client.Timeout = 0
 	asked := h.Get("Host")
 	h.Del("Host")
-	ws, res, err := websocket.Dial(ctx, "wss://"+v.host+path, &websocket.DialOptions{HTTPClient: &client, HTTPHeader: h, Host: asked})
+	ws, res, err := websocket.Dial(ctx, "wss://"+v.host+path,
+		&websocket.DialOptions{HTTPClient: &client, HTTPHeader: h, Host: asked})
 	if ws != nil {
 		v.s.t.Cleanup(func() { _ = ws.CloseNow() })
 	}
@@ -287,7 +291,8 @@ func (a answer) problem(status int, code string) problem {
 	}
 	var p problem
 	a.json(&p)
-	if p.Status != status || p.Code != code || p.Type == "" || p.Title == "" || p.Detail == "" || !reference.MatchString(p.Reference) {
+	if p.Status != status || p.Code != code || p.Type == "" || p.Title == "" || p.Detail == "" ||
+		!reference.MatchString(p.Reference) {
 		a.t.Errorf("problem %s, want status %d and code %s with type, title, detail and reference", a.body, status, code)
 	}
 	return p

@@ -64,7 +64,8 @@ func TestAlteredDatabaseIsFound(t *testing.T) {
 				must(t, err)
 				report, err := audit.VerifyStore(context.Background(), l.store)
 				must(t, err)
-				if found := strings.Join(report.Problems, "; "); (found == "") != (c.want == "") || !strings.Contains(found, c.want) {
+				if found := strings.Join(report.Problems, "; "); (found == "") != (c.want == "") ||
+					!strings.Contains(found, c.want) {
 					t.Errorf("%q, want %q", found, c.want)
 				}
 			})
@@ -76,31 +77,32 @@ func TestAlteredDatabaseIsFound(t *testing.T) {
 func TestFileFollowsTheRowsOfAllNodesAcrossRotation(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "made", "here")
 	path := filepath.Join(dir, "audit.jsonl")
-	both(t, func(*testing.T) audit.Config { must(t, os.RemoveAll(dir)); return audit.Config{File: path} }, func(t *testing.T, l logged) {
-		node := open(t, storetest.Open(t, l.cfg), audit.Config{})
-		appendEvent(t, l.Log, success)
-		appendEvent(t, node, success)
-		waitFor(t, "rows of both nodes", func() bool { return lineCount(path) == 2 })
-		verifyFile(t, path, 2)
-		if info, err := os.Stat(path); err != nil || info.Mode().Perm() != 0o600 {
-			t.Errorf("%v %v", info.Mode(), err)
-		}
-		must(t, os.Rename(path, path+".1"))
-		appendEvent(t, l.Log, success)
-		appendEvent(t, l.Log, success)
-		waitFor(t, "rows in the new file", func() bool { return lineCount(path) == 2 })
-		verifyFile(t, path, 2)
-		verifyFile(t, path+".1", 2)
-		must(t, os.Truncate(path, 0)) // logrotate's copytruncate
-		appendEvent(t, l.Log, success)
-		waitFor(t, "rows after truncation", func() bool { return lineCount(path) == 1 })
-		verifyFile(t, path, 1)
-		whole, _ := os.ReadFile(path + ".1")
-		last, _ := os.ReadFile(path)
-		if !bytes.Contains(whole, []byte(`"seq":1,`)) || !bytes.Contains(last, []byte(`"seq":5,`)) {
-			t.Errorf("%s\n%s", whole, last)
-		}
-	})
+	both(t, func(*testing.T) audit.Config { must(t, os.RemoveAll(dir)); return audit.Config{File: path} },
+		func(t *testing.T, l logged) {
+			node := open(t, storetest.Open(t, l.cfg), audit.Config{})
+			appendEvent(t, l.Log, success)
+			appendEvent(t, node, success)
+			waitFor(t, "rows of both nodes", func() bool { return lineCount(path) == 2 })
+			verifyFile(t, path, 2)
+			if info, err := os.Stat(path); err != nil || info.Mode().Perm() != 0o600 {
+				t.Errorf("%v %v", info.Mode(), err)
+			}
+			must(t, os.Rename(path, path+".1"))
+			appendEvent(t, l.Log, success)
+			appendEvent(t, l.Log, success)
+			waitFor(t, "rows in the new file", func() bool { return lineCount(path) == 2 })
+			verifyFile(t, path, 2)
+			verifyFile(t, path+".1", 2)
+			must(t, os.Truncate(path, 0)) // logrotate's copytruncate
+			appendEvent(t, l.Log, success)
+			waitFor(t, "rows after truncation", func() bool { return lineCount(path) == 1 })
+			verifyFile(t, path, 1)
+			whole, _ := os.ReadFile(path + ".1")
+			last, _ := os.ReadFile(path)
+			if !bytes.Contains(whole, []byte(`"seq":1,`)) || !bytes.Contains(last, []byte(`"seq":5,`)) {
+				t.Errorf("%s\n%s", whole, last)
+			}
+		})
 }
 
 // FAULTS 18: whatever a kill left at the end of the file, it is one chain after the next start.
@@ -147,7 +149,8 @@ func TestFileOfAnotherDatabaseIsRefused(t *testing.T) {
 	appendEvent(t, l, success)
 	closeLog(t, l)
 	before, _ := os.ReadFile(path)
-	for name, content := range map[string][]byte{"another log": before, "a text": []byte("hello\n"), "a text without end": []byte("hello"), "JSON": []byte("{}\n")} {
+	for name, content := range map[string][]byte{"another log": before, "a text": []byte("hello\n"),
+		"a text without end": []byte("hello"), "JSON": []byte("{}\n")} {
 		must(t, os.WriteFile(path, content, 0o600))
 		if l, err := audit.New(sqlite(t), audit.Config{File: path}); err == nil {
 			closeLog(t, l)

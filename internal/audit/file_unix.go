@@ -40,11 +40,13 @@ func room(path string) error {
 		return nil
 	}
 	var limit syscall.Rlimit
-	if err := syscall.Getrlimit(syscall.RLIMIT_FSIZE, &limit); err == nil && uint64(limit.Cur) < uint64(info.Size())+spare { //nolint:unconvert // signed on some systems
+	if err := syscall.Getrlimit(syscall.RLIMIT_FSIZE, &limit); err == nil &&
+		uint64(limit.Cur) < uint64(info.Size())+spare { //nolint:unconvert // signed on some systems
 		return fmt.Errorf("it may not grow beyond the process's limit of %d bytes", limit.Cur)
 	}
 	var disk syscall.Statfs_t
-	if err := syscall.Statfs(filepath.Dir(path), &disk); err == nil && uint64(disk.Bavail)*uint64(disk.Bsize) < spare { //nolint:unconvert // differs by system
+	if err := syscall.Statfs(filepath.Dir(path), &disk); err == nil &&
+		uint64(disk.Bavail)*uint64(disk.Bsize) < spare { //nolint:unconvert // differs by system
 		return errors.New("the disk is full")
 	}
 	return nil

@@ -54,7 +54,8 @@ var (
 )
 
 func newFollower(st *store.Store, cfg Config) *follower {
-	return &follower{store: st, path: cfg.File, log: cfg.Logger, now: cfg.Now, woken: make(chan struct{}, 1), last: -1, recovered: func(time.Time, error) {}}
+	return &follower{store: st, path: cfg.File, log: cfg.Logger, now: cfg.Now, woken: make(chan struct{}, 1), last: -1,
+		recovered: func(time.Time, error) {}}
 }
 
 func (f *follower) wake() {

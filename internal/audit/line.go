@@ -40,9 +40,11 @@ const timeFormat = "2006-01-02T15:04:05.000Z"
 // clean returns the line of an event without its place in the chain. It is done before the head of the chain is locked.
 func clean(e Event) line {
 	return line{Event: e.Event, Outcome: tidy(e.Outcome), Actor: Actor{tidy(e.Actor.ID), tidy(e.Actor.Name)},
-		Subject: Subject{tidy(e.Subject.ID), tidy(e.Subject.Name), tidy(e.Subject.Session), tidy(e.Subject.Token)}, IP: tidy(e.IP), UserAgent: tidy(e.UserAgent),
-		Session: tidy(e.Session), Host: tidy(e.Host), Method: tidy(e.Method), Path: tidy(e.Path), Reason: tidy(e.Reason), Reference: tidy(e.Reference),
-		Details: tidyDetails(e.Event, e.Details)}
+		Subject: Subject{tidy(e.Subject.ID), tidy(e.Subject.Name), tidy(e.Subject.Session), tidy(e.Subject.Token)},
+		IP:      tidy(e.IP), UserAgent: tidy(e.UserAgent),
+		Session: tidy(e.Session), Host: tidy(e.Host), Method: tidy(e.Method), Path: tidy(e.Path), Reason: tidy(e.Reason),
+		Reference: tidy(e.Reference),
+		Details:   tidyDetails(e.Event, e.Details)}
 }
 
 // follow returns the row of a line that follows a head: its canonical form (RFC 8785) with its hash.
@@ -65,7 +67,8 @@ func (l line) follow(seq int64, prev [32]byte, at time.Time) (store.AuditRow, er
 	whole = append(whole, canonical[:host]...)
 	whole = append(whole, `"hash":"`+hex.EncodeToString(hash[:])+`",`...)
 	whole = append(whole, canonical[host:]...)
-	return store.AuditRow{Seq: l.Seq, Time: at, Event: l.Event, Outcome: l.Outcome, ActorID: l.Actor.ID, SubjectID: l.Subject.ID, IP: l.IP,
+	return store.AuditRow{Seq: l.Seq, Time: at, Event: l.Event, Outcome: l.Outcome, ActorID: l.Actor.ID,
+		SubjectID: l.Subject.ID, IP: l.IP,
 		Reference: l.Reference, Line: whole, Hash: hash}, nil
 }
 

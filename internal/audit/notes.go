@@ -109,7 +109,8 @@ func (l *Log) lost(batch []Event, err error) {
 func (l *Log) writeBatch(ctx context.Context, batch []Event) error {
 	gap := l.dropped.Swap(0)
 	if gap > 0 {
-		batch = append([]Event{{Event: Gap, Outcome: "failure", Reason: "events_lost", Details: map[string]string{"lost": strconv.FormatInt(gap, 10)}}}, batch...)
+		batch = append([]Event{{Event: Gap, Outcome: "failure", Reason: "events_lost",
+			Details: map[string]string{"lost": strconv.FormatInt(gap, 10)}}}, batch...)
 	}
 	err := l.store.Tx(ctx, func(tx *store.Tx) error {
 		_, err := l.append(ctx, tx, batch...)

@@ -41,7 +41,8 @@ func (f *follower) resume(ctx context.Context, file *os.File) error {
 		f.rest = append(bytes.Clone(next[0].Line[len(torn):]), '\n')
 		return nil
 	}
-	if _, err := file.Write([]byte{'\n'}); err != nil { // another program wrote this: it ends here, and verification names it
+	// another program wrote this: it ends here, and verification names it
+	if _, err := file.Write([]byte{'\n'}); err != nil {
 		return bare(err)
 	}
 	return nil

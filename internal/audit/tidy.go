@@ -51,7 +51,8 @@ func inWord(r rune) bool {
 // random reports whether a text looks like 256 random bits, not like a long slug or an id: a base64url text of 43
 // characters without capitals or without small letters has a chance below 1 in 10^9.
 func random(word string) bool {
-	return strings.ContainsAny(word, "ABCDEFGHIJKLMNOPQRSTUVWXYZ") && strings.ContainsAny(word, "abcdefghijklmnopqrstuvwxyz")
+	return strings.ContainsAny(word, "ABCDEFGHIJKLMNOPQRSTUVWXYZ") &&
+		strings.ContainsAny(word, "abcdefghijklmnopqrstuvwxyz")
 }
 
 // harmless replaces what could forge a line, move a cursor or turn text around in whatever shows the log (AU-04).
@@ -74,7 +75,7 @@ func cut(s string, most int) string {
 }
 
 // tidyDetails cleans names and values. The kid of a rotated key is the thumbprint of a public key (RFC 7638): it looks
-// like a secret and is none.
+// like a secret and is not one.
 func tidyDetails(event string, in map[string]string) map[string]string {
 	out := make(map[string]string, len(in))
 	for k, v := range in {

@@ -85,7 +85,8 @@ func VerifyFile(r io.Reader) (Report, error) {
 			c.line(raw[:len(raw)-1])
 		case errors.Is(err, io.EOF) && len(raw) > 0:
 			c.report.Lines++
-			c.problem("line %d, after event %d: it is torn; the gateway completes it when it starts", c.report.Lines, c.report.LastSeq)
+			c.problem("line %d, after event %d: it is torn; the gateway completes it when it starts", c.report.Lines,
+				c.report.LastSeq)
 			return c.report, nil
 		default:
 			return c.report, ended(err)
@@ -122,7 +123,8 @@ func VerifyStore(ctx context.Context, st *store.Store) (Report, error) {
 		if l.Seq == 0 {
 			return nil // said already
 		}
-		if l.Seq != r.Seq || stated != r.Hash || l.Time != r.Time.UTC().Format(timeFormat) || l.Event != r.Event || l.Outcome != r.Outcome ||
+		if l.Seq != r.Seq || stated != r.Hash || l.Time != r.Time.UTC().Format(timeFormat) || l.Event != r.Event ||
+			l.Outcome != r.Outcome ||
 			l.Actor.ID != r.ActorID || l.Subject.ID != r.SubjectID || l.IP != r.IP || l.Reference != r.Reference {
 			c.problem("event %d: the columns of its row were changed, they are not those of its line", r.Seq)
 		}

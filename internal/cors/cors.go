@@ -16,7 +16,8 @@ func New(origins []string) (*Origins, error) {
 	c := &Origins{origins: map[string]bool{}}
 	for _, o := range origins {
 		u, err := url.Parse(o)
-		if err != nil || (u.Scheme != "https" && u.Scheme != "http") || u.Host == "" || u.Path != "" || u.RawQuery != "" || u.User != nil || u.Fragment != "" {
+		if err != nil || (u.Scheme != "https" && u.Scheme != "http") || u.Host == "" || u.Path != "" || u.RawQuery != "" ||
+			u.User != nil || u.Fragment != "" {
 			return nil, errors.New("cors: " + o + " is not an origin such as https://spa.example.com (no path, no *)")
 		}
 		c.origins[strings.ToLower(o)] = true

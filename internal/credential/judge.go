@@ -54,7 +54,8 @@ func (p Policy) Check(password string, c CheckContext) error {
 		}
 	}
 	if n := utf8.RuneCountInString(password); n < least {
-		return refused(fmt.Sprintf("Use a password of at least %d characters. A few unrelated words are easy to remember.", least))
+		return refused(fmt.Sprintf("Use a password of at least %d characters. A few unrelated words are easy to remember.",
+			least))
 	}
 	folded := cases.Fold().String(password)
 	if common(folded) {
@@ -140,7 +141,8 @@ func repeats(s string) bool {
 	return false
 }
 
-var rows = []string{"1234567890", "qwertyuiop", "asdfghjkl", "zxcvbnm", "abcdefghijklmnopqrstuvwxyz", "qwertzuiop", "azertyuiop",
+var rows = []string{"1234567890", "qwertyuiop", "asdfghjkl", "zxcvbnm", "abcdefghijklmnopqrstuvwxyz", "qwertzuiop",
+	"azertyuiop",
 	"1qaz2wsx3edc4rfv5tgb6yhn7ujm8ik9ol0p", "1q2w3e4r5t6y7u8i9o0p", "qazwsxedcrfvtgbyhnujmikolp"}
 
 // walks reports whether nearly every character of a text follows its neighbour on the keyboard or in the alphabet.

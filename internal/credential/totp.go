@@ -46,7 +46,8 @@ func (k TOTPKey) Text() string { return string(k) }
 // URI is the otpauth address that apps read from the QR code. issuer is the brand's name, account the person's.
 func (k TOTPKey) URI(issuer, account string) string {
 	// url.Values would write a space as "+", which several apps show as it stands.
-	return "otpauth://totp/" + url.PathEscape(issuer+":"+account) + "?secret=" + string(k) + "&issuer=" + url.PathEscape(issuer) +
+	return "otpauth://totp/" + url.PathEscape(issuer+":"+account) + "?secret=" + string(k) + "&issuer=" +
+		url.PathEscape(issuer) +
 		fmt.Sprintf("&algorithm=SHA1&digits=%d&period=%d", totpDigits, totpPeriod)
 }
 
@@ -61,7 +62,8 @@ func (k TOTPKey) Match(code string, now time.Time, after int64) (step int64, ok,
 		if s < 0 {
 			continue
 		}
-		want, err := hotp.GenerateCodeCustom(string(k), uint64(s), hotp.ValidateOpts{Digits: otp.DigitsSix, Algorithm: otp.AlgorithmSHA1})
+		want, err := hotp.GenerateCodeCustom(string(k), uint64(s),
+			hotp.ValidateOpts{Digits: otp.DigitsSix, Algorithm: otp.AlgorithmSHA1})
 		if err != nil || subtle.ConstantTimeCompare([]byte(want), []byte(code)) != 1 {
 			continue
 		}
@@ -86,7 +88,8 @@ func (k TOTPKey) Drift(code string, now time.Time) (time.Duration, bool) {
 	current := now.Unix() / totpPeriod
 	for d := int64(totpWindow + 1); d <= driftSteps; d++ {
 		for _, s := range []int64{current - d, current + d} {
-			want, err := hotp.GenerateCodeCustom(string(k), uint64(max(0, s)), hotp.ValidateOpts{Digits: otp.DigitsSix, Algorithm: otp.AlgorithmSHA1})
+			want, err := hotp.GenerateCodeCustom(string(k), uint64(max(0, s)),
+				hotp.ValidateOpts{Digits: otp.DigitsSix, Algorithm: otp.AlgorithmSHA1})
 			if err == nil && want == code {
 				return time.Duration(s-current) * totpPeriod * time.Second, true
 			}

@@ -46,7 +46,8 @@ func ValidUsername(name string) (string, error) {
 	signs := ".-_+"
 	if address {
 		signs = "." + atext
-		if ValidEmail(name) != nil || !consists(domain, ".-_") || strings.HasPrefix(local, ".") || strings.HasSuffix(local, ".") || strings.Contains(local, "..") {
+		if ValidEmail(name) != nil || !consists(domain, ".-_") || strings.HasPrefix(local, ".") ||
+			strings.HasSuffix(local, ".") || strings.Contains(local, "..") {
 			return "", errUsername
 		}
 	}
@@ -72,10 +73,12 @@ const atext = "!#$%&'*+-/=?^_{}~"
 // (CVE-2026-40574).
 func ValidEmail(address string) error {
 	local, domain, ok := strings.Cut(address, "@")
-	if !ok || local == "" || domain == "" || strings.Contains(domain, "@") || len(address) > maxLogin || !utf8.ValidString(address) {
+	if !ok || local == "" || domain == "" || strings.Contains(domain, "@") || len(address) > maxLogin ||
+		!utf8.ValidString(address) {
 		return errEmail
 	}
-	if strings.ContainsFunc(address, func(r rune) bool { return unicode.IsSpace(r) || unsafe(r) || strings.ContainsRune("<>()\"\\,;:", r) }) {
+	if strings.ContainsFunc(address,
+		func(r rune) bool { return unicode.IsSpace(r) || unsafe(r) || strings.ContainsRune("<>()\"\\,;:", r) }) {
 		return errEmail
 	}
 	return nil

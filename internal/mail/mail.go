@@ -85,7 +85,8 @@ func (s *Settings) options(ctx context.Context) []gomail.Option {
 	if s.tls != nil && !s.implicit {
 		policy = gomail.TLSMandatory
 	}
-	options := []gomail.Option{gomail.WithTimeout(stepTimeout), gomail.WithTLSPolicy(policy), gomail.WithDialContextFunc(s.dial(ctx))}
+	options := []gomail.Option{gomail.WithTimeout(stepTimeout), gomail.WithTLSPolicy(policy),
+		gomail.WithDialContextFunc(s.dial(ctx))}
 	if s.implicit {
 		options = append(options, gomail.WithSSL())
 	}
@@ -93,11 +94,13 @@ func (s *Settings) options(ctx context.Context) []gomail.Option {
 		options = append(options, gomail.WithTLSConfig(s.tls.Clone()))
 	}
 	if s.username != "" {
-		known := []gomail.SMTPAuthType{gomail.SMTPAuthSCRAMSHA256, gomail.SMTPAuthSCRAMSHA1, gomail.SMTPAuthPlain, gomail.SMTPAuthLogin}
+		known := []gomail.SMTPAuthType{gomail.SMTPAuthSCRAMSHA256, gomail.SMTPAuthSCRAMSHA1, gomail.SMTPAuthPlain,
+			gomail.SMTPAuthLogin}
 		if s.tls == nil { // within this machine, which dial makes sure of
 			known = append(known[:2:2], gomail.SMTPAuthPlainNoEnc, gomail.SMTPAuthLoginNoEnc)
 		}
-		options = append(options, gomail.WithOpportunisticSMTPAuth(known...), gomail.WithUsername(s.username), gomail.WithPassword(s.password))
+		options = append(options, gomail.WithOpportunisticSMTPAuth(known...), gomail.WithUsername(s.username),
+			gomail.WithPassword(s.password))
 	}
 	return options
 }
@@ -138,7 +141,9 @@ func (s *Settings) failure(ctx context.Context, err error, to string) error {
 	case ctx.Err() != nil:
 		return &Failure{Reason: "interrupted"}
 	case errors.As(err, &sent):
-		unknown := sent.Reason == gomail.ErrSMTPRcptTo && sent.ErrorCode() >= 500 && strings.HasPrefix(sent.EnhancedStatusCode(), "5.1.") // RFC 3463 3.2
+		// RFC 3463 3.2
+		unknown := sent.Reason == gomail.ErrSMTPRcptTo && sent.ErrorCode() >= 500 &&
+			strings.HasPrefix(sent.EnhancedStatusCode(), "5.1.")
 		return &Failure{Reason: s.words(err.Error(), to), Final: unknown}
 	case strings.Contains(err.Error(), "SMTP AUTH failed") && errors.As(err, &answer):
 		return &Failure{Reason: fmt.Sprintf("the mail server refused the user name or password (%d)", answer.Code)}

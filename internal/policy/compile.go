@@ -57,7 +57,8 @@ func Compile(rules []Rule, roles *RoleModel) (*Set, error) {
 		s.open = s.open && (!closes || r.Report)
 		s.openReported = s.openReported && !closes
 		s.reports = s.reports || r.Report
-		s.needsAddrOrTime = s.needsAddrOrTime || len(c.from)+len(c.networks) > 0 || c.ask != identity.Assurance{} || c.when != nil
+		s.needsAddrOrTime = s.needsAddrOrTime || len(c.from)+len(c.networks) > 0 || c.ask != identity.Assurance{} ||
+			c.when != nil
 		s.rules = append(s.rules, c)
 	}
 	if len(errs) > 0 {

@@ -242,7 +242,8 @@ func (j *judgement) admit(r *Request, rules []int32, path string, reported bool,
 		case c.admits(p):
 			*d = Decision{Allow: true, Rule: c.id}
 			return
-		case d.Code == "" || d.Code == identity.CodePermissionRequired && !c.byPermission(): // who could be cured by a role is told so; of those alike the first
+		// who could be cured by a role is told so; of those alike the first
+		case d.Code == "" || d.Code == identity.CodePermissionRequired && !c.byPermission():
 			d.Code, d.Rule, d.Reason = c.lacking(), c.id, c.reason
 		}
 	}

@@ -18,7 +18,8 @@ func (j *judgement) outcome(r *Request, c *compiled, path string) (Outcome, stri
 			who = Anonymous
 		}
 		truth = j.truth(r, c, path, who)
-		condition = [...]string{"condition is false: ", "", "condition depends on who signs in: ", "condition failed: "}[truth] + c.when.String()
+		condition = [...]string{"condition is false: ", "", "condition depends on who signs in: ",
+			"condition failed: "}[truth] + c.when.String()
 	}
 	switch {
 	case truth == False, truth == Failed && !c.strict():
@@ -168,7 +169,8 @@ func (s *Set) remedy(r Request, p *identity.Principal, d Decision) string {
 }
 
 // firstOf finds what a user would have to be, among those that the rules about this request name.
-func (s *Set) firstOf(r Request, p *identity.Principal, before string, try func(Request, *identity.Principal, string) string) string {
+func (s *Set) firstOf(r Request, p *identity.Principal, before string,
+	try func(Request, *identity.Principal, string) string) string {
 	if before != "" {
 		if said := try(r, p, before); said != "" {
 			return said
@@ -189,7 +191,8 @@ func (s *Set) firstOf(r Request, p *identity.Principal, before string, try func(
 		case len(c.roles) > 0:
 			who.Roles, what = append(slices.Clone(p.Roles), c.roles[0]), "with role "+some(c.roles)
 		case len(c.granting) > 0:
-			who.Roles, what = append(slices.Clone(p.Roles), c.granting[len(c.granting)-1]), "with permission "+some(c.source.Permissions)+" (role "+some(c.granting)+")"
+			who.Roles, what = append(slices.Clone(p.Roles), c.granting[len(c.granting)-1]), "with permission "+
+				some(c.source.Permissions)+" (role "+some(c.granting)+")"
 		case len(c.users) > 0:
 			who.UserID, who.Username, what = "", c.users[0], "as user "+some(c.users)
 		case len(c.clients) > 0:

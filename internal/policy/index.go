@@ -153,7 +153,8 @@ func pick(found []int32, entries []entry, method uint16) []int32 {
 
 const anyMethod uint16 = 1<<16 - 1
 
-var methodNames = []string{http.MethodGet, http.MethodHead, http.MethodPost, http.MethodPut, http.MethodPatch, http.MethodDelete, http.MethodOptions, http.MethodConnect, http.MethodTrace}
+var methodNames = []string{http.MethodGet, http.MethodHead, http.MethodPost, http.MethodPut, http.MethodPatch,
+	http.MethodDelete, http.MethodOptions, http.MethodConnect, http.MethodTrace}
 
 // methodBit returns a bit for each known method, and one bit for all others.
 func methodBit(method string) uint16 {

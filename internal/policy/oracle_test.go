@@ -200,7 +200,8 @@ func missing(rule policy.Rule) identity.Code {
 }
 
 // truth returns what a condition says now, and for an anonymous visitor what it says of whoever signs in.
-func (o oracle) truth(rule policy.Rule, r policy.Request, path string, p *identity.Principal) (now, later policy.Truth) {
+func (o oracle) truth(rule policy.Rule, r policy.Request, path string,
+	p *identity.Principal) (now, later policy.Truth) {
 	if rule.When == nil {
 		return policy.True, policy.True
 	}
@@ -313,7 +314,8 @@ func (o oracle) about(rule policy.Rule, r policy.Request, path string) bool {
 	from := rule.From == nil || inside(r.Addr, rule.From) || refusing && !r.Addr.IsValid()
 	at := rule.Paths == nil && rule.Globs == nil
 	for _, p := range rule.Paths {
-		at = at || p == "*" || matched(pathExpression(strings.TrimSuffix(p, "*"), p != strings.TrimSuffix(p, "*"), refusing), path)
+		at = at || p == "*" || matched(pathExpression(strings.TrimSuffix(p, "*"), p != strings.TrimSuffix(p, "*"), refusing),
+			path)
 	}
 	for _, g := range rule.Globs {
 		at = at || matched(pathExpression(strings.TrimSuffix(g, "**"), strings.HasSuffix(g, "**"), refusing), path)

@@ -62,7 +62,8 @@ var classes = func() (t [256]uint16) {
 			t[c] = isHigh
 		}
 	}
-	t['%'], t['\\'], t[';'], t['?'], t['#'] = uint16(hasPercent), uint16(hasBackslash), uint16(hasSemicolon), uint16(hasQuestion), uint16(hasHash)
+	t['%'], t['\\'], t[';'], t['?'], t['#'] = uint16(hasPercent), uint16(hasBackslash), uint16(hasSemicolon),
+		uint16(hasQuestion), uint16(hasHash)
 	t['/'], t['.'], t[' '] = isSlash, isDot, isSpace
 	return t
 }()
@@ -108,7 +109,8 @@ type sheet struct {
 }
 
 var sheets = sync.Pool{New: func() any {
-	return &sheet{text: make([]byte, 0, maxReadingText), ends: make([]int, 0, maxReadings+1), draft: make([]byte, 0, maxPath+1), tidy: make([]byte, 0, maxPath+1)}
+	return &sheet{text: make([]byte, 0, maxReadingText), ends: make([]int, 0, maxReadings+1),
+		draft: make([]byte, 0, maxPath+1), tidy: make([]byte, 0, maxPath+1)}
 }}
 
 func (s *sheet) reading(i int) []byte {

@@ -83,7 +83,8 @@ func CompileRoles(roles []Role) (*RoleModel, error) {
 			fail(byName[name].At, "role %q inherits itself, or through more than %d others", name, maxInheritance)
 		}
 	}
-	if granted, ok := m.roles[identity.AdminRole]; ok && !slices.Contains(granted, "*") { // CONTRACT section 9: it has "*" whatever a file says
+	// CONTRACT section 9: it has "*" whatever a file says
+	if granted, ok := m.roles[identity.AdminRole]; ok && !slices.Contains(granted, "*") {
 		m.roles[identity.AdminRole] = slices.Insert(granted, 0, "*")
 	}
 	if len(errs) > 0 {
@@ -210,7 +211,8 @@ func CheckPermission(p string) error {
 		return fmt.Errorf(`permission %q is not "resource:action", such as orders:read, orders:*, *:read or *`, p)
 	}
 	for _, side := range []string{p[:at], p[at+1:]} {
-		if side != "*" && (strings.ContainsAny(side, "*,|\"' \t\r\n") || strings.HasPrefix(side, ":") || strings.HasSuffix(side, ":")) {
+		if side != "*" && (strings.ContainsAny(side, "*,|\"' \t\r\n") || strings.HasPrefix(side, ":") ||
+			strings.HasSuffix(side, ":")) {
 			return fmt.Errorf(`permission %q: "*" must be alone on its side, and neither side has spaces, commas or quotes`, p)
 		}
 	}

@@ -35,7 +35,8 @@ type compiled struct { // what every decision looks at stands first
 }
 
 func compile(r *Rule, roles *RoleModel) (compiled, error) {
-	c := compiled{id: r.ID, effect: r.Effect, report: r.Report, methods: r.Methods, when: r.When, roles: r.Roles, users: r.Users, clients: r.Clients,
+	c := compiled{id: r.ID, effect: r.Effect, report: r.Report, methods: r.Methods, when: r.When, roles: r.Roles,
+		users: r.Users, clients: r.Clients,
 		ask: r.Assurance, reason: r.Reason, source: r}
 	named := len(r.Roles)+len(r.Permissions)+len(r.Users)+len(r.Clients) > 0
 	c.anybody, c.person = !named, named || r.Assurance != identity.Assurance{}
@@ -50,7 +51,8 @@ func compile(r *Rule, roles *RoleModel) (compiled, error) {
 		return c, errors.New("only a require rule asks for factors or networks")
 	case r.Assurance.MaxAge < 0:
 		return c, errors.New("max_age is negative")
-	case slices.Contains(r.Roles, "") || slices.Contains(r.Users, "") || slices.Contains(r.Methods, "") || slices.Contains(r.Clients, ""):
+	case slices.Contains(r.Roles, "") || slices.Contains(r.Users, "") || slices.Contains(r.Methods, "") ||
+		slices.Contains(r.Clients, ""):
 		return c, errors.New("a role, user, client or method is empty")
 	}
 	for _, role := range r.Roles {

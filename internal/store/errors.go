@@ -65,7 +65,8 @@ func translate(ctx context.Context, err error) error {
 }
 
 func known(err error) bool {
-	return errors.Is(err, ErrNotFound) || errors.Is(err, ErrConflict) || errors.Is(err, ErrInvalid) || errors.Is(err, ErrUnavailable)
+	return errors.Is(err, ErrNotFound) || errors.Is(err, ErrConflict) || errors.Is(err, ErrInvalid) ||
+		errors.Is(err, ErrUnavailable)
 }
 
 func translateSQLite(e *sqlite.Error) error {
@@ -76,7 +77,8 @@ func translateSQLite(e *sqlite.Error) error {
 		return ErrNotFound // what the row refers to has been deleted
 	}
 	switch e.Code() & 0xff {
-	case sqlite3.SQLITE_ERROR, sqlite3.SQLITE_MISUSE, sqlite3.SQLITE_RANGE, sqlite3.SQLITE_MISMATCH, sqlite3.SQLITE_CONSTRAINT, sqlite3.SQLITE_TOOBIG:
+	case sqlite3.SQLITE_ERROR, sqlite3.SQLITE_MISUSE, sqlite3.SQLITE_RANGE, sqlite3.SQLITE_MISMATCH,
+		sqlite3.SQLITE_CONSTRAINT, sqlite3.SQLITE_TOOBIG:
 		return fmt.Errorf("statement: %w", e)
 	}
 	return &unavailableError{e} // busy, full, read-only, I/O, corrupt, out of memory, interrupted

@@ -48,7 +48,8 @@ func (s *Store) openPostgres(ctx context.Context, cfg Config) error {
 		}
 		s.perTx = setStatement(own, true)
 		if !strings.Contains(cfg.DSN, "default_query_exec_mode") {
-			pg.DefaultQueryExecMode = pgx.QueryExecModeExec // statements prepared by name belong to one of the pooler's connections
+			// statements prepared by name belong to one of the pooler's connections
+			pg.DefaultQueryExecMode = pgx.QueryExecModeExec
 		}
 		s.logger.Info("a pooler is between here and PostgreSQL: no statement is prepared by name, and settings are made in each transaction", "server", server)
 	}
@@ -115,8 +116,10 @@ func (s *Store) behindPooler(ctx context.Context, pg *pgx.ConnConfig) (bool, err
 
 // openPool opens connections before they are needed. The pool opens further ones in the background: a request waits
 // for a connection that is open, never for one that is being opened.
-func (s *Store) openPool(ctx context.Context, cfg Config, pg *pgx.ConnConfig, own map[string]string, pooled bool) error {
-	config, err := pgxpool.ParseConfig(cfg.DSN) // the one that was read before: an empty one could be refused for a PG* variable that ours overrides
+func (s *Store) openPool(ctx context.Context, cfg Config, pg *pgx.ConnConfig, own map[string]string,
+	pooled bool) error {
+	// the one that was read before: an empty one could be refused for a PG* variable that ours overrides
+	config, err := pgxpool.ParseConfig(cfg.DSN)
 	if err != nil {
 		return dsnMistake(err)
 	}
@@ -203,9 +206,11 @@ func tlsWarnings(cfg *pgx.ConnConfig) []string {
 		}
 		switch {
 		case t == nil:
-			out = append(out, fmt.Sprintf("PostgreSQL at %s may be reached in plain text: passwords and sessions can be read on the way; add sslmode=verify-full to its connection string", host))
+			out = append(out,
+				fmt.Sprintf("PostgreSQL at %s may be reached in plain text: passwords and sessions can be read on the way; add sslmode=verify-full to its connection string", host))
 		case t.InsecureSkipVerify && t.VerifyPeerCertificate == nil && t.VerifyConnection == nil:
-			out = append(out, fmt.Sprintf("the certificate of PostgreSQL at %s is not verified: an attacker on the network can impersonate it; add sslmode=verify-full to its connection string", host))
+			out = append(out,
+				fmt.Sprintf("the certificate of PostgreSQL at %s is not verified: an attacker on the network can impersonate it; add sslmode=verify-full to its connection string", host))
 		default:
 			return
 		}

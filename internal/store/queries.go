@@ -147,7 +147,8 @@ func (q *Queries) one(ctx context.Context, how access, action, query string, arg
 type scanner func(dest ...any) error
 
 // rows calls fn for each row. fn must not use q. It starts over never: fn sees each row once.
-func (q *Queries) rows(ctx context.Context, how access, action, query string, args []any, fn func(scanner) error) error {
+func (q *Queries) rows(ctx context.Context, how access, action, query string, args []any,
+	fn func(scanner) error) error {
 	var stop error
 	err := q.on(ctx, how, action, func(ctx context.Context, db runner) error {
 		err := each(ctx, db, query, args, func(scan scanner) error {

@@ -21,7 +21,8 @@ type Tx struct {
 func (t *Tx) Lock(ctx context.Context, name string) error { return t.lock(ctx, name) }
 
 func (q *Queries) lock(ctx context.Context, name string) error {
-	_, err := q.exec(ctx, "lock "+name, "INSERT INTO locks (name) VALUES ($1) ON CONFLICT (name) DO UPDATE SET name = excluded.name", name)
+	_, err := q.exec(ctx, "lock "+name,
+		"INSERT INTO locks (name) VALUES ($1) ON CONFLICT (name) DO UPDATE SET name = excluded.name", name)
 	return err
 }
 

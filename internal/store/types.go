@@ -100,8 +100,9 @@ type Family struct {
 
 // RefreshUse is what became of an attempt to consume a refresh token.
 type RefreshUse struct {
-	Known  bool // the hash is in the table
-	Won    bool // this call consumed it; false with Known: it had been used before, its family is revoked, or it is expired
+	Known bool // the hash is in the table
+	// this call consumed it; false with Known: it had been used before, its family is revoked, or it is expired
+	Won    bool
 	Reused bool // it had been used before
 	Family Family
 }

@@ -16,7 +16,8 @@ import (
 const userColumns = "id, username, email, name, roles, disabled, managed, created, last_seen, not_before, password_hash, password_changed, failures"
 
 func userDest(u *UserRecord) []any {
-	return []any{scanID{&u.ID}, &u.Username, &u.Email, &u.Name, scanList{&u.Roles}, scanFlag{&u.Disabled}, &u.Managed, scanTime{&u.Created},
+	return []any{scanID{&u.ID}, &u.Username, &u.Email, &u.Name, scanList{&u.Roles}, scanFlag{&u.Disabled}, &u.Managed,
+		scanTime{&u.Created},
 		scanTime{&u.LastSeen}, scanTime{&u.NotBefore}, &u.PasswordHash, scanTime{&u.PasswordChanged}, &u.Failures}
 }
 
@@ -48,7 +49,8 @@ func (q *Queries) CreateUser(ctx context.Context, u NewUser) error {
 		}
 		_, err := q.exec(ctx, "create user", "INSERT INTO users ("+userColumns+`, username_key, email_key, search)
 			VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, 0, $13, $14, $15)`,
-			u.ID.String(), u.Username, u.Email, u.Name, list(u.Roles), flag(u.Disabled), u.Managed, ms(u.Created), ms(u.LastSeen), ms(u.NotBefore),
+			u.ID.String(), u.Username, u.Email, u.Name, list(u.Roles), flag(u.Disabled), u.Managed, ms(u.Created),
+			ms(u.LastSeen), ms(u.NotBefore),
 			u.PasswordHash, ms(changed), u.UsernameKey, u.EmailKey, searchText(u.Username, u.Email, u.Name))
 		if err != nil {
 			return taken(err, "username")
@@ -116,13 +118,14 @@ func (q *Queries) RolesOf(ctx context.Context, ids []identity.ID) (map[identity.
 			in.WriteString("$" + strconv.Itoa(i+1))
 			args[i] = id.String()
 		}
-		err := q.rows(ctx, reading, "read roles", "SELECT id, roles FROM users WHERE id IN ("+in.String()+")", args, func(scan scanner) error {
-			var id identity.ID
-			var roles []string
-			err := scan(scanID{&id}, scanList{&roles})
-			found[id] = roles
-			return err
-		})
+		err := q.rows(ctx, reading, "read roles", "SELECT id, roles FROM users WHERE id IN ("+in.String()+")", args,
+			func(scan scanner) error {
+				var id identity.ID
+				var roles []string
+				err := scan(scanID{&id}, scanList{&roles})
+				found[id] = roles
+				return err
+			})
 		if err != nil {
 			return nil, err
 		}
@@ -136,7 +139,9 @@ func (q *Queries) UserByLogin(ctx context.Context, key string) (UserRecord, erro
 	if storable(key) != nil {
 		return u, wrap("read user", ErrNotFound) // no user can have such a name
 	}
-	err := q.row(ctx, "read user", "SELECT "+userColumns+" FROM users WHERE id = (SELECT user_id FROM login_names WHERE key = $1)", []any{key}, userDest(&u)...)
+	err := q.row(ctx, "read user",
+		"SELECT "+userColumns+" FROM users WHERE id = (SELECT user_id FROM login_names WHERE key = $1)", []any{key},
+		userDest(&u)...)
 	return u, err
 }
 
@@ -157,7 +162,8 @@ func (q *Queries) CountOthersWithRole(ctx context.Context, role string, but iden
 	}
 	n := 0
 	quoted := strings.Trim(list([]string{role}), "[]")
-	err := q.rows(ctx, reading, "count users with role", `SELECT roles FROM users WHERE disabled = 0 AND id <> $1 AND roles LIKE $2 ESCAPE '\'`,
+	err := q.rows(ctx, reading, "count users with role",
+		`SELECT roles FROM users WHERE disabled = 0 AND id <> $1 AND roles LIKE $2 ESCAPE '\'`,
 		[]any{but.String(), "%" + escapeLike(quoted) + "%"}, func(scan scanner) error {
 			var roles []string
 			if err := scan(scanList{&roles}); err != nil {
@@ -174,17 +180,18 @@ func (q *Queries) CountOthersWithRole(ctx context.Context, role string, but iden
 // CountRoles counts the users of each role, disabled ones too.
 func (q *Queries) CountRoles(ctx context.Context) (map[string]int, error) {
 	counts := map[string]int{}
-	err := q.rows(ctx, reading, "count roles", "SELECT roles, COUNT(*) FROM users GROUP BY roles", nil, func(scan scanner) error {
-		var roles []string
-		var n int
-		if err := scan(scanList{&roles}, &n); err != nil {
-			return err
-		}
-		for _, r := range roles {
-			counts[r] += n
-		}
-		return nil
-	})
+	err := q.rows(ctx, reading, "count roles", "SELECT roles, COUNT(*) FROM users GROUP BY roles", nil,
+		func(scan scanner) error {
+			var roles []string
+			var n int
+			if err := scan(scanList{&roles}, &n); err != nil {
+				return err
+			}
+			for _, r := range roles {
+				counts[r] += n
+			}
+			return nil
+		})
 	return counts, err
 }
 
@@ -195,7 +202,8 @@ func (q *Queries) NamesWithRole(ctx context.Context, role string, limit int) ([]
 	}
 	var names []string
 	// REPLACE minds letter case on both databases, as role names do (AZ-09); LIKE of SQLite does not
-	err := q.rows(ctx, reading, "list users with role", "SELECT username, roles FROM users WHERE REPLACE(roles, $1, '') <> roles ORDER BY username_key LIMIT $2",
+	err := q.rows(ctx, reading, "list users with role",
+		"SELECT username, roles FROM users WHERE REPLACE(roles, $1, '') <> roles ORDER BY username_key LIMIT $2",
 		[]any{strings.Trim(list([]string{role}), "[]"), pageSize(limit)}, func(scan scanner) error {
 			var name string
 			var roles []string
@@ -254,7 +262,8 @@ func (q *Queries) UpdateUser(ctx context.Context, id identity.ID, c UserChange) 
 			return err
 		}
 		var nameKey, emailKey string
-		if err := q.row(ctx, "read user", "SELECT username_key, email_key FROM users WHERE id = $1", []any{id.String()}, &nameKey, &emailKey); err != nil {
+		if err := q.row(ctx, "read user", "SELECT username_key, email_key FROM users WHERE id = $1", []any{id.String()},
+			&nameKey, &emailKey); err != nil {
 			return err
 		}
 		set(&u.Email, c.Email)
@@ -268,8 +277,10 @@ func (q *Queries) UpdateUser(ctx context.Context, id identity.ID, c UserChange) 
 			}
 			emailKey = *c.EmailKey
 		}
-		return q.mustExec(ctx, "update user", `UPDATE users SET email = $1, email_key = $2, name = $3, disabled = $4, roles = $5, managed = $6, search = $7
-			WHERE id = $8`, u.Email, emailKey, u.Name, flag(u.Disabled), list(u.Roles), u.Managed, searchText(u.Username, u.Email, u.Name), id.String())
+		return q.mustExec(ctx, "update user",
+			`UPDATE users SET email = $1, email_key = $2, name = $3, disabled = $4, roles = $5, managed = $6, search = $7
+			WHERE id = $8`, u.Email, emailKey, u.Name, flag(u.Disabled), list(u.Roles), u.Managed,
+			searchText(u.Username, u.Email, u.Name), id.String())
 	})
 }
 
@@ -284,7 +295,8 @@ func (q *Queries) moveEmail(ctx context.Context, id identity.ID, nameKey, from, 
 		}
 	}
 	if from != "" && from != nameKey {
-		if _, err := q.exec(ctx, "remove login name", "DELETE FROM login_names WHERE key = $1 AND user_id = $2", from, id.String()); err != nil {
+		if _, err := q.exec(ctx, "remove login name", "DELETE FROM login_names WHERE key = $1 AND user_id = $2", from,
+			id.String()); err != nil {
 			return err
 		}
 	}
@@ -316,17 +328,21 @@ func (q *Queries) DeleteUser(ctx context.Context, id identity.ID) error {
 
 // SetNotBefore refuses everything of a user made before t. It never moves back.
 func (q *Queries) SetNotBefore(ctx context.Context, id identity.ID, t time.Time) error {
-	return q.mustExec(ctx, "set not-before", "UPDATE users SET not_before = CASE WHEN not_before > $1 THEN not_before ELSE $1 END WHERE id = $2", ms(t), id.String())
+	return q.mustExec(ctx, "set not-before",
+		"UPDATE users SET not_before = CASE WHEN not_before > $1 THEN not_before ELSE $1 END WHERE id = $2", ms(t),
+		id.String())
 }
 
 // TouchUsers writes when users were last seen; an older time than the stored one changes nothing, nor does an id that
 // is gone.
 func (q *Queries) TouchUsers(ctx context.Context, seen map[identity.ID]time.Time) error {
-	ids := slices.SortedFunc(maps.Keys(seen), func(a, b identity.ID) int { return strings.Compare(string(a[:]), string(b[:])) })
+	ids := slices.SortedFunc(maps.Keys(seen),
+		func(a, b identity.ID) int { return strings.Compare(string(a[:]), string(b[:])) })
 	for part := range slices.Chunk(ids, batch) { // sorted: two nodes never wait for each other's rows in a circle
 		err := q.atomic(ctx, func(q *Queries) error {
 			for _, id := range part {
-				if _, err := q.exec(ctx, "touch user", "UPDATE users SET last_seen = $1 WHERE id = $2 AND last_seen < $1", ms(seen[id]), id.String()); err != nil {
+				if _, err := q.exec(ctx, "touch user", "UPDATE users SET last_seen = $1 WHERE id = $2 AND last_seen < $1",
+					ms(seen[id]), id.String()); err != nil {
 					return err
 				}
 			}

@@ -81,7 +81,8 @@ func TestBurstAtTheStartNeedsNoNewConnection(t *testing.T) {
 	for range 100 {
 		wg.Go(func() { _, err := s.CountUsers(ctx); errs <- err })
 		wg.Go(func() {
-			errs <- s.Tx(ctx, func(tx *store.Tx) error { _, err := tx.CountUsers(ctx); time.Sleep(time.Millisecond); return err })
+			errs <- s.Tx(ctx,
+				func(tx *store.Tx) error { _, err := tx.CountUsers(ctx); time.Sleep(time.Millisecond); return err })
 		})
 	}
 	wg.Wait()

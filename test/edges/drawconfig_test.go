@@ -28,7 +28,8 @@ func drawConfig(d dice) *config {
 	c := &config{portal: d.oneIn(2), trusted: !d.oneIn(4)}
 	left := 1 + d.IntN(6) // truxe directives
 	type place struct{ host, port string }
-	places := []place{{"one.test", "https"}, {"two.test", "https"}, {"*.wild.test", "https"}, {"", "https"}, {"one.test", "second"}}
+	places := []place{{"one.test", "https"}, {"two.test", "https"}, {"*.wild.test", "https"}, {"", "https"},
+		{"one.test", "second"}}
 	if c.trusted {
 		places = append(places, place{"one.test", "plain"}, place{"*.wild.test", "plain"}, place{"", "plain"})
 		if d.oneIn(3) {
@@ -140,7 +141,8 @@ func drawGate(d dice) *gate {
 	case 0:
 		g.headers = pick(d, "grafana", "gitea", "jenkins", "paperless", "none")
 	case 1:
-		g.custom = []field{pick(d, field{"X-App-User", "{http.auth.user.name}"}, field{"X-App-Roles", "{http.auth.user.roles}"},
+		g.custom = []field{pick(d, field{"X-App-User", "{http.auth.user.name}"},
+			field{"X-App-Roles", "{http.auth.user.roles}"},
 			field{"X-App-Mail", "{http.auth.user.email}"})}
 	}
 	return g

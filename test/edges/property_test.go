@@ -92,7 +92,7 @@ func (w *world) try(c *config, r *request) (string, answer) {
 var ticketTo = regexp.MustCompile(`(https?://[^/"' ]+)/\.truxe/callback\?ticket=`)
 
 // chase follows the way to the login page in a browser that is signed in at the single sign-on host, and says when its
-// ticket leaves for an origin that nobody configured.
+// ticket leaves for an origin that is not configured.
 func (w *world) chase(c *config, a answer) string {
 	to, ok := strings.CutPrefix(a.header.Get("Location"), "https://"+portalHost)
 	if !ok {
@@ -149,7 +149,8 @@ func kindOf(why string, r *request) string {
 func (w *world) readable(r *request) string {
 	raw := r.raw(w.ports)
 	for _, p := range w.people {
-		raw = strings.NewReplacer(p.token, "<token of "+p.name+">", p.revokedToken, "<revoked token of "+p.name+">").Replace(raw)
+		raw = strings.NewReplacer(p.token, "<token of "+p.name+">", p.revokedToken,
+			"<revoked token of "+p.name+">").Replace(raw)
 		for host, value := range p.sessions {
 			raw = strings.ReplaceAll(raw, value, "<session of "+p.name+" at "+host+">")
 		}

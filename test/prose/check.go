@@ -65,6 +65,13 @@ func checkTree(root string) ([]finding, error) {
 			return nil, err
 		}
 		found = append(found, check(file, texts)...)
+		if filepath.Ext(file) == ".go" {
+			long, err := longLines(root, file)
+			if err != nil {
+				return nil, err
+			}
+			found = append(found, long...)
+		}
 	}
 	return found, nil
 }

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 )
@@ -18,7 +19,7 @@ func TestProse(t *testing.T) {
 	for _, f := range found {
 		count[f.rule.kind] = append(count[f.rule.kind], f)
 	}
-	for _, r := range rules {
+	for _, r := range append(slices.Clone(rules), tooLong) {
 		list := count[r.kind]
 		if len(list) > left[r.kind] {
 			t.Errorf("%s: %d, at most %d may be left", r.kind, len(list), left[r.kind])
@@ -56,11 +57,26 @@ func TestRulesFindTheirExamples(t *testing.T) {
 	}
 }
 
+// A line may have 120 columns; a long string stays whole, and raw strings are other languages.
+func TestLongLinesAreFound(t *testing.T) {
+	dir := t.TempDir()
+	long := strings.Repeat("x", 121)
+	source := "package a\n\n// " + long + "\n\nvar b = \"" + long + "\"\n\nvar c = `\n" + long + "\n`\n\nvar " + long + " int\n"
+	if err := os.WriteFile(filepath.Join(dir, "a.go"), []byte(source), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	found, err := longLines(dir, "a.go")
+	if err != nil || len(found) != 2 || found[0].line != 3 || found[1].line != 11 {
+		t.Errorf("%v %v, want lines 3 and 11", found, err)
+	}
+}
+
 // Comments, strings and names of Go, paragraphs of Markdown and comments of scripts are read; code is not.
 func TestReadersFindProse(t *testing.T) {
 	for _, c := range []struct{ file, content, want string }{
 		{
-			"a.go", "// Package a has `nobody`\n// in it.\npackage a\n\nfunc heard(x int) string { return \"a b\" + \"c\" } // behind\n",
+			"a.go",
+			"// Package a has `nobody`\n// in it.\npackage a\n\nfunc heard(x int) string { return \"a b\" + \"c\" } // behind\n",
 			"comment 1 Package a has `…`|in it.;comment 5 behind;name 5 heard;name 5 x;message 5 a b",
 		},
 		{"a.md", "# Title\n\nOne\ntwo.\n\n```sh\nls\n```\n", "document 1 # Title;document 3 One|two."},

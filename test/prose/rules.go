@@ -67,7 +67,8 @@ var rules = []rule{
 		bad:     "Requests of late.", good: "Recent requests.",
 	},
 	{
-		kind: "stands", in: prose, pattern: words(`(?:stands?|stood|standing) (?:in|at|on|there|here|twice|more than once|once|again|behind|above|below|before|beside|around|open|under|alone|between|where)`),
+		kind: "stands", in: prose,
+		pattern: words(`(?:stands?|stood|standing) (?:in|at|on|there|here|twice|more than once|once|again|behind|above|below|before|beside|around|open|under|alone|between|where)`),
 		instead: "is, appears, is stored in, is listed in",
 		bad:     "This user stands twice in the file.", good: "This user is listed twice in the file.",
 	},
@@ -103,7 +104,8 @@ var rules = []rule{
 		bad:     "The search is the dear part.", good: "The search is the expensive part.",
 	},
 	{
-		kind: "Who …", in: prose, pattern: regexp.MustCompile(`(?:^|[.:;,] )(?:Who|who|Whoever|whoever) (?:has|is|was|gets|asks|wants|does|knows|can|may|sees|needs|holds|signs|owns)\b[^.?]*[.,;:]`),
+		kind: "Who …", in: prose,
+		pattern: regexp.MustCompile(`(?:^|[.:;,] )(?:Who|who|Whoever|whoever) (?:has|is|was|gets|asks|wants|does|knows|can|may|sees|needs|holds|signs|owns)\b[^.?]*[.,;:]`),
 		except:  regexp.MustCompile(`(?i)\bwho (?:may|gets|can) (?:do )?what\b|who must have`),
 		instead: "Users who …, Callers that …",
 		bad:     "Who has no second factor sets one up.", good: "Users without a second factor must set one up.",
@@ -119,7 +121,8 @@ var rules = []rule{
 		bad:     "It starts over never.", good: "It never restarts.",
 	},
 	{
-		kind: "private verb", in: name, pattern: regexp.MustCompile(`^(?:land|enter|heard|missed|owed|payOwed|nowhere|letPass|complain|hold|few|looks|said)$`),
+		kind: "private verb", in: name,
+		pattern: regexp.MustCompile(`^(?:land|enter|heard|missed|owed|payOwed|nowhere|letPass|complain|hold|few|looks|said)$`),
 		instead: "complete, insert, handleEvent, handleResync, unsent, lockAndReload, …",
 		bad:     "heard", good: "handleEvent",
 	},

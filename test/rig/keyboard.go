@@ -16,7 +16,7 @@ type Stop struct {
 	Faults []string
 }
 
-// stopScript describes what has the focus: is it seen to have it (WCAG 2.2 2.4.7, 2.4.11), and does it stand where one
+// stopScript describes what has the focus: is it seen to have it (WCAG 2.2 2.4.7, 2.4.11), and is it where one
 // looks for it, not above what had the focus before (2.4.3)? A shadow is no sign of focus here: fields with an error
 // have one at any time.
 const stopScript = `(back => {
@@ -33,7 +33,7 @@ const stopScript = `(back => {
 	}
 	if (e.tabIndex > 0) faults.push("it jumps the queue: tabindex " + e.tabIndex);
 	const y = box.top + scrollY, at = { e, top: y, bottom: y + box.height };
-	if (was && was.e.isConnected && !e.closest(".skip") && !was.e.closest(".skip") && (back ? at.top >= was.bottom : at.bottom <= was.top)) faults.push("it stands on the wrong side of " + was.e.outerHTML.slice(0, 90));
+	if (was && was.e.isConnected && !e.closest(".skip") && !was.e.closest(".skip") && (back ? at.top >= was.bottom : at.bottom <= was.top)) faults.push("it is on the wrong side of " + was.e.outerHTML.slice(0, 90));
 	window.stoppedAt = at;
 	return { What: e.outerHTML.replace(/\s+/g, " ").slice(0, 160), Faults: faults };
 })`
@@ -76,7 +76,8 @@ func (b *Chromium) Tab(back bool) Stop {
 // stop returns where the focus is. One of many windows has the keyboard; each is made to believe that it does.
 func (b *Chromium) stop(back bool) Stop {
 	b.t.Helper()
-	if _, err := chromedp.Call(b.Ctx, emulation.SetFocusEmulationEnabled, emulation.SetFocusEmulationEnabledParams{Enabled: true}); err != nil {
+	if _, err := chromedp.Call(b.Ctx, emulation.SetFocusEmulationEnabled,
+		emulation.SetFocusEmulationEnabledParams{Enabled: true}); err != nil {
 		b.t.Fatalf("give the keyboard to the window: %v", err)
 	}
 	return Eval[Stop](b, stopScript+"("+strconv.FormatBool(back)+")")
@@ -138,7 +139,8 @@ func (b *Chromium) Walk() []string {
 			slices.Reverse(order)
 		}
 		if !rotated(got, order) {
-			faults = append(faults, "the keyboard stops at\n\t"+strings.Join(got, "\n\t")+"\nthe page has\n\t"+strings.Join(order, "\n\t"))
+			faults = append(faults, "the keyboard stops at\n\t"+strings.Join(got,
+				"\n\t")+"\nthe page has\n\t"+strings.Join(order, "\n\t"))
 		}
 	}
 	return faults

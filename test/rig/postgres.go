@@ -78,7 +78,8 @@ func initPostgres(t testing.TB) *PostgresServer {
 			t.Fatalf("give the data folder to the server's user: %v", err)
 		}
 	}
-	cmd := p.command("initdb", "-D", p.data(), "-U", "postgres", "-A", "trust", "-E", "UTF8", "--locale=C", "--no-sync", "--no-instructions")
+	cmd := p.command("initdb", "-D", p.data(), "-U", "postgres", "-A", "trust", "-E", "UTF8", "--locale=C", "--no-sync",
+		"--no-instructions")
 	if text, err := cmd.CombinedOutput(); err != nil {
 		_ = os.RemoveAll(p.dir)
 		t.Fatalf("initdb: %v\n%s", err, text)

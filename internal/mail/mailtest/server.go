@@ -50,10 +50,12 @@ type Server struct {
 // Start starts a server.
 func Start(t testing.TB, o Options) *Server {
 	t.Helper()
-	s := &Server{t: t, options: o, end: func() {}, CAFile: filepath.Join(t.TempDir(), "mail-ca.pem"), refuse: func(string) error { return nil }}
+	s := &Server{t: t, options: o, end: func() {}, CAFile: filepath.Join(t.TempDir(), "mail-ca.pem"),
+		refuse: func(string) error { return nil }}
 	secure := httptest.NewTLSServer(nil) // its certificate is for 127.0.0.1, ::1 and example.com
 	s.tls = &tls.Config{Certificates: secure.TLS.Certificates}
-	err := os.WriteFile(s.CAFile, pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: secure.Certificate().Raw}), 0o600)
+	err := os.WriteFile(s.CAFile, pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: secure.Certificate().Raw}),
+		0o600)
 	secure.Close()
 	if err != nil {
 		t.Fatal(err)
@@ -161,7 +163,8 @@ func (c *session) Auth(string) (sasl.Server, error) {
 	return sasl.NewPlainServer(func(_, username, password string) error {
 		if o := c.server.options; username != o.Username || password != o.Password {
 			// The worst server repeats what it was told.
-			return &smtp.SMTPError{Code: 535, EnhancedCode: smtp.EnhancedCode{5, 7, 8}, Message: "no " + username + " " + password}
+			return &smtp.SMTPError{Code: 535, EnhancedCode: smtp.EnhancedCode{5, 7, 8},
+				Message: "no " + username + " " + password}
 		}
 		c.user = username
 		return nil

@@ -93,7 +93,8 @@ func bounded(r *policy.Request, path string, p *identity.Principal) bool {
 	if len(path) > maxPath || len(r.Host) > maxValue || len(r.Method) > maxValue {
 		return false
 	}
-	return p == nil || len(p.Roles) <= maxList && len(p.AMR) <= maxList && max(len(p.UserID), len(p.Username), len(p.Email), len(p.ClientID), len(p.ACR)) <= maxValue
+	return p == nil || len(p.Roles) <= maxList && len(p.AMR) <= maxList &&
+		max(len(p.UserID), len(p.Username), len(p.Email), len(p.ClientID), len(p.ACR)) <= maxValue
 }
 
 var activations = sync.Pool{New: func() any { return new(activation) }}

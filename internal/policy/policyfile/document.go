@@ -42,7 +42,8 @@ type Conditions func(text string, networks map[string][]netip.Prefix) (policy.Co
 func Parse(sources []Source) (*Document, error) { return parse(sources, condition.Compile) }
 
 func parse(sources []Source, conditions Conditions) (*Document, error) {
-	l := &loader{conditions: conditions, doc: &Document{Networks: map[string][]netip.Prefix{}, networksAt: map[string]policy.Position{}, networksUsed: map[string]bool{}}}
+	l := &loader{conditions: conditions, doc: &Document{Networks: map[string][]netip.Prefix{},
+		networksAt: map[string]policy.Position{}, networksUsed: map[string]bool{}}}
 	sources = slices.SortedFunc(slices.Values(sources), func(a, b Source) int { return strings.Compare(a.Name, b.Name) })
 	sum := sha256.New()
 	var files []file

@@ -181,7 +181,8 @@ func (r *reader) text(n *yaml.Node, what string) (w word, ok bool) {
 
 // hidden: control characters, and those that make a line read other than it is (CVE-2021-42574).
 func hidden(c rune) bool {
-	return unicode.IsControl(c) && c != '\n' && c != '\t' || unicode.Is(unicode.Bidi_Control, c) || c == '\u2028' || c == '\u2029' || c == '\u200b' || c == '\ufeff'
+	return unicode.IsControl(c) && c != '\n' && c != '\t' || unicode.Is(unicode.Bidi_Control, c) || c == '\u2028' ||
+		c == '\u2029' || c == '\u200b' || c == '\ufeff'
 }
 
 // texts reads a list of texts, each once.

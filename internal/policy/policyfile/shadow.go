@@ -39,7 +39,9 @@ func (l *linter) shadows() {
 	for i := range l.doc.Rules {
 		r := &l.doc.Rules[i]
 		if !l.shadowed(r, at, &compared) {
-			l.find(r.At, FindManyRules, r.ID, fmt.Sprintf("rules from %q on were not compared with others: there are too many alike", r.ID), "divide them by host, or use roles").Note = true
+			l.find(r.At, FindManyRules, r.ID,
+				fmt.Sprintf("rules from %q on were not compared with others: there are too many alike", r.ID),
+				"divide them by host, or use roles").Note = true
 			return
 		}
 	}
@@ -91,17 +93,20 @@ func (l *linter) shadow(s, r *Rule) bool {
 		if comparePositions(s.At, r.At) > 0 {
 			return false
 		}
-		l.find(r.At, FindDuplicate, r.ID, fmt.Sprintf("rule %q says the same as %q at %s", r.ID, s.ID, s.At), "remove one of them")
+		l.find(r.At, FindDuplicate, r.ID, fmt.Sprintf("rule %q says the same as %q at %s", r.ID, s.ID, s.At),
+			"remove one of them")
 		return true
 	case r.Report || s.Report || s.When != nil:
 		return false
 	case s.Effect == policy.EffectDeny && forEveryone(s) && r.Effect != policy.EffectDeny:
-		l.find(r.At, FindShadowed, r.ID, fmt.Sprintf("rule %q never decides%s: %q at %s denies all of it to everyone", r.ID, elsewhere, s.ID, s.At), "remove it, or narrow the deny rule")
+		l.find(r.At, FindShadowed, r.ID, fmt.Sprintf("rule %q never decides%s: %q at %s denies all of it to everyone", r.ID,
+			elsewhere, s.ID, s.At), "remove it, or narrow the deny rule")
 		return true
 	case !idle(s, r) || idle(r, s) && r.When == nil && coversRequests(r, s) && comparePositions(s.At, r.At) > 0:
 		return false
 	}
-	l.find(r.At, FindShadowed, r.ID, fmt.Sprintf("rule %q never decides%s: %q at %s covers it wholly", r.ID, elsewhere, s.ID, s.At), "remove it, or narrow the other rule")
+	l.find(r.At, FindShadowed, r.ID, fmt.Sprintf("rule %q never decides%s: %q at %s covers it wholly", r.ID, elsewhere,
+		s.ID, s.At), "remove it, or narrow the other rule")
 	return true
 }
 
@@ -116,7 +121,8 @@ func idle(s, r *Rule) bool {
 		return s.Effect == policy.EffectDeny && namesAll(s, r)
 	}
 	a, b := s.Assurance, r.Assurance
-	return s.Effect == policy.EffectRequire && (a.MFA || !b.MFA) && (a.Passkey || !b.Passkey) && (b.MaxAge == 0 || a.MaxAge > 0 && a.MaxAge <= b.MaxAge && a.MFA == b.MFA && a.Passkey == b.Passkey) &&
+	return s.Effect == policy.EffectRequire && (a.MFA || !b.MFA) && (a.Passkey || !b.Passkey) &&
+		(b.MaxAge == 0 || a.MaxAge > 0 && a.MaxAge <= b.MaxAge && a.MFA == b.MFA && a.Passkey == b.Passkey) &&
 		(len(r.Networks) == 0 || len(s.Networks) > 0 && within(s.Networks, r.Networks)) &&
 		(forEveryone(r) || !forEveryone(s) && namesAll(r, s))
 }
@@ -130,9 +136,10 @@ func namesAll(s, r *Rule) bool {
 	if forEveryone(s) || forEveryone(r) {
 		return forEveryone(s)
 	}
-	return subset(r.Roles, s.Roles) && subset(r.Users, s.Users) && subset(r.Clients, s.Clients) && !slices.ContainsFunc(r.Permissions, func(p string) bool {
-		return !slices.Contains(s.Permissions, p)
-	})
+	return subset(r.Roles, s.Roles) && subset(r.Users, s.Users) && subset(r.Clients, s.Clients) &&
+		!slices.ContainsFunc(r.Permissions, func(p string) bool {
+			return !slices.Contains(s.Permissions, p)
+		})
 }
 
 func subset(small, large []string) bool {
@@ -145,7 +152,8 @@ func coversRequests(s, r *Rule) bool {
 		return false
 	}
 	if len(s.Methods) > 0 && (len(r.Methods) == 0 || slices.ContainsFunc(r.Methods, func(m string) bool {
-		return !slices.Contains(s.Methods, m) && (m != http.MethodHead || !slices.Contains(s.Methods, http.MethodGet)) // AZ-06
+		// AZ-06
+		return !slices.Contains(s.Methods, m) && (m != http.MethodHead || !slices.Contains(s.Methods, http.MethodGet))
 	})) {
 		return false
 	}

@@ -35,9 +35,12 @@ func TestTheShippedPoliciesPassTheirTestsAndLint(t *testing.T) {
 			t.Errorf("a shop manager holds %s", p)
 		}
 	}
-	for role, lacks := range map[string]string{"auditor": ":write", "helpdesk": "truxe:users:write truxe:roles:write", "user-manager": "truxe:roles:write truxe:audit:read truxe:keys:write", "operator": "truxe:users:read", "introspector": "truxe:tokens:write"} {
+	for role, lacks := range map[string]string{"auditor": ":write", "helpdesk": "truxe:users:write truxe:roles:write",
+		"user-manager": "truxe:roles:write truxe:audit:read truxe:keys:write", "operator": "truxe:users:read",
+		"introspector": "truxe:tokens:write"} {
 		for _, p := range GatewayPermissions() {
-			if _, ok := doc.Roles.Allows([]string{role}, p); ok && (lacks == ":write" && strings.HasSuffix(p, lacks) || strings.Contains(lacks, p)) {
+			if _, ok := doc.Roles.Allows([]string{role}, p); ok &&
+				(lacks == ":write" && strings.HasSuffix(p, lacks) || strings.Contains(lacks, p)) {
 				t.Errorf("%s holds %s", role, p)
 			}
 		}

@@ -90,7 +90,8 @@ func checkPath(text string) error {
 	if err == nil {
 		return nil
 	}
-	for _, better := range []string{"/" + strings.TrimLeft(text, "/"), strings.TrimRight(text, "*") + "/**", "/" + strings.Trim(text, "/*") + "/**"} {
+	for _, better := range []string{"/" + strings.TrimLeft(text, "/"), strings.TrimRight(text, "*") + "/**",
+		"/" + strings.Trim(text, "/*") + "/**"} {
 		if better != text && policy.CheckGlob(better) == nil {
 			return fmt.Errorf("%w; did you mean %s?", err, quote(better))
 		}

@@ -14,7 +14,8 @@ import (
 var plenty = store.MailLimit{Most: 20, In: time.Hour}
 
 func (b *bench) mail(user identity.ID, kind string, at time.Time) store.Mail {
-	return store.Mail{ID: identity.NewID(), UserID: user, Kind: kind, To: "ada@example.com", Facts: `{"account":"ada"}`, Created: at, Due: at}
+	return store.Mail{ID: identity.NewID(), UserID: user, Kind: kind, To: "ada@example.com", Facts: `{"account":"ada"}`,
+		Created: at, Due: at}
 }
 
 func (b *bench) queue(m store.Mail, limit store.MailLimit, want bool) {
