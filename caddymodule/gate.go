@@ -15,8 +15,8 @@ func init() {
 	caddy.RegisterModule(new(Gate))
 }
 
-// Gate lets a request through to the handlers after it, with its identity, or answers it itself: with a way to the
-// login page, with 401 or with 403. The request that it judges is the one that is proxied.
+// Gate lets a request through to the handlers after it, with its identity, or answers it itself: with a way to the login
+// page, with 401 or with 403. The request that it judges is the one that is proxied.
 type Gate struct {
 	Site
 	// Which requests are judged. Default: all. From the others only what claims to be an identity is removed. A request is
@@ -117,11 +117,10 @@ func (s *Site) config() (gate.SiteConfig, error) {
 		AllowPermissions: s.AllowPermissions,
 		Policies:         s.Policies,
 		Report:           s.Mode == "report",
-		Headers: identityheader.Config{None: s.Headers == "none", Assertion: s.Assertion,
-			UTF8: s.HeaderEncoding == "utf8"},
-		Passive:         s.Passive,
-		PassPreflight:   s.Preflight == "pass",
-		SecurityHeaders: s.SecurityHeaders,
+		Headers:          identityheader.Config{None: s.Headers == "none", Assertion: s.Assertion, UTF8: s.HeaderEncoding == "utf8"},
+		Passive:          s.Passive,
+		PassPreflight:    s.Preflight == "pass",
+		SecurityHeaders:  s.SecurityHeaders,
 	}
 	if s.Headers != "default" && s.Headers != "none" {
 		c.Headers.Preset = s.Headers
@@ -137,8 +136,7 @@ func (s *Site) config() (gate.SiteConfig, error) {
 		c.Require = append(c.Require, compiled)
 	}
 	if s.RateLimit != nil {
-		c.RateLimit = &gate.RateLimit{Events: s.RateLimit.Events, Window: timeDuration(s.RateLimit.Window),
-			PerUser: s.RateLimit.Per == "user"}
+		c.RateLimit = &gate.RateLimit{Events: s.RateLimit.Events, Window: timeDuration(s.RateLimit.Window), PerUser: s.RateLimit.Per == "user"}
 	}
 	if s.App != nil {
 		c.AppName = s.App.Name

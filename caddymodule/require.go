@@ -66,8 +66,7 @@ func (r Require) compile() (gate.Require, error) {
 	case r.Kind == requirePasskey && len(r.Networks) == 0:
 		return gate.Require{Assurance: identity.Assurance{Passkey: true, MaxAge: age}}, nil
 	case r.Kind != requireNetwork || age != 0 || len(r.Networks) == 0:
-		return gate.Require{},
-			fmt.Errorf("require %q: it is mfa or passkey, with max_age or without, or network with networks", r.Kind)
+		return gate.Require{}, fmt.Errorf("require %q: it is mfa or passkey, with max_age or without, or network with networks", r.Kind)
 	}
 	var out gate.Require
 	for _, text := range r.Networks {

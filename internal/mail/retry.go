@@ -13,8 +13,8 @@ const (
 	GiveUp = 24 * time.Hour
 )
 
-// RetryPause is how long to wait after so many tries. It grows, and differs from mail to mail by up to a half, so that
-// a server which comes back is not met by all of them at once.
+// RetryPause is how long to wait after so many tries. It grows, and differs from mail to mail by up to a half, so that a
+// server which comes back is not met by all of them at once.
 func RetryPause(tries int) time.Duration {
 	pause := lastRetry
 	if tries < 12 {
