@@ -148,8 +148,8 @@ func (v *Verifier) Verify(ctx context.Context, c Credential, host string) (Found
 
 var errRevoked = identity.InvalidToken(errors.New("access token: it or its session was revoked"))
 
-// Refusal returns why a bearer token was refused, for logs and explanations: it names a part of the token and no value. nil
-// for any other error.
+// Refusal returns why a bearer token was refused, for logs and explanations: it names a part of the token and no value.
+// nil for any other error.
 func Refusal(err error) error {
 	var known *identity.Error
 	if !errors.As(err, &known) || known.Code != identity.CodeInvalidToken {

@@ -29,7 +29,8 @@ func openCodeKey(ctx context.Context, st *store.Store, box *secret.Box) ([]byte,
 	}
 	key, err := box.Open(sealed, []byte(codeKeyRow))
 	if err != nil {
-		return nil, fmt.Errorf("the key of recovery codes %w; restore the encryption key, or name the old one after the new one: encryption_key <new> <old>", err)
+		return nil,
+			fmt.Errorf("the key of recovery codes %w; restore the encryption key, or name the old one after the new one: encryption_key <new> <old>", err)
 	}
 	return key, nil
 }
