@@ -6,7 +6,7 @@ import (
 
 	"github.com/truxeio/caddy-truxe/internal/gate"
 	"github.com/truxeio/caddy-truxe/internal/origin"
-	"github.com/truxeio/caddy-truxe/internal/portal"
+	"github.com/truxeio/caddy-truxe/internal/portal/web"
 	"github.com/truxeio/caddy-truxe/internal/token"
 )
 
@@ -45,7 +45,7 @@ type Config struct {
 	Brand Brand
 
 	// Checker tells what a site would decide about a request; nil: no site is known.
-	Checker portal.Checker
+	Checker web.Checker
 
 	// AppDown knows the server's errors of an app that does not answer; nil: the server answers them all.
 	AppDown gate.AppDown

@@ -13,7 +13,7 @@ import (
 	"github.com/truxeio/caddy-truxe/internal/authn"
 	"github.com/truxeio/caddy-truxe/internal/identity"
 	"github.com/truxeio/caddy-truxe/internal/policy"
-	"github.com/truxeio/caddy-truxe/internal/portal"
+	"github.com/truxeio/caddy-truxe/internal/portal/web"
 	"github.com/truxeio/caddy-truxe/internal/store"
 )
 
@@ -88,7 +88,7 @@ func adminPolicyExplain(ctx context.Context, g *Gateway, raw json.RawMessage) (a
 	return policyBook{g}.Explain(ctx, q)
 }
 
-// policyBook is the rules in force for command line and API; it implements portal.Policies.
+// policyBook is the rules in force for command line and API; it implements web.Policies.
 type policyBook struct{ g *Gateway }
 
 // Explain tells what would be decided about a request.
@@ -119,7 +119,7 @@ func (b policyBook) Explain(ctx context.Context, q policy.Inquiry) (policy.Expla
 // explain asks the sites that run, or, while Caddy is stopped, the rules as the configuration has them.
 func (g *Gateway) explain(r *http.Request, host string, p *identity.Principal, ip string) policy.Trace {
 	if g.cfg.Checker != nil {
-		t, _ := g.cfg.Checker.Explain(portal.Question{Asker: r, Principal: p, Client: authn.Client{Addr: ip}, Host: host, Request: r})
+		t, _ := g.cfg.Checker.Explain(web.Question{Asker: r, Principal: p, Client: authn.Client{Addr: ip}, Host: host, Request: r})
 		if t.Path == "" {
 			t.Path = r.URL.Path
 		}
