@@ -146,8 +146,7 @@ func (v *Verifier) Verify(ctx context.Context, c Credential, host string) (Found
 	return Found{Path: "public"}, nil
 }
 
-var errRevoked = &identity.Error{Code: identity.CodeInvalidToken, Detail: "The access token is not valid, has expired or was revoked.",
-	Err: errors.New("access token: it or its session was revoked")}
+var errRevoked = identity.InvalidToken(errors.New("access token: it or its session was revoked"))
 
 // Refusal returns why a bearer token was refused, for logs and explanations: it names a part of the token and no value. nil
 // for any other error.

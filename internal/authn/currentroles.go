@@ -59,16 +59,15 @@ func (s *CurrentRoles) of(ctx context.Context, id identity.ID) (*userRoles, erro
 		fresh := s.end(id, r, before, u.Roles, err == nil && !u.Disabled)
 		switch {
 		case errors.Is(err, store.ErrNotFound) || err == nil && u.Disabled:
-			return nil, &identity.Error{Code: identity.CodeInvalidToken, Detail: "The access token is not valid, has expired or was revoked.",
-				Err: errors.New("access token: its user is disabled or deleted")}
+			return nil, identity.InvalidToken(errors.New("access token: its user is disabled or deleted"))
 		case err != nil:
-			return nil, &identity.Error{Code: identity.CodeStateUnavailable, RetryAfter: 2 * time.Second, Err: err}
+			return nil, identity.Unavailable(err)
 		}
 		if fresh != nil {
 			return fresh, nil
 		}
 	}
-	return nil, &identity.Error{Code: identity.CodeStateUnavailable, RetryAfter: time.Second, Err: errors.New("the user kept changing while the row was read")}
+	return nil, identity.Unavailable(errors.New("the user kept changing while the row was read")).RetryIn(time.Second)
 }
 
 // begin finds roles that are remembered, or notes that the row is being read.

@@ -94,7 +94,7 @@ var CommandLine = change.By{Via: "cli"}
 func (c *Console) Call(ctx context.Context, by change.By, name string, args json.RawMessage) (any, error) {
 	run, ok := calls[name]
 	if !ok {
-		return nil, &identity.Error{Code: identity.CodeNotFound, Detail: "unknown call " + name + "; is the command line newer than the running Caddy?"}
+		return nil, identity.NotFound("unknown call " + name + "; is the command line newer than the running Caddy?")
 	}
 	return run(ctx, c, by, args)
 }
@@ -105,7 +105,7 @@ func decode[In any](args json.RawMessage) (in In, err error) {
 		return in, nil
 	}
 	if err := strictjson.Decode(args, &in, strictjson.Options{}); err != nil {
-		return in, &identity.Error{Code: identity.CodeInvalidRequest, Detail: "arguments: " + err.Error()}
+		return in, identity.Invalid("arguments: " + err.Error())
 	}
 	return in, nil
 }
@@ -145,7 +145,7 @@ func findUser(ctx context.Context, st *store.Store, name string) (identity.User,
 			return identity.User{}, err
 		}
 	}
-	return identity.User{}, &identity.Error{Code: identity.CodeNotFound, Detail: `user "` + name + `" not found`}
+	return identity.User{}, identity.NotFound(`user "` + name + `" not found`)
 }
 
 // stamp formats a time; the zero time is "".

@@ -101,7 +101,7 @@ func startOf(window string, now time.Time) (time.Time, error) {
 		d *= 24
 	}
 	if err != nil || d <= 0 || d > 400*24*time.Hour {
-		return time.Time{}, &identity.Error{Code: identity.CodeInvalidRequest, Detail: fmt.Sprintf("%q is not a duration, such as 24h or 7d", window)}
+		return time.Time{}, identity.Invalid(fmt.Sprintf("%q is not a duration, such as 24h or 7d", window))
 	}
 	return now.Add(-d), nil
 }
@@ -109,7 +109,7 @@ func startOf(window string, now time.Time) (time.Time, error) {
 func (c *Console) rulesWith(sources []policyfile.Source) (*rules.Book, error) {
 	book, err := c.Policies.Book.WithSources(sources)
 	if err != nil {
-		return nil, &identity.Error{Code: identity.CodeInvalidRequest, Detail: err.Error()}
+		return nil, identity.Invalid(err.Error())
 	}
 	return book, nil
 }

@@ -33,8 +33,8 @@ func (c *Console) ExplainReference(ctx context.Context, in ReferenceArg) (policy
 		return policy.Explanation{}, err
 	}
 	if len(rows) == 0 {
-		return policy.Explanation{}, &identity.Error{Code: identity.CodeNotFound, Detail: "nothing is known of the reference " + reference +
-			"; sign-in redirects and step-ups are remembered by the node that answered, the last 2,048 of them, until it restarts"}
+		return policy.Explanation{}, identity.NotFound("nothing is known of the reference " + reference +
+			"; sign-in redirects and step-ups are remembered by the node that answered, the last 2,048 of them, until it restarts")
 	}
 	return explainEvent(rows[0].Line)
 }

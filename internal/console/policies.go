@@ -40,7 +40,7 @@ func (c *Console) ShowPolicies(_ context.Context, in SiteArg) (policy.Listing, e
 func (p *Policies) Show(host string) (policy.Listing, error) {
 	source, err := p.Book.SourceRules(host)
 	if err != nil {
-		return policy.Listing{}, &identity.Error{Code: identity.CodeNotFound, Detail: err.Error()}
+		return policy.Listing{}, identity.NotFound(err.Error())
 	}
 	out := policy.Listing{Items: []policy.Row{}, State: p.Watcher.State()}
 	for _, r := range source {
@@ -62,7 +62,7 @@ func (p *Policies) Explain(ctx context.Context, q policy.Inquiry) (policy.Explan
 	}
 	if q.IP != "" {
 		if _, err := netip.ParseAddr(q.IP); err != nil {
-			return policy.Explanation{}, &identity.Error{Code: identity.CodeInvalidRequest, Detail: q.IP + " is not an address"}
+			return policy.Explanation{}, identity.Invalid(q.IP + " is not an address")
 		}
 	}
 	var who *identity.Principal
@@ -109,14 +109,13 @@ func (p *Policies) trace(r *http.Request, host string, who *identity.Principal, 
 
 // requestFor reads method and URL of a request that a user might send, and returns its folded host, too.
 func requestFor(ctx context.Context, method, text string) (*http.Request, string, error) {
-	bad := func(detail string) error { return &identity.Error{Code: identity.CodeInvalidRequest, Detail: detail} }
 	u, err := url.Parse(text)
 	if err != nil || u.Host == "" || u.User != nil || u.Scheme != "https" && u.Scheme != "http" {
-		return nil, "", bad("the URL is not a whole one, such as https://app.example.com/orders/7")
+		return nil, "", identity.Invalid("the URL is not a whole one, such as https://app.example.com/orders/7")
 	}
 	host, err := policy.FoldHost(u.Host)
 	if err != nil {
-		return nil, "", bad("the URL has no valid host name")
+		return nil, "", identity.Invalid("the URL has no valid host name")
 	}
 	if method == "" {
 		method = http.MethodGet
@@ -124,10 +123,10 @@ func requestFor(ctx context.Context, method, text string) (*http.Request, string
 	target := u.RequestURI()
 	r, err := http.NewRequestWithContext(ctx, strings.ToUpper(method), text, nil)
 	if err != nil {
-		return nil, "", bad("the method is not one of HTTP")
+		return nil, "", identity.Invalid("the method is not one of HTTP")
 	}
 	if r.URL, err = url.ParseRequestURI(target); err != nil {
-		return nil, "", bad("the URL has no valid path")
+		return nil, "", identity.Invalid("the URL has no valid path")
 	}
 	r.RequestURI, r.Host, r.RemoteAddr = target, u.Host, "127.0.0.1:1"
 	return r, host, nil

@@ -80,11 +80,11 @@ func (c *Console) RevokeSessions(ctx context.Context, by change.By, in SessionAr
 	}
 	id, ok := identity.ParseID(in.Session)
 	if !ok {
-		return Message{}, &identity.Error{Code: identity.CodeInvalidRequest, Detail: "a session id has 26 letters and digits; see: caddy truxe sessions list"}
+		return Message{}, identity.Invalid("a session id has 26 letters and digits; see: caddy truxe sessions list")
 	}
 	s, err := c.Store.SessionByID(ctx, id)
 	if err != nil {
-		return Message{}, &identity.Error{Code: identity.CodeNotFound, Detail: "there is no such session", Err: err}
+		return Message{}, identity.NotFound("there is no such session").Because(err)
 	}
 	if err := c.SignIn.Sessions.End(ctx, by, s.UserID, id); err != nil {
 		return Message{}, err
