@@ -228,8 +228,8 @@ func TestAnswersForUsersAreNotCached(t *testing.T) {
 	}
 }
 
-// AZ-08 SE-17: a user who loses a role loses the WebSockets that were opened with it, of cookie and token, within a
-// second; a user who gains one keeps them, and so do all others.
+// AZ-08 SE-17: a user a user who loses a role loses the WebSockets that were opened with it, of cookie and token,
+// within a second; a user who gains one keeps them, and so do all others.
 func TestLostRoleEndsOpenStreams(t *testing.T) {
 	s := tell(t, plot{sites: site("app.test", "\ttruxe {\n\t\tallow role editor member\n\t}\n"+keptOpen)})
 	s.user("eva", "an eager editor of orders", "editor")

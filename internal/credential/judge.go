@@ -81,7 +81,8 @@ func refused(why string) error { return identity.Refuse(identity.CodePasswordRef
 
 // Hash checks a new password and hashes it. alone reports whether it is long enough to be the only factor (PW-01). A
 // password that is refused is CodePasswordRefused.
-func (p Policy) Hash(ctx context.Context, h *Hasher, password string, c CheckContext) (hash string, alone bool, err error) {
+func (p Policy) Hash(ctx context.Context, h *Hasher, password string,
+	c CheckContext) (hash string, alone bool, err error) {
 	normal, err := Normalize(password)
 	if err != nil {
 		return "", false, refused(err.Error())

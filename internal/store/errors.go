@@ -115,8 +115,8 @@ func contended(err error) bool {
 	return errors.As(err, &pg) && (pg.Code == "40001" || pg.Code == "40P01" || pg.Code == "55P03")
 }
 
-// Unavailable returns identity.CodeStateUnavailable for a database that did not answer, in time or at all. Errors that have
-// a code, other errors, and nil stay as they are.
+// Unavailable returns identity.CodeStateUnavailable for a database that did not answer, in time or at all. Errors that
+// have a code, other errors, and nil stay as they are.
 func Unavailable(err error) error {
 	var coded *identity.Error
 	if err == nil || errors.As(err, &coded) {

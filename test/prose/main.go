@@ -1,6 +1,7 @@
 // Command prose reports wording that this project avoids, in comments, messages and documents, and lines of Go that are
-// too long: one finding a line, then how many there are of each kind. Its test keeps the tree free of them; rules.go says what to write instead.
-// Run it from the root of the repository; arguments limit it to files whose path begins with one of them.
+// too long: one finding a line, then how many there are of each kind. Its test keeps the tree free of them; rules.go
+// says what to write instead. Run it from the root of the repository; arguments limit it to files whose path begins
+// with one of them.
 package main
 
 import (

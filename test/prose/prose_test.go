@@ -61,7 +61,8 @@ func TestRulesFindTheirExamples(t *testing.T) {
 func TestLongLinesAreFound(t *testing.T) {
 	dir := t.TempDir()
 	long := strings.Repeat("x", 121)
-	source := "package a\n\n// " + long + "\n\nvar b = \"" + long + "\"\n\nvar c = `\n" + long + "\n`\n\nvar " + long + " int\n"
+	source := "package a\n\n// " + long + "\n\nvar b = \"" + long + "\"\n\nvar c = `\n" + long + "\n`\n\nvar " + long +
+		" int\n"
 	if err := os.WriteFile(filepath.Join(dir, "a.go"), []byte(source), 0o600); err != nil {
 		t.Fatal(err)
 	}
