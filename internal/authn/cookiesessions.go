@@ -22,7 +22,8 @@ func (c *CookieSessions) Find(ctx context.Context, cookie, host string) (*Entry,
 	if e := live.Attached(); e != nil {
 		return e, nil
 	}
-	e := &Entry{Principal: &live.Principal, Values: identityheader.Render(&live.Principal), Renew: c.Renewals.Wants(cookie), session: live}
+	e := &Entry{Principal: &live.Principal, Values: identityheader.Render(&live.Principal),
+		Renew: c.Renewals.Wants(cookie), session: live}
 	live.Attach(e)
 	return e, nil
 }

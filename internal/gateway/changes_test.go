@@ -9,8 +9,8 @@ import (
 	"github.com/truxeio/caddy-truxe/internal/revocation"
 )
 
-// ED-31 AZ-08: when 10,000 users change at once, as an import or a directory does it, the open streams of those who lost a
-// role end, nobody else's do, and it costs neither a goroutine nor a walk over all streams for each of them.
+// ED-31 AZ-08: when 10,000 users change at once, as an import or a directory does it, the open streams of those who
+// lost a role end, nobody else's do, and it costs neither a goroutine nor a walk over all streams for each of them.
 func TestTenThousandChangesEndTheirStreamsAtABoundedCost(t *testing.T) {
 	e := start(t).engine
 	open := func(id identity.ID) <-chan struct{} {

@@ -51,12 +51,20 @@ func Open(ctx context.Context, cfg Config) (e *Engine, err error) {
 		return e, err
 	}
 	e.revoked = revocation.New(revocation.Config{Deny: cfg.Redis.Deny, Stale: cfg.Redis.Stale, Now: cfg.Now})
-	e.feed = feed.New(feed.Config{Source: e.store, Cluster: e.cluster, Node: e.revoked, Observer: snapshots{e}, Logger: cfg.Logger,
-		OnLag: cfg.Metrics.RevocationLag, Now: cfg.Now})
+	e.feed = feed.New(feed.Config{
+		Source:   e.store,
+		Cluster:  e.cluster,
+		Node:     e.revoked,
+		Observer: snapshots{e},
+		Logger:   cfg.Logger,
+		OnLag:    cfg.Metrics.RevocationLag,
+		Now:      cfg.Now,
+	})
 	if err = e.durable.openKeys(ctx, cfg, e.publishKeys); err != nil {
 		return e, err
 	}
-	if e.hasher, err = credential.NewHasher(credential.Config{Algorithm: cfg.Password.Algorithm, Cost: cfg.Password.Cost}); err != nil {
+	e.hasher, err = credential.NewHasher(credential.Config{Algorithm: cfg.Password.Algorithm, Cost: cfg.Password.Cost})
+	if err != nil {
 		return e, err
 	}
 	e.memory.open(cfg, e.store)
@@ -65,8 +73,8 @@ func Open(ctx context.Context, cfg Config) (e *Engine, err error) {
 	return e, e.waitReady(ctx)
 }
 
-// renewClaim ends what runs in the background when another process has taken the store over, the feed among it, so that the
-// gateway refuses.
+// renewClaim ends what runs in the background when another process has taken the store over, the feed among it, so that
+// the gateway refuses.
 func (e *Engine) renewClaim(ctx context.Context) {
 	if !e.claim.Renew(ctx, e.store) {
 		e.cancel()
@@ -128,7 +136,7 @@ func (e *Engine) every(ctx context.Context, d time.Duration, do func()) {
 	})
 }
 
-// waitReady gives the feed a moment, so that in the usual case the first request finds the gateway ready.
+// waitReady waits for the feed a moment, so that in the usual case the first request finds the gateway ready.
 func (e *Engine) waitReady(ctx context.Context) error {
 	for range 40 {
 		if e.revoked.Ready() {

@@ -26,6 +26,15 @@ func (m *memory) open(cfg Config, st *store.Store) {
 	m.roles = authn.NewCurrentRoles(st.UserByID)
 	m.records = rules.NewRecords()
 	m.renewals = session.NewRenewals(st, cfg.Now)
-	m.sessions = session.New[authn.Entry](session.Config{Source: m.renewals, Idle: cfg.Session.Idle, Max: cfg.Session.Max, Remember: cfg.Session.Remember,
-		API: cfg.JWT.Refresh, Limit: cfg.Session.Limit, TouchUsers: st.TouchUsers, Logger: cfg.Logger, Now: cfg.Now})
+	m.sessions = session.New[authn.Entry](session.Config{
+		Source:     m.renewals,
+		Idle:       cfg.Session.Idle,
+		Max:        cfg.Session.Max,
+		Remember:   cfg.Session.Remember,
+		API:        cfg.JWT.Refresh,
+		Limit:      cfg.Session.Limit,
+		TouchUsers: st.TouchUsers,
+		Logger:     cfg.Logger,
+		Now:        cfg.Now,
+	})
 }

@@ -114,7 +114,8 @@ func BenchmarkSiteAllow(b *testing.B) {
 	}
 }
 
-// ED-31 R11: limits by name outlive whoever asks, a changed rate counts what was counted, and quiet sites are forgotten.
+// ED-31 R11: limits by name outlive whoever asks, a changed rate counts what was counted, and quiet sites are
+// forgotten.
 func TestSitesOutliveTheirConfiguration(t *testing.T) {
 	var s Sites
 	now, r := time.Now(), Rate{2, time.Hour}
