@@ -35,8 +35,9 @@ func (g *Gateway) buildAccounts() error {
 	if err != nil {
 		return err
 	}
-	limits := ratelimit.Limits{Person: ratelimit.Rate(cfg.RateLimits.Login), Address: ratelimit.Rate(cfg.RateLimits.Address)}
-	guard, err := ratelimit.New(e.cluster, limits, e.box.Derive("rate limit keys", 32))
+	perUser, perAddress := ratelimit.Rate(cfg.RateLimits.Login), ratelimit.Rate(cfg.RateLimits.Address)
+	guard, err := ratelimit.New(e.cluster, ratelimit.Limits{Person: perUser, Address: perAddress},
+		e.box.Derive("rate limit keys", 32))
 	if err != nil {
 		return err
 	}
