@@ -52,8 +52,8 @@ func (o otherNode) wants(t *testing.T, call string) {
 	}
 }
 
-// R4, FAULTS 8: a lost role, a revoked session and a rotation of keys that could not be published are not acknowledged, and
-// reach the other node within a second of the end of the fault.
+// R4, FAULTS 8: a lost role, a revoked session and a rotation of keys that could not be published are not acknowledged,
+// and reach the other node within a second of the end of the fault.
 func TestChangeThatCouldNotBePublishedReachesTheOtherNodeAfterTheFault(t *testing.T) {
 	local := cluster.NewLocal(cluster.LocalOptions{})
 	t.Cleanup(func() { _ = local.Close() })
