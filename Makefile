@@ -6,8 +6,8 @@ FUZZTIME ?= 20s
 ORACLE ?= 10000000
 EDGES ?= 200000
 FLOOD ?= 1000000
-# Each linter is a tool of its own. golangci-lint, which has all of them, takes longer to compile than the rest of the
-# lint step to run, and keeps a cache that go vet and staticcheck do not share.
+# Each linter is a tool of its own. golangci-lint, which has all of them, is a thousand packages to compile, and it keeps
+# a cache that go vet does not share.
 TOOL := go tool -modfile=.ci/tools/go.mod
 
 .PHONY: help build run test check race race-factors oracle fuzz edges flood kill bench timings release reproducible fmt lint arrows prose requirements
