@@ -41,6 +41,11 @@ var floors = [][]string{
 	{"", "cmd"}, // "" is the root package
 }
 
+// floorsInside orders the subfolders of a room that has several; "" is the room itself.
+var floorsInside = map[string][][]string{
+	"portal": {{"view", "wire"}, {"web"}, {"pages", "admin", "api"}, {""}},
+}
+
 type listed struct {
 	ImportPath                         string
 	Imports, TestImports, XTestImports []string
@@ -76,37 +81,48 @@ func goList(t *testing.T, args ...string) []listed {
 
 // room is the folder a package of ours belongs to.
 func room(importPath string) string {
-	rest := strings.TrimPrefix(strings.TrimPrefix(importPath, module), "/")
-	rest = strings.TrimPrefix(rest, "internal/")
-	first, _, _ := strings.Cut(rest, "/")
+	first, _ := folders(importPath)
 	return first
 }
 
-func floor(room string) int {
+// folders returns the room of a package and its path within the room.
+func folders(importPath string) (room, inside string) {
+	rest := strings.TrimPrefix(strings.TrimPrefix(importPath, module), "/")
+	room, inside, _ = strings.Cut(strings.TrimPrefix(rest, "internal/"), "/")
+	return room, inside
+}
+
+func floor(floors [][]string, room string) int {
 	return slices.IndexFunc(floors, func(rooms []string) bool { return slices.Contains(rooms, room) })
 }
 
 // wrongArrow says what is wrong with `from` importing `to`, both packages of ours; empty means nothing.
 func wrongArrow(from, to string) string {
-	f, g := room(from), room(to)
+	f, fromInside := folders(from)
+	g, toInside := folders(to)
+	order := floors
 	switch {
-	case f == g:
+	case f == g && floorsInside[f] == nil:
 		return ""
+	case f == g:
+		order, f, g = floorsInside[f], fromInside, toInside
 	case to == module+"/test/program" && strings.HasSuffix(from, "test"):
 		return "" // packages that start servers for the tests of others: pgtest, redistest
-	case floor(f) < 0 || floor(g) < 0:
+	}
+	switch below, above := floor(order, g), floor(order, f); {
+	case below < 0 || above < 0:
 		return "has a room without a floor: give it one in test/arch_test.go"
-	case floor(g) == floor(f):
+	case below == above:
 		return "goes sideways"
-	case floor(g) > floor(f):
+	case below > above:
 		return "goes up"
 	}
 	return ""
 }
 
 func TestArrowsGoDownOnly(t *testing.T) {
-	for _, bad := range [][2]string{{"store", "session"}, {"session", "token"}, {"gate", "gateway"},
-		{"store", "nowhere"}} {
+	for _, bad := range [][2]string{{"store", "session"}, {"session", "token"}, {"gate", "gateway"}, {"store", "nowhere"},
+		{"portal/pages", "portal/api"}, {"portal/web", "portal"}} {
 		if wrongArrow(module+"/internal/"+bad[0], module+"/internal/"+bad[1]) == "" {
 			t.Errorf("the rule lets %s import %s", bad[0], bad[1])
 		}

@@ -14,7 +14,7 @@ import (
 	"github.com/truxeio/caddy-truxe/test/rig"
 )
 
-var limitRow = regexp.MustCompile("(?m)^\\|[^|]*\\| `([0-9a-z.]+)` \\|[^|]*\\| `(internal/\\w+) (\\w+)` \\|$")
+var limitRow = regexp.MustCompile("(?m)^\\|[^|]*\\| `([0-9a-z.]+)` \\|[^|]*\\| `(internal/[\\w/]+) (\\w+)` \\|$")
 
 // OP-05 the table of timeouts says what the code says.
 func TestTableOfTimeoutsIsTrue(t *testing.T) {

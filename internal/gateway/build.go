@@ -9,7 +9,9 @@ import (
 	"github.com/truxeio/caddy-truxe/internal/gate"
 	"github.com/truxeio/caddy-truxe/internal/people"
 	"github.com/truxeio/caddy-truxe/internal/portal"
+	"github.com/truxeio/caddy-truxe/internal/portal/pages"
 	"github.com/truxeio/caddy-truxe/internal/portal/view"
+	"github.com/truxeio/caddy-truxe/internal/portal/web"
 	"github.com/truxeio/caddy-truxe/internal/ratelimit"
 	"github.com/truxeio/caddy-truxe/internal/rules"
 	"github.com/truxeio/caddy-truxe/internal/signin"
@@ -88,23 +90,23 @@ func (g *Gateway) buildPages() error {
 	if err != nil {
 		return err
 	}
-	pages, err := view.New(brand, cfg.Path)
+	renderer, err := view.New(brand, cfg.Path)
 	if err != nil {
 		return err
 	}
-	flows := &portal.Flows{
+	flows := &web.Flows{
 		Base:         cfg.Path,
 		Origins:      g.origins,
 		PortalHost:   cfg.Portal,
 		PortalOrigin: cfg.portalOrigin(),
 		Sealer:       e.box.Sealer("way back"),
-		Overflow:     portal.Overflow{Cluster: e.cluster},
+		Overflow:     web.Overflow{Cluster: e.cluster},
 		Now:          cfg.Now,
 	}
 	g.gate = &gate.Gate{
 		Verifier: auth,
 		Origins:  g.origins,
-		Pages:    portal.GatePages{View: pages, Base: cfg.Path},
+		Pages:    pages.Gate{View: renderer},
 		WayBack:  flows,
 		Audit:    e.audit,
 		Metrics:  cfg.Metrics,
@@ -119,7 +121,7 @@ func (g *Gateway) buildPages() error {
 		Now:      cfg.Now,
 		Logger:   cfg.Logger,
 	}
-	g.portal, err = portal.New(&portal.Portal{
+	g.portal, err = portal.New(&web.Config{
 		Base:         cfg.Path,
 		Origins:      g.origins,
 		PortalHost:   cfg.Portal,
@@ -130,14 +132,14 @@ func (g *Gateway) buildPages() error {
 		SignIn:       g.signin,
 		Verifier:     auth,
 		CORS:         origins,
-		View:         pages,
+		View:         renderer,
 		Flows:        flows,
 		Checker:      cfg.Checker,
 		Policies:     g.console.Policies,
 		Limits:       &e.limits,
 		Remember:     cfg.Session.Remember,
 		JWKS:         e.ring.JWKS,
-		Health:       func() portal.Health { return e.health() },
+		Health:       func() web.Health { return e.health() },
 		Now:          cfg.Now,
 	})
 	return err

@@ -7,7 +7,7 @@ import (
 
 	"github.com/truxeio/caddy-truxe/internal/authn"
 	"github.com/truxeio/caddy-truxe/internal/change"
-	"github.com/truxeio/caddy-truxe/internal/portal"
+	"github.com/truxeio/caddy-truxe/internal/portal/web"
 	"github.com/truxeio/caddy-truxe/internal/signin"
 )
 
@@ -28,5 +28,5 @@ func (n *renewer) Renew(r *http.Request, e *authn.Entry, c authn.Client) string 
 	if value == "" {
 		return ""
 	}
-	return portal.SessionCookie(value, e.Principal.Remember, e.Principal.Expires, n.now())
+	return web.SessionCookie(value, e.Principal.Remember, e.Principal.Expires, n.now())
 }
