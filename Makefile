@@ -71,7 +71,7 @@ bench: build ## compare with plain Caddy and forward_auth
 	cd bench && go run . -caddy "$(CURDIR)/bin/caddy"
 
 timings: build ## the bounds of time that tests only log on a busy machine; run it on a quiet one
-	TRUXE_STRICT_TIMES=1 TRUXE_TEST_BINARY="$(CURDIR)/bin/caddy" go test -count=1 -p 1 -timeout 30m ./internal/revocation ./internal/cluster ./internal/store ./internal/audit ./internal/mail
+	TRUXE_STRICT_TIMES=1 TRUXE_TEST_BINARY="$(CURDIR)/bin/caddy" go test -count=1 -p 1 -timeout 30m ./internal/revocation/... ./internal/cluster ./internal/store ./internal/audit ./internal/mail
 	TRUXE_STRICT_TIMES=1 TRUXE_TEST_BINARY="$(CURDIR)/bin/caddy" go test -count=1 -timeout 30m -run 'Revoked|Stream|RoleChange|Reload|Slow|Node|SessionEnded|Lifetime' ./test
 
 release: ## archives for six targets, SBOMs and checksums in dist/; VERSION and TARGETS limit it (half an hour)

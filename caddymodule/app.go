@@ -60,6 +60,11 @@ type App struct {
 	// How the pages look.
 	Brand *Brand `json:"brand,omitempty"`
 
+	appState
+}
+
+// appState is what an App makes of its configuration.
+type appState struct {
 	config   gateway.Config
 	ctx      caddy.Context
 	rules    *rules.Book

@@ -21,7 +21,7 @@ type Site struct {
 // fails it refuses everything (R1).
 func NewSite(r Rate) *Site { return &Site{rate: r, counters: cluster.NewCounters(maxSiteKeys, nil)} }
 
-// Allow counts one request of key, e.g. "ip:192.0.2.1" or "user:<id>"; false means refused.
+// Allow counts one request of key, an AddressKey or UserKey; false means refused.
 func (s *Site) Allow(key string, now time.Time) (Limit, bool) {
 	b := s.rate.bucket(key)
 	if b.Check() != nil {
@@ -74,11 +74,4 @@ func (s *Sites) Purge() {
 			delete(s.byName, name)
 		}
 	}
-}
-
-// Len is how many sites have counters now.
-func (s *Sites) Len() int {
-	s.mu.RLock()
-	defer s.mu.RUnlock()
-	return len(s.byName)
 }

@@ -137,7 +137,7 @@ func TestSitesOutliveTheirConfiguration(t *testing.T) {
 	}
 	s.Allow("c", Rate{1000, time.Nanosecond}, "k", now)
 	time.Sleep(time.Millisecond)
-	if s.Purge(); s.Len() != 2 {
-		t.Errorf("%d sites, want the two that still count", s.Len())
+	if s.Purge(); len(s.byName) != 2 {
+		t.Errorf("%d sites, want the two that still count", len(s.byName))
 	}
 }

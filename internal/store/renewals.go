@@ -13,13 +13,13 @@ const (
 	oldSecret     = "session_old_secret"
 )
 
-// WantRenewal asks for a new secret for every living browser session of a user (SE-02). A session whose secret changes
-// for another reason meanwhile has been renewed by that.
-func (q *Queries) WantRenewal(ctx context.Context, user identity.ID, now time.Time) error {
+// WantRenewal asks for a new secret for every living session of one kind of a user (SE-02). A session whose secret
+// changes for another reason meanwhile has been renewed by that.
+func (q *Queries) WantRenewal(ctx context.Context, user identity.ID, kind string, now time.Time) error {
 	_, err := q.exec(ctx, "ask for new session secrets", `INSERT INTO one_times (kind, hash, subject, created, expires)
 		SELECT '`+renewalWanted+
-		`', secret_hash, id, CAST($1 AS BIGINT), expires FROM sessions WHERE user_id = $2 AND kind = 'browser' AND ended_at = 0 AND expires > $1
-		ON CONFLICT (kind, hash) DO NOTHING`, ms(now), user.String())
+		`', secret_hash, id, CAST($1 AS BIGINT), expires FROM sessions WHERE user_id = $2 AND kind = $3 AND ended_at = 0 AND expires > $1
+		ON CONFLICT (kind, hash) DO NOTHING`, ms(now), user.String(), kind)
 	return err
 }
 

@@ -40,14 +40,14 @@ type UserFilter struct {
 	Limit  int
 }
 
-// Session is one sign-in of one browser (Kind "browser") or API client (Kind "api").
+// Session is one sign-in of a browser or an API client.
 type Session struct {
 	ID         identity.ID
 	SecretHash [32]byte // SHA-256 of the cookie's value (SE-01)
 	UserID     identity.ID
 	// Parent is the session at the single sign-on host that this one came from; zero without.
 	Parent    identity.ID
-	Kind      string
+	Kind      string // session.Browser or session.API
 	Host      string // folded host the session is bound to
 	Created   time.Time
 	AuthTime  time.Time

@@ -30,7 +30,7 @@ func renewals(t *testing.T, b *bench) {
 		t.Errorf("renewed without a request: %v", err)
 	}
 	for range 2 { // asked twice is asked once
-		b.must(b.WantRenewal(b.ctx, ada.ID, now))
+		b.must(b.WantRenewal(b.ctx, ada.ID, "browser", now))
 	}
 	wants("ada's session", s, true)
 	wants("another's session", other, false)
