@@ -13,10 +13,9 @@ import (
 // lost a role end, no other user's do, and it costs neither a goroutine nor a walk over all streams for each of them.
 func TestTenThousandChangesEndTheirStreamsAtABoundedCost(t *testing.T) {
 	e := start(t).engine
-	streams := e.revoked.Streams()
 	open := func(id identity.ID) <-chan struct{} {
 		s := &revocation.Stream{Context: t.Context()}
-		streams.Join(s, &identity.Principal{UserID: id.String(), Roles: []string{"staff"}})
+		e.revoked.Join(s, &identity.Principal{UserID: id.String(), Roles: []string{"staff"}})
 		t.Cleanup(s.End)
 		return s.Done()
 	}
