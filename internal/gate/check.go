@@ -31,9 +31,9 @@ func (g *Gate) Check(r *http.Request, s *Site, p *identity.Principal, c Client) 
 	if code != "" {
 		return Judgement{Decision: policy.Decision{Code: code}}
 	}
-	j := Judgement{set: s.set(), request: request, principal: p}
+	j := Judgement{set: s.rules.Set(), request: request, principal: p}
 	j.request.Addr, j.request.Now = s.visitorAddress(r, c), g.Now()
-	j.Decision = s.applyReportMode(j.set.Decide(j.request, p), p)
+	j.Decision = s.rules.ApplyReportMode(j.set.Decide(j.request, p), p)
 	return j
 }
 

@@ -15,6 +15,7 @@ import (
 	"github.com/truxeio/caddy-truxe/internal/policy"
 	"github.com/truxeio/caddy-truxe/internal/ratelimit"
 	"github.com/truxeio/caddy-truxe/internal/revocation"
+	"github.com/truxeio/caddy-truxe/internal/rules"
 )
 
 // Next is the handler after the gate. Caddy's handlers have this shape.
@@ -99,7 +100,7 @@ type Gate struct {
 	Signer   Signer
 	Streams  Streams
 	Refusals *Refusals
-	Records  *Records // nil: none are kept
+	Records  *rules.Records // nil: none are kept
 	Limits   *ratelimit.Sites
 	AppDown  AppDown // nil: the server answers every error
 	Now      func() time.Time

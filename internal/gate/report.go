@@ -7,8 +7,6 @@ import (
 	"time"
 
 	"github.com/truxeio/caddy-truxe/internal/audit"
-	"github.com/truxeio/caddy-truxe/internal/identity"
-	"github.com/truxeio/caddy-truxe/internal/policy"
 )
 
 const (
@@ -17,29 +15,6 @@ const (
 	// keptReports bounds what is remembered for that.
 	keptReports = 4096
 )
-
-// applyReportMode lets pass what rules refuse to a signed-in user, at a site with `mode report`. The decision says what it would
-// have been. Signing in is still required, so that a forgotten line never opens an app to anonymous requests.
-func (s *Site) applyReportMode(d policy.Decision, p *identity.Principal) policy.Decision {
-	if !s.cfg.Report || d.Allow || !byRule(d.Code) {
-		return d
-	}
-	would := d
-	if p == nil {
-		return policy.Decision{NeedLogin: true, Code: identity.CodeLoginRequired, Report: &would}
-	}
-	return policy.Decision{Allow: true, Rule: "mode report", Report: &would}
-}
-
-// byRule reports whether a code is that of a refusal by a rule.
-func byRule(code identity.Code) bool {
-	switch code {
-	case identity.CodeRoleRequired, identity.CodePermissionRequired, identity.CodeMFARequired, identity.CodeReauthRequired,
-		identity.CodePasskeyRequired, identity.CodeNetworkDenied, identity.CodeRuleDenied, identity.CodeNoRule:
-		return true
-	}
-	return false
-}
 
 // reports remembers what was reported, so that a page of many requests is one line.
 type reports struct {
@@ -95,7 +70,7 @@ func (g *Gate) report(r *http.Request, s *Site, c Client, v *verdict) {
 
 // denialKind says which refusals are one row a minute in the audit log.
 func (s *Site) denialKind(v *verdict, reason string) audit.Denial {
-	kind := audit.Denial{Site: s.name, Reason: reason, Rule: v.decision.Rule}
+	kind := audit.Denial{Site: s.rules.Name(), Reason: reason, Rule: v.decision.Rule}
 	if p := v.principal(); p != nil {
 		kind.User = p.UserID
 	}

@@ -143,11 +143,11 @@ func (g *Gate) judge(r *http.Request, s *Site, sent authn.Credential, known *aut
 	}
 	v.credential = sent
 	v.duplicateCookie = sent.Cookies > 1
-	v.set, v.request = s.set(), request
+	v.set, v.request = s.rules.Set(), request
 	if v.set.Requires() {
 		v.request.Addr, v.request.Now = s.visitorAddress(r, c), g.Now()
 	}
-	v.decision = s.applyReportMode(v.set.Decide(v.request, v.principal()), v.principal())
+	v.decision = s.rules.ApplyReportMode(v.set.Decide(v.request, v.principal()), v.principal())
 	if v.decision.Public && (earlyData(r) || g.crossSiteSocket(r, v.principal())) {
 		v.entry = nil // a replay, or another site's page, may ask as anyone may, and not as the user
 	}
@@ -237,7 +237,7 @@ func ServeUnavailable(w http.ResponseWriter, r *http.Request, s *Site, c Client,
 	}
 	request, code, _ := requestOf(r)
 	request.Addr, request.Now = s.visitorAddress(r, c), time.Now()
-	if code == "" && len(r.Header["Authorization"]) == 0 && (!covered || s.set().Decide(request, nil).Public) {
+	if code == "" && len(r.Header["Authorization"]) == 0 && (!covered || s.rules.Set().Decide(request, nil).Public) {
 		t.answer.harden, t.answer.https = s.cfg.SecurityHeaders && covered, sendsHSTS(r, c)
 		defer t.answer.settle()
 		return next.ServeHTTP(w, r)

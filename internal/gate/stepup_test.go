@@ -11,6 +11,7 @@ import (
 	"github.com/truxeio/caddy-truxe/internal/cors"
 	"github.com/truxeio/caddy-truxe/internal/identity"
 	"github.com/truxeio/caddy-truxe/internal/policy"
+	"github.com/truxeio/caddy-truxe/internal/rules"
 )
 
 // RFC 9470 section 3: the least acr that will do, and the age only where there is one.
@@ -48,6 +49,7 @@ func TestWhoCannotProveMoreIsRefused(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	site := compiled(t, SiteConfig{}, NewSites(rules.NewBook(nil)))
 	ours := identity.NewID().String()
 	for name, p := range map[string]*identity.Principal{
 		"another issuer":              {UserID: "https://idp.test|42"},
@@ -60,7 +62,7 @@ func TestWhoCannotProveMoreIsRefused(t *testing.T) {
 			g := &Gate{Audit: log, Metrics: metrics, CORS: origins}
 			w := httptest.NewRecorder()
 			v := verdict{entry: &authn.Entry{Principal: p}, decision: policy.Decision{Code: code, Rule: "caddyfile:require#1", Ask: ask}}
-			g.refuse(w, httptest.NewRequest(http.MethodGet, "https://app.test/x", nil), &Site{}, Client{Addr: "192.0.2.1"}, &v)
+			g.refuse(w, httptest.NewRequest(http.MethodGet, "https://app.test/x", nil), site, Client{Addr: "192.0.2.1"}, &v)
 			if w.Code != http.StatusForbidden || w.Header().Get("WWW-Authenticate") != "" || w.Header().Get("Location") != "" {
 				t.Errorf("%s, %s: %d %v", name, code, w.Code, w.Header())
 			}

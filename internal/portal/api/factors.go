@@ -5,14 +5,15 @@ import (
 	"net/http"
 	"time"
 
-	"github.com/truxeio/caddy-truxe/internal/account"
+	"github.com/truxeio/caddy-truxe/internal/change"
 	"github.com/truxeio/caddy-truxe/internal/identity"
 	"github.com/truxeio/caddy-truxe/internal/portal/web"
 	"github.com/truxeio/caddy-truxe/internal/portal/wire"
+	"github.com/truxeio/caddy-truxe/internal/signin"
 )
 
 // renewed hands a browser its session's new secret after a change of factors.
-func renewed(c *web.Call, changed account.Changed) {
+func renewed(c *web.Call, changed signin.Changed) {
 	if c.Entry.Principal.Credential == identity.CredentialCookie {
 		c.SetSession(changed.Cookie)
 	}
@@ -23,7 +24,7 @@ func TOTPBegin(c *web.Call) error {
 	if err := c.ReadEmpty(); err != nil {
 		return err
 	}
-	setup, err := c.Accounts.BeginTOTP(c.Context(), c.By())
+	setup, err := c.SignIn.Factors.BeginTOTP(c.Context(), c.By())
 	if err != nil {
 		return err
 	}
@@ -41,7 +42,7 @@ func TOTPConfirm(c *web.Call) error {
 	if err := web.ExactCode(identity.MethodTOTP, in.Code); err != nil {
 		return err
 	}
-	changed, _, err := c.Accounts.ConfirmTOTP(c.Context(), c.By(), c.Address(), in.Code)
+	changed, _, err := c.SignIn.Factors.ConfirmTOTP(c.Context(), c.By(), c.Address(), in.Code)
 	if err != nil {
 		return err
 	}
@@ -51,7 +52,7 @@ func TOTPConfirm(c *web.Call) error {
 
 // TOTPRemove removes the caller's authenticator app.
 func TOTPRemove(c *web.Call) error {
-	changed, err := c.Accounts.RemoveTOTP(c.Context(), c.By())
+	changed, err := c.SignIn.Factors.RemoveTOTP(c.Context(), c.By())
 	if err != nil {
 		return err
 	}
@@ -64,7 +65,7 @@ func RecoveryCodes(c *web.Call) error {
 	if err := c.ReadEmpty(); err != nil {
 		return err
 	}
-	changed, err := c.Accounts.NewRecoveryCodes(c.Context(), c.By())
+	changed, err := c.SignIn.Factors.NewRecoveryCodes(c.Context(), c.By())
 	if err != nil {
 		return err
 	}
@@ -78,7 +79,7 @@ func Passkeys(c *web.Call) error {
 	if err != nil {
 		return err
 	}
-	list, err := c.Accounts.ListPasskeys(c.Context(), user)
+	list, err := c.SignIn.Factors.Passkeys(c.Context(), user)
 	if err != nil {
 		return err
 	}
@@ -94,7 +95,7 @@ func PasskeyBegin(c *web.Call) error {
 	if err := c.ReadEmpty(); err != nil {
 		return err
 	}
-	return passkeyOptions(c, account.PasskeyBegin{For: account.PasskeyCreate, Host: c.Host, Bound: c.Entry.Principal.SessionID, By: c.By()})
+	return passkeyOptions(c, signin.PasskeyBegin{For: signin.PasskeyCreate, Host: c.Host, Bound: c.Entry.Principal.SessionID, By: c.By()})
 }
 
 // PasskeyFinish keeps a new passkey. The body is the browser's answer; ?name= names it.
@@ -107,7 +108,7 @@ func PasskeyFinish(c *web.Call) error {
 	if err != nil {
 		return err
 	}
-	p, changed, err := c.Accounts.AddPasskey(c.Context(), c.By(), answer, c.R.URL.Query().Get("name"))
+	p, changed, err := c.SignIn.Factors.AddPasskey(c.Context(), c.By(), answer, c.R.URL.Query().Get("name"))
 	if err != nil {
 		return err
 	}
@@ -131,7 +132,7 @@ func PasskeyRename(c *web.Call) error {
 	if !ok {
 		return web.NotFound()
 	}
-	if err := c.Accounts.RenamePasskey(c.Context(), c.By(), id, in.Name); err != nil {
+	if err := c.SignIn.Factors.RenamePasskey(c.Context(), c.By(), id, in.Name); err != nil {
 		return err
 	}
 	return c.NoContent()
@@ -143,7 +144,7 @@ func PasskeyRemove(c *web.Call) error {
 	if !ok {
 		return web.NotFound()
 	}
-	changed, err := c.Accounts.RemovePasskey(c.Context(), c.By(), id)
+	changed, err := c.SignIn.Factors.RemovePasskey(c.Context(), c.By(), id)
 	if err != nil {
 		return err
 	}
@@ -157,7 +158,7 @@ func Devices(c *web.Call) error {
 	if err != nil {
 		return err
 	}
-	list, err := c.Accounts.TrustedDevices(c.Context(), user)
+	list, err := c.SignIn.Devices.Trusted(c.Context(), user)
 	if err != nil {
 		return err
 	}
@@ -182,7 +183,7 @@ func ForgetDevice(c *web.Call) error {
 func ForgetDevices(c *web.Call) error { return forget(c, identity.ID{}) }
 
 func forget(c *web.Call, id identity.ID) error {
-	if err := c.Accounts.ForgetDevice(c.Context(), c.By(), id); err != nil {
+	if err := c.SignIn.Devices.Forget(c.Context(), c.By(), id); err != nil {
 		return err
 	}
 	return c.NoContent()
@@ -195,7 +196,7 @@ func ConfirmMethods(c *web.Call) error {
 	if err != nil && !due {
 		return err
 	}
-	methods, missing, err := c.Accounts.ConfirmMethods(c.Context(), c.By(), ask, c.Host)
+	methods, missing, err := c.SignIn.Confirmations.Methods(c.Context(), c.By(), ask, c.Host)
 	if err != nil {
 		return err
 	}
@@ -214,7 +215,7 @@ func Confirm(c *web.Call) error {
 	if err := c.ReadJSON(&in); err != nil {
 		return err
 	}
-	step := account.ConfirmStep{Method: in.Method, Password: in.Password, Code: in.Code, Address: c.Address(), By: c.By()}
+	step := signin.ConfirmStep{Method: in.Method, Password: in.Password, Code: in.Code, Address: c.Address(), By: c.By()}
 	switch in.Method {
 	case identity.MethodPassword, identity.MethodTOTP, identity.MethodRecovery:
 		if err := web.ExactCode(in.Method, in.Code); err != nil {
@@ -228,12 +229,12 @@ func Confirm(c *web.Call) error {
 	default:
 		return web.BadRequest("method can be password, totp, passkey or recovery_code.")
 	}
-	cookie, err := c.Accounts.ConfirmWith(c.Context(), step)
+	cookie, err := c.SignIn.Confirmations.Confirm(c.Context(), step)
 	if err != nil {
 		return err
 	}
-	renewed(c, account.Changed{Cookie: cookie})
-	return c.JSON(http.StatusOK, map[string]any{"status": "confirmed", "fresh_for": int(account.FreshFor / time.Second)})
+	renewed(c, signin.Changed{Cookie: cookie})
+	return c.JSON(http.StatusOK, map[string]any{"status": "confirmed", "fresh_for": int(change.FreshFor / time.Second)})
 }
 
 // ConfirmPasskeyBegin returns the options of a confirmation with a passkey.
@@ -241,5 +242,5 @@ func ConfirmPasskeyBegin(c *web.Call) error {
 	if err := c.ReadEmpty(); err != nil {
 		return err
 	}
-	return passkeyOptions(c, account.PasskeyBegin{For: account.PasskeyConfirm, Host: c.Host, Bound: c.Entry.Principal.SessionID, By: c.By()})
+	return passkeyOptions(c, signin.PasskeyBegin{For: signin.PasskeyConfirm, Host: c.Host, Bound: c.Entry.Principal.SessionID, By: c.By()})
 }

@@ -6,12 +6,12 @@ import (
 	"net/http"
 	"time"
 
-	"github.com/truxeio/caddy-truxe/internal/account"
 	"github.com/truxeio/caddy-truxe/internal/authn"
 	"github.com/truxeio/caddy-truxe/internal/identity"
 	"github.com/truxeio/caddy-truxe/internal/portal/web"
 	"github.com/truxeio/caddy-truxe/internal/portal/wire"
 	"github.com/truxeio/caddy-truxe/internal/session"
+	"github.com/truxeio/caddy-truxe/internal/signin"
 )
 
 // defaultClient is the client_id of people who sign in themselves.
@@ -26,7 +26,7 @@ func Login(c *web.Call) error {
 	if err := c.ReadJSON(&in); err != nil {
 		return err
 	}
-	signed, err := c.Accounts.SignIn(c.Context(), account.SignIn{Login: in.Username, Password: in.Password, Address: c.Address(), Kind: session.API, By: c.Anonymous()})
+	signed, err := c.SignIn.SignIns.WithPassword(c.Context(), signin.PasswordTry{Login: in.Username, Password: in.Password, Address: c.Address(), Kind: session.API, By: c.Anonymous()})
 	if err != nil {
 		return err
 	}
@@ -39,7 +39,7 @@ func Login(c *web.Call) error {
 // mfaRequired answers a right password of somebody with a second factor: nobody is signed in, and mfa_token is good for
 // the second step alone (R6). Where a factor is required and there is none, methods is empty and enrol names those that can
 // be set up, here or at enrol_url in a browser.
-func mfaRequired(c *web.Call, signed account.SignedIn) error {
+func mfaRequired(c *web.Call, signed signin.SignedIn) error {
 	out := map[string]any{"status": "mfa_required", "mfa_token": signed.MFAToken, "methods": wire.Strings(signed.Half.Methods),
 		"expires_in": max(0, int(signed.Half.Expires.Sub(c.Now()).Seconds()))}
 	if len(signed.Half.Enrol) > 0 {
@@ -52,8 +52,8 @@ func mfaRequired(c *web.Call, signed account.SignedIn) error {
 }
 
 // authenticated answers a whole sign-in with tokens.
-func authenticated(c *web.Call, signed account.SignedIn) error {
-	tokens, err := c.Accounts.StartTokens(c.Context(), c.Anonymous(), signed, defaultClient)
+func authenticated(c *web.Call, signed signin.SignedIn) error {
+	tokens, err := c.SignIn.Tokens.Start(c.Context(), c.Anonymous(), signed, defaultClient)
 	if err != nil {
 		return err
 	}
@@ -89,7 +89,7 @@ func LoginMFA(c *web.Call) error {
 	if err != nil {
 		return err
 	}
-	step := account.SecondStep{Key: key, Method: in.Method, Code: in.Code, Bound: in.Token, Enrol: in.Enrol, Name: in.Name, Address: c.Address(), By: c.Anonymous()}
+	step := signin.SecondStep{Key: key, Method: in.Method, Code: in.Code, Bound: in.Token, Enrol: in.Enrol, Name: in.Name, Address: c.Address(), By: c.Anonymous()}
 	switch in.Method {
 	case identity.MethodPasskey:
 		if step.Passkey, err = web.PasskeyAnswer(in.Passkey); err != nil {
@@ -102,7 +102,7 @@ func LoginMFA(c *web.Call) error {
 	default:
 		return web.BadRequest("method can be totp, recovery_code or passkey.")
 	}
-	signed, err := c.Accounts.Complete(c.Context(), step)
+	signed, err := c.SignIn.HalfSignIns.Complete(c.Context(), step)
 	if err != nil {
 		return err
 	}
@@ -110,8 +110,8 @@ func LoginMFA(c *web.Call) error {
 }
 
 // apiHalf names the half sign-in of an mfa_token; what cannot be one is answered like one that is over.
-func apiHalf(token string) (account.HalfKey, error) {
-	key, ok := account.APIHalf(token)
+func apiHalf(token string) (signin.HalfKey, error) {
+	key, ok := signin.APIHalf(token)
 	if !ok {
 		return key, &identity.Error{Code: identity.CodeLoginRequired, Detail: "This sign-in is over. Begin again with login."}
 	}
@@ -134,14 +134,14 @@ func LoginEnrol(c *web.Call) error {
 	if in.Method != identity.MethodTOTP {
 		return web.BadRequest("method can be totp; for a passkey use login/passkey/begin with enrol.")
 	}
-	setup, err := c.Accounts.BeginTOTPWithin(c.Context(), key, c.Host)
+	setup, err := c.SignIn.HalfSignIns.BeginTOTP(c.Context(), key, c.Host)
 	if err != nil {
 		return err
 	}
 	return totpJSON(c, setup)
 }
 
-func totpJSON(c *web.Call, setup account.TOTPSetup) error {
+func totpJSON(c *web.Call, setup signin.TOTPSetup) error {
 	return c.JSON(http.StatusOK, map[string]any{"secret": setup.Key.Text(), "otpauth_uri": setup.URI,
 		"expires_in": max(0, int(setup.Expires.Sub(c.Now())/time.Second))})
 }
@@ -156,7 +156,7 @@ func PasskeySignInBegin(c *web.Call) error {
 	if err := c.ReadJSON(&in); err != nil {
 		return err
 	}
-	begin := account.PasskeyBegin{For: account.PasskeySignIn, Host: c.Host, By: c.Anonymous()}
+	begin := signin.PasskeyBegin{For: signin.PasskeySignIn, Host: c.Host, By: c.Anonymous()}
 	step := c.R.URL.Query().Get("step")
 	switch {
 	case in.Token != "":
@@ -164,9 +164,9 @@ func PasskeySignInBegin(c *web.Call) error {
 		if err != nil {
 			return err
 		}
-		begin.For, begin.Bound, begin.Half = account.PasskeySecond, in.Token, &key
+		begin.For, begin.Bound, begin.Half = signin.PasskeySecond, in.Token, &key
 		if in.Enrol {
-			begin.For = account.PasskeyCreate
+			begin.For = signin.PasskeyCreate
 		}
 	case in.Enrol:
 		return web.BadRequest("enrol goes with mfa_token.")
@@ -175,10 +175,10 @@ func PasskeySignInBegin(c *web.Call) error {
 		if begin.Bound == "" {
 			return &identity.Error{Code: identity.CodeLoginRequired}
 		}
-		key := account.BrowserHalf(begin.Bound)
-		begin.For, begin.Half = account.PasskeySecond, &key
+		key := signin.BrowserHalf(begin.Bound)
+		begin.For, begin.Half = signin.PasskeySecond, &key
 		if step == stepEnrol {
-			begin.For = account.PasskeyCreate
+			begin.For = signin.PasskeyCreate
 		}
 	case step != "":
 		return web.BadRequest("step can be second or enrol.")
@@ -194,8 +194,8 @@ const (
 	stepEnrol  = "enrol"
 )
 
-func passkeyOptions(c *web.Call, begin account.PasskeyBegin) error {
-	options, err := c.Accounts.BeginPasskey(c.Context(), begin)
+func passkeyOptions(c *web.Call, begin signin.PasskeyBegin) error {
+	options, err := c.SignIn.Challenges.Begin(c.Context(), begin)
 	if err != nil {
 		return err
 	}
@@ -219,7 +219,7 @@ func PasskeySignInFinish(c *web.Call) error {
 	}
 	device, _ := c.Credential.CookieNamed(authn.DeviceCookie)
 	if c.R.URL.Query().Get("step") == stepEnrol {
-		signed, err := c.Accounts.Complete(c.Context(), account.SecondStep{Key: account.BrowserHalf(flow), Method: identity.MethodPasskey, Passkey: answer, Bound: flow,
+		signed, err := c.SignIn.HalfSignIns.Complete(c.Context(), signin.SecondStep{Key: signin.BrowserHalf(flow), Method: identity.MethodPasskey, Passkey: answer, Bound: flow,
 			Enrol: true, Device: device, Address: c.Address(), By: c.Anonymous()})
 		if err != nil {
 			return err
@@ -228,7 +228,7 @@ func PasskeySignInFinish(c *web.Call) error {
 		c.SignedIn(signed, signed.Session.Remember)
 		return c.JSON(http.StatusOK, map[string]string{"status": "authenticated"})
 	}
-	signed, err := c.Accounts.SignInWithPasskey(c.Context(), account.PasskeyTry{Answer: answer, Bound: flow, Device: device, Kind: session.API, Address: c.Address(), By: c.Anonymous()})
+	signed, err := c.SignIn.SignIns.WithPasskey(c.Context(), signin.PasskeyTry{Answer: answer, Bound: flow, Device: device, Kind: session.API, Address: c.Address(), By: c.Anonymous()})
 	if err != nil {
 		return err
 	}
@@ -239,7 +239,7 @@ func PasskeySignInFinish(c *web.Call) error {
 // that a program learns that its session goes on, and no other user's cookie is signed out in its place.
 func Logout(c *web.Call) error {
 	if c.Entry != nil && c.PassedOver == nil {
-		if err := c.Accounts.SignOut(c.Context(), c.By()); err != nil {
+		if err := c.SignIn.Sessions.SignOut(c.Context(), c.By()); err != nil {
 			return err
 		}
 		c.DropHalf()
@@ -266,7 +266,7 @@ func Logout(c *web.Call) error {
 	if err != nil {
 		return err
 	}
-	if err := c.Accounts.StartOver(c.Context(), key); err != nil {
+	if err := c.SignIn.HalfSignIns.StartOver(c.Context(), key); err != nil {
 		return err
 	}
 	return c.NoContent()

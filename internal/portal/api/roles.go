@@ -4,7 +4,7 @@ import (
 	"context"
 	"net/http"
 
-	"github.com/truxeio/caddy-truxe/internal/account"
+	"github.com/truxeio/caddy-truxe/internal/change"
 	"github.com/truxeio/caddy-truxe/internal/identity"
 	"github.com/truxeio/caddy-truxe/internal/portal/web"
 	"github.com/truxeio/caddy-truxe/internal/portal/wire"
@@ -21,7 +21,7 @@ func Roles(c *web.Call) error {
 	if err := c.Require(rolesRead); err != nil {
 		return err
 	}
-	list, err := c.Accounts.ListRoles(c.Context())
+	list, err := c.People.ListRoles(c.Context())
 	if err != nil {
 		return err
 	}
@@ -33,7 +33,7 @@ func Role(c *web.Call) error {
 	if err := c.Require(rolesRead); err != nil {
 		return err
 	}
-	role, err := c.Accounts.ShowRole(c.Context(), c.Role)
+	role, err := c.People.ShowRole(c.Context(), c.Role)
 	if err != nil {
 		return err
 	}
@@ -41,12 +41,12 @@ func Role(c *web.Call) error {
 }
 
 // GrantRole gives a user one role.
-func GrantRole(c *web.Call) error { return changeRole(c, c.Accounts.GrantRoles) }
+func GrantRole(c *web.Call) error { return changeRole(c, c.People.GrantRoles) }
 
 // RevokeRole takes one role from a user.
-func RevokeRole(c *web.Call) error { return changeRole(c, c.Accounts.RevokeRoles) }
+func RevokeRole(c *web.Call) error { return changeRole(c, c.People.RevokeRoles) }
 
-type roleChange func(ctx context.Context, by account.By, id identity.ID, roles ...string) (identity.User, error)
+type roleChange func(ctx context.Context, by change.By, id identity.ID, roles ...string) (identity.User, error)
 
 // changeRole gives or takes one role. Whoever may do that may become anybody, so it asks for a fresh factor (SE-14), and
 // somebody who is not an administrator neither makes nor unmakes one.
@@ -76,7 +76,7 @@ func changeRole(c *web.Call, do roleChange) error {
 
 // mayHandOut keeps people from rising by their own hand: who gives or takes a role holds every permission of it.
 func mayHandOut(c *web.Call, role string) error {
-	m := c.Accounts.Model()
+	m := c.People.Model()
 	for _, permission := range m.Permissions([]string{role}) {
 		if _, ok := m.Allows(c.Entry.Principal.Roles, permission); !ok {
 			return c.Deny("This role grants more than you have.", permission)

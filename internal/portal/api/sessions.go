@@ -14,7 +14,7 @@ func Sessions(c *web.Call) error {
 	if err != nil {
 		return err
 	}
-	list, err := c.Accounts.ListSessions(c.Context(), user)
+	list, err := c.SignIn.Sessions.List(c.Context(), user)
 	if err != nil {
 		return err
 	}
@@ -40,7 +40,7 @@ func EndSession(c *web.Call) error {
 			return err
 		}
 	}
-	if err := c.Accounts.EndSession(c.Context(), c.By(), user, id); err != nil {
+	if err := c.SignIn.Sessions.End(c.Context(), c.By(), user, id); err != nil {
 		return err
 	}
 	return c.NoContent()
@@ -63,7 +63,7 @@ func EndSessions(c *web.Call) error {
 	default:
 		return web.BadRequest("except can only be current.")
 	}
-	if err := c.Accounts.EndSessions(c.Context(), c.By(), user, except, "signed_out_everywhere"); err != nil {
+	if err := c.SignIn.Sessions.EndAll(c.Context(), c.By(), user, except, "signed_out_everywhere"); err != nil {
 		return err
 	}
 	return c.NoContent()
@@ -93,7 +93,7 @@ func PasswordChange(c *web.Call) error {
 	if err := c.CheckFreshForPassword(); err != nil {
 		return err
 	}
-	cookie, err := c.Accounts.ChangePassword(c.Context(), c.By(), c.Address(), in.Current, in.New, in.Keep)
+	cookie, err := c.SignIn.Passwords.Change(c.Context(), c.By(), c.Address(), in.Current, in.New, in.Keep)
 	if err != nil {
 		return err
 	}
@@ -109,7 +109,7 @@ func Export(c *web.Call) error {
 	if err != nil {
 		return err
 	}
-	data, err := c.Accounts.Export(c.Context(), c.By())
+	data, err := c.People.Export(c.Context(), c.By())
 	if err != nil {
 		return err
 	}

@@ -26,7 +26,7 @@ func Token(c *web.Call) error {
 	case form.Get("refresh_token") == "":
 		return oauthError(c, web.BadRequest("refresh_token is missing."))
 	}
-	tokens, err := c.Accounts.Refresh(c.Context(), c.By(), form.Get("refresh_token"))
+	tokens, err := c.SignIn.Tokens.Refresh(c.Context(), c.By(), form.Get("refresh_token"))
 	if err != nil {
 		return oauthError(c, err)
 	}
@@ -62,9 +62,9 @@ func Revoke(c *web.Call) error {
 		return oauthError(c, web.BadRequest("token is missing."))
 	}
 	if strings.HasPrefix(raw, "trx_rt_") {
-		err = c.Accounts.RevokeRefresh(c.Context(), c.By(), raw)
+		err = c.SignIn.Tokens.RevokeRefresh(c.Context(), c.By(), raw)
 	} else if e, _, findErr := c.Verifier.Tokens.Find(c.Context(), raw); findErr == nil {
-		err = c.Accounts.RevokeToken(c.Context(), c.By(), e.Principal)
+		err = c.SignIn.Tokens.Revoke(c.Context(), c.By(), e.Principal)
 	} else if identity.CodeOf(findErr) == identity.CodeStateUnavailable {
 		err = findErr
 	}
@@ -88,7 +88,7 @@ func Introspect(c *web.Call) error {
 	}
 	inactive := map[string]any{"active": false}
 	if strings.HasPrefix(form.Get("token"), "trx_rt_") {
-		active, err := c.Accounts.RefreshActive(c.Context(), form.Get("token"))
+		active, err := c.SignIn.Tokens.Active(c.Context(), form.Get("token"))
 		if err != nil || !active {
 			return orJSON(c, err, inactive)
 		}
@@ -117,7 +117,7 @@ func orJSON(c *web.Call, err error, body any) error {
 func claims(c *web.Call, p *identity.Principal) map[string]any {
 	out := map[string]any{"sub": p.UserID, "preferred_username": p.Username, "email": p.Email, "name": p.Name, "roles": wire.Strings(p.Roles),
 		"amr": wire.Strings(p.AMR), "acr": p.ACR, "sid": p.SessionID, "exp": p.Expires.Unix(), "auth_time": p.AuthTime.Unix()}
-	if list, ok := c.Accounts.Model().Claim(p.Roles); ok {
+	if list, ok := c.People.Model().Claim(p.Roles); ok {
 		out["permissions"] = list
 	} else {
 		out["permissions_omitted"] = true

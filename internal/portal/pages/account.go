@@ -32,11 +32,11 @@ func Account(c *web.Call) error {
 	if err != nil {
 		return err
 	}
-	profile, err := c.Accounts.Profile(c.Context(), user)
+	profile, err := c.People.Profile(c.Context(), user)
 	if err != nil {
 		return err
 	}
-	factors, err := c.Accounts.Factors(c.Context(), user, c.Host)
+	factors, err := c.SignIn.Factors.Of(c.Context(), user, c.Host)
 	if err != nil {
 		return err
 	}
@@ -48,7 +48,7 @@ func Account(c *web.Call) error {
 	c.Render(http.StatusOK, view.Account{Viewer: c.ViewerNamed(u.Username, u.Name), Email: u.Email, Roles: u.Roles,
 		PasswordChanged: u.PasswordChanged, LastSignIn: c.Entry.Principal.AuthTime, Sessions: profile.Sessions, Managed: u.Managed != "",
 		Factors: &view.Factors{TOTP: factors.TOTP, Passkeys: factors.Passkeys, RecoveryLeft: factors.RecoveryLeft, RecoveryMade: factors.RecoveryMade,
-			TrustedDevices: factors.TrustedDevices, Required: c.Accounts.MFA.For(u.User), Default: factors.Preferred},
+			TrustedDevices: factors.TrustedDevices, Required: c.SignIn.Factors.Required(u.User), Default: factors.Preferred},
 		Recent: recent, Saved: c.R.URL.Query().Get("saved") != ""})
 	return nil
 }
@@ -62,7 +62,7 @@ func SubmitAccount(c *web.Call) error {
 	if form.Get(view.FieldAction) != view.ActionDefault {
 		return web.BadRequest("This form has no such action.")
 	}
-	if err := c.Accounts.SetPreferred(c.Context(), c.By(), form.Get(view.FieldMethod)); err != nil {
+	if err := c.SignIn.Factors.SetPreferred(c.Context(), c.By(), form.Get(view.FieldMethod)); err != nil {
 		return c.AskFirst(err, web.ForMethod)
 	}
 	c.Redirect(http.StatusSeeOther, c.Base+"/account?saved=1")
@@ -94,11 +94,11 @@ func password(c *web.Call, status int, page view.PasswordChange) error {
 
 // shortestPassword is shorter for somebody who has a second factor (NIST SP 800-63B-4 3.1.1.2).
 func shortestPassword(c *web.Call, user identity.ID) (int, error) {
-	policy := c.Accounts.Passwords
+	policy := c.People.PasswordPolicy
 	if policy.MinLengthWithMFA == 0 {
 		return policy.MinLength, nil
 	}
-	factors, err := c.Accounts.Factors(c.Context(), user, c.Host)
+	factors, err := c.SignIn.Factors.Of(c.Context(), user, c.Host)
 	if err == nil && factors.Any() {
 		return policy.MinLengthWithMFA, nil
 	}
@@ -115,7 +115,7 @@ func SubmitPassword(c *web.Call) error {
 		return c.AskFirst(err, web.ForPassword)
 	}
 	keep := form.Get(view.FieldSignOut) != "on"
-	cookie, err := c.Accounts.ChangePassword(c.Context(), c.By(), c.Address(), form.Get(view.FieldCurrent), form.Get(view.FieldNew), keep)
+	cookie, err := c.SignIn.Passwords.Change(c.Context(), c.By(), c.Address(), form.Get(view.FieldCurrent), form.Get(view.FieldNew), keep)
 	if err != nil {
 		var failed error
 		return first(c.FormFailed(err, view.FieldCurrent, func(problems []view.Problem, wait view.Wait, status int) {

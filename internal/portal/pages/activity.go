@@ -26,7 +26,7 @@ func Activity(c *web.Call) error {
 			before = 0
 		}
 	}
-	rows, err := c.Accounts.Activity(c.Context(), user, before, activityPage+1)
+	rows, err := c.People.Activity(c.Context(), user, before, activityPage+1)
 	if err != nil {
 		return err
 	}
@@ -46,7 +46,7 @@ func Activity(c *web.Call) error {
 }
 
 func events(c *web.Call, user identity.ID, before int64, limit int) ([]view.Event, error) {
-	rows, err := c.Accounts.Activity(c.Context(), user, before, limit)
+	rows, err := c.People.Activity(c.Context(), user, before, limit)
 	if err != nil {
 		return nil, err
 	}

@@ -5,11 +5,11 @@ import (
 	"net/url"
 	"time"
 
-	"github.com/truxeio/caddy-truxe/internal/account"
 	"github.com/truxeio/caddy-truxe/internal/identity"
 	"github.com/truxeio/caddy-truxe/internal/portal/view"
 	"github.com/truxeio/caddy-truxe/internal/portal/web"
 	"github.com/truxeio/caddy-truxe/internal/problem"
+	"github.com/truxeio/caddy-truxe/internal/signin"
 )
 
 // proof is what a step-up is for: a way into an app that asks for more, or an action on our own pages.
@@ -30,7 +30,7 @@ func asked(c *web.Call, name string) (proof, error) {
 	if !ok {
 		name, action = "", web.ConfirmActions[""]
 	}
-	err := c.Accounts.CheckFresh(c.Context(), c.Entry.Principal)
+	err := c.Changes.CheckFresh(c.Context(), c.Entry.Principal)
 	ask, due := web.StepUp(err)
 	if err != nil && !due {
 		return proof{}, err
@@ -88,7 +88,7 @@ func inSecondTab(c *web.Call, name string, ask identity.Assurance) string {
 }
 
 func confirm(c *web.Call, status int, a proof, page view.Confirm) error {
-	methods, missing, err := c.Accounts.ConfirmMethods(c.Context(), c.By(), a.ask, c.Host)
+	methods, missing, err := c.SignIn.Confirmations.Methods(c.Context(), c.By(), a.ask, c.Host)
 	if err != nil {
 		return err
 	}
@@ -120,7 +120,7 @@ func SubmitConfirm(c *web.Call) error {
 	if err != nil {
 		return err
 	}
-	step := account.ConfirmStep{Method: form.Get(view.FieldMethod), Password: form.Get(view.FieldPassword), Code: form.Get(view.FieldCode),
+	step := signin.ConfirmStep{Method: form.Get(view.FieldMethod), Password: form.Get(view.FieldPassword), Code: form.Get(view.FieldCode),
 		Address: c.Address(), By: c.By()}
 	if step.Method == "" {
 		step.Method = view.MethodPassword
@@ -133,7 +133,7 @@ func SubmitConfirm(c *web.Call) error {
 	}
 	var cookie string
 	if err == nil {
-		cookie, err = c.Accounts.ConfirmWith(c.Context(), step)
+		cookie, err = c.SignIn.Confirmations.Confirm(c.Context(), step)
 	}
 	if err != nil {
 		return confirmFailed(c, err, a, step.Method)

@@ -8,10 +8,10 @@ import (
 	"sync/atomic"
 	"time"
 
-	"github.com/truxeio/caddy-truxe/internal/account"
 	"github.com/truxeio/caddy-truxe/internal/identity"
 	"github.com/truxeio/caddy-truxe/internal/portal/view"
 	"github.com/truxeio/caddy-truxe/internal/portal/web"
+	"github.com/truxeio/caddy-truxe/internal/signin"
 )
 
 // confirmed in place of an id: a step-up in a second tab is over, and the other tab can go on.
@@ -42,7 +42,7 @@ func recoveryUsed(c *web.Call, id string) error {
 	if err != nil {
 		return err
 	}
-	factors, err := c.Accounts.Factors(c.Context(), user, c.Host)
+	factors, err := c.SignIn.Factors.Of(c.Context(), user, c.Host)
 	if err != nil {
 		return err
 	}
@@ -101,7 +101,7 @@ func ticketTo(c *web.Call, way web.Way, id string) (string, error) {
 	if c.PortalHost != c.Host || !named {
 		return c.Base + "/?gone=1", nil
 	}
-	code, err := c.Accounts.Ticket(c.Context(), c.Entry.Principal, way.Host, way.Flow)
+	code, err := c.SignIn.Tickets.Issue(c.Context(), c.Entry.Principal, way.Host, way.Flow)
 	if err != nil {
 		return "", err
 	}
@@ -149,11 +149,11 @@ func (b *Callback) Show(c *web.Call) error {
 func arrive(c *web.Call, ticket, flow string) error {
 	c.Redeemed = true
 	by := c.By()
-	var signed account.SignedIn
+	var signed signin.SignedIn
 	var err error
 	if c.Entry == nil {
-		signed, err = c.Accounts.SignInWithTicket(c.Context(), ticket, c.Host, web.FlowHash(flow), by)
-	} else if signed, err = c.Accounts.CatchUp(c.Context(), ticket, c.Host, web.FlowHash(flow), by); identity.CodeOf(err) == identity.CodeInvalidRequest {
+		signed, err = c.SignIn.Tickets.SignIn(c.Context(), ticket, c.Host, web.FlowHash(flow), by)
+	} else if signed, err = c.SignIn.Tickets.Redeem(c.Context(), ticket, c.Host, web.FlowHash(flow), by); identity.CodeOf(err) == identity.CodeInvalidRequest {
 		return nil
 	}
 	if err == nil && signed.Secret != "" {
@@ -169,12 +169,12 @@ func (b *Callback) DropTicket(c *web.Call) {
 	if c.Redeemed {
 		return
 	}
-	err := c.Accounts.DropTicket(context.WithoutCancel(c.Context()), c.R.URL.Query().Get("ticket"))
+	err := c.SignIn.Tickets.Drop(context.WithoutCancel(c.Context()), c.R.URL.Query().Get("ticket"))
 	if err == nil {
 		return
 	}
 	now, last := c.Now().UnixMilli(), b.trouble.Load()
 	if max(now-last, last-now) >= time.Minute.Milliseconds() && b.trouble.CompareAndSwap(last, now) {
-		c.Accounts.Logger.Warn("could not use up a ticket; further failures within a minute are not logged", "error", err)
+		c.Changes.Logger.Warn("could not use up a ticket; further failures within a minute are not logged", "error", err)
 	}
 }

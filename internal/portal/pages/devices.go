@@ -5,10 +5,10 @@ import (
 	"strconv"
 	"time"
 
-	"github.com/truxeio/caddy-truxe/internal/account"
 	"github.com/truxeio/caddy-truxe/internal/identity"
 	"github.com/truxeio/caddy-truxe/internal/portal/view"
 	"github.com/truxeio/caddy-truxe/internal/portal/web"
+	"github.com/truxeio/caddy-truxe/internal/signin"
 )
 
 // Devices lists the browsers that are not asked for a second factor.
@@ -17,11 +17,11 @@ func Devices(c *web.Call) error {
 	if err != nil {
 		return err
 	}
-	list, err := c.Accounts.TrustedDevices(c.Context(), user)
+	list, err := c.SignIn.Devices.Trusted(c.Context(), user)
 	if err != nil {
 		return err
 	}
-	page := view.TrustedDevices{Viewer: c.Viewer(), Days: int(account.TrustLife / (24 * time.Hour))}
+	page := view.TrustedDevices{Viewer: c.Viewer(), Days: int(signin.TrustLife / (24 * time.Hour))}
 	if n, err := strconv.Atoi(c.R.URL.Query().Get("ended")); err == nil && n > 0 && n < 1000 {
 		page.Ended = n
 	}
@@ -48,7 +48,7 @@ func SubmitDevices(c *web.Call) error {
 	id, ok := identity.ParseID(what)
 	switch {
 	case what == view.RevokeOthers:
-		list, err := c.Accounts.TrustedDevices(c.Context(), user)
+		list, err := c.SignIn.Devices.Trusted(c.Context(), user)
 		if err != nil {
 			return err
 		}
@@ -56,7 +56,7 @@ func SubmitDevices(c *web.Call) error {
 	case !ok || id.IsZero():
 		return web.BadRequest("There is no such device.")
 	}
-	if err := c.Accounts.ForgetDevice(c.Context(), c.By(), id); err != nil && (identity.CodeOf(err) != identity.CodeNotFound) {
+	if err := c.SignIn.Devices.Forget(c.Context(), c.By(), id); err != nil && (identity.CodeOf(err) != identity.CodeNotFound) {
 		return c.AskFirst(err, web.ForDevices)
 	}
 	c.Redirect(http.StatusSeeOther, c.Base+"/account/devices?ended="+strconv.Itoa(ended))

@@ -4,17 +4,17 @@ import (
 	"net/http"
 	"slices"
 
-	"github.com/truxeio/caddy-truxe/internal/account"
 	"github.com/truxeio/caddy-truxe/internal/credential"
 	"github.com/truxeio/caddy-truxe/internal/identity"
 	"github.com/truxeio/caddy-truxe/internal/portal/view"
 	"github.com/truxeio/caddy-truxe/internal/portal/web"
 	"github.com/truxeio/caddy-truxe/internal/problem"
+	"github.com/truxeio/caddy-truxe/internal/signin"
 )
 
 // enrol sets a second factor up within a sign-in that must have one (R6). The key or challenge is bound to the half
 // sign-in, so nobody is signed in until it works.
-func enrol(c *web.Call, key account.HalfKey, half account.Half, id, choice string) error {
+func enrol(c *web.Call, key signin.HalfKey, half signin.Half, id, choice string) error {
 	switch {
 	case choice == view.MethodTOTP && slices.Contains(half.Enrol, choice):
 		return enrolTOTP(c, http.StatusOK, key, half, view.TOTP{Return: id})
@@ -29,12 +29,12 @@ func enrol(c *web.Call, key account.HalfKey, half account.Half, id, choice strin
 	return nil
 }
 
-func halfViewer(h account.Half) view.Viewer {
+func halfViewer(h signin.Half) view.Viewer {
 	return view.Viewer{Username: h.User.Username, Name: h.User.Name}
 }
 
-func enrolTOTP(c *web.Call, status int, key account.HalfKey, half account.Half, page view.TOTP) error {
-	setup, err := c.Accounts.BeginTOTPWithin(c.Context(), key, c.Host)
+func enrolTOTP(c *web.Call, status int, key signin.HalfKey, half signin.Half, page view.TOTP) error {
+	setup, err := c.SignIn.HalfSignIns.BeginTOTP(c.Context(), key, c.Host)
 	if err != nil {
 		return err
 	}
@@ -47,14 +47,14 @@ func enrolTOTP(c *web.Call, status int, key account.HalfKey, half account.Half, 
 }
 
 // fillTOTP shows a key as text, link and picture.
-func fillTOTP(page *view.TOTP, setup account.TOTPSetup) error {
+func fillTOTP(page *view.TOTP, setup signin.TOTPSetup) error {
 	var err error
 	page.Key, page.URI = setup.Key.Text(), setup.URI
 	page.QR, err = credential.QR(setup.URI)
 	return err
 }
 
-func enrolFailed(c *web.Call, err error, key account.HalfKey, half account.Half, id string) error {
+func enrolFailed(c *web.Call, err error, key signin.HalfKey, half signin.Half, id string) error {
 	known, ok := web.KnownError(err)
 	if !ok {
 		return err

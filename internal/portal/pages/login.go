@@ -8,7 +8,6 @@ import (
 	"net/url"
 	"time"
 
-	"github.com/truxeio/caddy-truxe/internal/account"
 	"github.com/truxeio/caddy-truxe/internal/authn"
 	"github.com/truxeio/caddy-truxe/internal/credential"
 	"github.com/truxeio/caddy-truxe/internal/identity"
@@ -17,6 +16,7 @@ import (
 	"github.com/truxeio/caddy-truxe/internal/portal/web"
 	"github.com/truxeio/caddy-truxe/internal/problem"
 	"github.com/truxeio/caddy-truxe/internal/session"
+	"github.com/truxeio/caddy-truxe/internal/signin"
 )
 
 // Login shows the login form, or goes on when the visitor is signed in.
@@ -132,18 +132,18 @@ func SubmitLogin(c *web.Call) error {
 	return nil
 }
 
-func firstStep(c *web.Call, form url.Values, flow string, remember bool) (account.SignedIn, error) {
+func firstStep(c *web.Call, form url.Values, flow string, remember bool) (signin.SignedIn, error) {
 	device, _ := c.Credential.CookieNamed(authn.DeviceCookie)
 	by := c.Anonymous()
 	if text := form.Get(view.FieldPasskey); text != "" {
 		answer, err := web.PasskeyAnswer([]byte(text))
 		if err != nil {
-			return account.SignedIn{}, err
+			return signin.SignedIn{}, err
 		}
-		return c.Accounts.SignInWithPasskey(c.Context(), account.PasskeyTry{Answer: answer, Bound: flow, Device: device, Remember: remember, Kind: session.Browser,
+		return c.SignIn.SignIns.WithPasskey(c.Context(), signin.PasskeyTry{Answer: answer, Bound: flow, Device: device, Remember: remember, Kind: session.Browser,
 			Address: c.Address(), By: by})
 	}
-	return c.Accounts.SignIn(c.Context(), account.SignIn{Login: form.Get(view.FieldUsername), Password: form.Get(view.FieldPassword), Address: c.Address(),
+	return c.SignIn.SignIns.WithPassword(c.Context(), signin.PasswordTry{Login: form.Get(view.FieldUsername), Password: form.Get(view.FieldPassword), Address: c.Address(),
 		Device: device, Flow: flow, Remember: remember, Kind: session.Browser, By: by})
 }
 
@@ -171,7 +171,7 @@ func loginFailed(c *web.Call, err error, id string, page view.Login, passkey boo
 	switch {
 	case passkey && (known.Code == identity.CodeInvalidCredentials || known.Code == identity.CodeInvalidCode || known.Code == identity.CodeInvalidRequest):
 		page.Problems = []view.Problem{{Key: "problem.passkey_wrong"}}
-		var unknown *account.UnknownPasskey
+		var unknown *signin.UnknownPasskey
 		if errors.As(err, &unknown) {
 			page.Signal = view.PasskeySignal{RPID: c.Host, Unknown: unknown.CredentialID}
 		}

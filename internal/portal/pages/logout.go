@@ -30,7 +30,7 @@ func Logout(c *web.Call) error {
 // SubmitLogout ends session and half sign-in of this browser.
 func SubmitLogout(c *web.Call) error {
 	if c.Entry != nil {
-		if err := c.Accounts.SignOut(c.Context(), c.By()); err != nil {
+		if err := c.SignIn.Sessions.SignOut(c.Context(), c.By()); err != nil {
 			return err
 		}
 	}

@@ -5,22 +5,22 @@ import (
 	"net/url"
 	"time"
 
-	"github.com/truxeio/caddy-truxe/internal/account"
 	"github.com/truxeio/caddy-truxe/internal/authn"
 	"github.com/truxeio/caddy-truxe/internal/identity"
 	"github.com/truxeio/caddy-truxe/internal/portal/view"
 	"github.com/truxeio/caddy-truxe/internal/portal/web"
 	"github.com/truxeio/caddy-truxe/internal/problem"
+	"github.com/truxeio/caddy-truxe/internal/signin"
 )
 
 // halfOf returns the half sign-in of this browser; false when there is none (any more).
-func halfOf(c *web.Call) (account.HalfKey, account.Half, bool, error) {
+func halfOf(c *web.Call) (signin.HalfKey, signin.Half, bool, error) {
 	flow := c.FlowCookie()
 	if flow == "" {
-		return account.HalfKey{}, account.Half{}, false, nil
+		return signin.HalfKey{}, signin.Half{}, false, nil
 	}
-	key := account.BrowserHalf(flow)
-	h, err := c.Accounts.HalfOf(c.Context(), key, c.Host)
+	key := signin.BrowserHalf(flow)
+	h, err := c.SignIn.HalfSignIns.Read(c.Context(), key, c.Host)
 	if identity.CodeOf(err) == identity.CodeLoginRequired && err != nil {
 		return key, h, false, nil
 	}
@@ -64,14 +64,14 @@ func afterSecondStep(c *web.Call, codes []string, id string) string {
 	return c.Base + "/continue?r=" + url.QueryEscape(id)
 }
 
-func mfa(c *web.Call, status int, half account.Half, page view.MFA) {
+func mfa(c *web.Call, status int, half signin.Half, page view.MFA) {
 	page.Account = halfViewer(half)
 	page.Host, page.App = target(c, page.Return)
 	page.Methods = half.Methods
 	page.PasskeyBegin = c.Base + "/api/v1/login/passkey/begin?step=second"
 	page.Here = c.Base + "/mfa?r=" + url.QueryEscape(page.Return)
 	if page.Shown() != view.MethodRecovery { // a browser in an emergency is nobody's own
-		page.TrustDays = int(account.TrustLife / (24 * time.Hour))
+		page.TrustDays = int(signin.TrustLife / (24 * time.Hour))
 	}
 	c.Render(status, page)
 }
@@ -96,7 +96,7 @@ func SubmitMFA(c *web.Call) error {
 		return mfaOver(c, id)
 	}
 	enrol := form.Get(view.FieldAction) == view.ActionEnrol
-	var signed account.SignedIn
+	var signed signin.SignedIn
 	if err = web.TypedCode(form.Get(view.FieldMethod), form.Get(view.FieldCode)); err == nil {
 		signed, err = secondStep(c, form, key, enrol)
 	}
@@ -117,18 +117,18 @@ func SubmitMFA(c *web.Call) error {
 	return nil
 }
 
-func secondStep(c *web.Call, form url.Values, key account.HalfKey, enrol bool) (account.SignedIn, error) {
+func secondStep(c *web.Call, form url.Values, key signin.HalfKey, enrol bool) (signin.SignedIn, error) {
 	by := c.Anonymous()
 	device, _ := c.Credential.CookieNamed(authn.DeviceCookie)
-	in := account.SecondStep{Key: key, Method: form.Get(view.FieldMethod), Code: form.Get(view.FieldCode), Bound: c.FlowCookie(), Enrol: enrol,
+	in := signin.SecondStep{Key: key, Method: form.Get(view.FieldMethod), Code: form.Get(view.FieldCode), Bound: c.FlowCookie(), Enrol: enrol,
 		Trust: form.Get(view.FieldTrust) == "on" && !enrol, Device: device, Address: c.Address(), By: by}
 	if in.Method == view.MethodPasskey {
 		var err error
 		if in.Passkey, err = web.PasskeyAnswer([]byte(form.Get(view.FieldPasskey))); err != nil {
-			return account.SignedIn{}, err
+			return signin.SignedIn{}, err
 		}
 	}
-	return c.Accounts.Complete(c.Context(), in)
+	return c.SignIn.HalfSignIns.Complete(c.Context(), in)
 }
 
 func mfaFailed(c *web.Call, err error, page view.MFA) error {

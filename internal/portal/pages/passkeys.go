@@ -23,11 +23,11 @@ func passkeys(c *web.Call, status int, page view.Passkeys) error {
 	if err != nil {
 		return err
 	}
-	list, err := c.Accounts.ListPasskeys(c.Context(), user)
+	list, err := c.SignIn.Factors.Passkeys(c.Context(), user)
 	if err != nil {
 		return err
 	}
-	factors, err := c.Accounts.Factors(c.Context(), user, c.Host)
+	factors, err := c.SignIn.Factors.Of(c.Context(), user, c.Host)
 	if err != nil {
 		return err
 	}
@@ -80,13 +80,13 @@ func SubmitPasskeys(c *web.Call) error {
 	}
 	switch form.Get(view.FieldAction) {
 	case view.ActionRename:
-		if err := c.Accounts.RenamePasskey(c.Context(), c.By(), id, form.Get(view.FieldName)); err != nil {
+		if err := c.SignIn.Factors.RenamePasskey(c.Context(), c.By(), id, form.Get(view.FieldName)); err != nil {
 			return passkeysFailed(c, err, view.Passkeys{Rename: id.String()}, view.FieldName, web.ForChangePasskey)
 		}
 		c.Redirect(http.StatusSeeOther, c.Base+"/account/passkeys?renamed=1")
 		return nil
 	case view.ActionRemove:
-		changed, err := c.Accounts.RemovePasskey(c.Context(), c.By(), id)
+		changed, err := c.SignIn.Factors.RemovePasskey(c.Context(), c.By(), id)
 		if err != nil {
 			return passkeysFailed(c, err, view.Passkeys{}, "", web.ForRemovePasskey)
 		}

@@ -15,7 +15,7 @@ func Profile(c *web.Call) error {
 	if err != nil {
 		return err
 	}
-	profile, err := c.Accounts.Profile(c.Context(), user)
+	profile, err := c.People.Profile(c.Context(), user)
 	if err != nil {
 		return err
 	}
@@ -40,14 +40,14 @@ func SubmitProfile(c *web.Call) error {
 		if err != nil {
 			return err
 		}
-		data, err := c.Accounts.Export(c.Context(), c.By())
+		data, err := c.People.Export(c.Context(), c.By())
 		if err != nil {
 			return c.AskFirst(err, web.ForExport)
 		}
 		return c.Attachment("my-data.json", wire.ExportOf(data, session, c.ThisDevice(user)))
 	}
 	page := view.Profile{Viewer: c.Viewer(), Name: form.Get(view.FieldName), Email: form.Get(view.FieldEmail)}
-	err = c.Accounts.UpdateProfile(c.Context(), c.By(), page.Name, page.Email)
+	err = c.People.UpdateProfile(c.Context(), c.By(), page.Name, page.Email)
 	if err == nil {
 		c.Redirect(http.StatusSeeOther, c.Base+"/account/profile?saved=1")
 		return nil
@@ -70,7 +70,7 @@ func SubmitProfile(c *web.Call) error {
 
 // setZone keeps the zone that times are shown in. What the form does not say of the profile is read anew.
 func setZone(c *web.Call, zone string) error {
-	err := c.Accounts.SetTimeZone(c.Context(), c.By(), zone)
+	err := c.People.SetTimeZone(c.Context(), c.By(), zone)
 	if err == nil {
 		c.Redirect(http.StatusSeeOther, c.Base+"/account/profile?saved=1")
 		return nil
@@ -82,7 +82,7 @@ func setZone(c *web.Call, zone string) error {
 	if err != nil {
 		return err
 	}
-	profile, err := c.Accounts.Profile(c.Context(), user)
+	profile, err := c.People.Profile(c.Context(), user)
 	if err != nil {
 		return err
 	}

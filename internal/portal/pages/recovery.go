@@ -15,7 +15,7 @@ func shownCodes(c *web.Call) []string {
 	if err != nil || session.IsZero() || c.Entry.Principal.Credential != identity.CredentialCookie {
 		return nil
 	}
-	return c.Accounts.ShownCodes(c.Context(), session)
+	return c.SignIn.Factors.ShownCodes(c.Context(), session)
 }
 
 // Recovery shows recovery codes, or how many are left.
@@ -31,7 +31,7 @@ func recovery(c *web.Call, status int, page view.RecoveryCodes) error {
 	if err != nil {
 		return err
 	}
-	factors, err := c.Accounts.Factors(c.Context(), user, c.Host)
+	factors, err := c.SignIn.Factors.Of(c.Context(), user, c.Host)
 	if err != nil {
 		return err
 	}
@@ -70,7 +70,7 @@ func SubmitRecovery(c *web.Call) error {
 }
 
 func newCodes(c *web.Call) error {
-	changed, err := c.Accounts.NewRecoveryCodes(c.Context(), c.By())
+	changed, err := c.SignIn.Factors.NewRecoveryCodes(c.Context(), c.By())
 	if identity.CodeOf(err) == identity.CodeConflict && err != nil { // no factor they could stand in for; the page says so
 		c.Redirect(http.StatusSeeOther, c.Base+"/account/recovery-codes")
 		return nil
@@ -93,7 +93,7 @@ func downloadCodes(c *web.Call) error {
 		c.Redirect(http.StatusSeeOther, c.Base+"/account/recovery-codes")
 		return nil
 	}
-	factors, err := c.Accounts.Factors(c.Context(), user, c.Host)
+	factors, err := c.SignIn.Factors.Of(c.Context(), user, c.Host)
 	if err != nil {
 		return err
 	}
@@ -112,7 +112,7 @@ func finishCodes(c *web.Call, form url.Values) error {
 		return recovery(c, http.StatusUnprocessableEntity, view.RecoveryCodes{Forced: id != "", Return: id,
 			Problems: []view.Problem{{Field: view.FieldSaved, Key: "problem.saved_missing"}}})
 	}
-	if err := c.Accounts.HideCodes(c.Context(), session); err != nil {
+	if err := c.SignIn.Factors.HideCodes(c.Context(), session); err != nil {
 		return err
 	}
 	if id != "" {

@@ -14,7 +14,7 @@ func Sessions(c *web.Call) error {
 	if err != nil {
 		return err
 	}
-	list, err := c.Accounts.ListSessions(c.Context(), user)
+	list, err := c.SignIn.Sessions.List(c.Context(), user)
 	if err != nil {
 		return err
 	}
@@ -53,9 +53,9 @@ func SubmitSessions(c *web.Call) error {
 		return c.AskFirst(err, web.ForEndSessions)
 	}
 	if what == view.RevokeOthers {
-		err = c.Accounts.EndSessions(c.Context(), c.By(), user, current, "signed_out_everywhere")
+		err = c.SignIn.Sessions.EndAll(c.Context(), c.By(), user, current, "signed_out_everywhere")
 	} else {
-		err = c.Accounts.EndSession(c.Context(), c.By(), user, id)
+		err = c.SignIn.Sessions.End(c.Context(), c.By(), user, id)
 	}
 	if err != nil {
 		return err

@@ -3,10 +3,11 @@ package pages
 import (
 	"net/http"
 
-	"github.com/truxeio/caddy-truxe/internal/account"
+	"github.com/truxeio/caddy-truxe/internal/people"
 	"github.com/truxeio/caddy-truxe/internal/portal/view"
 	"github.com/truxeio/caddy-truxe/internal/portal/web"
 	"github.com/truxeio/caddy-truxe/internal/session"
+	"github.com/truxeio/caddy-truxe/internal/signin"
 )
 
 // Setup shows the form of the first administrator.
@@ -15,14 +16,14 @@ func Setup(c *web.Call) error {
 		return err
 	}
 	c.Flows.Cookie(c.W, c.Credential)
-	c.Render(http.StatusOK, view.Setup{MinLength: c.Accounts.Passwords.MinLength})
+	c.Render(http.StatusOK, view.Setup{MinLength: c.People.PasswordPolicy.MinLength})
 	return nil
 }
 
 func needsSetup(c *web.Call) error {
-	needs, err := c.Accounts.NeedsSetup(c.Context())
+	needs, err := c.People.NeedsSetup(c.Context())
 	if err == nil && !needs {
-		err = account.ErrSetUp
+		err = people.ErrSetUp
 	}
 	return err
 }
@@ -37,9 +38,9 @@ func SubmitSetup(c *web.Call) error {
 		return err
 	}
 	page := view.Setup{Token: form.Get(view.FieldToken), Username: form.Get(view.FieldUsername), Email: form.Get(view.FieldEmail),
-		Name: form.Get(view.FieldName), MinLength: c.Accounts.Passwords.MinLength}
+		Name: form.Get(view.FieldName), MinLength: c.People.PasswordPolicy.MinLength}
 	password := form.Get(view.FieldNew)
-	_, err = c.Accounts.Setup(c.Context(), c.By(), page.Token, account.NewUser{Username: page.Username, Email: page.Email, Name: page.Name, Password: password})
+	_, err = c.People.Setup(c.Context(), c.By(), page.Token, people.NewUser{Username: page.Username, Email: page.Email, Name: page.Name, Password: password})
 	if err != nil {
 		return c.FormFailed(err, view.FieldNew, func(problems []view.Problem, _ view.Wait, status int) {
 			page.Problems = problems
@@ -47,7 +48,7 @@ func SubmitSetup(c *web.Call) error {
 		})
 	}
 	flow := c.FlowCookie()
-	signed, err := c.Accounts.SignIn(c.Context(), account.SignIn{Login: page.Username, Password: password, Address: c.Address(), Flow: flow, Kind: session.Browser, By: c.By()})
+	signed, err := c.SignIn.SignIns.WithPassword(c.Context(), signin.PasswordTry{Login: page.Username, Password: password, Address: c.Address(), Flow: flow, Kind: session.Browser, By: c.By()})
 	switch {
 	case err != nil, signed.Half != nil && flow == "":
 		c.Redirect(http.StatusSeeOther, c.Base+"/login")

@@ -17,7 +17,7 @@ func TOTP(c *web.Call) error {
 		return err
 	}
 	query := c.R.URL.Query()
-	factors, err := c.Accounts.Factors(c.Context(), user, c.Host)
+	factors, err := c.SignIn.Factors.Of(c.Context(), user, c.Host)
 	if err != nil {
 		return err
 	}
@@ -43,12 +43,12 @@ func TOTP(c *web.Call) error {
 }
 
 func factorRequired(c *web.Call, user identity.ID) (bool, error) {
-	profile, err := c.Accounts.Profile(c.Context(), user)
-	return c.Accounts.MFA.For(profile.User.User), err
+	profile, err := c.People.Profile(c.Context(), user)
+	return c.SignIn.Factors.Required(profile.User.User), err
 }
 
 func totpSetup(c *web.Call, status int, page view.TOTP, action string) error {
-	setup, err := c.Accounts.BeginTOTP(c.Context(), c.By())
+	setup, err := c.SignIn.Factors.BeginTOTP(c.Context(), c.By())
 	if err != nil {
 		return c.AskFirst(err, action)
 	}
@@ -83,7 +83,7 @@ func SubmitTOTP(c *web.Call) error {
 	if err := web.TypedCode(view.MethodTOTP, code); err != nil {
 		return totpFailed(c, err, 0)
 	}
-	changed, drift, err := c.Accounts.ConfirmTOTP(c.Context(), c.By(), c.Address(), code)
+	changed, drift, err := c.SignIn.Factors.ConfirmTOTP(c.Context(), c.By(), c.Address(), code)
 	if err != nil {
 		return totpFailed(c, err, drift)
 	}
@@ -97,7 +97,7 @@ func SubmitTOTP(c *web.Call) error {
 }
 
 func removeTOTP(c *web.Call) error {
-	changed, err := c.Accounts.RemoveTOTP(c.Context(), c.By())
+	changed, err := c.SignIn.Factors.RemoveTOTP(c.Context(), c.By())
 	switch identity.CodeOf(err) {
 	case identity.CodeConflict, identity.CodeNotFound: // the page says which
 		if err != nil {

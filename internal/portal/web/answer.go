@@ -78,7 +78,7 @@ func (c *Call) Viewer() view.Viewer {
 func (c *Call) ViewerNamed(username, name string) view.Viewer {
 	v := view.Viewer{Username: username, Name: name}
 	if user, ok := identity.ParseID(c.Entry.Principal.UserID); ok {
-		v.Zone, _ = c.Accounts.TimeZone(c.Context(), user)
+		v.Zone, _ = c.People.TimeZone(c.Context(), user)
 	}
 	return v
 }

@@ -7,8 +7,8 @@ import (
 	"strings"
 	"time"
 
-	"github.com/truxeio/caddy-truxe/internal/account"
 	"github.com/truxeio/caddy-truxe/internal/authn"
+	"github.com/truxeio/caddy-truxe/internal/change"
 	"github.com/truxeio/caddy-truxe/internal/identity"
 	"github.com/truxeio/caddy-truxe/internal/policy"
 )
@@ -63,7 +63,7 @@ func (c *Call) BoundBody() {
 func (c *Call) Context() context.Context { return c.R.Context() }
 
 // By returns the caller, for the audit log.
-func (c *Call) By() account.By {
+func (c *Call) By() change.By {
 	b := c.Anonymous()
 	if c.Entry != nil {
 		b.Principal = c.Entry.Principal
@@ -72,8 +72,8 @@ func (c *Call) By() account.By {
 }
 
 // Anonymous returns the caller of a sign-in: whoever sends the request, it is not they who sign in.
-func (c *Call) Anonymous() account.By {
-	return account.By{IP: c.Client.Addr, UserAgent: c.R.UserAgent(), Host: c.Host}
+func (c *Call) Anonymous() change.By {
+	return change.By{IP: c.Client.Addr, UserAgent: c.R.UserAgent(), Host: c.Host}
 }
 
 // Address returns the client's address; the zero Addr without one.
@@ -96,7 +96,7 @@ func (c *Call) Own() (user, session identity.ID, err error) {
 }
 
 // CheckFresh asks for a sign-in or confirmation of the last minutes, with a factor as strong as the caller's best (MF-13, SE-14).
-func (c *Call) CheckFresh() error { return c.Accounts.CheckFresh(c.Context(), c.Entry.Principal) }
+func (c *Call) CheckFresh() error { return c.Changes.CheckFresh(c.Context(), c.Entry.Principal) }
 
 // CheckFreshForPassword asks for a second factor before the password of a user who has one is changed. For others the
 // current password in the form itself is the confirmation.

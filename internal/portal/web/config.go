@@ -4,17 +4,18 @@ package web
 
 import (
 	"context"
-	"net/http"
 	"time"
 
-	"github.com/truxeio/caddy-truxe/internal/account"
 	"github.com/truxeio/caddy-truxe/internal/authn"
+	"github.com/truxeio/caddy-truxe/internal/change"
 	"github.com/truxeio/caddy-truxe/internal/cors"
-	"github.com/truxeio/caddy-truxe/internal/identity"
 	"github.com/truxeio/caddy-truxe/internal/origin"
+	"github.com/truxeio/caddy-truxe/internal/people"
 	"github.com/truxeio/caddy-truxe/internal/policy"
 	"github.com/truxeio/caddy-truxe/internal/portal/view"
 	"github.com/truxeio/caddy-truxe/internal/ratelimit"
+	"github.com/truxeio/caddy-truxe/internal/rules"
+	"github.com/truxeio/caddy-truxe/internal/signin"
 )
 
 // Config is what handlers of the portal work with, for one configuration.
@@ -25,7 +26,9 @@ type Config struct {
 	PortalOrigin string
 	Origins      *origin.Book // what the hosts are called outside
 	Sites        []Site
-	Accounts     *account.Accounts
+	Changes      *change.Changes
+	People       *people.Directory
+	SignIn       *signin.Parts
 	Verifier     *authn.Verifier
 	CORS         *cors.Origins
 	View         *view.Renderer
@@ -34,7 +37,7 @@ type Config struct {
 	JWKS         func() (body []byte, etag string)
 	Health       func() Health
 	// Checker reports what a site would decide; nil when no site is known.
-	Checker  Checker
+	Checker  rules.Checker
 	Policies Policies
 	Limits   *ratelimit.Sites // of the questions to Checker
 	Now      func() time.Time
@@ -51,22 +54,6 @@ type Site struct {
 
 // Health reports by component what of the gateway can be relied on.
 type Health map[string]bool
-
-// Checker reports what the site of a host would decide about a request, without sending it anywhere.
-type Checker interface {
-	Check(q Question) policy.Decision
-	// Explain returns how that decision comes about. It reports false when no rule would be asked, with the decision alone.
-	Explain(q Question) (policy.Trace, bool)
-}
-
-// Question is a request that a user might send.
-type Question struct {
-	Asker     *http.Request // the call that asks: connection and context
-	Principal *identity.Principal
-	Client    authn.Client
-	Host      string        // folded
-	Request   *http.Request // method, URL and Host of the request asked about; it has no headers but those
-}
 
 // Policies are the rules in force, and what they would decide. Errors that are the caller's are *identity.Error.
 type Policies interface {

@@ -4,10 +4,10 @@ import (
 	"net/http"
 	"time"
 
-	"github.com/truxeio/caddy-truxe/internal/account"
 	"github.com/truxeio/caddy-truxe/internal/authn"
 	"github.com/truxeio/caddy-truxe/internal/identity"
 	"github.com/truxeio/caddy-truxe/internal/secret"
+	"github.com/truxeio/caddy-truxe/internal/signin"
 )
 
 // FlowCookie returns the flow cookie that came with the request, "" without a valid one.
@@ -33,14 +33,14 @@ func (c *Call) ThisDevice(user identity.ID) identity.ID {
 	if n != 1 {
 		return identity.ID{}
 	}
-	return c.Accounts.DeviceID(c.Context(), user, value)
+	return c.SignIn.Devices.ID(c.Context(), user, value)
 }
 
 // SignedIn hands the browser its cookies.
-func (c *Call) SignedIn(s account.SignedIn, remember bool) {
+func (c *Call) SignedIn(s signin.SignedIn, remember bool) {
 	c.W.Header().Add("Set-Cookie", SessionCookie(s.Secret, remember, s.Session.Expires, c.Now()))
 	if s.Device != "" {
-		c.W.Header().Add("Set-Cookie", cookieText(authn.DeviceCookie, s.Device, account.DeviceLife))
+		c.W.Header().Add("Set-Cookie", cookieText(authn.DeviceCookie, s.Device, signin.DeviceLife))
 	}
 }
 
@@ -64,8 +64,8 @@ func (c *Call) DropHalf() {
 	if flow == "" {
 		return
 	}
-	if err := c.Accounts.StartOver(c.Context(), account.BrowserHalf(flow)); err != nil {
-		c.Accounts.Logger.Warn("could not end a half sign-in", "error", err)
+	if err := c.SignIn.HalfSignIns.StartOver(c.Context(), signin.BrowserHalf(flow)); err != nil {
+		c.Changes.Logger.Warn("could not end a half sign-in", "error", err)
 	}
 }
 
@@ -76,10 +76,10 @@ func (c *Call) EndOldSession() {
 	}
 	user, session, err := c.Own()
 	if err == nil {
-		err = c.Accounts.EndSession(c.Context(), c.By(), user, session)
+		err = c.SignIn.Sessions.End(c.Context(), c.By(), user, session)
 	}
 	if err != nil && identity.CodeOf(err) != identity.CodeNotFound {
-		c.Accounts.Logger.Warn("could not end the session before a new sign-in", "error", err)
+		c.Changes.Logger.Warn("could not end the session before a new sign-in", "error", err)
 	}
 }
 

@@ -13,7 +13,7 @@ func (c *Call) Permitted(permission string) bool {
 	if c.Entry == nil {
 		return false
 	}
-	_, ok := c.Accounts.Model().Allows(c.Entry.Principal.Roles, permission)
+	_, ok := c.People.Model().Allows(c.Entry.Principal.Roles, permission)
 	return ok
 }
 
@@ -30,7 +30,7 @@ func (c *Call) Require(permission string) error {
 func (c *Call) Deny(detail, permission string) error {
 	p := c.Entry.Principal
 	kind := audit.Denial{User: p.UserID, Site: "portal", Reason: string(identity.CodePermissionRequired), Rule: permission}
-	c.reference = c.Accounts.Audit.Deny(kind, func() audit.Event {
+	c.reference = c.Changes.Audit.Deny(kind, func() audit.Event {
 		return audit.Event{Event: audit.AuthzFail, Outcome: "deny", Actor: audit.Actor{ID: p.UserID, Name: p.Username}, Session: p.SessionID,
 			IP: c.Client.Addr, UserAgent: c.R.UserAgent(), Host: c.Host, Method: c.R.Method, Path: c.R.URL.Path, Reason: string(identity.CodePermissionRequired),
 			Details: map[string]string{"permission": permission}}

@@ -9,6 +9,7 @@ import (
 
 	"github.com/truxeio/caddy-truxe/internal/identity"
 	"github.com/truxeio/caddy-truxe/internal/ratelimit"
+	"github.com/truxeio/caddy-truxe/internal/rules"
 )
 
 // Bounds of questions about requests.
@@ -30,9 +31,9 @@ func (c *Call) CountCheck() error {
 // NewQuestion returns the caller's question about a request to a folded host. It reads method and path as a server reads a
 // request line: what no server would take is refused, and how the path can be read is for the rules to say. authority is
 // the host with the port that the request would name.
-func (c *Call) NewQuestion(method, path, host, authority string) (Question, error) {
+func (c *Call) NewQuestion(method, path, host, authority string) (rules.Question, error) {
 	r, err := askedRequest(c.R, method, path, authority)
-	return Question{Asker: c.R, Principal: c.Entry.Principal, Client: c.Client, Host: host, Request: r}, err
+	return rules.Question{Asker: c.R, Principal: c.Entry.Principal, Client: c.Client, Host: host, Request: r}, err
 }
 
 func askedRequest(asker *http.Request, method, path, authority string) (*http.Request, error) {

@@ -3,8 +3,8 @@ package wire
 import (
 	"encoding/json"
 
-	"github.com/truxeio/caddy-truxe/internal/account"
 	"github.com/truxeio/caddy-truxe/internal/identity"
+	"github.com/truxeio/caddy-truxe/internal/people"
 	"github.com/truxeio/caddy-truxe/internal/store"
 )
 
@@ -84,7 +84,7 @@ func EventOf(r store.AuditRow, self string) Event {
 }
 
 // ExportOf returns the file of a user's own data, for the browser with this session and device.
-func ExportOf(data account.Export, session, device identity.ID) Export {
+func ExportOf(data people.Export, session, device identity.ID) Export {
 	u, f := data.User, data.Factors
 	out := Export{More: data.More, Sessions: []Session{}, Devices: []Device{}, Requests: []Request{}, Activity: []Event{},
 		Profile: Profile{ID: u.ID.String(), Username: u.Username, Email: u.Email, Name: u.Name, Roles: Strings(u.Roles), Created: Time(u.Created),
