@@ -108,7 +108,7 @@ func (n *Node) State() State {
 
 // Join makes a stream, whose Context is set, end when the principal is revoked, when its credential expires, and when the
 // node stops being ready (context.Cause: ErrRevoked, ErrExpired, ErrCutOff). Call its End when the request is done.
-func (n *Node) Join(s *Stream, p *identity.Principal) { n.streams.Join(s, p) }
+func (n *Node) Join(s *Stream, p *identity.Principal) { n.streams.join(s, p) }
 
 // Streams is the registry of the streams that joined.
 func (n *Node) Streams() *Streams { return n.streams }
@@ -121,7 +121,7 @@ func (n *Node) Add(kind identity.RevocationKind, name string, at, expires int64)
 	if !n.copy.Put(kind, name, at, expires) {
 		return false
 	}
-	n.streams.Check()
+	n.streams.wakeUp()
 	return true
 }
 

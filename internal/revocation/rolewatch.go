@@ -103,7 +103,7 @@ func (r *roleReads) add(changed *userSet) {
 		return
 	}
 	users := idSet{}
-	r.streams.CutWhere(func(p *identity.Principal) error {
+	r.streams.cutPrincipals(func(p *identity.Principal) error {
 		if changed.has(p.UserID) {
 			if id, ours := identity.ParseID(p.UserID); ours {
 				users[id] = struct{}{}
@@ -149,7 +149,7 @@ func (r *roleReads) step(ctx context.Context) {
 		delete(r.rest, id)
 		now[id.String()] = roles[id] // none without a row
 	}
-	r.streams.CutWhere(func(p *identity.Principal) error {
+	r.streams.cutPrincipals(func(p *identity.Principal) error {
 		has, read := now[p.UserID]
 		if read && slices.ContainsFunc(p.Roles, func(role string) bool { return !slices.Contains(has, role) }) {
 			return ErrChanged
@@ -176,7 +176,7 @@ func (r *roleReads) failed(ctx context.Context, err error) {
 
 // giveUp ends the streams of all users who could not be read and have roles to lose.
 func (r *roleReads) giveUp() {
-	r.streams.CutWhere(func(p *identity.Principal) error {
+	r.streams.cutPrincipals(func(p *identity.Principal) error {
 		id, ours := identity.ParseID(p.UserID)
 		_, recent := r.recent[id]
 		_, rest := r.rest[id]

@@ -37,8 +37,8 @@ func newStreams(c *Copy) *Streams {
 	return &Streams{copy: c, check: make(chan struct{}, 1)}
 }
 
-// Join registers a request by its stream, whose Context is set. Call the stream's End when the request is done.
-func (r *Streams) Join(s *Stream, p *identity.Principal) {
+// join registers a request by its stream, whose Context is set. Call the stream's End when the request is done.
+func (r *Streams) join(s *Stream, p *identity.Principal) {
 	if s.principal = p; p == nil {
 		return
 	}
@@ -50,8 +50,8 @@ func (r *Streams) Join(s *Stream, p *identity.Principal) {
 	}
 }
 
-// Check asks for a walk soon. It does not wait.
-func (r *Streams) Check() {
+// wakeUp asks for a walk soon. It does not wait.
+func (r *Streams) wakeUp() {
 	select {
 	case r.check <- struct{}{}:
 	default:
@@ -96,8 +96,8 @@ func (r *Streams) walk(now time.Time) {
 // CutAll ends every stream.
 func (r *Streams) CutAll(why error) { r.cutWhere(func(*Stream) error { return why }) }
 
-// CutWhere ends the streams of principals against whom there is a reason.
-func (r *Streams) CutWhere(reason func(p *identity.Principal) error) {
+// cutPrincipals ends the streams of principals against whom there is a reason.
+func (r *Streams) cutPrincipals(reason func(p *identity.Principal) error) {
 	r.cutWhere(func(s *Stream) error { return reason(s.principal) })
 }
 

@@ -14,7 +14,7 @@ import (
 // open joins a stream of its own.
 func (r *Streams) open(ctx context.Context, p *identity.Principal) *Stream {
 	s := &Stream{Context: ctx}
-	r.Join(s, p)
+	r.join(s, p)
 	return s
 }
 
