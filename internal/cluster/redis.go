@@ -41,11 +41,16 @@ type Redis struct {
 	running atomic.Bool
 
 	flushedAt atomic.Int64 // reading of clock when a flush was seen; 0 never
-	health    sync.Mutex
-	inStep    bool
-	alive     time.Time
-	feedErr   error
-	writeErr  error // of the last probe
+	lastSeen
+}
+
+// lastSeen is what was last seen of the server.
+type lastSeen struct {
+	health   sync.Mutex // of the fields below
+	inStep   bool
+	alive    time.Time
+	feedErr  error
+	writeErr error // of the last probe
 }
 
 // Open makes the Redis twin. A nil logger is slog.Default().
