@@ -63,7 +63,7 @@ func Open(o Options, log *slog.Logger) (*Redis, error) {
 	}
 	quiet()
 	r := &Redis{opts: o, log: log, clock: newClock(nil), closed: make(chan struct{}),
-		feedErr: errors.New("feed not started")}
+		lastSeen: lastSeen{feedErr: errors.New("feed not started")}}
 	r.calls = o.client(poolSize, idleConns, callTimeout)
 	r.feed = o.client(4, 0, feedTimeout)
 	r.breaker = gobreaker.NewTwoStepCircuitBreaker[struct{}](gobreaker.Settings{
