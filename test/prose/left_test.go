@@ -8,7 +8,7 @@ var left = map[string]int{
 	"makes":            41,
 	"nobody":           82,
 	"nobody in a name": 4,
-	"people":           15,
+	"people":           14,
 	"of late":          2,
 	"stands":           22,
 	"goes with":        1,
