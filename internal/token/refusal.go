@@ -6,8 +6,8 @@ import (
 	"github.com/truxeio/caddy-truxe/internal/identity"
 )
 
-// Refusal is why an access token was refused: for the log and for `explain`, never for the client. It names a part of the
-// token and no value of it.
+// Refusal is why an access token was refused: for the log and for `explain`, never for the client. It names a part of
+// the token and no value of it.
 type Refusal struct {
 	Why    string
 	Issuer string // one that is configured; "" when the token names none of them

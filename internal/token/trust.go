@@ -28,7 +28,8 @@ type TrustConfig struct {
 	RolesClaim   string   // default "roles"; dots lead into objects
 	// Roles maps roles of the issuer to ours. What is not mapped gives nothing: an issuer's `admin` is not our admin.
 	Roles []RoleMap
-	// UsernamePrefix is put before a subject to make a user name that no user of ours has. "": the issuer and "|"; PlainNames: nothing.
+	// UsernamePrefix is put before a subject to make a user name that no user of ours has. "": the issuer and "|";
+	// PlainNames: nothing.
 	UsernamePrefix string
 	Types          []string // `typ` of its tokens: "at+jwt" (default), "JWT"
 	Algorithms     []string // "RS256" (default), "ES256", "EdDSA"
@@ -36,7 +37,7 @@ type TrustConfig struct {
 	Now            func() time.Time
 }
 
-// RoleMap gives a role of ours to those who have one of the issuer's.
+// RoleMap assigns a role of ours to users who have one of the issuer's.
 type RoleMap struct {
 	Role string
 	From []string
@@ -214,7 +215,7 @@ func (t *Trust) begin() chan struct{} {
 	return t.flight
 }
 
-// missing tells an issuer whose keys are unavailable from a kid that it does not have.
+// missing distinguishes an issuer whose keys are unavailable from a kid that it does not have.
 func (t *Trust) missing(empty bool) error {
 	if empty {
 		return &identity.Error{Code: identity.CodeStateUnavailable, Detail: "The keys of the token's issuer cannot be read right now.", RetryAfter: 5 * time.Second,
