@@ -16,8 +16,8 @@ func init() {
 	caddy.RegisterModule(new(Gate))
 }
 
-// Gate lets a request through to the handlers after it, with its identity, or answers it itself: with a way to the login
-// page, with 401 or with 403. The request that it judges is the one that is proxied.
+// Gate lets a request through to the handlers after it, with its identity, or answers it itself: with a way to the
+// login page, with 401 or with 403. The request that it judges is the one that is proxied.
 type Gate struct {
 	Site
 	// Which requests are judged. Default: all. From the others only what claims to be an identity is removed. A request is
@@ -116,8 +116,9 @@ func (s *Site) config() (gate.SiteConfig, error) {
 		return gate.SiteConfig{}, err
 	}
 	c := gate.SiteConfig{
-		Rules:           lines,
-		Headers:         identityheader.Config{None: s.Headers == "none", Assertion: s.Assertion, UTF8: s.HeaderEncoding == "utf8"},
+		Rules: lines,
+		Headers: identityheader.Config{None: s.Headers == "none", Assertion: s.Assertion,
+			UTF8: s.HeaderEncoding == "utf8"},
 		Passive:         s.Passive,
 		PassPreflight:   s.Preflight == "pass",
 		SecurityHeaders: s.SecurityHeaders,
@@ -129,7 +130,8 @@ func (s *Site) config() (gate.SiteConfig, error) {
 		c.Headers.Custom = append(c.Headers.Custom, identityheader.Custom{Name: h.Name, Template: h.Value})
 	}
 	if s.RateLimit != nil {
-		c.RateLimit = &gate.RateLimit{Events: s.RateLimit.Events, Window: timeDuration(s.RateLimit.Window), PerUser: s.RateLimit.Per == "user"}
+		c.RateLimit = &gate.RateLimit{Events: s.RateLimit.Events, Window: timeDuration(s.RateLimit.Window),
+			PerUser: s.RateLimit.Per == "user"}
 	}
 	if s.App != nil {
 		c.AppName = s.App.Name

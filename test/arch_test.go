@@ -56,7 +56,8 @@ type listed struct {
 // goList runs `go list -json` with the arguments.
 func goList(t *testing.T, args ...string) []listed {
 	t.Helper()
-	cmd := exec.Command("go", append([]string{"list", "-e", "-json=ImportPath,Imports,TestImports,XTestImports,Standard,Error"}, args...)...)
+	cmd := exec.Command("go", append([]string{"list", "-e",
+		"-json=ImportPath,Imports,TestImports,XTestImports,Standard,Error"}, args...)...)
 	cmd.Dir = rig.Root()
 	var stderr bytes.Buffer
 	cmd.Stderr = &stderr
@@ -120,7 +121,8 @@ func wrongArrow(from, to string) string {
 }
 
 func TestArrowsGoDownOnly(t *testing.T) {
-	for _, bad := range [][2]string{{"store", "session"}, {"session", "token"}, {"gate", "gateway"}, {"store", "nowhere"}, {"portal/pages", "portal/api"}, {"portal/web", "portal"}} {
+	for _, bad := range [][2]string{{"store", "session"}, {"session", "token"}, {"gate", "gateway"},
+		{"store", "nowhere"}, {"portal/pages", "portal/api"}, {"portal/web", "portal"}} {
 		if wrongArrow(module+"/internal/"+bad[0], module+"/internal/"+bad[1]) == "" {
 			t.Errorf("the rule lets %s import %s", bad[0], bad[1])
 		}
@@ -184,7 +186,8 @@ func TestArrowsPureRoomsTouchNothing(t *testing.T) {
 				if impure.MatchString(imported) {
 					t.Errorf("%s imports %s: it decides from its arguments alone", p.ImportPath, imported)
 				}
-				if strings.HasPrefix(imported, module) && room(imported) != room(p.ImportPath) && room(imported) != "identity" && room(imported) != "nearest" {
+				if strings.HasPrefix(imported, module) && room(imported) != room(p.ImportPath) && room(imported) != "identity" &&
+					room(imported) != "nearest" {
 					t.Errorf("%s imports %s: of ours it knows identity and nearest only", p.ImportPath, imported)
 				}
 			}
@@ -236,7 +239,7 @@ func TestNothingLiftsCaddysLibraries(t *testing.T) {
 	}
 }
 
-// sourceFiles gives every file of the tree that people wrote, with its text, by its path below the root.
+// sourceFiles returns the text of every file of the tree that was written by hand, by its path below the root.
 func sourceFiles(t *testing.T) map[string]string {
 	t.Helper()
 	files := map[string]string{}
@@ -245,10 +248,12 @@ func sourceFiles(t *testing.T) map[string]string {
 			return err
 		}
 		name := d.Name()
-		if d.IsDir() && (name == ".git" || name == ".cache" || name == "bin" || name == "testdata" || name == "node_modules") {
+		if d.IsDir() && (name == ".git" || name == ".cache" || name == "bin" || name == "testdata" ||
+			name == "node_modules") {
 			return fs.SkipDir
 		}
-		if !d.Type().IsRegular() || !slices.Contains([]string{".go", ".html", ".css", ".js", ".sql", ".sh", ".yml", ".yaml", ""}, filepath.Ext(name)) {
+		if !d.Type().IsRegular() || !slices.Contains([]string{".go", ".html", ".css", ".js", ".sql", ".sh", ".yml", ".yaml",
+			""}, filepath.Ext(name)) {
 			return nil
 		}
 		text, err := os.ReadFile(path)
@@ -276,7 +281,8 @@ func TestSourceIsFinishedAndInPieces(t *testing.T) {
 		if strings.HasSuffix(path, "_test.go") && skipping.MatchString(text) {
 			t.Errorf("%s can skip a test", path)
 		}
-		if lines := strings.Count(text, "\n"); strings.HasSuffix(path, ".go") && !strings.HasSuffix(path, "_test.go") && lines > 400 {
+		if lines := strings.Count(text, "\n"); strings.HasSuffix(path, ".go") && !strings.HasSuffix(path, "_test.go") &&
+			lines > 400 {
 			t.Errorf("%s has %d lines: one idea a file, 400 lines at most", path, lines)
 		}
 	}

@@ -60,7 +60,8 @@ func durationConst(t *testing.T, dir, name string) (d time.Duration, ok bool) {
 	return d, ok
 }
 
-var units = map[string]time.Duration{"Millisecond": time.Millisecond, "Second": time.Second, "Minute": time.Minute, "Hour": time.Hour}
+var units = map[string]time.Duration{"Millisecond": time.Millisecond, "Second": time.Second, "Minute": time.Minute,
+	"Hour": time.Hour}
 
 // durationOf computes `5 * time.Second` and the like.
 func durationOf(e ast.Expr) (time.Duration, bool) {

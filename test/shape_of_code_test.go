@@ -30,8 +30,8 @@ var richTypes = map[string]string{
 	"internal/store Queries": "one method for each statement",
 }
 
-// Structs that may have more fields, and why. Configurations need no entry: they are flat so that a reader finds each line of
-// the configuration once.
+// Structs that may have more fields, and why. Configurations need no entry: they are flat so that a reader finds each
+// line of the configuration once.
 var wideStructs = map[string]string{}
 
 // configuration reports whether a struct holds what an operator or a caller sets, by the name that it has then.

@@ -20,7 +20,8 @@ func (c *counting) sign(at time.Time) Sign {
 	}
 }
 
-// HD-04: signing costs over a millisecond, so of requests that race for an assertion one signs, for each host and minute.
+// HD-04: signing costs over a millisecond, so of requests that race for an assertion one signs, for each host and
+// minute.
 func TestRacingRequestsSignOneAssertion(t *testing.T) {
 	var a Assertions
 	var c counting
@@ -88,7 +89,10 @@ func TestFailedSignatureIsNotRemembered(t *testing.T) {
 	}
 	now = now.Add(time.Minute)
 	broken := errors.New("no key")
-	if jwt, err := a.For("a.test", 0, now, nil, func(*identity.Principal, string) (string, time.Time, error) { return "", time.Time{}, broken }); !errors.Is(err, broken) || jwt != "" {
+	if jwt, err := a.For("a.test", 0, now, nil, func(*identity.Principal, string) (string, time.Time,
+		error) {
+		return "", time.Time{}, broken
+	}); !errors.Is(err, broken) || jwt != "" {
 		t.Errorf("%q %v", jwt, err)
 	}
 	if jwt, err := a.For("a.test", 0, now, nil, c.sign(now)); err != nil || jwt != "a.test 2" {

@@ -11,7 +11,7 @@ import (
 // Credential is what a request brought to prove who sends it, before it is verified.
 type Credential struct {
 	Cookie  string
-	Cookies int    // how many cookies of our name; more than one is nobody (SE-06)
+	Cookies int    // how many cookies of our name; more than one means unauthenticated (SE-06)
 	Bearer  string // only when it is ours to judge
 	sent    string // all cookies as they came
 }

@@ -1,5 +1,5 @@
-// Package console implements what operators can do: one function for each call. The command line reaches them by name, at the
-// running gateway through Caddy's admin endpoint and on the store itself while Caddy is stopped.
+// Package console implements what operators can do: one function for each call. The command line reaches them by name,
+// at the running gateway through Caddy's admin endpoint and on the store itself while Caddy is stopped.
 package console
 
 import (

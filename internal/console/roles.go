@@ -61,5 +61,6 @@ func (c *Console) changeRoles(ctx context.Context, by change.By, in RoleChange,
 	if len(u.Roles) > 0 {
 		has = strings.Join(u.Roles, ", ")
 	}
-	return UserRoles{Message{Message: u.Username + " has " + has, ID: u.ID.String()}, u.Username, append([]string{}, u.Roles...)}, nil
+	return UserRoles{Message{Message: u.Username + " has " + has, ID: u.ID.String()}, u.Username,
+		append([]string{}, u.Roles...)}, nil
 }

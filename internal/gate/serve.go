@@ -210,9 +210,9 @@ func (s *Site) isPassive(r policy.Request) bool {
 
 // underLimit applies the site's own rate limit: per signed-in user or per address.
 func (g *Gate) underLimit(w http.ResponseWriter, r *http.Request, s *Site, c Client, v verdict) bool {
-	key := "ip:" + addressKey(c.Addr)
+	key := ratelimit.AddressKey(parseAddress(c.Addr))
 	if p := v.principal(); p != nil && s.cfg.RateLimit.PerUser {
-		key = "user:" + p.UserID
+		key = ratelimit.UserKey(p.UserID)
 	}
 	state, ok := g.Limits.Allow(s.limit, ratelimit.Rate{Events: s.cfg.RateLimit.Events, Window: s.cfg.RateLimit.Window}, key, g.Now())
 	if ok {

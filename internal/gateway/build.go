@@ -41,13 +41,13 @@ func (g *Gateway) buildAccounts() error {
 		return err
 	}
 	g.changes = &change.Changes{
-		Store: e.store, Audit: e.audit, Revoked: e.revoked, Sessions: e.sessions, Metrics: cfg.Metrics, Logger: cfg.Logger, Now: cfg.Now,
+		Store: e.store, Audit: e.audit, Feed: e.feed, Metrics: cfg.Metrics, Logger: cfg.Logger, Now: cfg.Now,
 		AccessLifetime: cfg.JWT.Access, RefreshLifetime: cfg.JWT.Refresh, LongestSession: max(cfg.Session.Max, cfg.Session.Remember),
 	}
 	passwords := credential.Policy{MinLength: cfg.Password.MinLength, MinLengthWithMFA: cfg.Password.MinLengthWithMFA, Breached: breached, Names: cfg.names()}
 	g.people = &people.Directory{Changes: g.changes, PasswordPolicy: passwords, Hasher: e.hasher, Roles: cfg.Rules.RoleModel}
 	g.signin = signin.New(signin.Config{
-		Changes: g.changes, Cluster: e.cluster, Hasher: e.hasher, PasswordPolicy: passwords, Guard: guard,
+		Changes: g.changes, Cluster: e.cluster, Sessions: e.sessions, Hasher: e.hasher, PasswordPolicy: passwords, Guard: guard,
 		Issuer: token.NewIssuer(e.ring, token.IssuerConfig{Issuer: g.issuerOf, Audience: cfg.JWT.Audience, Access: cfg.JWT.Access,
 			Permissions: cfg.Rules.PermissionsOf, Now: cfg.Now}),
 		Refresher: token.NewRefresher(token.RefreshConfig{Life: cfg.JWT.Refresh, Audience: cfg.JWT.Audience, Now: cfg.Now}),

@@ -11,7 +11,7 @@ import (
 	"github.com/truxeio/caddy-truxe/internal/signin"
 )
 
-// renewer gives sessions new secrets when roles have changed.
+// renewer replaces the secrets of sessions whose roles have changed.
 type renewer struct {
 	sessions *signin.Sessions
 	log      *slog.Logger

@@ -115,7 +115,7 @@ func (s *Settings) parseAuthority(authority string) error {
 	} else if strings.ContainsRune(host, ':') {
 		var err error
 		if host, s.port, err = net.SplitHostPort(host); err != nil {
-			return errors.New("smtp url has a malformed host; IPv6 addresses stand in brackets")
+			return errors.New("smtp url has a malformed host; write IPv6 addresses in brackets")
 		}
 	}
 	if host == "" {
@@ -142,7 +142,7 @@ func (s *Settings) parseQuery(query string) error {
 	secure := s.implicit || !loopback(s.host)
 	for name, v := range values {
 		if len(v) != 1 || v[0] == "" {
-			return errors.New("each parameter of smtp url stands once, with a value")
+			return errors.New("each parameter of smtp url must appear once, with a value")
 		}
 		switch name {
 		case "tls":
@@ -171,7 +171,7 @@ func (s *Settings) parseQuery(query string) error {
 	return nil
 }
 
-// loopback tells names and addresses of this machine.
+// loopback reports whether a host is a name or an address of this machine.
 func loopback(host string) bool {
 	ip := net.ParseIP(host)
 	return strings.EqualFold(host, "localhost") || ip != nil && ip.IsLoopback()

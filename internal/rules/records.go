@@ -11,8 +11,8 @@ import (
 	"github.com/truxeio/caddy-truxe/internal/policy"
 )
 
-// Record is a decision about a request of a signed-in user, kept so that a change of the policies can be tried on what users
-// really do.
+// Record is a decision about a request of a signed-in user, kept so that a change of the policies can be tried on what
+// users really do.
 type Record struct {
 	Principal *identity.Principal
 	Site      string // its name
@@ -36,8 +36,8 @@ const (
 	recordAge = time.Hour
 )
 
-// Records takes decisions on the warm path, so each that is known costs one hash and one load and allocates nothing. Two
-// that share a slot evict each other, which costs a write and no more.
+// Records takes decisions on the warm path, so each that is known costs one hash and one load and allocates nothing.
+// Two that share a slot evict each other, which costs a write and no more.
 type Records struct {
 	start time.Time // of the hours
 	seed  maphash.Seed
@@ -50,7 +50,8 @@ func NewRecords() *Records {
 	return &Records{start: time.Now(), seed: maphash.MakeSeed(), queue: make(chan Record, recordQueue)}
 }
 
-// IsNew reports whether a decision is to be recorded: it was not within the hour, and is not too large. It allocates nothing.
+// IsNew reports whether a decision is to be recorded: it was not within the hour, and is not too large. It allocates
+// nothing.
 func (k *Records) IsNew(site string, r *policy.Request, p *identity.Principal, allowed bool) bool {
 	if len(r.Path) > maxRecordedPath || len(r.Method) > maxRecordedMethod {
 		return false

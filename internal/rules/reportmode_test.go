@@ -11,17 +11,20 @@ import (
 func TestReportModeNeverLetsStrangersIn(t *testing.T) {
 	s := ruled(t, Lines{Report: true}, NewBook(nil))
 	ada := &identity.Principal{Username: "ada"}
-	for _, code := range []identity.Code{identity.CodeRoleRequired, identity.CodePermissionRequired, identity.CodeNoRule, identity.CodeRuleDenied,
+	for _, code := range []identity.Code{identity.CodeRoleRequired, identity.CodePermissionRequired, identity.CodeNoRule,
+		identity.CodeRuleDenied,
 		identity.CodeNetworkDenied, identity.CodeMFARequired, identity.CodePasskeyRequired, identity.CodeReauthRequired} {
 		d := policy.Decision{Code: code, Rule: "r"}
 		if got := s.ApplyReportMode(d, ada); !got.Allow || got.Public || got.Report == nil || got.Report.Code != code {
 			t.Errorf("%s: %+v", code, got)
 		}
-		if got := s.ApplyReportMode(d, nil); got.Allow || !got.NeedLogin || got.Code != identity.CodeLoginRequired || got.Report.Code != code {
+		if got := s.ApplyReportMode(d, nil); got.Allow || !got.NeedLogin || got.Code != identity.CodeLoginRequired ||
+			got.Report.Code != code {
 			t.Errorf("%s, nobody: %+v", code, got)
 		}
 	}
-	for _, code := range []identity.Code{identity.CodeStateUnavailable, identity.CodeAmbiguousPath, identity.CodeLoginRequired, identity.CodeHTTPSRequired, identity.CodeSessionRevoked} {
+	for _, code := range []identity.Code{identity.CodeStateUnavailable, identity.CodeAmbiguousPath,
+		identity.CodeLoginRequired, identity.CodeHTTPSRequired, identity.CodeSessionRevoked} {
 		if got := s.ApplyReportMode(policy.Decision{Code: code}, ada); got.Allow {
 			t.Errorf("%s is let pass", code)
 		}

@@ -21,7 +21,7 @@ const (
 
 // CountCheck bounds how often a user asks (OP-06).
 func (c *Call) CountCheck() error {
-	limit, ok := c.Limits.Allow("portal check", ratelimit.Rate{Events: checkRate, Window: time.Minute}, "user:"+c.Entry.Principal.UserID, c.Now())
+	limit, ok := c.Limits.Allow("portal check", ratelimit.Rate{Events: checkRate, Window: time.Minute}, ratelimit.UserKey(c.Entry.Principal.UserID), c.Now())
 	if !ok {
 		return &identity.Error{Code: identity.CodeRateLimited, RetryAfter: limit.RetryAfter, Detail: "Too many checks. Ask for up to 100 things in one call."}
 	}

@@ -1,4 +1,4 @@
-package revocation
+package feed
 
 import (
 	"context"
@@ -19,11 +19,9 @@ func TestRevokedOnOneNodeIsRefusedOnTheOtherWithinASecond(t *testing.T) {
 	server := redistest.Start(t)
 	l := &ledger{}
 	var lag atomic.Int64
-	heard := make(chan cluster.Event, 100)
 	a := start(t, l, onRedis(t, server.Addr()), nil)
-	b := start(t, l, onRedis(t, server.Addr()), func(c *Config) {
-		c.OnLag = func(d time.Duration) { lag.Add(int64(d) + 1) }
-		c.OnEvent = func(e cluster.Event) { heard <- e }
+	b := start(t, l, onRedis(t, server.Addr()), func(c *setup) {
+		c.feed.OnLag = func(d time.Duration) { lag.Add(int64(d) + 1) }
 	})
 	within(t, 3*time.Second, "both ready", func() bool { return a.Ready() && b.Ready() })
 	for i := range 20 {
@@ -36,17 +34,16 @@ func TestRevokedOnOneNodeIsRefusedOnTheOtherWithinASecond(t *testing.T) {
 			t.Fatal(err)
 		}
 		within(t, time.Second, "refused on the other node", func() bool { return b.Refused(p) != "" })
-		<-heard
 	}
 	if lag.Load() == 0 {
 		t.Error("the lag was not measured")
 	}
-	id := identity.NewID()
-	if err := a.AnnounceChange(context.Background(), id); err != nil {
-		t.Fatal(err)
-	}
-	if e := <-heard; e.Kind != cluster.KindChanged || e.Name != id.String() {
-		t.Errorf("heard %+v", e)
+	b.observed.wants(t, "missed", time.Second)
+	for call, news := range everyNews() {
+		if err := a.Publish(context.Background(), news); err != nil {
+			t.Fatal(err)
+		}
+		b.observed.wants(t, call, time.Second)
 	}
 }
 
@@ -55,11 +52,10 @@ func TestRevokedOnOneNodeIsRefusedOnTheOtherWithinASecond(t *testing.T) {
 func TestFlushedOrRestartedRedisUnrevokesNothing(t *testing.T) {
 	server := redistest.Start(t)
 	l := &ledger{}
-	resyncs := make(chan string, 100)
 	a := start(t, l, onRedis(t, server.Addr()), nil)
-	b := start(t, l, onRedis(t, server.Addr()), func(c *Config) { c.OnResync = func(r string) { resyncs <- r } })
+	b := start(t, l, onRedis(t, server.Addr()), nil)
 	within(t, 3*time.Second, "both ready", func() bool { return a.Ready() && b.Ready() })
-	<-resyncs
+	b.observed.wants(t, "missed", time.Second)
 	first := bearer("first", "", "u", 0)
 	if err := a.revoked(t, l, revoke(identity.RevokeJTI, "first")); err != nil {
 		t.Fatal(err)
@@ -74,13 +70,9 @@ func TestFlushedOrRestartedRedisUnrevokesNothing(t *testing.T) {
 			t.Fatalf("%s: the revocation was lost", name)
 		}
 		within(t, 5*time.Second, name+": ready", func() bool { return a.Ready() && b.Ready() })
-		select {
-		case <-resyncs:
-		case <-time.After(time.Second):
-			t.Fatal("snapshots are not dropped after a gap")
-		}
+		b.observed.wants(t, "missed", time.Second) // snapshots are dropped after a gap
 		within(t, 5*time.Second, name+": revoking works again", func() bool {
-			return a.Announce(context.Background(), revoke(identity.RevokeJTI, name+"-after")) == nil
+			return a.Publish(context.Background(), News{Revoked: []store.Revocation{revoke(identity.RevokeJTI, name+"-after")}}) == nil
 		})
 		within(t, time.Second, name+": and reaches b", func() bool { return b.Refused(bearer(name+"-after", "", "u", 0)) != "" })
 	}
@@ -95,12 +87,12 @@ func TestFlushedOrRestartedRedisUnrevokesNothing(t *testing.T) {
 // goes on, and what was revoked meanwhile is refused when it is back.
 func TestNodeCutOffFromRedisStopsBeingReadyAndHeals(t *testing.T) {
 	for name, tc := range map[string]struct {
-		change func(*Config)
+		change func(*setup)
 		bound  time.Duration
 		least  time.Duration
 	}{
-		"stale": {func(c *Config) { c.Stale = 3 * time.Second }, 3200 * time.Millisecond, 1500 * time.Millisecond},
-		"deny":  {func(c *Config) { c.Deny = true }, 2200 * time.Millisecond, 0},
+		"stale": {func(c *setup) { c.node.Stale = 3 * time.Second }, 3200 * time.Millisecond, 1500 * time.Millisecond},
+		"deny":  {func(c *setup) { c.node.Deny = true }, 2200 * time.Millisecond, 0},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -120,7 +112,7 @@ func TestNodeCutOffFromRedisStopsBeingReadyAndHeals(t *testing.T) {
 				t.Errorf("stopped after %v already: the bound is not used", took)
 			}
 			if !a.Ready() || b.State().Stale == 0 {
-				t.Errorf("the connected node must go on: %+v %+v; the other must tell its age: %+v", a.State(), a.feed.Health(), b.State())
+				t.Errorf("the connected node must go on: %+v %+v; the other must know its age: %+v", a.State(), a.feed.Health(), b.State())
 			}
 			proxy.BlackHole(false)
 			proxy.Cut()
@@ -138,7 +130,7 @@ func TestNodeCutOffFromRedisStopsBeingReadyAndHeals(t *testing.T) {
 func TestDenyStopsAtOnceWhenRedisDies(t *testing.T) {
 	server := redistest.Start(t)
 	l := &ledger{}
-	deny := start(t, l, onRedis(t, server.Addr()), func(c *Config) { c.Deny = true })
+	deny := start(t, l, onRedis(t, server.Addr()), func(c *setup) { c.node.Deny = true })
 	stale := start(t, l, onRedis(t, server.Addr()), nil)
 	within(t, 3*time.Second, "both ready", func() bool { return deny.Ready() && stale.Ready() })
 	server.Stop()
@@ -183,7 +175,7 @@ func TestRevocationThatRedisRefusesIsNotAcknowledgedButEnforced(t *testing.T) {
 	if identity.CodeOf(err) != identity.CodeStateUnavailable || !errors.Is(err, cluster.ErrUnavailable) {
 		t.Fatalf("acknowledged: %v", err)
 	}
-	if n := full.calls.Load(); n > 2*tellers {
+	if n := full.calls.Load(); n > 2*senders {
 		t.Errorf("%d calls to a server that refuses", n)
 	}
 	last := bearer("", "99", "u", 0)

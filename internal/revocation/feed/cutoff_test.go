@@ -1,4 +1,4 @@
-package revocation
+package feed
 
 import (
 	"context"
@@ -10,16 +10,17 @@ import (
 	"github.com/truxeio/caddy-truxe/internal/cluster"
 	"github.com/truxeio/caddy-truxe/internal/cluster/redistest"
 	"github.com/truxeio/caddy-truxe/internal/identity"
+	"github.com/truxeio/caddy-truxe/internal/revocation"
 )
 
 // watch joins a stream of its own.
-func (n *Node) watch(ctx context.Context, p *identity.Principal) (*Stream, func()) {
-	s := &Stream{Context: ctx}
-	n.Join(s, p)
+func (r *running) watch(ctx context.Context, p *identity.Principal) (*revocation.Stream, func()) {
+	s := &revocation.Stream{Context: ctx}
+	r.Join(s, p)
 	return s, s.End
 }
 
-// open watches a stream and gives a channel that tells why it ended.
+// open joins a stream and returns a channel that receives why it ended.
 func (r *running) open(session string) (ended chan error, done func()) {
 	ctx, done := r.watch(context.Background(), bearer("", session, "u", 0))
 	ended = make(chan error, 1)
@@ -40,7 +41,7 @@ func ends(t *testing.T, what string, d time.Duration, ended chan error) {
 	t.Helper()
 	select {
 	case why := <-ended:
-		if !errors.Is(why, ErrCutOff) {
+		if !errors.Is(why, revocation.ErrCutOff) {
 			t.Errorf("%s ended because %v", what, why)
 		}
 	case <-time.After(d):
@@ -54,9 +55,9 @@ func TestOpenStreamDoesNotOutliveWhatANewRequestIsRefused(t *testing.T) {
 	server := redistest.Start(t)
 	proxy := redistest.NewProxy(t, server.Addr())
 	l := &ledger{}
-	connected := start(t, l, onRedis(t, server.Addr()), func(c *Config) { c.Deny = true })
-	deny := start(t, l, onRedis(t, proxy.Addr()), func(c *Config) { c.Deny = true })
-	stale := start(t, l, onRedis(t, proxy.Addr()), func(c *Config) { c.Stale = 3 * time.Second })
+	connected := start(t, l, onRedis(t, server.Addr()), func(c *setup) { c.node.Deny = true })
+	deny := start(t, l, onRedis(t, proxy.Addr()), func(c *setup) { c.node.Deny = true })
+	stale := start(t, l, onRedis(t, proxy.Addr()), func(c *setup) { c.node.Stale = 3 * time.Second })
 	within(t, 3*time.Second, "all ready", func() bool { return connected.Ready() && deny.Ready() && stale.Ready() })
 	onConnected, done := connected.open("a")
 	defer done()
@@ -101,7 +102,7 @@ func (d *deaf) Health() cluster.Health {
 // R4: a request that was judged just before the node was cut off, and is registered just after, is cut too.
 func TestStreamRegisteredAfterTheCutIsCutAsWell(t *testing.T) {
 	feed := &deaf{Cluster: cluster.NewLocal(cluster.LocalOptions{})}
-	n := start(t, &ledger{}, feed, func(c *Config) { c.Deny = true })
+	n := start(t, &ledger{}, feed, func(c *setup) { c.node.Deny = true })
 	within(t, time.Second, "ready", n.Ready)
 	early, done := n.open("early")
 	defer done()
@@ -117,11 +118,11 @@ func TestStreamRegisteredAfterTheCutIsCutAsWell(t *testing.T) {
 // because Redis takes no writes: it would let requests in and cut them a moment later.
 func TestDenyWaitsUntilTheClusterSaysThatItIsBack(t *testing.T) {
 	feed := &deaf{Cluster: cluster.NewLocal(cluster.LocalOptions{})}
-	n := start(t, &ledger{}, feed, func(c *Config) { c.Deny = true })
+	n := start(t, &ledger{}, feed, func(c *setup) { c.node.Deny = true })
 	within(t, time.Second, "ready", n.Ready)
 	feed.lost.Store(true)
 	within(t, time.Second, "not ready", func() bool { return !n.Ready() })
-	n.Alive()
+	n.MarkAlive()
 	if n.Ready() {
 		t.Error("ready while the feed is lost")
 	}

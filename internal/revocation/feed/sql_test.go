@@ -1,4 +1,4 @@
-package revocation
+package feed
 
 import (
 	"context"
@@ -22,23 +22,19 @@ func TestAcknowledgedRevocationSurvivesARestart(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		feed := cluster.NewLocal(cluster.LocalOptions{})
-		n := New(Config{Source: sql, Feed: feed, Logger: quiet()})
-		run, stop := context.WithCancel(ctx)
-		done := make(chan struct{})
-		go func() { defer close(done); _ = n.Run(run) }()
+		n := start(t, sql, cluster.NewLocal(cluster.LocalOptions{}), nil)
 		within(t, 5*time.Second, "ready", n.Ready)
 		if round == 0 {
 			for _, r := range []store.Revocation{revoke(identity.RevokeJTI, "j"), revoke(identity.RevokeSession, "s"), revoke(identity.RevokeUser, "u")} {
-				if err := sql.Tx(ctx, func(tx *store.Tx) error { return n.Record(ctx, tx, r) }); err != nil {
+				if err := sql.Tx(ctx, func(tx *store.Tx) error { return tx.AddRevocation(ctx, r) }); err != nil {
 					t.Fatal(err)
 				}
-				if err := n.Announce(ctx, r); err != nil {
+				if err := n.Publish(ctx, News{Revoked: []store.Revocation{r}}); err != nil {
 					t.Fatal(err)
 				}
 			}
 			if sql.Tx(ctx, func(tx *store.Tx) error {
-				_ = n.Record(ctx, tx, revoke(identity.RevokeJTI, "undone"))
+				_ = tx.AddRevocation(ctx, revoke(identity.RevokeJTI, "undone"))
 				return context.Canceled
 			}) == nil {
 				t.Fatal("committed")
@@ -50,9 +46,7 @@ func TestAcknowledgedRevocationSurvivesARestart(t *testing.T) {
 		if n.Refused(bearer("undone", "s2", "u", time.Now().Add(time.Second).UnixMilli())) != "" {
 			t.Errorf("round %d: something else is refused", round)
 		}
-		stop()
-		<-done
-		feed.Close()
+		n.stop()
 		sql.Close()
 	}
 }

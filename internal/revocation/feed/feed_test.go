@@ -1,4 +1,4 @@
-package revocation
+package feed
 
 import (
 	"context"
@@ -13,6 +13,7 @@ import (
 
 	"github.com/truxeio/caddy-truxe/internal/cluster"
 	"github.com/truxeio/caddy-truxe/internal/identity"
+	"github.com/truxeio/caddy-truxe/internal/revocation"
 	"github.com/truxeio/caddy-truxe/internal/store"
 	"github.com/truxeio/caddy-truxe/test/timebound"
 	"go.uber.org/goleak"
@@ -61,24 +62,83 @@ func (l *ledger) Revocations(_ context.Context, now, since time.Time, fn func(st
 
 func quiet() *slog.Logger { return slog.New(slog.NewTextHandler(io.Discard, nil)) }
 
-// running is a node of a test with its own feed.
-type running struct {
-	*Node
-	feed cluster.Cluster
-	stop func()
+// bearer is a principal who signed in with a token.
+func bearer(jti, session, user string, issued int64) *identity.Principal {
+	p := &identity.Principal{UserID: user, SessionID: session, TokenID: jti, IssuedAt: issued, Credential: identity.CredentialBearer}
+	p.UserKey = identity.RevocationKey(identity.RevokeUser, user)
+	if jti != "" {
+		p.TokenKey = identity.RevocationKey(identity.RevokeJTI, jti)
+	}
+	if session != "" {
+		p.SessionKey = identity.RevocationKey(identity.RevokeSession, session)
+	}
+	return p
 }
 
-func start(t *testing.T, l *ledger, feed cluster.Cluster, change func(*Config)) *running {
+// recorder is an Observer that writes down what it is called for.
+type recorder struct{ calls chan string }
+
+func newRecorder() *recorder { return &recorder{make(chan string, 1000)} }
+
+func (r *recorder) SessionRevoked(id identity.ID) { r.calls <- "session " + id.String() }
+func (r *recorder) UserChanged(id identity.ID)    { r.calls <- "user " + id.String() }
+func (r *recorder) KeysChanged()                  { r.calls <- "keys" }
+func (r *recorder) ChangesMissed()                { r.calls <- "missed" }
+
+// wants waits for the next call.
+func (r *recorder) wants(t *testing.T, call string, d time.Duration) {
 	t.Helper()
-	cfg := Config{Source: l, Feed: feed, Logger: quiet()}
-	if change != nil {
-		change(&cfg)
+	select {
+	case got := <-r.calls:
+		if got != call {
+			t.Fatalf("the observer was called for %q, not %q", got, call)
+		}
+	case <-time.After(timebound.Limit(d)):
+		t.Fatalf("the observer was not called for %q within %v", call, d)
 	}
-	n := New(cfg)
+}
+
+// wantsNothing fails if there was another call.
+func (r *recorder) wantsNothing(t *testing.T) {
+	t.Helper()
+	select {
+	case got := <-r.calls:
+		t.Errorf("the observer was called for %q", got)
+	default:
+	}
+}
+
+// running is a node of a test with its own feed.
+type running struct {
+	*Feed
+	*revocation.Node
+	feed     cluster.Cluster
+	observed *recorder
+	stop     func()
+}
+
+// setup is what a test changes before a node starts.
+type setup struct {
+	node revocation.Config
+	feed Config
+}
+
+func build(source Source, feed cluster.Cluster, change func(*setup)) *running {
+	observed := newRecorder()
+	s := setup{feed: Config{Source: source, Cluster: feed, Observer: observed, Logger: quiet()}}
+	if change != nil {
+		change(&s)
+	}
+	s.feed.Node = revocation.New(s.node)
+	return &running{Feed: New(s.feed), Node: s.feed.Node, feed: feed, observed: observed}
+}
+
+func start(t *testing.T, source Source, feed cluster.Cluster, change func(*setup)) *running {
+	t.Helper()
+	r := build(source, feed, change)
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan struct{})
-	go func() { defer close(done); _ = n.Run(ctx) }()
-	r := &running{Node: n, feed: feed}
+	go func() { defer close(done); _ = r.Feed.Run(ctx) }()
 	r.stop = sync.OnceFunc(func() { cancel(); <-done; feed.Close() })
 	t.Cleanup(r.stop)
 	return r
@@ -117,15 +177,15 @@ func revoke(kind identity.RevocationKind, name string) store.Revocation {
 	return store.Revocation{Kind: kind, Name: name, At: now, Expires: now.Add(time.Hour), Reason: "test"}
 }
 
-// revoked records and announces, as a caller does around its commit.
+// revoked records and publishes, as a caller does around its commit.
 func (r *running) revoked(t *testing.T, l *ledger, revs ...store.Revocation) error {
 	t.Helper()
 	for _, rev := range revs {
-		if err := r.Record(context.Background(), l, rev); err != nil {
+		if err := l.AddRevocation(context.Background(), rev); err != nil {
 			t.Fatal(err)
 		}
 	}
-	return r.Announce(context.Background(), revs...)
+	return r.Publish(context.Background(), News{Revoked: revs})
 }
 
 // JW-13: before SQL was read the copy knows nothing, and nothing it says counts.
@@ -147,17 +207,18 @@ func TestNodeThatHasNotReadTheDatabaseIsNotReady(t *testing.T) {
 
 // R4: SQL alone is not enough: what was revoked while it was read comes with the feed, which has to be in step first.
 func TestNodeIsNotReadyBetweenReadingAndTheFeedsFirstProof(t *testing.T) {
-	n := New(Config{Source: &ledger{}, Feed: cluster.NewLocal(cluster.LocalOptions{}), Logger: quiet()})
-	if _, err := n.Resync(context.Background(), cluster.ReasonStart); err != nil || n.Ready() || n.State() != (State{}) {
+	n := build(&ledger{}, cluster.NewLocal(cluster.LocalOptions{}), nil)
+	feed := handler{n.Feed}
+	if _, err := feed.Resync(context.Background(), cluster.ReasonStart); err != nil || n.Ready() || n.State() != (revocation.State{}) {
 		t.Errorf("ready before the feed is in step: %v %+v", err, n.State())
 	}
-	n.Alive()
+	feed.Alive()
 	if !n.Ready() {
 		t.Error("control: ready with it")
 	}
 }
 
-// JW-12, JW-14: on one node a revocation counts when Announce returns.
+// JW-12, JW-14: on one node a revocation counts when Publish returns.
 func TestRevocationCountsAtOnceOnTheNodeThatMadeIt(t *testing.T) {
 	l := &ledger{}
 	n := start(t, l, cluster.NewLocal(cluster.LocalOptions{}), nil)
@@ -188,8 +249,8 @@ func TestStoppedProcessIsNotReadyWhenItGoesOn(t *testing.T) {
 	l := &ledger{}
 	var stopped atomic.Int64
 	began := time.Now()
-	n := start(t, l, cluster.NewLocal(cluster.LocalOptions{}), func(c *Config) {
-		c.Elapsed = func() time.Duration { return time.Since(began) + time.Duration(stopped.Load()) }
+	n := start(t, l, cluster.NewLocal(cluster.LocalOptions{}), func(c *setup) {
+		c.node.Elapsed = func() time.Duration { return time.Since(began) + time.Duration(stopped.Load()) }
 	})
 	within(t, time.Second, "ready", n.Ready)
 	stopped.Store(int64(20 * time.Second)) // as if SIGSTOP had held it
@@ -199,9 +260,9 @@ func TestStoppedProcessIsNotReadyWhenItGoesOn(t *testing.T) {
 	within(t, 2*time.Second, "ready after the next one", n.Ready)
 }
 
-// R4: a node that died between commit and announcement is made good by the others' comparison with SQL, which is
+// R4: a node that died between commit and publication is made good by the others' comparison with SQL, which is
 // partial: it does not read the whole table again.
-func TestRevocationThatNobodyAnnouncedIsFoundInTheDatabase(t *testing.T) {
+func TestRevocationThatWasNeverPublishedIsFoundInTheDatabase(t *testing.T) {
 	l := &ledger{}
 	old := revoke(identity.RevokeJTI, "old")
 	old.At = old.At.Add(-time.Hour)
@@ -217,7 +278,7 @@ func TestRevocationThatNobodyAnnouncedIsFoundInTheDatabase(t *testing.T) {
 	if l.rowsN.Load() != 1 {
 		t.Errorf("read %d rows", l.rowsN.Load())
 	}
-	again, err := n.Resync(context.Background(), cluster.ReasonFlushed)
+	again, err := handler{n.Feed}.Resync(context.Background(), cluster.ReasonFlushed)
 	if err != nil || len(again) != 2 {
 		t.Errorf("an emptied Redis gets %d of 2 revocations back: %v", len(again), err)
 	}
@@ -230,9 +291,10 @@ func TestClockJumpDoesNotUnrevoke(t *testing.T) {
 	var jump, waited atomic.Int64
 	began := time.Now()
 	l := &ledger{}
-	n := start(t, l, cluster.NewLocal(cluster.LocalOptions{}), func(c *Config) {
-		c.Now = func() time.Time { return time.Now().Round(0).Add(time.Duration(jump.Load() + waited.Load())) }
-		c.Elapsed = func() time.Duration { return time.Since(began) + time.Duration(waited.Load()) }
+	n := start(t, l, cluster.NewLocal(cluster.LocalOptions{}), func(c *setup) {
+		c.node.Now = func() time.Time { return time.Now().Round(0).Add(time.Duration(jump.Load() + waited.Load())) }
+		c.node.Elapsed = func() time.Duration { return time.Since(began) + time.Duration(waited.Load()) }
+		c.feed.Now = c.node.Now
 	})
 	within(t, time.Second, "ready", n.Ready)
 	if err := n.revoked(t, l, revoke(identity.RevokeJTI, "x")); err != nil {
@@ -241,7 +303,7 @@ func TestClockJumpDoesNotUnrevoke(t *testing.T) {
 	p := bearer("x", "", "u", 0)
 	for _, d := range []time.Duration{years, -years, 0} {
 		jump.Store(int64(d))
-		n.copy.Sweep(n.sweepTime())
+		n.Sweep()
 		if n.Refused(p) == "" || !n.Ready() {
 			t.Errorf("clock moved by %v: refused %q, ready %v", d, n.Refused(p), n.Ready())
 		}
@@ -255,7 +317,7 @@ func TestClockJumpDoesNotUnrevoke(t *testing.T) {
 		t.Error("a clock that was ahead keeps the node from reading SQL")
 	}
 	waited.Store(int64(2 * time.Hour))
-	n.copy.Sweep(n.sweepTime())
+	n.Sweep()
 	if n.Refused(p) != "" {
 		t.Error("control: after two hours by every clock the entry is swept")
 	}
