@@ -6,6 +6,9 @@ FUZZTIME ?= 20s
 ORACLE ?= 10000000
 EDGES ?= 200000
 FLOOD ?= 1000000
+# Each linter is a tool of its own. golangci-lint, which has all of them, is a thousand packages to compile, and it keeps
+# a cache that go vet does not share.
+TOOL := go tool -modfile=.ci/tools/go.mod
 
 .PHONY: help build run test check race race-factors oracle fuzz edges flood kill bench timings release reproducible fmt lint arrows prose requirements
 
@@ -22,12 +25,17 @@ test: build ## every test; on Debian and Ubuntu first installs what is missing
 	@scripts/install-test-deps
 	@TRUXE_TEST_BINARY="$(CURDIR)/bin/caddy" scripts/run-tests
 
-check: lint arrows test ## formatting, vet, staticcheck, import arrows, every test: what CI runs
+check: lint arrows test ## formatting, vet, linters, wording, import arrows, every test: what CI runs
 
 lint:
 	@unformatted=$$(gofmt -l .); if [ -n "$$unformatted" ]; then echo "gofmt would change:"; echo "$$unformatted"; exit 1; fi
 	go vet ./...
-	go tool -modfile=.ci/tools/go.mod staticcheck ./...
+	$(TOOL) staticcheck ./...
+	$(TOOL) unparam ./...
+	$(TOOL) revive -config .ci/tools/revive.toml -set_exit_status ./...
+	go build -modfile=.ci/tools/go.mod -o bin/go-errorlint codeberg.org/polyfloyd/go-errorlint
+	go vet -vettool=bin/go-errorlint ./...
+	go test -count=1 ./test/prose
 
 arrows:
 	go test -count=1 -run 'TestArrows|TestNothingLifts' ./test

@@ -9,7 +9,7 @@ import (
 	"github.com/truxeio/caddy-truxe/internal/identity"
 )
 
-// Sign makes a signed assertion about a principal for one host, and says when the next one is due.
+// Sign creates a signed assertion about a principal for one host, and says when the next one is due.
 type Sign func(p *identity.Principal, host string) (jwt string, renew time.Time, err error)
 
 // maxAssertions bounds the hosts that one credential has assertions for: a session is used on one, a token on a few.

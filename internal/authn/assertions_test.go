@@ -75,7 +75,7 @@ func TestAssertionsOfOneCredentialAreBounded(t *testing.T) {
 	new(Assertions).Purge(now)
 	later := now.Add(time.Hour)
 	if _, err := a.For("last.test", 0, later, nil, c.sign(later)); err != nil || len(*a.list.Load()) != 1 {
-		t.Errorf("%d are kept that nobody may get: %v", len(*a.list.Load())-1, err)
+		t.Errorf("%d are kept that no request may get: %v", len(*a.list.Load())-1, err)
 	}
 }
 

@@ -29,7 +29,7 @@ func takeFrom(lines ...string) (Credential, []string) {
 }
 
 // ED-13 HD-12 an Authorization that carries a token of ours in any form never reaches the app; only its proper forms
-// sign anybody in.
+// sign a user in.
 func TestOurTokenIsTakenOffInEveryForm(t *testing.T) {
 	for _, proper := range []string{"Bearer " + ourToken, "bearer  " + ourToken, "Basic " + basic("alice:"+ourToken),
 		"BASIC " + basic(":"+ourToken)} {

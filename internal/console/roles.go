@@ -38,7 +38,7 @@ type UserRoles struct {
 	Roles    []string `json:"roles"`
 }
 
-// GrantRoles gives a user roles.
+// GrantRoles assigns roles to a user.
 func (c *Console) GrantRoles(ctx context.Context, by change.By, in RoleChange) (UserRoles, error) {
 	return c.changeRoles(ctx, by, in, c.People.GrantRoles)
 }

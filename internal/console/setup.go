@@ -13,7 +13,7 @@ type SetupLink struct {
 	URL     string `json:"url"`
 }
 
-// CreateSetupLink makes a new one-time link. The code is in the fragment, which browsers send to no server and no log
+// CreateSetupLink creates a new one-time link. The code is in the fragment, which browsers send to no server and no log
 // keeps.
 func (c *Console) CreateSetupLink(ctx context.Context, by change.By, _ None) (SetupLink, error) {
 	code, err := c.People.NewSetupCode(ctx, by)

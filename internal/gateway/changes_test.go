@@ -10,7 +10,7 @@ import (
 )
 
 // ED-31 AZ-08: when 10,000 users change at once, as an import or a directory does it, the open streams of those who
-// lost a role end, nobody else's do, and it costs neither a goroutine nor a walk over all streams for each of them.
+// lost a role end, no other user's do, and it costs neither a goroutine nor a walk over all streams for each of them.
 func TestTenThousandChangesEndTheirStreamsAtABoundedCost(t *testing.T) {
 	e := start(t).engine
 	open := func(id identity.ID) <-chan struct{} {
@@ -49,7 +49,7 @@ func TestTenThousandChangesEndTheirStreamsAtABoundedCost(t *testing.T) {
 	}
 	select {
 	case <-bystander:
-		t.Error("the stream of somebody who has not changed has ended")
+		t.Error("the stream of a user who has not changed has ended")
 	default:
 	}
 }

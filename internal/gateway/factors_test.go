@@ -54,7 +54,7 @@ func show(t *testing.T, g *Gateway) console.UserDetails {
 	return out.(console.UserDetails)
 }
 
-// MF-20: the command line shows what second factors somebody has and whether the phone's clock is right, and removes
+// MF-20: the command line shows what second factors a user has and whether the phone's clock is right, and removes
 // them all: they stop at once.
 func TestCommandLineShowsAndResetsFactors(t *testing.T) {
 	g := start(t)

@@ -58,7 +58,7 @@ func startWith(t testing.TB, cfg Config) *Gateway {
 	return g
 }
 
-// signIn gives a session cookie and an access token.
+// signIn returns a session cookie and an access token.
 func signIn(t testing.TB, g *Gateway) (cookie, bearer string) {
 	t.Helper()
 	ctx, by := context.Background(), change.By{IP: "127.0.0.1", Host: "app.test"}
@@ -148,7 +148,7 @@ func TestGateLetsInWhoSignedInUntilTheyAreRevoked(t *testing.T) {
 	}
 }
 
-// warm is one request of somebody the gateway knows, as often as it is called; what it costs is the gate's handler
+// warm is one request of a user the gateway knows, as often as it is called; what it costs is the gate's handler
 // alone, on its real parts.
 func warm(t testing.TB, g *Gateway, s *gate.Site, up *upstream, name, value string) func() {
 	r := newRequest(name, value)
@@ -198,8 +198,7 @@ func TestWarmRequestAllocatesTwice(t *testing.T) {
 	g, up := start(t), &upstream{}
 	cookie, bearer := signIn(t, g)
 	with := withAssertion(t)
-	strict := siteWith(t,
-		gate.SiteConfig{Rules: rules.Lines{Require: []rules.Require{{Networks: []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")}}}}})
+	strict := siteWith(t, gate.SiteConfig{Rules: rules.Lines{Require: from("127.0.0.0/8")}})
 	fresh := siteWith(t,
 		gate.SiteConfig{Rules: rules.Lines{Require: []rules.Require{{Assurance: identity.Assurance{MFA: true,
 			MaxAge: 10 * time.Minute}}}}})

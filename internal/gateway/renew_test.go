@@ -55,7 +55,7 @@ func (p *promotion) roles(roles ...string) {
 	}
 }
 
-// visit gives the answer, the session cookie in it, and what reached the app.
+// visit returns the answer, the session cookie in it, and what reached the app.
 func (p *promotion) visit(cookie string,
 	change ...func(*http.Request)) (w *httptest.ResponseRecorder, fresh string, up *upstream) {
 	p.t.Helper()

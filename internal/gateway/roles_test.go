@@ -153,7 +153,7 @@ func TestUsersFileWithAnUnknownRoleIsAConfigurationError(t *testing.T) {
 	}
 }
 
-// call sends one request to the API as somebody.
+// call sends one request to the API with a credential.
 func call(t testing.TB, g *Gateway, method, path, credential string) (int, string) {
 	t.Helper()
 	name := "Cookie"
@@ -194,9 +194,8 @@ func TestRolesAreGivenWithAFreshFactor(t *testing.T) {
 	}
 }
 
-// F16: who may hand out roles rises no higher by it: neither by making an administrator of himself, nor by unmaking
-// one.
-func TestNobodyHandsOutMoreThanTheyHave(t *testing.T) {
+// F16: a user who may hand out roles gains nothing by it: neither by becoming an administrator, nor by unmaking one.
+func TestUserHandsOutNoMoreThanTheirOwnRoles(t *testing.T) {
 	p := promote(t)
 	setRoles(t, p.Gateway, model(t, policy.Role{Name: "keeper", Permissions: []string{"truxe:roles:*", "orders:read"}},
 		policy.Role{Name: "reader", Permissions: []string{"orders:read"}},

@@ -40,7 +40,7 @@ func (s snapshots) ChangesMissed() {
 	s.KeysChanged()
 }
 
-// publishKeys tells the other nodes that this one has changed the signing keys.
+// publishKeys announces to the other nodes that this one has changed the signing keys.
 func (e *Engine) publishKeys(ctx context.Context) error {
 	return e.feed.Publish(ctx, feed.News{Keys: true})
 }

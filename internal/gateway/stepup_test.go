@@ -27,7 +27,7 @@ import (
 	"github.com/truxeio/caddy-truxe/internal/store"
 )
 
-// proven starts a session of the first user that stands on a proof, and gives its cookie.
+// proven starts a session of the first user with a proof, and returns its cookie.
 func proven(t testing.TB, g *Gateway, p store.Proof) string {
 	t.Helper()
 	var value string
@@ -43,6 +43,11 @@ func proven(t testing.TB, g *Gateway, p store.Proof) string {
 		t.Fatal(err)
 	}
 	return authn.SessionCookie + "=" + value
+}
+
+// from requires a network.
+func from(network string) []rules.Require {
+	return []rules.Require{{Networks: []netip.Prefix{netip.MustParsePrefix(network)}}}
 }
 
 func siteWith(t testing.TB, c gate.SiteConfig) *gate.Site {
@@ -63,7 +68,7 @@ func serve(t testing.TB, g *Gateway, s *gate.Site, r *http.Request, up *upstream
 	return w
 }
 
-// MF-21 CS-12: somebody who has proven too little is asked for more, each client in its own way; what was proven long
+// MF-21 CS-12: a user who has proven too little is asked for more, each client in its own way; what was proven long
 // ago counts for what asks for nothing recent.
 func TestStepUpIsAskedForByTheKindOfRequest(t *testing.T) {
 	now := time.Now()
@@ -132,8 +137,7 @@ func TestStepUpIsAskedForByTheKindOfRequest(t *testing.T) {
 func TestNetworkIsJudgedByTheConnection(t *testing.T) {
 	g, up := start(t), &upstream{}
 	cookie, bearer := signIn(t, g)
-	s := siteWith(t,
-		gate.SiteConfig{Rules: rules.Lines{Require: []rules.Require{{Networks: []netip.Prefix{netip.MustParsePrefix("10.0.0.0/8")}}}}})
+	s := siteWith(t, gate.SiteConfig{Rules: rules.Lines{Require: from("10.0.0.0/8")}})
 	for addr, want := range map[string]int{"10.1.1.1": 200, "[::ffff:10.1.1.1]:443": 200, "192.0.2.1": 403, "": 403,
 		"@": 403} {
 		for name, value := range map[string]string{"Cookie": cookie, "Authorization": bearer} {
@@ -149,13 +153,12 @@ func TestNetworkIsJudgedByTheConnection(t *testing.T) {
 	}
 }
 
-// A person at the wrong network reads a page and a program problem+json, signed in or not; nobody is sent to sign in
+// A user at the wrong network reads a page and a program problem+json, signed in or not; neither is sent to sign in
 // for it.
 func TestWrongNetworkIsToldToEachInItsOwnWay(t *testing.T) {
 	g, up := start(t), &upstream{}
 	cookie, _ := signIn(t, g)
-	s := siteWith(t, gate.SiteConfig{Rules: rules.Lines{Public: []string{"/open"},
-		Require: []rules.Require{{Networks: []netip.Prefix{netip.MustParsePrefix("10.0.0.0/8")}}}}})
+	s := siteWith(t, gate.SiteConfig{Rules: rules.Lines{Public: []string{"/open"}, Require: from("10.0.0.0/8")}})
 	for _, value := range []string{cookie, ""} {
 		for mode, kind := range map[string]string{"navigate": "text/html", "cors": "application/problem+json"} {
 			for _, path := range []string{"/x", "/open"} {
@@ -198,7 +201,7 @@ func TestPreflightPassesNoNetworkRule(t *testing.T) {
 func TestAddressOfTheProxyIsNotTheVisitors(t *testing.T) {
 	g, up := start(t), &upstream{}
 	cookie, _ := signIn(t, g)
-	office := []rules.Require{{Networks: []netip.Prefix{netip.MustParsePrefix("10.0.0.0/8")}}}
+	office := from("10.0.0.0/8")
 	asked := siteWith(t, gate.SiteConfig{Rules: rules.Lines{Require: office}, ForwardHosts: []string{"app.test"}})
 	inline := siteWith(t, gate.SiteConfig{Rules: rules.Lines{Require: office}})
 	for name, c := range map[string]struct {
@@ -209,10 +212,10 @@ func TestAddressOfTheProxyIsNotTheVisitors(t *testing.T) {
 		"visitor from the office": {"10.0.0.5:4711", "10.1.1.1", "10.1.1.1", true, true, true},
 		"visitor from elsewhere":  {"10.0.0.5:4711", "192.0.2.1", "192.0.2.1", true, false, false},
 		// on a request's own way: a visitor who needs no proxy
-		"proxy names nobody":               {"10.0.0.5:4711", "10.0.0.5", "", true, false, true},
-		"proxy names trusted hosts alone":  {"10.0.0.5:4711", "10.0.0.5", "10.0.0.9", true, false, false},
-		"mapped, proxy names nobody":       {"[::ffff:10.0.0.5]:4711", "10.0.0.5", "", true, false, true},
-		"peer nobody trusts, forged field": {"10.0.0.7:4711", "10.0.0.7", "10.0.0.9", false, false, true},
+		"proxy names no visitor":          {"10.0.0.5:4711", "10.0.0.5", "", true, false, true},
+		"proxy names trusted hosts alone": {"10.0.0.5:4711", "10.0.0.5", "10.0.0.9", true, false, false},
+		"mapped, proxy names no visitor":  {"[::ffff:10.0.0.5]:4711", "10.0.0.5", "", true, false, true},
+		"untrusted peer, forged field":    {"10.0.0.7:4711", "10.0.0.7", "10.0.0.9", false, false, true},
 	} {
 		request := func() *http.Request {
 			r := newRequest("Cookie", cookie)
@@ -269,7 +272,7 @@ func TestAssertionIsForOneHostAndNeverTheClients(t *testing.T) {
 		b != "other.test" {
 		t.Errorf("audiences %v and %v", a, b)
 	}
-	// JW-10: nobody gets in with an assertion
+	// JW-10: no request passes with an assertion
 	before := up.served
 	if w := serve(t, g, s, newRequest("Authorization", "Bearer "+first), up); w.Code != http.StatusUnauthorized ||
 		up.served != before {
@@ -296,7 +299,7 @@ func TestAssertionIsForOneHostAndNeverTheClients(t *testing.T) {
 	if got := verifyAssertion(t, g, up.header.Get("X-Truxe-Jwt-Assertion"), now)["roles"]; len(got.([]any)) != 2 {
 		t.Errorf("roles %v after the change", got)
 	}
-	// somebody who is nobody has none, and the client's does not pass
+	// an anonymous request has none, and the client's does not pass
 	public := newRequest("", "")
 	public.URL = &url.URL{Path: "/healthz"}
 	alias := strings.Join([]string{"X-Truxe", "Jwt-Assertion"}, "_") // as CGI reads it

@@ -28,9 +28,13 @@ type Settings struct {
 // Addr is host:port of the server.
 func (s *Settings) Addr() string { return net.JoinHostPort(s.host, s.port) }
 
-// String, GoString and LogValue show the server without its password (R10).
-func (s *Settings) String() string       { return s.Addr() }
-func (s *Settings) GoString() string     { return s.Addr() }
+// String returns the server without its password (R10).
+func (s *Settings) String() string { return s.Addr() }
+
+// GoString returns the server without its password.
+func (s *Settings) GoString() string { return s.Addr() }
+
+// LogValue is the server without its password.
 func (s *Settings) LogValue() slog.Value { return slog.StringValue(s.Addr()) }
 
 // Bounds in bytes.

@@ -26,7 +26,7 @@ type post struct {
 	t     *testing.T
 	at    time.Time
 	user  identity.ID
-	said  *bytes.Buffer
+	log   *bytes.Buffer
 }
 
 func newPost(t *testing.T, st *store.Store, url string) *post {
@@ -38,9 +38,9 @@ func newPost(t *testing.T, st *store.Store, url string) *post {
 	writer := mail.Writer{Brand: "Truxe", Base: "/.truxe",
 		Origin: func(host string) string { return "https://" + host + ":8443" },
 		Known:  func(host string) bool { return host == "app.test" }}
-	p := &post{store: st, t: t, at: time.UnixMilli(1_780_000_000_000), said: new(bytes.Buffer)}
+	p := &post{store: st, t: t, at: time.UnixMilli(1_780_000_000_000), log: new(bytes.Buffer)}
 	p.Worker = NewWorker(&Mails{Store: st, Server: server, Writer: writer}, "security notice",
-		slog.New(slog.NewTextHandler(p.said, nil)), func() time.Time { return p.at })
+		slog.New(slog.NewTextHandler(p.log, nil)), func() time.Time { return p.at })
 	return p
 }
 
@@ -110,7 +110,7 @@ func TestMailWaitsForAServerThatIsDown(t *testing.T) {
 	if p.step() || len(server.Inbox()) != 1 {
 		t.Error("sent again")
 	}
-	if log := p.said.String(); !strings.Contains(log, "tried again") ||
+	if log := p.log.String(); !strings.Contains(log, "tried again") ||
 		!strings.Contains(log, "a security notice was sent") || strings.Contains(log, "pia@") {
 		t.Error(log)
 	}
@@ -141,13 +141,13 @@ func TestMailIsGivenUpAfterADay(t *testing.T) {
 	if age := p.at.Sub(start); age < giveUpAfter || age > giveUpAfter+longestPause || tries < 20 || tries > 80 {
 		t.Errorf("given up after %v and %d tries", age, tries)
 	}
-	if log := p.said.String(); strings.Count(log, "given up") != 1 || strings.Contains(log, "@") {
+	if log := p.log.String(); strings.Count(log, "given up") != 1 || strings.Contains(log, "@") {
 		t.Error(log)
 	}
 	t.Logf("%d tries in %v", tries, p.at.Sub(start))
 	p.queue("no_such_notice")
-	if !p.step() || p.step() || strings.Count(p.said.String(), "given up") != 2 {
-		t.Error("a notice that nobody can write is tried again")
+	if !p.step() || p.step() || strings.Count(p.log.String(), "given up") != 2 {
+		t.Error("a notice that cannot be written is tried again")
 	}
 }
 

@@ -44,7 +44,7 @@ func at(path string) policy.Request {
 }
 
 // AZ-10: while the files are replaced all the time, every request is judged wholly by the old or the new rules. The
-// first set allows and denies, the second does neither: only a mixture of both would let anybody in.
+// first set allows and denies, the second does neither: only a mixture of both would let a request pass.
 func TestNoRequestIsJudgedByAMixtureOfRules(t *testing.T) {
 	all := []string{"/**"}
 	a := files{version: "a", rules: []policy.Rule{

@@ -7,7 +7,7 @@ import (
 	"github.com/truxeio/caddy-truxe/internal/policy"
 )
 
-// `mode report` lets pass what rules refuse to somebody signed in, and nothing else.
+// `mode report` lets pass what rules refuse to a signed-in user, and nothing else.
 func TestReportModeNeverLetsStrangersIn(t *testing.T) {
 	s := ruled(t, Lines{Report: true}, NewBook(nil))
 	ada := &identity.Principal{Username: "ada"}
@@ -20,7 +20,7 @@ func TestReportModeNeverLetsStrangersIn(t *testing.T) {
 		}
 		if got := s.ApplyReportMode(d, nil); got.Allow || !got.NeedLogin || got.Code != identity.CodeLoginRequired ||
 			got.Report.Code != code {
-			t.Errorf("%s, nobody: %+v", code, got)
+			t.Errorf("%s, anonymous: %+v", code, got)
 		}
 	}
 	for _, code := range []identity.Code{identity.CodeStateUnavailable, identity.CodeAmbiguousPath,

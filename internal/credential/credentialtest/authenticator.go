@@ -39,8 +39,10 @@ type Lie struct {
 
 const (
 	flagUP, flagUV, flagAT = 0x01, 0x04, 0x40
-	// FlagBE and FlagBS say that a passkey may be and is backed up.
-	FlagBE, FlagBS = 0x08, 0x10
+	// FlagBE says that a passkey may be backed up.
+	FlagBE = 0x08
+	// FlagBS says that it is.
+	FlagBS = 0x10
 )
 
 // New returns an authenticator with a key.
