@@ -84,8 +84,8 @@ func (c *Call) EndOldSession() {
 }
 
 // ClearCookie has the browser forget one of our cookies.
-func (c *Call) ClearCookie(name string) {
-	c.W.Header().Add("Set-Cookie", name+"=; Path=/; Max-Age=0; Secure; HttpOnly; SameSite=Lax")
+func (x *Exchange) ClearCookie(name string) {
+	x.W.Header().Add("Set-Cookie", name+"=; Path=/; Max-Age=0; Secure; HttpOnly; SameSite=Lax")
 }
 
 // SessionCookie is the Set-Cookie header of a session. The cookie of a session that was kept with "Keep me signed in" lasts
