@@ -14,13 +14,6 @@ import (
 	"github.com/truxeio/caddy-truxe/internal/session"
 )
 
-// The gateway's cookies (CONTRACT section 5).
-const (
-	SessionCookie = "__Host-truxe"
-	FlowCookie    = "__Host-truxe-flow"
-	DeviceCookie  = "__Host-truxe-device"
-)
-
 // Client is who sent a request, as Caddy's trusted_proxies logic found it (R3).
 type Client struct {
 	Addr        string // "" or "@" when there is no address

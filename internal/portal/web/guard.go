@@ -5,7 +5,7 @@ import (
 	"net/http"
 	"time"
 
-	"github.com/truxeio/caddy-truxe/internal/authn"
+	"github.com/truxeio/caddy-truxe/internal/cookie"
 	"github.com/truxeio/caddy-truxe/internal/cors"
 	"github.com/truxeio/caddy-truxe/internal/identity"
 )
@@ -81,7 +81,7 @@ func (c *Call) Identify(matters bool) error {
 		return err
 	}
 	if c.Credential.Cookies > 1 {
-		c.ClearCookie(authn.SessionCookie)
+		cookie.Clear(c.W.Header(), cookie.Session)
 	}
 	c.Entry = found.Entry
 	return nil
