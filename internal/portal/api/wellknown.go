@@ -34,7 +34,7 @@ func JWKS(c *web.Call) error {
 func PasskeyEndpoints(c *web.Call) error {
 	if c.R.Method != http.MethodGet && c.R.Method != http.MethodHead {
 		c.W.Header().Set("Allow", "GET, HEAD")
-		return &identity.Error{Code: identity.CodeMethodNotAllowed}
+		return identity.Refuse(identity.CodeMethodNotAllowed, "")
 	}
 	page := c.Home("/account/passkeys")
 	if own, ok := c.Origins.Main(c.Host); page[0] == '/' && ok {
