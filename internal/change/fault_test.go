@@ -60,11 +60,13 @@ func TestChangeThatCouldNotBePublishedReachesTheOtherNodeAfterTheFault(t *testin
 	redis := &refusing{Cluster: local}
 	rig := changetest.New(t, storetest.Fresh(t, "sqlite"), changetest.Options{Cluster: redis})
 	c, log := rig.Changes, slog.New(slog.DiscardHandler)
-	ring, err := token.OpenRing(t.Context(), c.Store, rig.Box, token.RingConfig{Access: changetest.Access, Logger: log, Now: c.Now,
-		OnChange: func(ctx context.Context) error { return c.Feed.Publish(ctx, feed.News{Keys: true}) }})
+	ring, err := token.OpenRing(t.Context(), c.Store, rig.Box,
+		token.RingConfig{Access: changetest.Access, Logger: log, Now: c.Now,
+			OnChange: func(ctx context.Context) error { return c.Feed.Publish(ctx, feed.News{Keys: true}) }})
 	changetest.Must(t, err)
 	other := otherNode{make(chan string, 100)}
-	news := feed.New(feed.Config{Source: c.Store, Cluster: local, Node: revocation.New(revocation.Config{}), Observer: other, Logger: log})
+	news := feed.New(feed.Config{Source: c.Store, Cluster: local, Node: revocation.New(revocation.Config{}),
+		Observer: other, Logger: log})
 	run, stop := context.WithCancel(context.Background())
 	ended := make(chan struct{})
 	go func() { defer close(ended); _ = news.Run(run) }()
@@ -92,7 +94,8 @@ func TestChangeThatCouldNotBePublishedReachesTheOtherNodeAfterTheFault(t *testin
 		t.Errorf("%d keys", len(rows))
 	}
 	var recorded int
-	changetest.Must(t, c.Store.Revocations(t.Context(), c.Now(), time.Time{}, func(store.Revocation) error { recorded++; return nil }))
+	changetest.Must(t, c.Store.Revocations(t.Context(), c.Now(), time.Time{},
+		func(store.Revocation) error { recorded++; return nil }))
 	if recorded != 1 {
 		t.Errorf("%d revocations in the database", recorded)
 	}

@@ -12,10 +12,10 @@ import (
 	"github.com/truxeio/caddy-truxe/internal/identity"
 )
 
-// go:embed reserve.lua
+//go:embed reserve.lua
 var reserveLua string
 
-// go:embed refund.lua
+//go:embed refund.lua
 var refundLua string
 
 var (

@@ -10,17 +10,17 @@ import (
 )
 
 const (
-	// streamsAgain is after how long changed users are read once more: a stream may have been judged before the change
-	// and joined after it. It is also the pause after a failed read.
+	// streamsAgain is after how long changed users are read once more: a stream may have been judged before the change and
+	// joined after it. It is also the pause after a failed read.
 	streamsAgain = 300 * time.Millisecond
 	// rolesChunk is how many users are read at once. New changes are served between two chunks.
 	rolesChunk = 500
-	// rolesTime bounds the reading of one chunk. It doubles with each failure in a row, up to rolesLongest, so that a
-	// slow database answers in the end.
+	// rolesTime bounds the reading of one chunk. It doubles with each failure in a row, up to rolesLongest, so that a slow
+	// database answers in the end.
 	rolesTime    = 400 * time.Millisecond
 	rolesLongest = 2 * time.Second
-	// rolesGiveUp is how long the streams of users who have changed go on while the database does not answer. After
-	// that their roles are unknown (R1). It is the default bound of a lost Redis, too.
+	// rolesGiveUp is how long the streams of users who have changed go on while the database does not answer. After that
+	// their roles are unknown (R1). It is the default bound of a lost Redis, too.
 	rolesGiveUp = 10 * time.Second
 	// rolesQuiet is the pause between two log lines about roles that cannot be read.
 	rolesQuiet = time.Minute
@@ -55,8 +55,8 @@ type RoleWatch struct {
 	reads   *roleReads
 }
 
-// NewRoleWatch returns a watch over these streams. read returns the roles that users have now; users
-// without a row have none.
+// NewRoleWatch returns a watch over these streams. read returns the roles that users have now, none for a user without
+// a row.
 func NewRoleWatch(streams *Streams, read func(context.Context, []identity.ID) (map[identity.ID][]string, error),
 	log *slog.Logger) *RoleWatch {
 	return &RoleWatch{changed: newChangedUsers(), reads: newRoleReads(streams, read, log)}

@@ -31,5 +31,5 @@ func RefusalOf(err error) *Refusal {
 
 // bad is every refusal.
 func bad(why string) error {
-	return &identity.Error{Code: identity.CodeInvalidToken, Detail: "The access token is not valid, has expired or was revoked.", Err: &Refusal{Why: why}}
+	return identity.InvalidToken(&Refusal{Why: why})
 }
