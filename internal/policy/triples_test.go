@@ -119,7 +119,7 @@ func (w *world) makeRule(i int) policy.Rule {
 		if w.odds(4) {
 			r.Networks = w.prefixes()
 		}
-		if w.odds(2) || everybody(r) && r.Networks == nil {
+		if w.odds(2) || forEveryone(r) && r.Networks == nil {
 			r.Assurance = identity.Assurance{MFA: w.odds(2), Passkey: w.odds(4),
 				MaxAge: time.Duration(w.rnd.IntN(3)) * 10 * time.Minute}
 			if r.Assurance == (identity.Assurance{}) {
