@@ -24,7 +24,7 @@ func (g *Gate) refuse(w http.ResponseWriter, r *http.Request, s *Site, c Client,
 	case identity.CodeLoginRequired:
 		g.askToSignIn(w, r, v, g.remembered(r, c, v))
 	case identity.CodeInvalidToken:
-		challenge(w.Header(), r, invalidTokenChallenge)
+		challenge(w.Header(), r, problem.BearerInvalidToken)
 		g.CORS.Allow(w.Header(), r)
 		problem.Write(w, problem.Problem{Code: code, Reference: g.remembered(r, c, v)})
 	case identity.CodeStateUnavailable, identity.CodeBusy:
@@ -91,7 +91,7 @@ func (g *Gate) askToSignIn(w http.ResponseWriter, r *http.Request, v *verdict, r
 		if kind == KindPreflight && g.CORS.Preflight(w, r) {
 			return
 		}
-		challenge(w.Header(), r, bearerChallenge)
+		challenge(w.Header(), r, problem.Bearer)
 		g.CORS.Allow(w.Header(), r)
 		problem.Write(w, problem.Problem{Code: identity.CodeLoginRequired, LoginURL: g.WayBack.LoginPage(host), Reference: reference})
 	}
@@ -134,11 +134,6 @@ func drain(w http.ResponseWriter, r *http.Request) {
 		}
 		left -= n
 	}
-}
-
-// clearCookie makes the browser forget one of our cookies.
-func clearCookie(h http.Header, name string) {
-	h.Add("Set-Cookie", name+"=; Path=/; Max-Age=0; Secure; HttpOnly; SameSite=Lax")
 }
 
 func stripCookies(h http.Header) { cookie.Strip(h) }

@@ -4,7 +4,7 @@ import (
 	"net/http"
 	"strings"
 
-	"github.com/truxeio/caddy-truxe/internal/authn"
+	"github.com/truxeio/caddy-truxe/internal/cookie"
 	"github.com/truxeio/caddy-truxe/internal/identity"
 	"github.com/truxeio/caddy-truxe/internal/problem"
 )
@@ -25,7 +25,7 @@ func (g *Gate) ServeForwardAuth(w http.ResponseWriter, r *http.Request, s *Site,
 	s.clean(f.request)
 	v := g.judge(f.request, s, g.Verifier.Take(f.request), nil, c)
 	if v.duplicateCookie {
-		clearCookie(w.Header(), authn.SessionCookie)
+		cookie.Clear(w.Header(), cookie.Session)
 	}
 	out := &forwardWriter{ResponseWriter: w, origin: f.origin, nginx: f.nginx && !q.Answer,
 		bodyless: f.request.Method == http.MethodHead && r.Method != http.MethodHead}

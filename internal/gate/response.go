@@ -7,7 +7,6 @@ import (
 	"net"
 	"net/http"
 
-	"github.com/truxeio/caddy-truxe/internal/authn"
 	"github.com/truxeio/caddy-truxe/internal/cookie"
 )
 
@@ -43,7 +42,7 @@ func (w *response) complete(status int) {
 		return
 	}
 	if w.forget {
-		clearCookie(h, authn.SessionCookie)
+		cookie.Clear(h, cookie.Session)
 		w.forget = false
 	}
 	if w.harden && status != http.StatusNotModified {

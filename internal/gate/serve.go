@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/truxeio/caddy-truxe/internal/authn"
+	"github.com/truxeio/caddy-truxe/internal/cookie"
 	"github.com/truxeio/caddy-truxe/internal/identity"
 	"github.com/truxeio/caddy-truxe/internal/identityheader"
 	"github.com/truxeio/caddy-truxe/internal/policy"
@@ -54,7 +55,7 @@ func (g *Gate) Serve(w http.ResponseWriter, r *http.Request, s *Site, c Client, 
 	if !v.decision.Allow {
 		OwnAnswer(r)
 		if v.duplicateCookie {
-			clearCookie(w.Header(), authn.SessionCookie)
+			cookie.Clear(w.Header(), cookie.Session)
 		}
 		g.refuse(w, r, s, c, &v)
 		return nil

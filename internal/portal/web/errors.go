@@ -3,8 +3,6 @@ package web
 import (
 	"errors"
 	"net/http"
-	"strconv"
-	"time"
 
 	"github.com/truxeio/caddy-truxe/internal/identity"
 	"github.com/truxeio/caddy-truxe/internal/portal/view"
@@ -20,7 +18,7 @@ func KnownError(err error) (*identity.Error, bool) {
 		return known, true
 	}
 	if errors.Is(err, store.ErrUnavailable) {
-		return &identity.Error{Code: identity.CodeStateUnavailable, RetryAfter: 2 * time.Second, Err: err}, true
+		return identity.Unavailable(err), true
 	}
 	return nil, false
 }
@@ -34,13 +32,13 @@ func (c *Call) Fail(err error) {
 	}
 	if !ok {
 		c.Changes.Logger.Error("request failed", "path", c.Path, "reference", reference, "error", err)
-		known = &identity.Error{Code: identity.CodeInternal}
+		known = identity.Refuse(identity.CodeInternal, "")
 	}
 	if known.Code == identity.CodeStateUnavailable && known.Err != nil {
 		c.Changes.Logger.Warn("state unavailable", "path", c.Path, "reference", reference, "error", known.Err)
 	}
 	if known.Code == identity.CodeInvalidToken { // RFC 6750 3
-		c.W.Header().Set("WWW-Authenticate", `Bearer error="invalid_token"`)
+		c.W.Header().Set("WWW-Authenticate", problem.BearerInvalidToken)
 	}
 	c.RateFields(err)
 	if c.API {
@@ -51,18 +49,15 @@ func (c *Call) Fail(err error) {
 }
 
 func (c *Call) problem(e *identity.Error, reference string) {
-	p := problem.Problem{Code: e.Code, Detail: e.Detail, Reference: reference, RetryAfter: e.RetryAfter, Limits: ratelimit.LimitsOf(e)}
+	p := problem.Problem{Code: e.Code, Detail: e.Detail, Reference: reference, RetryAfter: e.RetryAfter,
+		Limits: ratelimit.LimitsOf(e)}
 	if e.Code == identity.CodeLoginRequired {
-		c.W.Header().Set("WWW-Authenticate", "Bearer")
+		c.W.Header().Set("WWW-Authenticate", problem.Bearer)
 		p.LoginURL = c.Flows.LoginPage(c.Host)
 	}
 	if e.Code == identity.CodeStepUpRequired { // RFC 9470 3
-		p.ACRValues, p.MaxAge = e.Ask.ACRValues(), int(e.Ask.MaxAge/time.Second)
-		challenge := `Bearer error="insufficient_user_authentication", acr_values="` + p.ACRValues + `"`
-		if p.MaxAge > 0 {
-			challenge += `, max_age="` + strconv.Itoa(p.MaxAge) + `"`
-		}
-		c.W.Header().Set("WWW-Authenticate", challenge)
+		p.Ask(e.Ask)
+		c.W.Header().Set("WWW-Authenticate", problem.StepUpChallenge(e.Ask))
 	}
 	problem.Write(c.W, p)
 }
@@ -74,7 +69,8 @@ func (c *Call) failPage(e *identity.Error, reference string) {
 			Resubmit: true, Host: c.Host, Reference: reference})
 		return
 	}
-	c.Render(problem.Status(e.Code), view.ErrorPage{Viewer: c.Viewer(), Status: problem.Status(e.Code), Code: e.Code, Detail: e.Detail,
+	c.Render(problem.Status(e.Code), view.ErrorPage{Viewer: c.Viewer(), Status: problem.Status(e.Code), Code: e.Code,
+		Detail:    e.Detail,
 		Reference: reference, RetryAfter: e.RetryAfter})
 }
 
