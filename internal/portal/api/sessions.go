@@ -33,7 +33,7 @@ func EndSession(c *web.Call) error {
 	}
 	id, ok := identity.ParseID(c.ID)
 	if !ok {
-		return web.NotFound()
+		return identity.NotFound("")
 	}
 	if id != current {
 		if err := c.CheckFresh(); err != nil {
@@ -61,7 +61,7 @@ func EndSessions(c *web.Call) error {
 	case "current":
 		except = current
 	default:
-		return web.BadRequest("except can only be current.")
+		return identity.Invalid("except can only be current.")
 	}
 	if err := c.SignIn.Sessions.EndAll(c.Context(), c.By(), user, except, "signed_out_everywhere"); err != nil {
 		return err
@@ -90,7 +90,7 @@ func PasswordChange(c *web.Call) error {
 	if err := c.ReadJSON(&in); err != nil {
 		return err
 	}
-	if err := c.CheckFreshForPassword(); err != nil {
+	if err := c.SignIn.Passwords.CheckFresh(c.Context(), c.Entry.Principal); err != nil {
 		return err
 	}
 	cookie, err := c.SignIn.Passwords.Change(c.Context(), c.By(), c.Address(), in.Current, in.New, in.Keep)

@@ -60,7 +60,7 @@ func SubmitAccount(c *web.Call) error {
 		return err
 	}
 	if form.Get(view.FieldAction) != view.ActionDefault {
-		return web.BadRequest("This form has no such action.")
+		return identity.Invalid("This form has no such action.")
 	}
 	if err := c.SignIn.Factors.SetPreferred(c.Context(), c.By(), form.Get(view.FieldMethod)); err != nil {
 		return c.AskFirst(err, web.ForMethod)
@@ -72,7 +72,7 @@ func SubmitAccount(c *web.Call) error {
 // Password shows the form of a new password.
 func Password(c *web.Call) error {
 	if c.R.URL.Query().Get("changed") == "" {
-		if err := c.CheckFreshForPassword(); err != nil {
+		if err := c.SignIn.Passwords.CheckFresh(c.Context(), c.Entry.Principal); err != nil {
 			return c.AskFirst(err, web.ForPassword)
 		}
 	}
@@ -111,7 +111,7 @@ func SubmitPassword(c *web.Call) error {
 	if err != nil {
 		return err
 	}
-	if err := c.CheckFreshForPassword(); err != nil {
+	if err := c.SignIn.Passwords.CheckFresh(c.Context(), c.Entry.Principal); err != nil {
 		return c.AskFirst(err, web.ForPassword)
 	}
 	keep := form.Get(view.FieldSignOut) != "on"

@@ -30,7 +30,7 @@ func asked(c *web.Call, name string) (proof, error) {
 	if !ok {
 		name, action = "", web.ConfirmActions[""]
 	}
-	err := c.Changes.CheckFresh(c.Context(), c.Entry.Principal)
+	err := c.CheckFresh()
 	ask, due := web.StepUp(err)
 	if err != nil && !due {
 		return proof{}, err

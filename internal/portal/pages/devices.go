@@ -54,7 +54,7 @@ func SubmitDevices(c *web.Call) error {
 		}
 		id, ended = identity.ID{}, len(list)
 	case !ok || id.IsZero():
-		return web.BadRequest("There is no such device.")
+		return identity.Invalid("There is no such device.")
 	}
 	if err := c.SignIn.Devices.Forget(c.Context(), c.By(), id); err != nil && (identity.CodeOf(err) != identity.CodeNotFound) {
 		return c.AskFirst(err, web.ForDevices)

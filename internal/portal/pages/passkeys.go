@@ -94,7 +94,7 @@ func SubmitPasskeys(c *web.Call) error {
 		c.Redirect(http.StatusSeeOther, c.Base+"/account/passkeys?removed=1")
 		return nil
 	}
-	return web.BadRequest("This form has no such action.")
+	return identity.Invalid("This form has no such action.")
 }
 
 func passkeysFailed(c *web.Call, err error, page view.Passkeys, field, action string) error {

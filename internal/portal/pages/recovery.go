@@ -66,7 +66,7 @@ func SubmitRecovery(c *web.Call) error {
 	case view.ActionFinish:
 		return finishCodes(c, form)
 	}
-	return web.BadRequest("This form has no such action.")
+	return identity.Invalid("This form has no such action.")
 }
 
 func newCodes(c *web.Call) error {

@@ -43,7 +43,7 @@ func SubmitSessions(c *web.Call) error {
 	what := form.Get(view.FieldRevoke)
 	id, ok := identity.ParseID(what)
 	if !ok && what != view.RevokeOthers {
-		return web.BadRequest("There is no such session.")
+		return identity.Invalid("There is no such session.")
 	}
 	if id == current {
 		c.Redirect(http.StatusSeeOther, c.Base+"/logout")

@@ -77,7 +77,7 @@ func SubmitTOTP(c *web.Call) error {
 		return removeTOTP(c)
 	case "":
 	default:
-		return web.BadRequest("This form has no such action.")
+		return identity.Invalid("This form has no such action.")
 	}
 	code := form.Get(view.FieldCode)
 	if err := web.TypedCode(view.MethodTOTP, code); err != nil {

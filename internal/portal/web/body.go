@@ -17,7 +17,7 @@ func (c *Call) ReadJSON(into any) error {
 		return err
 	}
 	if err := strictjson.Decode(raw, into, strictjson.Options{}); err != nil {
-		return BadRequest("The body is not the JSON this call takes: " + err.Error())
+		return identity.Invalid("The body is not the JSON this call takes: " + err.Error())
 	}
 	return nil
 }
@@ -25,14 +25,14 @@ func (c *Call) ReadJSON(into any) error {
 // ReadObject reads a body that is a JSON object, without looking into it.
 func (c *Call) ReadObject() ([]byte, error) {
 	if !c.HasJSON() {
-		return nil, BadRequest("Send JSON with Content-Type: application/json.")
+		return nil, identity.Invalid("Send JSON with Content-Type: application/json.")
 	}
 	raw, err := io.ReadAll(c.R.Body)
 	if err != nil {
-		return nil, BadRequest("The body is larger than 1 MiB, or did not come within 10 seconds.")
+		return nil, identity.Invalid("The body is larger than 1 MiB, or did not come within 10 seconds.")
 	}
 	if text := bytes.TrimSpace(raw); len(text) == 0 || text[0] != '{' {
-		return nil, BadRequest("The body is not a JSON object.")
+		return nil, identity.Invalid("The body is not a JSON object.")
 	}
 	return raw, nil
 }
@@ -55,14 +55,14 @@ func (c *Call) ReadEmpty() error {
 func (c *Call) ReadForm() (url.Values, error) {
 	media, _, err := mime.ParseMediaType(c.R.Header.Get("Content-Type"))
 	if err != nil || media != "application/x-www-form-urlencoded" {
-		return nil, BadRequest("Send a form with Content-Type: application/x-www-form-urlencoded.")
+		return nil, identity.Invalid("Send a form with Content-Type: application/x-www-form-urlencoded.")
 	}
 	if err := c.R.ParseForm(); err != nil {
-		return nil, BadRequest("The form could not be read, is larger than 1 MiB, or did not come within 10 seconds.")
+		return nil, identity.Invalid("The form could not be read, is larger than 1 MiB, or did not come within 10 seconds.")
 	}
 	for _, values := range c.R.PostForm {
 		if len(values) != 1 {
-			return nil, BadRequest("A parameter stands more than once.")
+			return nil, identity.Invalid("A parameter stands more than once.")
 		}
 	}
 	return c.R.PostForm, nil
@@ -72,22 +72,14 @@ func (c *Call) ReadForm() (url.Values, error) {
 func (c *Call) ReadQuery(into map[string]*string, takes string) error {
 	query, err := url.ParseQuery(c.R.URL.RawQuery)
 	if err != nil {
-		return BadRequest("The query cannot be read.")
+		return identity.Invalid("The query cannot be read.")
 	}
 	for name, values := range query {
 		value, ok := into[name]
 		if !ok || len(values) != 1 {
-			return BadRequest(takes)
+			return identity.Invalid(takes)
 		}
 		*value = values[0]
 	}
 	return nil
 }
-
-// BadRequest returns the error of a request that cannot be read, with what it should be.
-func BadRequest(detail string) error {
-	return identity.Invalid(detail)
-}
-
-// NotFound returns the error of a URL that is none of ours.
-func NotFound() error { return identity.NotFound("") }

@@ -99,16 +99,6 @@ func (c *Call) Own() (user, session identity.ID, err error) {
 // (MF-13, SE-14).
 func (c *Call) CheckFresh() error { return c.Changes.CheckFresh(c.Context(), c.Entry.Principal) }
 
-// CheckFreshForPassword asks for a second factor before the password of a user who has one is changed. For others the
-// current password in the form itself is the confirmation.
-func (c *Call) CheckFreshForPassword() error {
-	err := c.CheckFresh()
-	if ask, due := StepUp(err); due && !ask.MFA && !ask.Passkey {
-		return nil
-	}
-	return err
-}
-
 // Navigates reports whether the request opens a page, as opposed to a script's request or a form.
 func (c *Call) Navigates() bool {
 	mode := c.R.Header.Get("Sec-Fetch-Mode")
