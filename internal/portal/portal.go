@@ -39,7 +39,7 @@ func (p *Portal) Serve(w http.ResponseWriter, r *http.Request, client authn.Clie
 		outside(c, only)
 		return
 	}
-	c.TakeCredential()
+	c.Credential = p.cfg.Verifier.Take(r)
 	route, found := p.find(c)
 	if route.Finally != nil {
 		defer route.Finally(c)

@@ -33,7 +33,7 @@ func Check(c *web.Call) error {
 		return err
 	}
 	var item checkItem
-	if err := c.ReadQuery(map[string]*string{"method": &item.Method, "path": &item.Path, "host": &item.Host, "permission": &item.Permission},
+	if err := web.ReadQuery(c.R, map[string]*string{"method": &item.Method, "path": &item.Path, "host": &item.Host, "permission": &item.Permission},
 		"The query takes method, path, host and permission, each once."); err != nil {
 		return err
 	}
@@ -52,7 +52,7 @@ func CheckAll(c *web.Call) error {
 	var in struct {
 		Items []checkItem `json:"items"`
 	}
-	if err := c.ReadJSON(&in); err != nil {
+	if err := web.ReadJSON(c.R, &in); err != nil {
 		return err
 	}
 	if len(in.Items) == 0 || len(in.Items) > maxChecks {

@@ -35,7 +35,7 @@ func Confirm(c *web.Call) error {
 		Code     string          `json:"code"`
 		Passkey  json.RawMessage `json:"passkey"`
 	}
-	if err := c.ReadJSON(&in); err != nil {
+	if err := web.ReadJSON(c.R, &in); err != nil {
 		return err
 	}
 	step := signin.ConfirmStep{Method: in.Method, Password: in.Password, Code: in.Code, Address: c.Address(), By: c.By()}
@@ -62,7 +62,7 @@ func Confirm(c *web.Call) error {
 
 // ConfirmPasskeyBegin returns the options of a confirmation with a passkey.
 func ConfirmPasskeyBegin(c *web.Call) error {
-	if err := c.ReadEmpty(); err != nil {
+	if err := web.ReadEmpty(c.R); err != nil {
 		return err
 	}
 	return passkeyOptions(c, signin.PasskeyBegin{For: signin.PasskeyConfirm, Host: c.Host, Bound: c.Entry.Principal.SessionID, By: c.By()})

@@ -16,7 +16,7 @@ func Devices(c *web.Call) error {
 	if err != nil {
 		return err
 	}
-	here := c.ThisDevice(user)
+	here := c.Browser().ThisDevice(user)
 	items := make([]wire.Device, 0, len(list))
 	for _, d := range list {
 		items = append(items, wire.DeviceOf(d, here))

@@ -12,13 +12,13 @@ import (
 // renewed hands a browser its session's new secret after a change of factors.
 func renewed(c *web.Call, changed signin.Changed) {
 	if c.Entry.Principal.Credential == identity.CredentialCookie {
-		c.SetSession(changed.Cookie)
+		c.Browser().SetSession(changed.Cookie)
 	}
 }
 
 // TOTPBegin returns the key of the caller's new authenticator app.
 func TOTPBegin(c *web.Call) error {
-	if err := c.ReadEmpty(); err != nil {
+	if err := web.ReadEmpty(c.R); err != nil {
 		return err
 	}
 	setup, err := c.SignIn.Factors.BeginTOTP(c.Context(), c.By())
@@ -33,7 +33,7 @@ func TOTPConfirm(c *web.Call) error {
 	var in struct {
 		Code string `json:"code"`
 	}
-	if err := c.ReadJSON(&in); err != nil {
+	if err := web.ReadJSON(c.R, &in); err != nil {
 		return err
 	}
 	if err := web.ExactCode(identity.MethodTOTP, in.Code); err != nil {
@@ -59,7 +59,7 @@ func TOTPRemove(c *web.Call) error {
 
 // RecoveryCodes replaces the caller's recovery codes and returns the new ones.
 func RecoveryCodes(c *web.Call) error {
-	if err := c.ReadEmpty(); err != nil {
+	if err := web.ReadEmpty(c.R); err != nil {
 		return err
 	}
 	changed, err := c.SignIn.Factors.NewRecoveryCodes(c.Context(), c.By())

@@ -21,7 +21,7 @@ func Login(c *web.Call) error {
 		Username string `json:"username"`
 		Password string `json:"password"`
 	}
-	if err := c.ReadJSON(&in); err != nil {
+	if err := web.ReadJSON(c.R, &in); err != nil {
 		return err
 	}
 	signed, err := c.SignIn.SignIns.WithPassword(c.Context(),
@@ -85,7 +85,7 @@ func LoginMFA(c *web.Call) error {
 		Enrol   bool            `json:"enrol"`
 		Name    string          `json:"name"`
 	}
-	if err := c.ReadJSON(&in); err != nil {
+	if err := web.ReadJSON(c.R, &in); err != nil {
 		return err
 	}
 	key, err := apiHalf(in.Token)
@@ -128,7 +128,7 @@ func LoginEnrol(c *web.Call) error {
 		Token  string `json:"mfa_token"`
 		Method string `json:"method"`
 	}
-	if err := c.ReadJSON(&in); err != nil {
+	if err := web.ReadJSON(c.R, &in); err != nil {
 		return err
 	}
 	key, err := apiHalf(in.Token)

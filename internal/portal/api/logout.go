@@ -14,8 +14,8 @@ func Logout(c *web.Call) error {
 		if err := c.SignIn.Sessions.SignOut(c.Context(), c.By()); err != nil {
 			return err
 		}
-		c.DropHalf()
-		c.SignedOut()
+		c.Browser().DropHalf()
+		c.Browser().SignedOut()
 		return c.NoContent()
 	}
 	none := c.PassedOver
@@ -29,7 +29,7 @@ func Logout(c *web.Call) error {
 	var in struct {
 		Token string `json:"mfa_token"`
 	}
-	if err := c.ReadJSON(&in); err != nil {
+	if err := web.ReadJSON(c.R, &in); err != nil {
 		return err
 	}
 	if in.Token == "" {

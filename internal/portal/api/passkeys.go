@@ -28,7 +28,7 @@ func Passkeys(c *web.Call) error {
 
 // PasskeyBegin returns the options of a new passkey.
 func PasskeyBegin(c *web.Call) error {
-	if err := c.ReadEmpty(); err != nil {
+	if err := web.ReadEmpty(c.R); err != nil {
 		return err
 	}
 	return passkeyOptions(c, signin.PasskeyBegin{For: signin.PasskeyCreate, Host: c.Host, Bound: c.Entry.Principal.SessionID, By: c.By()})
@@ -36,7 +36,7 @@ func PasskeyBegin(c *web.Call) error {
 
 // PasskeyFinish keeps a new passkey. The body is the browser's answer; ?name= names it.
 func PasskeyFinish(c *web.Call) error {
-	raw, err := c.ReadObject()
+	raw, err := web.ReadObject(c.R)
 	if err != nil {
 		return err
 	}
@@ -61,7 +61,7 @@ func PasskeyRename(c *web.Call) error {
 	var in struct {
 		Name string `json:"name"`
 	}
-	if err := c.ReadJSON(&in); err != nil {
+	if err := web.ReadJSON(c.R, &in); err != nil {
 		return err
 	}
 	id, ok := identity.ParseID(c.ID)

@@ -23,7 +23,7 @@ func PasskeySignInBegin(c *web.Call) error {
 		Token string `json:"mfa_token"`
 		Enrol bool   `json:"enrol"`
 	}
-	if err := c.ReadJSON(&in); err != nil {
+	if err := web.ReadJSON(c.R, &in); err != nil {
 		return err
 	}
 	begin := signin.PasskeyBegin{For: signin.PasskeySignIn, Host: c.Host, By: c.Anonymous()}
@@ -41,7 +41,7 @@ func PasskeySignInBegin(c *web.Call) error {
 	case in.Enrol:
 		return identity.Invalid("enrol goes with mfa_token.")
 	case step == stepSecond, step == stepEnrol:
-		begin.Bound = c.FlowCookie()
+		begin.Bound = c.Browser().FlowCookie()
 		if begin.Bound == "" {
 			return identity.LoginRequired("")
 		}
@@ -69,7 +69,7 @@ func passkeyOptions(c *web.Call, begin signin.PasskeyBegin) error {
 // PasskeySignInFinish signs in with the browser's answer and gives tokens; with ?step=enrol it ends the sign-in of a
 // page that had to set a passkey up, and gives the browser its session.
 func PasskeySignInFinish(c *web.Call) error {
-	raw, err := c.ReadObject()
+	raw, err := web.ReadObject(c.R)
 	if err != nil {
 		return err
 	}
@@ -77,11 +77,11 @@ func PasskeySignInFinish(c *web.Call) error {
 	if err != nil {
 		return err
 	}
-	flow := c.FlowCookie()
+	flow := c.Browser().FlowCookie()
 	if flow == "" {
 		return identity.Invalid("The cookie " + cookie.Flow + ", which begin has set, did not come back.")
 	}
-	device := c.DeviceCookie()
+	device := c.Browser().DeviceCookie()
 	if c.R.URL.Query().Get("step") == stepEnrol {
 		signed, err := c.SignIn.HalfSignIns.Complete(c.Context(),
 			signin.SecondStep{Key: signin.BrowserHalf(flow), Method: identity.MethodPasskey, Passkey: answer, Bound: flow,
@@ -89,8 +89,8 @@ func PasskeySignInFinish(c *web.Call) error {
 		if err != nil {
 			return err
 		}
-		c.EndOldSession()
-		c.SignedIn(signed, signed.Session.Remember)
+		c.Browser().EndOldSession()
+		c.Browser().SignedIn(signed, signed.Session.Remember)
 		return c.JSON(http.StatusOK, map[string]string{"status": "authenticated"})
 	}
 	signed, err := c.SignIn.SignIns.WithPasskey(c.Context(),

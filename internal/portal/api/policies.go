@@ -11,7 +11,7 @@ import (
 // Policies lists the rules in force.
 func Policies(c *web.Call) error {
 	var site string
-	if err := c.ReadQuery(map[string]*string{"site": &site}, "The query takes site, once."); err != nil {
+	if err := web.ReadQuery(c.R, map[string]*string{"site": &site}, "The query takes site, once."); err != nil {
 		return err
 	}
 	listing, err := c.Policies.Show(site)
@@ -28,7 +28,7 @@ func Explain(c *web.Call) error {
 		return err
 	}
 	var in policy.Inquiry
-	if err := c.ReadJSON(&in); err != nil {
+	if err := web.ReadJSON(c.R, &in); err != nil {
 		return err
 	}
 	if len(in.URL) > web.MaxAsked || len(in.Method) > web.MaxMethod {

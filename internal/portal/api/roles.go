@@ -39,7 +39,7 @@ type roleChange func(ctx context.Context, by change.By, id identity.ID, roles ..
 // changeRole gives or takes one role. Who may do that can become any user, so it asks for a fresh factor (SE-14), and a
 // user who is not an administrator neither makes nor unmakes one.
 func changeRole(c *web.Call, do roleChange) error {
-	if err := c.ReadEmpty(); err != nil {
+	if err := web.ReadEmpty(c.R); err != nil {
 		return err
 	}
 	if err := c.CheckFresh(); err != nil {

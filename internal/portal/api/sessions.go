@@ -87,7 +87,7 @@ func PasswordChange(c *web.Call) error {
 		New     string `json:"new_password"`
 		Keep    bool   `json:"keep_other_sessions"`
 	}
-	if err := c.ReadJSON(&in); err != nil {
+	if err := web.ReadJSON(c.R, &in); err != nil {
 		return err
 	}
 	if err := c.SignIn.Passwords.CheckFresh(c.Context(), c.Entry.Principal); err != nil {
@@ -98,7 +98,7 @@ func PasswordChange(c *web.Call) error {
 		return err
 	}
 	if c.Entry.Principal.Credential == identity.CredentialCookie {
-		c.SetSession(cookie)
+		c.Browser().SetSession(cookie)
 	}
 	return c.NoContent()
 }
@@ -113,5 +113,5 @@ func Export(c *web.Call) error {
 	if err != nil {
 		return err
 	}
-	return c.Attachment("my-data.json", wire.ExportOf(data, session, c.ThisDevice(user)))
+	return c.Attachment("my-data.json", wire.ExportOf(data, session, c.Browser().ThisDevice(user)))
 }

@@ -14,7 +14,7 @@ import (
 
 // Token renews tokens (RFC 6749 section 6).
 func Token(c *web.Call) error {
-	form, err := c.ReadForm()
+	form, err := web.ReadForm(c.R)
 	if err != nil {
 		return oauthError(c, err)
 	}
@@ -49,7 +49,7 @@ func oauthError(c *web.Call, err error) error {
 
 // Revoke is RFC 7009: holding the token is enough, and an unknown one is no error.
 func Revoke(c *web.Call) error {
-	form, err := c.ReadForm()
+	form, err := web.ReadForm(c.R)
 	if err != nil {
 		return oauthError(c, err)
 	}
@@ -72,7 +72,7 @@ func Revoke(c *web.Call) error {
 
 // Introspect is RFC 7662. An inactive token is told apart from nothing else (RT-09).
 func Introspect(c *web.Call) error {
-	form, err := c.ReadForm()
+	form, err := web.ReadForm(c.R)
 	if err != nil {
 		return oauthError(c, err)
 	}

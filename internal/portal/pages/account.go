@@ -55,7 +55,7 @@ func Account(c *web.Call) error {
 
 // SubmitAccount keeps the method that is asked for first.
 func SubmitAccount(c *web.Call) error {
-	form, err := c.ReadForm()
+	form, err := web.ReadForm(c.R)
 	if err != nil {
 		return err
 	}
@@ -107,7 +107,7 @@ func shortestPassword(c *web.Call, user identity.ID) (int, error) {
 
 // SubmitPassword changes the password.
 func SubmitPassword(c *web.Call) error {
-	form, err := c.ReadForm()
+	form, err := web.ReadForm(c.R)
 	if err != nil {
 		return err
 	}
@@ -122,7 +122,7 @@ func SubmitPassword(c *web.Call) error {
 			failed = password(c, status, view.PasswordChange{Problems: problems, Wait: wait, KeepOthers: keep})
 		}), &failed)
 	}
-	c.SetSession(cookie)
+	c.Browser().SetSession(cookie)
 	c.Redirect(http.StatusSeeOther, c.Base+"/account/password?changed=1")
 	return nil
 }

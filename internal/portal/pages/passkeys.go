@@ -70,7 +70,7 @@ func passkeyOrigin(c *web.Call) string {
 
 // SubmitPasskeys renames or removes one.
 func SubmitPasskeys(c *web.Call) error {
-	form, err := c.ReadForm()
+	form, err := web.ReadForm(c.R)
 	if err != nil {
 		return err
 	}
@@ -90,7 +90,7 @@ func SubmitPasskeys(c *web.Call) error {
 		if err != nil {
 			return passkeysFailed(c, err, view.Passkeys{}, "", web.ForRemovePasskey)
 		}
-		c.SetSession(changed.Cookie)
+		c.Browser().SetSession(changed.Cookie)
 		c.Redirect(http.StatusSeeOther, c.Base+"/account/passkeys?removed=1")
 		return nil
 	}

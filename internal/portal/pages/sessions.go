@@ -36,7 +36,7 @@ func SubmitSessions(c *web.Call) error {
 	if err != nil {
 		return err
 	}
-	form, err := c.ReadForm()
+	form, err := web.ReadForm(c.R)
 	if err != nil {
 		return err
 	}

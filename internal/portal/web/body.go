@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"io"
 	"mime"
+	"net/http"
 	"net/url"
 
 	"github.com/truxeio/caddy-truxe/internal/identity"
@@ -11,8 +12,8 @@ import (
 )
 
 // ReadJSON reads a request body strictly (AP-03).
-func (c *Call) ReadJSON(into any) error {
-	raw, err := c.ReadObject()
+func ReadJSON(r *http.Request, into any) error {
+	raw, err := ReadObject(r)
 	if err != nil {
 		return err
 	}
@@ -23,11 +24,11 @@ func (c *Call) ReadJSON(into any) error {
 }
 
 // ReadObject reads a body that is a JSON object, without looking into it.
-func (c *Call) ReadObject() ([]byte, error) {
-	if !c.HasJSON() {
+func ReadObject(r *http.Request) ([]byte, error) {
+	if !HasJSON(r) {
 		return nil, identity.Invalid("Send JSON with Content-Type: application/json.")
 	}
-	raw, err := io.ReadAll(c.R.Body)
+	raw, err := io.ReadAll(r.Body)
 	if err != nil {
 		return nil, identity.Invalid("The body is larger than 1 MiB, or did not come within 10 seconds.")
 	}
@@ -38,39 +39,39 @@ func (c *Call) ReadObject() ([]byte, error) {
 }
 
 // HasJSON reports whether the request says that its body is JSON.
-func (c *Call) HasJSON() bool {
-	media, _, err := mime.ParseMediaType(c.R.Header.Get("Content-Type"))
+func HasJSON(r *http.Request) bool {
+	media, _, err := mime.ParseMediaType(r.Header.Get("Content-Type"))
 	return err == nil && media == "application/json"
 }
 
 // ReadEmpty takes no body, or an object without members: what a script's fetch sends when there is nothing to say.
-func (c *Call) ReadEmpty() error {
-	if c.R.ContentLength == 0 {
+func ReadEmpty(r *http.Request) error {
+	if r.ContentLength == 0 {
 		return nil
 	}
-	return c.ReadJSON(&struct{}{})
+	return ReadJSON(r, &struct{}{})
 }
 
 // ReadForm reads a form, of a page or as in RFC 6749: the body only, never the URL, each parameter once.
-func (c *Call) ReadForm() (url.Values, error) {
-	media, _, err := mime.ParseMediaType(c.R.Header.Get("Content-Type"))
+func ReadForm(r *http.Request) (url.Values, error) {
+	media, _, err := mime.ParseMediaType(r.Header.Get("Content-Type"))
 	if err != nil || media != "application/x-www-form-urlencoded" {
 		return nil, identity.Invalid("Send a form with Content-Type: application/x-www-form-urlencoded.")
 	}
-	if err := c.R.ParseForm(); err != nil {
+	if err := r.ParseForm(); err != nil {
 		return nil, identity.Invalid("The form could not be read, is larger than 1 MiB, or did not come within 10 seconds.")
 	}
-	for _, values := range c.R.PostForm {
+	for _, values := range r.PostForm {
 		if len(values) != 1 {
 			return nil, identity.Invalid("A parameter stands more than once.")
 		}
 	}
-	return c.R.PostForm, nil
+	return r.PostForm, nil
 }
 
 // ReadQuery takes these parameters, each once at most; takes says so.
-func (c *Call) ReadQuery(into map[string]*string, takes string) error {
-	query, err := url.ParseQuery(c.R.URL.RawQuery)
+func ReadQuery(r *http.Request, into map[string]*string, takes string) error {
+	query, err := url.ParseQuery(r.URL.RawQuery)
 	if err != nil {
 		return identity.Invalid("The query cannot be read.")
 	}

@@ -40,15 +40,12 @@ const (
 	bodyTime = 10 * time.Second
 )
 
-// NewCall returns the call of a request for a path below the base. Its body is bounded, its credential not yet read.
+// NewCall returns the call of a request for a path below the base.
 func NewCall(cfg *Config, w http.ResponseWriter, r *http.Request, client authn.Client, path string) *Call {
 	c := &Call{Config: cfg, W: w, R: r, Client: client, Path: strings.Trim(path, "/"), Host: FoldHost(r.Host)}
 	c.API = strings.HasPrefix(c.Path, "api/") || strings.HasSuffix(c.Path, ".json") || strings.HasPrefix(c.Path, "health/")
 	return c
 }
-
-// TakeCredential takes the caller's credential off the request.
-func (c *Call) TakeCredential() { c.Credential = c.Verifier.Take(c.R) }
 
 // BoundBody bounds what is read of a request in size and in time, however slowly it comes (HD-11). A writer that knows
 // no deadlines is one of a test.
