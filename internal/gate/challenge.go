@@ -14,7 +14,7 @@ const (
 
 // challenge sets the WWW-Authenticate of a 401. Clients that are no browser also get a Basic challenge: git, WebDAV and
 // curl send what they were given only when they are asked for it.
-func challenge(h http.Header, r *http.Request, bearer string) {
+func challenge(h http.Header, r *request, bearer string) {
 	h.Set("WWW-Authenticate", bearer)
 	if answersBasic(r) {
 		h.Add("WWW-Authenticate", basicChallenge)
@@ -24,7 +24,7 @@ func challenge(h http.Header, r *http.Request, bearer string) {
 // answersBasic reports whether a Basic challenge helps the client that sent a request. A browser would show its native
 // prompt, for pages, images and scripts alike, so anything that only browsers send means no, and so does a client that
 // does not say what it is.
-func answersBasic(r *http.Request) bool {
+func answersBasic(r *request) bool {
 	h := r.Header
 	for name := range h {
 		if strings.HasPrefix(name, "Sec-") {
@@ -36,7 +36,7 @@ func answersBasic(r *http.Request) bool {
 			return false
 		}
 	}
-	return !IsWebSocket(r) && !acceptsHTML(h) && !browserAgent(first(h, "User-Agent"))
+	return !r.socket && !acceptsHTML(h) && !browserAgent(first(h, "User-Agent"))
 }
 
 // browserAgents are words in the User-Agent of everything that renders pages and prompts its user for a password. All

@@ -54,7 +54,7 @@ func TestBasicChallengeIsForClientsThatAreNoBrowser(t *testing.T) {
 			r.Header.Set(c.headers[i], c.headers[i+1])
 		}
 		h := http.Header{}
-		challenge(h, r, bearerChallenge)
+		challenge(h, &request{Request: r, socket: isWebSocket(r)}, bearerChallenge)
 		want := []string{"Bearer"}
 		if c.want {
 			want = append(want, basicChallenge)

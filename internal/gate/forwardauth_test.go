@@ -106,7 +106,7 @@ func TestKindsOfRequestsAreToldApart(t *testing.T) {
 		for k, v := range c.header {
 			r.Header[k] = []string{v}
 		}
-		if got := KindOf(r, nil); got != c.want {
+		if got := (&request{Request: r, socket: isWebSocket(r)}).kindOf(nil); got != c.want {
 			t.Errorf("%s: %v, want %v", name, got, c.want)
 		}
 	}

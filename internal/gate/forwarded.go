@@ -52,6 +52,7 @@ func QuestionOf(base string, r *http.Request) (Question, bool) {
 // forwarded is the original request as the other proxy describes it.
 type forwarded struct {
 	request *http.Request
+	host    string // folded
 	origin  string // for absolute redirects: some proxies resolve relative ones against our own address
 	nginx   bool   // described by X-Original-*: wants 401 with Location instead of 302
 }
@@ -101,7 +102,7 @@ func readForwarded(r *http.Request, s *Site, q Question, origins *origin.Book) (
 	if err != nil {
 		return f, err
 	}
-	socket := IsWebSocket(r)
+	socket := isWebSocket(r)
 	if scheme := strings.ToLower(d.scheme); scheme == "wss" || scheme == "ws" { // Traefik's words for a handshake
 		socket, d.scheme = true, strings.Replace(scheme, "ws", "http", 1)
 	} else {
@@ -131,7 +132,7 @@ func readForwarded(r *http.Request, s *Site, q Question, origins *origin.Book) (
 			inner.Method = http.MethodGet
 		}
 	}
-	f.request, f.origin = inner, d.scheme+"://"+host
+	f.request, f.host, f.origin = inner, host, d.scheme+"://"+host
 	if o, ok := origins.Named(d.host); ok {
 		f.origin = o.String()
 	}

@@ -98,12 +98,18 @@ type Gate struct {
 	Origins  *origin.Book // what the hosts are called outside
 	Signer   Signer
 	Streams  Streams
-	Refusals *Refusals
-	Records  *Records // nil: none are kept
 	Limits   *ratelimit.Sites
 	AppDown  AppDown // nil: the server answers every error
 	Now      func() time.Time
 	Logger   *slog.Logger
+
+	Memory
+}
+
+// Memory is what a gate remembers of its decisions.
+type Memory struct {
+	Refusals *Refusals
+	Records  *Records // nil: none are kept
 
 	reports reports
 }

@@ -33,7 +33,7 @@ func TestFormsOfOldBrowsersAreSortedByOrigin(t *testing.T) {
 	} {
 		r := httptest.NewRequest(http.MethodPost, "https://app.test/form", strings.NewReader("a=1"))
 		r.Header = http.Header{"Accept": {"text/html"}, "Content-Type": {"application/x-www-form-urlencoded"}, c.header: {c.value}}
-		if got := KindOf(r, book); got != c.want {
+		if got := (&request{Request: r, socket: isWebSocket(r)}).kindOf(book); got != c.want {
 			t.Errorf("%s %q: %v, want %v", c.header, c.value, got, c.want)
 		}
 	}

@@ -26,7 +26,7 @@ func FuzzKindOf(f *testing.F) {
 				r.Header[name] = []string{value}
 			}
 		}
-		kind := KindOf(r, nil)
+		kind := (&request{Request: r, socket: isWebSocket(r)}).kindOf(nil)
 		page, err := url.Parse(origin)
 		safe := method == http.MethodGet || method == http.MethodHead
 		switch {

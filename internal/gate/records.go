@@ -3,7 +3,6 @@ package gate
 import (
 	"hash/maphash"
 	"math/bits"
-	"net/http"
 	"net/netip"
 	"strings"
 	"sync/atomic"
@@ -72,26 +71,24 @@ func (k *Records) take(s *Site, r *policy.Request, p *identity.Principal, allowe
 	return true
 }
 
-// record notes what was decided about a request of somebody signed in.
-func (g *Gate) record(r *http.Request, s *Site, v *verdict, c Client) {
-	p := v.principal()
-	if g.Records == nil || p == nil || v.set == nil || len(v.request.Path) > recordPath || len(v.request.Method) > recordMethod {
+// record notes what was decided about a request of a signed-in user.
+func (g *Gate) record(q *request) {
+	if g.Records == nil || q.principal == nil || q.set == nil || len(q.asked.Path) > recordPath || len(q.asked.Method) > recordMethod {
 		return
 	}
-	d := &v.decision
+	d := &q.Decision
 	if d.Report != nil {
 		d = d.Report
 	}
 	if !d.Allow && !byRule(d.Code) {
 		return // not a matter of rules
 	}
-	hour := int64(v.judged / recordAge)
-	if !g.Records.take(s, &v.request, p, d.Allow, hour) {
+	if !g.Records.take(q.site, &q.asked, q.principal, d.Allow, int64(q.judged/recordAge)) {
 		return
 	}
 	select {
-	case g.Records.queue <- Record{Principal: p, Site: s.name, Host: strings.Clone(v.request.Host), Method: strings.Clone(v.request.Method), Path: strings.Clone(v.request.Path),
-		Addr: s.visitorAddress(r, c), Allowed: d.Allow, At: g.Now()}:
+	case g.Records.queue <- Record{Principal: q.principal, Site: q.site.name, Host: strings.Clone(q.asked.Host), Method: strings.Clone(q.asked.Method),
+		Path: strings.Clone(q.asked.Path), Addr: q.address(), Allowed: d.Allow, At: g.Now()}:
 	default:
 	}
 }

@@ -41,11 +41,11 @@ type Refusals struct {
 
 func (k *Refusals) keep(r Refusal) {
 	text := len(r.Host) + len(r.Method)
-	for _, reading := range r.request.Readings {
+	for _, reading := range r.asked.Readings {
 		text += len(reading)
 	}
 	if len(r.Path) > keptPath || text > keptText {
-		r.set, r.request = nil, policy.Request{}
+		r.set, r.asked = nil, policy.Request{}
 	}
 	r.detach()
 	k.mu.Lock()
@@ -62,7 +62,7 @@ func (k *Refusals) keep(r Refusal) {
 // all of its 16 KiB in memory.
 func (r *Refusal) detach() {
 	r.Method, r.Host, r.Path, r.Address = start(r.Method), start(r.Host), start(r.Path), strings.Clone(r.Address)
-	q := &r.request
+	q := &r.asked
 	q.Method, q.Host, q.Path = strings.Clone(q.Method), strings.Clone(q.Host), strings.Clone(q.Path)
 	var readings []string
 	for _, reading := range q.Readings {

@@ -10,7 +10,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/truxeio/caddy-truxe/internal/authn"
 	"github.com/truxeio/caddy-truxe/internal/identity"
 	"github.com/truxeio/caddy-truxe/internal/policy"
 )
@@ -144,7 +143,7 @@ func TestReportModeNeverLetsStrangersIn(t *testing.T) {
 func TestRememberedRefusalsAreBounded(t *testing.T) {
 	var k Refusals
 	for range keptRefusals + 10 {
-		k.keep(Refusal{Reference: identity.NewReference(), Path: strings.Repeat("x", 5000), Judgement: Judgement{request: at("/" + strings.Repeat("x", 5000))}})
+		k.keep(Refusal{Reference: identity.NewReference(), Path: strings.Repeat("x", 5000), Judgement: Judgement{asked: at("/" + strings.Repeat("x", 5000))}})
 	}
 	// A short path may have long readings, and a request line a long method.
 	for range keptRefusals {
@@ -152,23 +151,23 @@ func TestRememberedRefusalsAreBounded(t *testing.T) {
 		for range 32 {
 			q.Readings = append(q.Readings, strings.Repeat("%2541", 1000))
 		}
-		k.keep(Refusal{Reference: identity.NewReference(), Path: "/x", Host: strings.Repeat("h", 5000), Method: strings.Repeat("M", 5000), Judgement: Judgement{set: &policy.Set{}, request: q}})
+		k.keep(Refusal{Reference: identity.NewReference(), Path: "/x", Host: strings.Repeat("h", 5000), Method: strings.Repeat("M", 5000), Judgement: Judgement{set: &policy.Set{}, asked: q}})
 	}
 	size := 0
 	for i := range k.ring {
 		r := &k.ring[i]
-		size += len(r.Path) + len(r.Host) + len(r.Method) + len(r.request.Path) + len(strings.Join(r.request.Readings, ""))
+		size += len(r.Path) + len(r.Host) + len(r.Method) + len(r.asked.Path) + len(strings.Join(r.asked.Readings, ""))
 	}
 	if size > keptRefusals*(3*keptPath+keptText) {
 		t.Errorf("%d bytes are kept", size)
 	}
-	last := Refusal{Reference: "R-LAST-LAST", Path: "/x", Judgement: Judgement{set: &policy.Set{}, request: at("/x")}}
+	last := Refusal{Reference: "R-LAST-LAST", Path: "/x", Judgement: Judgement{set: &policy.Set{}, asked: at("/x")}}
 	k.keep(last)
 	if len(k.ring) != keptRefusals {
 		t.Errorf("%d are kept", len(k.ring))
 	}
 	for i := range k.ring {
-		if len(k.ring[i].Path) > keptPath || len(k.ring[i].request.Path) > keptPath {
+		if len(k.ring[i].Path) > keptPath || len(k.ring[i].asked.Path) > keptPath {
 			t.Fatal("a long path is kept")
 		}
 	}
@@ -198,10 +197,10 @@ func TestDecisionsAreRecordedOnceAnHour(t *testing.T) {
 	if n := testing.AllocsPerRun(100, func() { k.take(s, &r, p, false, 1) }); n != 0 {
 		t.Errorf("%v allocations", n)
 	}
-	g := &Gate{Records: k, Now: time.Now}
+	g := &Gate{Memory: Memory{Records: k}, Now: time.Now}
 	for i := range recordQueue + 100 {
 		q := at("/" + strings.Repeat("y", i%recordPath/2) + "/" + identity.NewReference())
-		g.record(&http.Request{RemoteAddr: "192.0.2.1:1"}, s, &verdict{entry: &authn.Entry{Principal: p}, set: s.set(), request: q, decision: policy.Decision{Allow: true}}, Client{})
+		g.record(&request{Request: &http.Request{RemoteAddr: "192.0.2.1:1"}, site: s, Judgement: Judgement{principal: p, set: s.set(), asked: q, Decision: policy.Decision{Allow: true}}})
 	}
 	if n := len(k.queue); n != recordQueue {
 		t.Errorf("%d wait", n)

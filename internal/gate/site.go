@@ -102,3 +102,6 @@ func (s *Site) CountRequests(listener string) {
 		s.limit = s.rules.limitName(s.cfg, listener)
 	}
 }
+
+// Forwards reports whether another proxy protects a folded host with this site's rules.
+func (s *Site) Forwards(host string) bool { return s.forwards[host] }

@@ -7,7 +7,6 @@ import (
 	"time"
 
 	"github.com/truxeio/caddy-truxe/internal/audit"
-	"github.com/truxeio/caddy-truxe/internal/authn"
 	"github.com/truxeio/caddy-truxe/internal/cors"
 	"github.com/truxeio/caddy-truxe/internal/identity"
 	"github.com/truxeio/caddy-truxe/internal/policy"
@@ -59,8 +58,8 @@ func TestWhoCannotProveMoreIsRefused(t *testing.T) {
 			log, metrics := &noted{}, &counted{}
 			g := &Gate{Audit: log, Metrics: metrics, CORS: origins}
 			w := httptest.NewRecorder()
-			v := verdict{entry: &authn.Entry{Principal: p}, decision: policy.Decision{Code: code, Rule: "caddyfile:require#1", Ask: ask}}
-			g.refuse(w, httptest.NewRequest(http.MethodGet, "https://app.test/x", nil), &Site{}, Client{Addr: "192.0.2.1"}, &v)
+			g.refuse(w, &request{Request: httptest.NewRequest(http.MethodGet, "https://app.test/x", nil), site: &Site{}, client: Client{Addr: "192.0.2.1"},
+				Judgement: Judgement{principal: p, Decision: policy.Decision{Code: code, Rule: "caddyfile:require#1", Ask: ask}}})
 			if w.Code != http.StatusForbidden || w.Header().Get("WWW-Authenticate") != "" || w.Header().Get("Location") != "" {
 				t.Errorf("%s, %s: %d %v", name, code, w.Code, w.Header())
 			}
