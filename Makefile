@@ -39,7 +39,7 @@ race: ## the inner packages under the race detector
 	go test -race -p 1 -timeout 15m ./internal/...
 
 race-factors: ## 1,000 rounds of 50 racing uses of one code, on SQLite and on two nodes with PostgreSQL and Redis
-	TRUXE_RACE_ROUNDS=1000 go test -count=1 -timeout 2h -v -run Racing ./internal/account
+	TRUXE_RACE_ROUNDS=1000 go test -count=1 -timeout 2h -v -run Racing ./internal/signin
 
 oracle: ## ORACLE (10,000,000) random decisions against a slow evaluator of the policy text
 	TRUXE_ORACLE_TRIPLES=$(ORACLE) go test -count=1 -timeout 3h -v -run TestTheEngineAgreesWithTheOracle ./internal/policy

@@ -9,8 +9,10 @@ import (
 
 	"github.com/caddyserver/caddy/v2"
 
+	"github.com/truxeio/caddy-truxe/internal/console"
 	"github.com/truxeio/caddy-truxe/internal/gateway"
 	"github.com/truxeio/caddy-truxe/internal/identity"
+	"github.com/truxeio/caddy-truxe/internal/problem"
 )
 
 func init() {
@@ -47,11 +49,11 @@ func (adminAPI) serve(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return caddy.APIError{HTTPStatus: http.StatusRequestEntityTooLarge, Err: errors.New("request too large")}
 	}
-	result, err := g.Admin(r.Context(), call, body)
+	result, err := g.Console().Call(r.Context(), console.CommandLine, call, body)
 	if err != nil {
 		var known *identity.Error
 		if errors.As(err, &known) {
-			return caddy.APIError{HTTPStatus: gateway.Status(known.Code), Err: errors.New(wording(known))}
+			return caddy.APIError{HTTPStatus: problem.Status(known.Code), Err: errors.New(wording(known))}
 		}
 		return caddy.APIError{HTTPStatus: http.StatusInternalServerError, Err: err}
 	}
@@ -60,7 +62,7 @@ func (adminAPI) serve(w http.ResponseWriter, r *http.Request) error {
 	return json.NewEncoder(w).Encode(result)
 }
 
-// maxBody bounds a call: two folders of policy files (gateway.ReadPolicyDir) are the largest that is ever sent.
+// maxBody bounds a call: two folders of policy files (rules.ReadDir) are the largest that is ever sent.
 func maxBody(call string) int64 {
 	if call == "policy.diff" {
 		return 96 << 20

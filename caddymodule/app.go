@@ -14,6 +14,7 @@ import (
 
 	"github.com/truxeio/caddy-truxe/internal/gate"
 	"github.com/truxeio/caddy-truxe/internal/gateway"
+	"github.com/truxeio/caddy-truxe/internal/rules"
 	"github.com/truxeio/caddy-truxe/internal/token"
 )
 
@@ -61,7 +62,8 @@ type App struct {
 
 	config   gateway.Config
 	ctx      caddy.Context
-	rules    *gate.Rules
+	rules    *rules.Book
+	compiled *gate.Sites
 	sites    []foundSite
 	stages   []stage        // for rehearsals
 	forwards []*ForwardAuth // the same
@@ -94,9 +96,10 @@ func (a *App) Provision(ctx caddy.Context) error {
 	if err := collectors.register(ctx.GetMetricsRegistry()); err != nil {
 		return err
 	}
-	if a.rules, err = gateway.ReadPolicies(cfg.Policies); err != nil {
+	if a.rules, err = rules.Open(cfg.Policies); err != nil {
 		return err
 	}
+	a.compiled = gate.NewSites(a.rules)
 	cfg.Rules = a.rules
 	a.config = cfg
 	return gateway.Check(cfg)

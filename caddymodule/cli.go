@@ -22,9 +22,12 @@ import (
 	"golang.org/x/term"
 
 	"github.com/truxeio/caddy-truxe/internal/audit"
+	"github.com/truxeio/caddy-truxe/internal/claim"
+	"github.com/truxeio/caddy-truxe/internal/console"
 	"github.com/truxeio/caddy-truxe/internal/gateway"
 	"github.com/truxeio/caddy-truxe/internal/identity"
 	"github.com/truxeio/caddy-truxe/internal/regular"
+	"github.com/truxeio/caddy-truxe/internal/rules"
 )
 
 // Exit codes of CONTRACT section 9.
@@ -158,7 +161,7 @@ func local(ctx context.Context, config []byte, name string, body []byte) (json.R
 	}
 	result, err := gateway.Offline(ctx, cfg, name, body)
 	switch {
-	case errors.Is(err, gateway.ErrInUse):
+	case errors.Is(err, claim.ErrInUse):
 		return nil, &coded{code: exitUnreachable, err: err, try: "stop that Caddy, or enable its admin endpoint, which was not reached: admin unix//run/caddy/admin.sock"}
 	case errors.Is(err, gateway.ErrNoStore):
 		return nil, &coded{code: exitUnreachable, err: err, try: "run it as the user that runs Caddy, with the same HOME and XDG_DATA_HOME; a new store is made by: caddy truxe setup"}
@@ -186,7 +189,7 @@ func offlineConfig(config []byte, policies bool) (gateway.Config, error) {
 	}
 	cfg, err := c.Apps.Truxe.resolve()
 	if err == nil && policies {
-		cfg.Rules, err = gateway.ReadPolicies(cfg.Policies)
+		cfg.Rules, err = rules.Open(cfg.Policies)
 	}
 	if err != nil {
 		return cfg, err
@@ -294,17 +297,14 @@ func (c *cli) newSecret(w io.Writer) error {
 }
 
 // tail prints the latest events, oldest first, and polls for more until interrupted.
-func (c *cli) tail(ctx context.Context, follow bool, arguments func(after int64) map[string]any) error {
+func (c *cli) tail(ctx context.Context, follow bool, arguments func(after int64) console.AuditQuery) error {
 	var after int64
 	for {
 		raw, err := c.call(ctx, "audit.tail", arguments(after))
 		if err != nil {
 			return err
 		}
-		var page struct {
-			Items []json.RawMessage `json:"items"`
-			Last  int64             `json:"last"`
-		}
+		var page console.AuditTail
 		if err := json.Unmarshal(raw, &page); err != nil {
 			return err
 		}

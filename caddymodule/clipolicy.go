@@ -9,8 +9,10 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/truxeio/caddy-truxe/internal/console"
 	"github.com/truxeio/caddy-truxe/internal/gateway"
 	"github.com/truxeio/caddy-truxe/internal/policy/policyfile"
+	"github.com/truxeio/caddy-truxe/internal/rules"
 )
 
 // exitTests is the exit code of failed tests, and of explanations that say no (CONTRACT section 9).
@@ -96,7 +98,7 @@ func (c *cli) tested(args []string) (*gateway.Config, *policyfile.Document, *pol
 	if err != nil {
 		return nil, nil, nil, err
 	}
-	doc, report, err := gateway.TestPolicies(dir)
+	doc, report, err := rules.Test(dir)
 	if err != nil {
 		return nil, nil, nil, &coded{code: exitConfig, err: err}
 	}
@@ -130,7 +132,7 @@ func (c *cli) policyDir(args []string) (*gateway.Config, string, error) {
 func (c *cli) policyShow() *cobra.Command {
 	var site string
 	cmd := command("show", "Lists the rules in force, those of the Caddyfile included", "  caddy truxe policy show\n  caddy truxe policy show --site orders.example.com -o yaml",
-		cobra.NoArgs, func(*cobra.Command, []string) error { return c.show("policy.show", map[string]any{"site": site}) })
+		cobra.NoArgs, func(*cobra.Command, []string) error { return c.show("policy.show", console.SiteArg{Site: site}) })
 	cmd.Flags().StringVar(&site, "site", "", "only the rules that hold at this host")
 	return cmd
 }
@@ -140,16 +142,15 @@ func (c *cli) policyDiff() *cobra.Command {
 	cmd := command("diff <old> <new>", "Tries new policy files on what people did lately: who gains access, who loses it",
 		"  caddy truxe policy diff ./policies ./policies-next\n  caddy truxe policy diff ./policies ./policies-next --audit 7d -o json", cobra.ExactArgs(2),
 		func(_ *cobra.Command, args []string) error {
-			in := map[string]any{"since": since}
-			for i, name := range []string{"old", "new"} {
-				sources, err := gateway.ReadPolicyDir(args[i])
-				if err == nil {
-					_, err = policyfile.Parse(sources)
+			in := console.DiffQuery{Since: since}
+			for i, sources := range []*[]policyfile.Source{&in.Old, &in.New} {
+				var err error
+				if *sources, err = rules.ReadDir(args[i]); err == nil {
+					_, err = policyfile.Parse(*sources)
 				}
 				if err != nil {
 					return &coded{code: exitConfig, err: err}
 				}
-				in[name] = sources
 			}
 			return c.show("policy.diff", in)
 		})

@@ -7,6 +7,7 @@ import (
 	caddycmd "github.com/caddyserver/caddy/v2/cmd"
 	"github.com/spf13/cobra"
 
+	"github.com/truxeio/caddy-truxe/internal/console"
 	"github.com/truxeio/caddy-truxe/internal/nearest"
 )
 
@@ -90,7 +91,7 @@ func (c *cli) setup() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			return c.show("setup.create", map[string]any{"username": username, "email": email, "name": name, "password": password})
+			return c.show("setup.create", console.FirstAdmin{Username: username, Email: email, Name: name, Password: password})
 		})
 	f := cmd.Flags()
 	f.BoolVar(&link, "link", false, "only print a new one-time setup link")
@@ -109,13 +110,12 @@ func (c *cli) users() *cobra.Command {
 	add := command("add <username>", "Creates a user",
 		"  caddy truxe users add alice --email alice@example.com --role staff\n  caddy truxe users add bob --password-stdin < secret.txt",
 		cobra.ExactArgs(1), func(_ *cobra.Command, args []string) error {
-			in := map[string]any{"username": args[0], "email": email, "name": name, "roles": roles}
+			in := console.NewUser{Username: args[0], Email: email, Name: name, Roles: roles}
 			if !noPassword {
-				password, err := c.passwordFrom(passwordFile, stdin)
-				if err != nil {
+				var err error
+				if in.Password, err = c.passwordFrom(passwordFile, stdin); err != nil {
 					return err
 				}
-				in["password"] = password
 			}
 			return c.show("users.add", in)
 		})
@@ -127,21 +127,21 @@ func (c *cli) users() *cobra.Command {
 	add.Flags().BoolVar(&noPassword, "no-password", false, "create the user without a password")
 	list := command("list", "Lists users", "  caddy truxe users list\n  caddy truxe users list --search al -o json", cobra.NoArgs,
 		func(*cobra.Command, []string) error {
-			return c.show("users.list", map[string]any{"search": search, "cursor": cursor, "limit": limit})
+			return c.show("users.list", console.UserQuery{Search: search, Cursor: cursor, Limit: limit})
 		})
 	list.Flags().StringVar(&search, "search", "", "part of a name or address")
 	list.Flags().StringVar(&cursor, "cursor", "", "where the page before ended")
 	list.Flags().IntVar(&limit, "limit", 100, "users per page, 1 to 1000")
 	simple := func(use, short, call string) *cobra.Command {
 		return command(use+" <username>", short, "  caddy truxe users "+use+" alice\n  caddy truxe users "+use+" alice -o json", cobra.ExactArgs(1),
-			func(_ *cobra.Command, args []string) error { return c.show(call, map[string]any{"user": args[0]}) })
+			func(_ *cobra.Command, args []string) error { return c.show(call, console.UserArg{User: args[0]}) })
 	}
 	remove := command("delete <username>", "Deletes a user; sessions and tokens end at once", "  caddy truxe users delete alice\n  caddy truxe users delete alice --yes",
 		cobra.ExactArgs(1), func(_ *cobra.Command, args []string) error {
 			if err := c.confirm(yes, "Delete 1 user, "+args[0]+"?"); err != nil {
 				return err
 			}
-			return c.show("users.delete", map[string]any{"user": args[0]})
+			return c.show("users.delete", console.UserArg{User: args[0]})
 		})
 	remove.Flags().BoolVar(&yes, "yes", false, "do not ask")
 	reset := command("reset-mfa <username>", "Removes all second factors of a user; sessions and tokens end at once",
@@ -149,7 +149,7 @@ func (c *cli) users() *cobra.Command {
 			if err := c.confirm(yes, "Remove authenticator app, passkeys and recovery codes of "+args[0]+"?"); err != nil {
 				return err
 			}
-			return c.show("users.reset-mfa", map[string]any{"user": args[0]})
+			return c.show("users.reset-mfa", console.UserArg{User: args[0]})
 		})
 	reset.Flags().BoolVar(&yes, "yes", false, "do not ask")
 	return group("users", "Lists, creates, disables and deletes users", add, list, simple("show", "Shows one user", "users.show"),
@@ -161,7 +161,7 @@ func (c *cli) roles() *cobra.Command {
 	change := func(use, short string) *cobra.Command {
 		return command(use+" <username> <role...>", short, "  caddy truxe roles "+use+" alice staff\n  caddy truxe roles "+use+" alice staff auditor -o json",
 			cobra.MinimumNArgs(2), func(_ *cobra.Command, args []string) error {
-				return c.show("roles."+use, map[string]any{"user": args[0], "roles": args[1:]})
+				return c.show("roles."+use, console.RoleChange{User: args[0], Roles: args[1:]})
 			})
 	}
 	return group("roles", "Lists roles, gives them to people and takes them away",
@@ -169,7 +169,7 @@ func (c *cli) roles() *cobra.Command {
 			func(*cobra.Command, []string) error { return c.show("roles.list", nil) }),
 		command("show <role>", "Shows one role: what it grants, and who has it", "  caddy truxe roles show staff\n  caddy truxe roles show staff -o yaml", cobra.ExactArgs(1),
 			func(_ *cobra.Command, args []string) error {
-				return c.show("roles.show", map[string]any{"role": args[0]})
+				return c.show("roles.show", console.RoleArg{Role: args[0]})
 			}),
 		change("grant", "Gives a person roles; they count on the next request"),
 		change("revoke", "Takes roles from a person; they count no more from the next request on"))
@@ -181,7 +181,7 @@ func (c *cli) sessions() *cobra.Command {
 	var yes bool
 	list := command("list", "Lists live sessions", "  caddy truxe sessions list\n  caddy truxe sessions list --user alice", cobra.NoArgs,
 		func(*cobra.Command, []string) error {
-			return c.show("sessions.list", map[string]any{"user": user, "cursor": cursor, "limit": limit})
+			return c.show("sessions.list", console.SessionQuery{User: user, Cursor: cursor, Limit: limit})
 		})
 	list.Flags().StringVar(&user, "user", "", "only those of this user")
 	list.Flags().StringVar(&cursor, "cursor", "", "where the page before ended")
@@ -191,9 +191,9 @@ func (c *cli) sessions() *cobra.Command {
 			if (len(args) == 1) == (user != "") {
 				return usageError(cmd, fmt.Errorf("name one session, or --user <username> for all of a user"))
 			}
-			in := map[string]any{"user": user}
+			in := console.SessionArg{User: user}
 			if len(args) == 1 {
-				in["session"] = args[0]
+				in.Session = args[0]
 			} else if err := c.confirm(yes, "End all sessions of "+user+"?"); err != nil {
 				return err
 			}
@@ -226,8 +226,8 @@ func (c *cli) audit() *cobra.Command {
 		cmd.Flags().IntVarP(&limit, "lines", "n", 20, "how many events, 1 to 1000")
 		return cmd
 	}
-	arguments := func(after int64) map[string]any {
-		return map[string]any{"limit": limit, "event": event, "user": user, "reference": reference, "after": after}
+	arguments := func(after int64) console.AuditQuery {
+		return console.AuditQuery{Limit: limit, Event: event, User: user, Reference: reference, After: after}
 	}
 	list := filters(command("list", "Lists the latest audit events", "  caddy truxe audit list -n 50\n  caddy truxe audit list --event authn_login_fail -o jsonl",
 		cobra.NoArgs, func(*cobra.Command, []string) error { return c.show("audit.list", arguments(0)) }))

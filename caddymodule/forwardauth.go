@@ -45,7 +45,7 @@ func (f *ForwardAuth) Provision(ctx caddy.Context) error {
 		return err
 	}
 	cfg.ForwardHosts, cfg.ForwardFrom = f.Hosts, f.From
-	f.site, err = gate.CompileSite(cfg, f.app.rules)
+	f.site, err = f.app.compiled.Compile(cfg)
 	f.app.forwards = append(f.app.forwards, f)
 	return err
 }

@@ -9,6 +9,7 @@ import (
 
 	"github.com/truxeio/caddy-truxe/internal/gate"
 	"github.com/truxeio/caddy-truxe/internal/identityheader"
+	"github.com/truxeio/caddy-truxe/internal/rules"
 )
 
 func init() {
@@ -43,7 +44,7 @@ func (g *Gate) Provision(ctx caddy.Context) error {
 	if err != nil {
 		return err
 	}
-	if g.site, err = gate.CompileSite(cfg, g.app.rules); err != nil {
+	if g.site, err = g.app.compiled.Compile(cfg); err != nil {
 		return err
 	}
 	if !g.app.scanning { // copies for rehearsals serve no requests
@@ -110,30 +111,22 @@ func appOf(ctx caddy.Context) (*App, error) {
 }
 
 func (s *Site) config() (gate.SiteConfig, error) {
+	lines, err := s.lines()
+	if err != nil {
+		return gate.SiteConfig{}, err
+	}
 	c := gate.SiteConfig{
-		Public:           s.Public,
-		AllowRoles:       slices.Clone(s.AllowRoles),
-		AllowUsers:       slices.Clone(s.AllowUsers),
-		AllowPermissions: s.AllowPermissions,
-		Policies:         s.Policies,
-		Report:           s.Mode == "report",
-		Headers:          identityheader.Config{None: s.Headers == "none", Assertion: s.Assertion, UTF8: s.HeaderEncoding == "utf8"},
-		Passive:          s.Passive,
-		PassPreflight:    s.Preflight == "pass",
-		SecurityHeaders:  s.SecurityHeaders,
+		Rules:           lines,
+		Headers:         identityheader.Config{None: s.Headers == "none", Assertion: s.Assertion, UTF8: s.HeaderEncoding == "utf8"},
+		Passive:         s.Passive,
+		PassPreflight:   s.Preflight == "pass",
+		SecurityHeaders: s.SecurityHeaders,
 	}
 	if s.Headers != "default" && s.Headers != "none" {
 		c.Headers.Preset = s.Headers
 	}
 	for _, h := range s.Header {
 		c.Headers.Custom = append(c.Headers.Custom, identityheader.Custom{Name: h.Name, Template: h.Value})
-	}
-	for _, r := range s.Require {
-		compiled, err := r.compile()
-		if err != nil {
-			return c, err
-		}
-		c.Require = append(c.Require, compiled)
 	}
 	if s.RateLimit != nil {
 		c.RateLimit = &gate.RateLimit{Events: s.RateLimit.Events, Window: timeDuration(s.RateLimit.Window), PerUser: s.RateLimit.Per == "user"}
@@ -142,6 +135,26 @@ func (s *Site) config() (gate.SiteConfig, error) {
 		c.AppName = s.App.Name
 	}
 	return c, nil
+}
+
+// lines are what the directive says of rules.
+func (s *Site) lines() (rules.Lines, error) {
+	l := rules.Lines{
+		Public:           s.Public,
+		AllowRoles:       slices.Clone(s.AllowRoles),
+		AllowUsers:       slices.Clone(s.AllowUsers),
+		AllowPermissions: s.AllowPermissions,
+		Files:            s.Policies,
+		Report:           s.Mode == "report",
+	}
+	for _, r := range s.Require {
+		compiled, err := r.compile()
+		if err != nil {
+			return l, err
+		}
+		l.Require = append(l.Require, compiled)
+	}
+	return l, nil
 }
 
 var (

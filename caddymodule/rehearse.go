@@ -14,7 +14,7 @@ import (
 	"github.com/truxeio/caddy-truxe/internal/identity"
 	"github.com/truxeio/caddy-truxe/internal/origin"
 	"github.com/truxeio/caddy-truxe/internal/policy"
-	"github.com/truxeio/caddy-truxe/internal/portal"
+	"github.com/truxeio/caddy-truxe/internal/rules"
 )
 
 // stage is one server's routes with nothing left on them but what decides which of our gates judges a request, and with
@@ -154,17 +154,17 @@ func (re *rehearsal) passed() {
 	}
 }
 
-// Check implements portal.Checker.
-func (a *App) Check(q portal.Question) policy.Decision { return a.rehearse(q).Decision }
+// Check implements rules.Checker.
+func (a *App) Check(q rules.Question) policy.Decision { return a.rehearse(q).Decision }
 
-// Explain implements portal.Checker.
-func (a *App) Explain(q portal.Question) (policy.Trace, bool) {
+// Explain implements rules.Checker.
+func (a *App) Explain(q rules.Question) (policy.Trace, bool) {
 	j := a.rehearse(q)
 	return j.Trace()
 }
 
 // rehearse asks the gates on a request's way. What none of them would judge is refused: the answer is unknown (R1, AZ-05).
-func (a *App) rehearse(q portal.Question) gate.Judgement {
+func (a *App) rehearse(q rules.Question) gate.Judgement {
 	gw := a.gateway()
 	if gw == nil {
 		return gate.Judgement{Decision: policy.Decision{Code: identity.CodeStateUnavailable}}
@@ -205,7 +205,7 @@ func namesOn(server string, sites []foundSite) *origin.Book {
 // stagesFor puts the stages in the order in which they are asked. Two ports of one name are two sites: a question about the
 // asker's own address goes to the listener that it came to, any other to the listener whose site has the origin that is
 // meant, then to one that has the host at all.
-func (a *App) stagesFor(q portal.Question, book *origin.Book) []stage {
+func (a *App) stagesFor(q rules.Question, book *origin.Book) []stage {
 	if len(a.stages) < 2 {
 		return a.stages
 	}
@@ -245,4 +245,4 @@ func (w discardWriter) Header() http.Header         { return w.header }
 func (w discardWriter) Write(b []byte) (int, error) { return len(b), nil }
 func (w discardWriter) WriteHeader(int)             {}
 
-var _ portal.Checker = (*App)(nil)
+var _ rules.Checker = (*App)(nil)

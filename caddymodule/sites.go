@@ -9,10 +9,10 @@ import (
 	"github.com/caddyserver/caddy/v2"
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
 
-	"github.com/truxeio/caddy-truxe/internal/gate"
 	"github.com/truxeio/caddy-truxe/internal/gateway"
 	"github.com/truxeio/caddy-truxe/internal/origin"
 	"github.com/truxeio/caddy-truxe/internal/policy"
+	"github.com/truxeio/caddy-truxe/internal/rules"
 )
 
 // foundSite is a host of one server at which one of our handlers is. Two ports of one host name are two of them.
@@ -254,14 +254,14 @@ func (w *siteWalk) add(s foundSite) {
 }
 
 // registerSites registers with the rules at which hosts each site is. A host on several ports is known by each of them, too.
-func registerSites(rules *gate.Rules, sites []foundSite) error {
+func registerSites(book *rules.Book, sites []foundSite) error {
 	ports := map[string]int{}
 	for _, s := range sites {
 		ports[s.host]++
 	}
 	for _, s := range sites {
 		for _, g := range s.gates {
-			c, err := g.site.config()
+			lines, err := g.site.lines()
 			if err != nil {
 				return err
 			}
@@ -270,7 +270,7 @@ func registerSites(rules *gate.Rules, sites []foundSite) error {
 				hosts = append([]string{s.infos()[0].Origins[0].Authority()}, hosts...)
 			}
 			if len(g.forwards) > 0 {
-				c.ForwardHosts, hosts = g.forwards, nil
+				hosts = nil
 				for _, h := range g.forwards {
 					folded, err := policy.FoldHost(h)
 					if err != nil {
@@ -279,7 +279,7 @@ func registerSites(rules *gate.Rules, sites []foundSite) error {
 					hosts = append(hosts, folded)
 				}
 			}
-			if err := rules.RegisterHosts(c, hosts...); err != nil {
+			if err := book.RegisterHosts(lines, hosts...); err != nil {
 				return err
 			}
 		}

@@ -30,10 +30,12 @@ func TestMain(m *testing.M) {
 var floors = [][]string{
 	{"identity", "nearest", "useragent", "regular"},
 	{"store", "cluster", "secret", "problem", "strictjson", "cookie", "identityheader", "mail"},
-	{"session", "token", "revocation", "credential", "federation", "policy", "ratelimit", "audit", "authn", "cors"},
+	{"session", "token", "revocation", "credential", "federation", "policy", "ratelimit", "audit", "cors", "claim"},
+	{"authn"},
 	{"origin"},
-	{"account"},
-	{"gate", "portal", "webhook"},
+	{"change", "rules"},
+	{"gate", "signin", "people"},
+	{"console", "portal", "outbox"},
 	{"gateway"},
 	{"caddymodule"},
 	{"", "cmd"}, // "" is the root package

@@ -131,15 +131,6 @@ func (l *Log) append(ctx context.Context, tx *store.Tx, events ...Event) (refere
 	return reference, nil
 }
 
-// Append writes an event in a transaction of its own and returns when it is durable.
-func (l *Log) Append(ctx context.Context, e Event) (reference string, err error) {
-	err = l.store.Tx(ctx, func(tx *store.Tx) error {
-		reference, err = l.Within(ctx, tx, e)
-		return err
-	})
-	return reference, err
-}
-
 // Close writes what is queued, lets the file catch up and ends the writers. Events noted later are lost.
 func (l *Log) Close(ctx context.Context) error {
 	l.settleAll()

@@ -22,7 +22,6 @@ const (
 	DeviceTrusted       = "authn_mfa_device_trusted"
 	DeviceForgotten     = "authn_mfa_device_forgotten"
 	AuthzFail           = "authz_fail"
-	AuthzChange         = "authz_change"
 	PrivilegeChanged    = "privilege_permissions_changed"
 	UserCreated         = "user_created"
 	UserUpdated         = "user_updated"
@@ -32,13 +31,10 @@ const (
 	UserExported        = "user_exported"
 	SessionCreated      = "session_created"
 	SessionRenewed      = "session_renewed"
-	SessionExpired      = "session_expired"
 	SessionLogout       = "session_logout"
 	SessionRevoked      = "session_revoked"
 	SetupLinkCreated    = "setup_link_created"
 	KeyRotated          = "key_rotated"
-	SysStartup          = "sys_startup"
-	SysShutdown         = "sys_shutdown"
 	Gap                 = "audit_gap"
 )
 
@@ -53,17 +49,13 @@ var Vocabulary = map[string]string{
 	AuthnTokenRevoked:   "authn_token_revoked",
 	AuthnTokenReuse:     "authn_token_reuse",
 	AuthzFail:           "authz_fail",
-	AuthzChange:         "authz_change",
 	PrivilegeChanged:    "privilege_permissions_changed",
 	UserCreated:         "user_created",
 	UserUpdated:         "user_updated",
 	UserDeleted:         "user_deleted",
 	SessionCreated:      "session_created",
 	SessionRenewed:      "session_renewed",
-	SessionExpired:      "session_expired",
 	SessionLogout:       "session_logout",
-	SysStartup:          "sys_startup",
-	SysShutdown:         "sys_shutdown",
 
 	// OWASP has no name for these. user_archived would say that a disabled account is put away; it may come back.
 	UserDisabled:      "",

@@ -12,6 +12,7 @@ import (
 
 	"github.com/truxeio/caddy-truxe/internal/identity"
 	"github.com/truxeio/caddy-truxe/internal/identityheader"
+	"github.com/truxeio/caddy-truxe/internal/session"
 )
 
 // The gateway's cookies (CONTRACT section 5).
@@ -58,8 +59,9 @@ type Entry struct {
 	Renew bool
 	// Assertions are what was signed for the upstreams of this credential.
 	Assertions Assertions
-	// Owner is for the Sessions or Tokens that made the entry.
-	Owner any
+
+	session *session.Live // of a cookie
+	token   *ownToken     // of an access token of ours
 }
 
 // Sessions finds the entry of a session cookie. No entry without an error is "not signed in".
@@ -144,8 +146,7 @@ func (v *Verifier) Verify(ctx context.Context, c Credential, host string) (Found
 	return Found{Path: "public"}, nil
 }
 
-var errRevoked = &identity.Error{Code: identity.CodeInvalidToken, Detail: "The access token is not valid, has expired or was revoked.",
-	Err: errors.New("access token: it or its session was revoked")}
+var errRevoked = identity.InvalidToken(errors.New("access token: it or its session was revoked"))
 
 // Refusal returns why a bearer token was refused, for logs and explanations: it names a part of the token and no value. nil
 // for any other error.

@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"bytes"
 	"compress/gzip"
+	"context"
 	_ "embed"
 	"fmt"
 	"io"
@@ -75,8 +76,20 @@ func (p Policy) Check(password string, c CheckContext) error {
 	return nil
 }
 
-func refused(why string) error {
-	return &identity.Error{Code: identity.CodePasswordRefused, Detail: why}
+func refused(why string) error { return identity.Refuse(identity.CodePasswordRefused, why) }
+
+// Hash checks a new password and hashes it. alone reports whether it is long enough to be the only factor (PW-01). A
+// password that is refused is CodePasswordRefused.
+func (p Policy) Hash(ctx context.Context, h *Hasher, password string, c CheckContext) (hash string, alone bool, err error) {
+	normal, err := Normalize(password)
+	if err != nil {
+		return "", false, refused(err.Error())
+	}
+	if err := p.Check(normal, c); err != nil {
+		return "", false, err
+	}
+	hash, err = h.Hash(ctx, normal)
+	return hash, p.Alone(normal), err
 }
 
 //go:embed blocklist.txt.gz

@@ -6,11 +6,13 @@ import (
 	"net/url"
 	"strings"
 	"testing"
+
+	"github.com/truxeio/caddy-truxe/internal/rules"
 )
 
 func forwardSite(t testing.TB, from string) *Site {
 	t.Helper()
-	s, err := CompileSite(SiteConfig{ForwardHosts: []string{"one.test", "localhost"}, ForwardFrom: from}, &Rules{})
+	s, err := NewSites(rules.NewBook(nil)).Compile(SiteConfig{ForwardHosts: []string{"one.test", "localhost"}, ForwardFrom: from})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -74,11 +76,11 @@ func FuzzForwardedHeaders(f *testing.F) {
 
 // ED-02: an unknown word is an error that names the nearest one.
 func TestUnknownProxyIsAnError(t *testing.T) {
-	_, err := CompileSite(SiteConfig{ForwardHosts: []string{"one.test"}, ForwardFrom: "ngnix"}, &Rules{})
+	_, err := NewSites(rules.NewBook(nil)).Compile(SiteConfig{ForwardHosts: []string{"one.test"}, ForwardFrom: "ngnix"})
 	if err == nil || !strings.Contains(err.Error(), `did you mean "nginx"`) {
 		t.Error(err)
 	}
-	_, err = CompileSite(SiteConfig{ForwardHosts: []string{"one.test:8443"}}, &Rules{})
+	_, err = NewSites(rules.NewBook(nil)).Compile(SiteConfig{ForwardHosts: []string{"one.test:8443"}})
 	if err == nil || !strings.Contains(err.Error(), "origin https://one.test:8443") {
 		t.Error(err)
 	}

@@ -15,6 +15,7 @@ import (
 	"github.com/truxeio/caddy-truxe/internal/policy"
 	"github.com/truxeio/caddy-truxe/internal/ratelimit"
 	"github.com/truxeio/caddy-truxe/internal/revocation"
+	"github.com/truxeio/caddy-truxe/internal/rules"
 )
 
 // Next is the handler after the gate. Caddy's handlers have this shape.
@@ -109,7 +110,7 @@ type Gate struct {
 // Memory is what a gate remembers of its decisions.
 type Memory struct {
 	Refusals *Refusals
-	Records  *Records // nil: none are kept
+	Records  *rules.Records // nil: none are kept
 
 	reports reports
 }

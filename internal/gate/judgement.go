@@ -5,6 +5,7 @@ import (
 
 	"github.com/truxeio/caddy-truxe/internal/identity"
 	"github.com/truxeio/caddy-truxe/internal/policy"
+	"github.com/truxeio/caddy-truxe/internal/rules"
 )
 
 // Judgement is a decision with what it was made of.
@@ -17,11 +18,8 @@ type Judgement struct {
 }
 
 // decide asks the rules of a site.
-func (j *Judgement) decide(s *Site) {
-	j.Decision = j.set.Decide(j.asked, j.principal)
-	if s.cfg.Report {
-		j.Decision = s.applyReportMode(j.Decision, j.principal)
-	}
+func (j *Judgement) decide(s *rules.Site) {
+	j.Decision = s.ApplyReportMode(j.set.Decide(j.asked, j.principal), j.principal)
 }
 
 // Trace returns the decision rule by rule. It reports false when no rule was asked.
@@ -40,8 +38,8 @@ func (g *Gate) Check(r *http.Request, s *Site, p *identity.Principal, c Client) 
 		q.refuse(code)
 		return q.Judgement
 	}
-	q.set, q.principal = s.set(), p
+	q.set, q.principal = s.rules.Set(), p
 	q.locate(g.Now())
-	q.decide(s)
+	q.decide(s.rules)
 	return q.Judgement
 }

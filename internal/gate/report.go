@@ -6,8 +6,6 @@ import (
 	"time"
 
 	"github.com/truxeio/caddy-truxe/internal/audit"
-	"github.com/truxeio/caddy-truxe/internal/identity"
-	"github.com/truxeio/caddy-truxe/internal/policy"
 )
 
 const (
@@ -16,29 +14,6 @@ const (
 	// keptReports bounds what is remembered for that.
 	keptReports = 4096
 )
-
-// applyReportMode lets pass what rules refuse to a signed-in user, at a site with `mode report`. The decision says what it would
-// have been. Signing in is still required, so that a forgotten line never opens an app to anonymous requests.
-func (s *Site) applyReportMode(d policy.Decision, p *identity.Principal) policy.Decision {
-	if !s.cfg.Report || d.Allow || !byRule(d.Code) {
-		return d
-	}
-	would := d
-	if p == nil {
-		return policy.Decision{NeedLogin: true, Code: identity.CodeLoginRequired, Report: &would}
-	}
-	return policy.Decision{Allow: true, Rule: "mode report", Report: &would}
-}
-
-// byRule reports whether a code is that of a refusal by a rule.
-func byRule(code identity.Code) bool {
-	switch code {
-	case identity.CodeRoleRequired, identity.CodePermissionRequired, identity.CodeMFARequired, identity.CodeReauthRequired,
-		identity.CodePasskeyRequired, identity.CodeNetworkDenied, identity.CodeRuleDenied, identity.CodeNoRule:
-		return true
-	}
-	return false
-}
 
 // reports remembers what was reported, so that a page of many requests is one line.
 type reports struct {
@@ -93,7 +68,7 @@ func (g *Gate) report(q *request) {
 
 // denialKind returns which refusals are one row a minute in the audit log.
 func (r *request) denialKind(reason string) audit.Denial {
-	kind := audit.Denial{Site: r.site.name, Reason: reason, Rule: r.Rule}
+	kind := audit.Denial{Site: r.site.rules.Name(), Reason: reason, Rule: r.Rule}
 	if r.principal != nil {
 		kind.User = r.principal.UserID
 	}

@@ -123,10 +123,10 @@ func (g *Gate) judge(q *request) {
 		q.cost = found.Path
 		q.identify(found.Entry)
 	}
-	if q.set = q.site.set(); q.set.Requires() {
+	if q.set = q.site.rules.Set(); q.set.Requires() {
 		q.locate(g.Now())
 	}
-	q.decide(q.site)
+	q.decide(q.site.rules)
 	if q.Public {
 		if earlyData(q.Request) || g.crossSiteSocket(q) {
 			q.identify(nil) // a replay, or another site's page, may ask as anyone may, and not as the user
@@ -219,7 +219,7 @@ func ServeUnavailable(w http.ResponseWriter, r *http.Request, s *Site, c Client,
 	q := request{Request: r, site: s, client: c, before: t}
 	code := q.resolve()
 	q.locate(time.Now())
-	if code == "" && len(r.Header["Authorization"]) == 0 && (!covered || s.set().Decide(q.asked, nil).Public) {
+	if code == "" && len(r.Header["Authorization"]) == 0 && (!covered || s.rules.Set().Decide(q.asked, nil).Public) {
 		t.answer.harden, t.answer.https = s.cfg.SecurityHeaders && covered, sendsHSTS(r, c)
 		defer t.answer.settle()
 		return next.ServeHTTP(w, r)

@@ -3,39 +3,24 @@ package gate
 import (
 	"fmt"
 	"net"
-	"net/netip"
 	"time"
 
-	"github.com/truxeio/caddy-truxe/internal/identity"
 	"github.com/truxeio/caddy-truxe/internal/identityheader"
 	"github.com/truxeio/caddy-truxe/internal/policy"
+	"github.com/truxeio/caddy-truxe/internal/rules"
 )
 
 // SiteConfig is what one `truxe` directive says.
 type SiteConfig struct {
-	Public           []string
-	AllowRoles       []string
-	AllowUsers       []string
-	AllowPermissions []string
-	// Policies names the policy files whose rules hold here; none: all of them.
-	Policies []string
-	// Report lets pass what rules would refuse to a signed-in user, and reports it.
-	Report          bool
+	Rules           rules.Lines
 	Headers         identityheader.Config
-	Require         []Require
 	Passive         []string
 	PassPreflight   bool
 	SecurityHeaders bool
 	RateLimit       *RateLimit
-	AppName         string
+	AppName         string   // keeps the rate limits of sites apart that are alike otherwise
 	ForwardHosts    []string // forward_auth only
 	ForwardFrom     string   // forward_auth only: whose headers are believed, one of Proxies; "" is whichever kind is present alone
-}
-
-// Require is one `require` line: factors of the person, or networks of the request.
-type Require struct {
-	Assurance identity.Assurance
-	Networks  []netip.Prefix
 }
 
 // RateLimit bounds the requests to a site.
@@ -47,9 +32,8 @@ type RateLimit struct {
 
 // Site is a compiled SiteConfig.
 type Site struct {
-	rules    *Rules
-	number   int    // among the sites of rules
-	name     string // the same for the same lines, on every node and after every start
+	sites    *Sites
+	rules    *rules.Site
 	headers  *identityheader.Set
 	passive  *policy.Set // a public rule per passive path: matching is "public"
 	limit    string      // the name under which its requests are counted; "": they are not
@@ -58,15 +42,15 @@ type Site struct {
 	from     string
 }
 
-// CompileSite checks and compiles, and adds the site to the rules. Its requests are not counted until CountRequests. It does no
+// Compile checks and compiles a site, and adds it to the rules. Its requests are not counted until CountRequests. It does no
 // I/O.
-func CompileSite(c SiteConfig, rules *Rules) (*Site, error) {
-	s := &Site{cfg: c, rules: rules, name: c.name()}
+func (all *Sites) Compile(c SiteConfig) (*Site, error) {
+	s := &Site{cfg: c, sites: all}
 	var err error
-	if s.headers, err = rules.headers(c.Headers); err != nil {
+	if s.headers, err = all.headers(c.Headers); err != nil {
 		return nil, err
 	}
-	if s.number, err = rules.add(c); err != nil {
+	if s.rules, err = all.rules.Add(c.Rules); err != nil {
 		return nil, err
 	}
 	if len(c.Passive) > 0 {
@@ -99,7 +83,7 @@ func CompileSite(c SiteConfig, rules *Rules) (*Site, error) {
 // are set up in no fixed order. Copies of a site that serve no requests must not call it.
 func (s *Site) CountRequests(listener string) {
 	if s.cfg.RateLimit != nil {
-		s.limit = s.rules.limitName(s.cfg, listener)
+		s.limit = s.sites.limitName(s.cfg, listener)
 	}
 }
 

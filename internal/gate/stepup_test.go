@@ -10,6 +10,7 @@ import (
 	"github.com/truxeio/caddy-truxe/internal/cors"
 	"github.com/truxeio/caddy-truxe/internal/identity"
 	"github.com/truxeio/caddy-truxe/internal/policy"
+	"github.com/truxeio/caddy-truxe/internal/rules"
 )
 
 // RFC 9470 section 3: the least acr that will do, and the age only where there is one.
@@ -47,6 +48,7 @@ func TestWhoCannotProveMoreIsRefused(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	site := compiled(t, SiteConfig{}, NewSites(rules.NewBook(nil)))
 	ours := identity.NewID().String()
 	for name, p := range map[string]*identity.Principal{
 		"another issuer":              {UserID: "https://idp.test|42"},
@@ -58,7 +60,7 @@ func TestWhoCannotProveMoreIsRefused(t *testing.T) {
 			log, metrics := &noted{}, &counted{}
 			g := &Gate{Audit: log, Metrics: metrics, CORS: origins}
 			w := httptest.NewRecorder()
-			g.refuse(w, &request{Request: httptest.NewRequest(http.MethodGet, "https://app.test/x", nil), site: &Site{}, client: Client{Addr: "192.0.2.1"},
+			g.refuse(w, &request{Request: httptest.NewRequest(http.MethodGet, "https://app.test/x", nil), site: site, client: Client{Addr: "192.0.2.1"},
 				Judgement: Judgement{principal: p, Decision: policy.Decision{Code: code, Rule: "caddyfile:require#1", Ask: ask}}})
 			if w.Code != http.StatusForbidden || w.Header().Get("WWW-Authenticate") != "" || w.Header().Get("Location") != "" {
 				t.Errorf("%s, %s: %d %v", name, code, w.Code, w.Header())

@@ -76,7 +76,7 @@ func (g *Gate) Strip(w http.ResponseWriter, r *http.Request, s *Site, next Next)
 // clean removes every claim of an identity that a client could have sent: the header names of every site of this
 // configuration in any spelling, and our names in Connection and in trailers (HD-01, HD-02).
 func (s *Site) clean(r *http.Request) {
-	s.rules.owned.Strip(r.Header)
+	s.sites.owned.Strip(r.Header)
 	cleanConnection(r.Header)
-	s.rules.owned.GuardTrailers(r)
+	s.sites.owned.GuardTrailers(r)
 }

@@ -16,7 +16,7 @@ func TestRecoveryCodesOutliveTheEncryptionKey(t *testing.T) {
 	g := start(t)
 	ctx := context.Background()
 	before, err := openCodeKey(ctx, g.engine.store, g.engine.box)
-	if err != nil || len(before) != 32 || !bytes.Equal(before, g.accounts.Keyed) {
+	if err != nil || len(before) != 32 || !bytes.Equal(before, g.engine.codeKey) {
 		t.Fatalf("%d bytes, %v", len(before), err)
 	}
 	keys, err := encryptionKeys([]string{randomKey(), randomKey()})

@@ -6,7 +6,7 @@ import (
 
 	"github.com/truxeio/caddy-truxe/internal/gate"
 	"github.com/truxeio/caddy-truxe/internal/origin"
-	"github.com/truxeio/caddy-truxe/internal/portal"
+	"github.com/truxeio/caddy-truxe/internal/rules"
 	"github.com/truxeio/caddy-truxe/internal/token"
 )
 
@@ -34,18 +34,18 @@ type Config struct {
 	MFA            MFA
 	RateLimits     RateLimits
 	UsersFile      string
-	// Policies is the directory of policy files; "" for none. Rules are the sites' rules with them, as ReadPolicies gave
+	// Policies is the directory of policy files; "" for none. Rules are the sites' rules with them, as rules.Open returned
 	// them; nil: none.
 	Policies string
-	Rules    *gate.Rules
+	Rules    *rules.Book
 	SMTP     SMTP
 	Audit    Audit
 	// CORS lists the origins that may call pages and API with credentials, exactly.
 	CORS  []string
 	Brand Brand
 
-	// Checker tells what a site would decide about a request; nil: no site is known.
-	Checker portal.Checker
+	// Checker reports what a site would decide about a request; nil: no site is known.
+	Checker rules.Checker
 
 	// AppDown knows the server's errors of an app that does not answer; nil: the server answers them all.
 	AppDown gate.AppDown
@@ -184,18 +184,4 @@ type FirstAdmin struct {
 	Username string
 	Email    string
 	Password string
-}
-
-// Metrics receives what happens; implemented with Caddy's registry.
-type Metrics interface {
-	Decision(decision, reason string)
-	DecisionDuration(path string, d time.Duration)
-	Login(method, outcome string)
-	SessionsActive(n int)
-	Revocation(kind string)
-	RevocationLag(d time.Duration)
-	Ready(component string, ok bool)
-	HashQueue(n int)
-	RateLimited(limit string)
-	AuditEvent(event string)
 }

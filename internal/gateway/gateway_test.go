@@ -11,10 +11,13 @@ import (
 	"testing"
 	"time"
 
-	"github.com/truxeio/caddy-truxe/internal/account"
 	"github.com/truxeio/caddy-truxe/internal/authn"
+	"github.com/truxeio/caddy-truxe/internal/change"
+	"github.com/truxeio/caddy-truxe/internal/console"
 	"github.com/truxeio/caddy-truxe/internal/gate"
 	"github.com/truxeio/caddy-truxe/internal/identity"
+	"github.com/truxeio/caddy-truxe/internal/rules"
+	"github.com/truxeio/caddy-truxe/internal/signin"
 	"github.com/truxeio/caddy-truxe/internal/store"
 )
 
@@ -56,13 +59,13 @@ func startWith(t testing.TB, cfg Config) *Gateway {
 // signIn gives a session cookie and an access token.
 func signIn(t testing.TB, g *Gateway) (cookie, bearer string) {
 	t.Helper()
-	ctx, by := context.Background(), account.By{IP: "127.0.0.1", Host: "app.test"}
-	in := account.SignIn{Login: testUser, Password: testPassword, Address: netip.MustParseAddr("127.0.0.1"), Kind: "browser", By: by}
-	signed, err := g.accounts.SignIn(ctx, in)
+	ctx, by := context.Background(), change.By{IP: "127.0.0.1", Host: "app.test"}
+	in := signin.PasswordTry{Login: testUser, Password: testPassword, Address: netip.MustParseAddr("127.0.0.1"), Kind: "browser", By: by}
+	signed, err := g.signin.SignIns.WithPassword(ctx, in)
 	if err != nil {
 		t.Fatal(err)
 	}
-	tokens, err := g.accounts.StartTokens(ctx, by, signed, "truxe")
+	tokens, err := g.signin.Tokens.Start(ctx, by, signed, "truxe")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -83,7 +86,7 @@ func (u *upstream) ServeHTTP(_ http.ResponseWriter, r *http.Request) error {
 
 func site(t testing.TB) *gate.Site {
 	t.Helper()
-	s, err := gate.CompileSite(gate.SiteConfig{Public: []string{"/healthz"}, AllowRoles: []string{identity.AdminRole}}, &gate.Rules{})
+	s, err := gate.NewSites(rules.NewBook(nil)).Compile(gate.SiteConfig{Rules: rules.Lines{Public: []string{"/healthz"}, AllowRoles: []string{identity.AdminRole}}})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -127,7 +130,7 @@ func TestGateLetsInWhoSignedInUntilTheyAreRevoked(t *testing.T) {
 	if err != nil || len(users) != 1 {
 		t.Fatal(users, err)
 	}
-	if err := g.accounts.EndSessions(context.Background(), byCommandLine, users[0].ID, identity.ID{}, "test"); err != nil {
+	if err := g.signin.Sessions.EndAll(context.Background(), console.CommandLine, users[0].ID, identity.ID{}, "test"); err != nil {
 		t.Fatal(err)
 	}
 	if w := serve("Cookie", cookie); w.Code != http.StatusFound || up.served != before {
@@ -162,7 +165,7 @@ func warm(t testing.TB, g *Gateway, s *gate.Site, up *upstream, name, value stri
 func BenchmarkGate(b *testing.B) {
 	g, s, up := start(b), site(b), &upstream{}
 	cookie, bearer := signIn(b, g)
-	strict := siteWith(b, gate.SiteConfig{Require: []gate.Require{{Assurance: identity.Assurance{MFA: true, MaxAge: 10 * time.Minute}}, {Networks: []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")}}}})
+	strict := siteWith(b, gate.SiteConfig{Rules: rules.Lines{Require: []rules.Require{{Assurance: identity.Assurance{MFA: true, MaxAge: 10 * time.Minute}}, {Networks: []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")}}}}})
 	strong := proven(b, g, store.Proof{AuthTime: time.Now(), MFATime: time.Now(), AMR: []string{"pwd", "otp", "mfa"}, ACR: "2"})
 	for _, c := range []struct {
 		path, name, value string
@@ -183,8 +186,8 @@ func TestWarmRequestAllocatesTwice(t *testing.T) {
 	g, up := start(t), &upstream{}
 	cookie, bearer := signIn(t, g)
 	with := withAssertion(t)
-	strict := siteWith(t, gate.SiteConfig{Require: []gate.Require{{Networks: []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")}}}})
-	fresh := siteWith(t, gate.SiteConfig{Require: []gate.Require{{Assurance: identity.Assurance{MFA: true, MaxAge: 10 * time.Minute}}}})
+	strict := siteWith(t, gate.SiteConfig{Rules: rules.Lines{Require: []rules.Require{{Networks: []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")}}}}})
+	fresh := siteWith(t, gate.SiteConfig{Rules: rules.Lines{Require: []rules.Require{{Assurance: identity.Assurance{MFA: true, MaxAge: 10 * time.Minute}}}}})
 	strong := proven(t, g, store.Proof{AuthTime: time.Now(), MFATime: time.Now(), AMR: []string{"pwd", "otp", "mfa"}, ACR: "2"})
 	if n := testing.AllocsPerRun(200, warm(t, g, fresh, up, "Cookie", strong)); n > 2 {
 		t.Errorf("require mfa: %v allocations", n)
@@ -214,7 +217,7 @@ func TestPanicIsARefusedRequest(t *testing.T) {
 	g, s, up := start(t), site(t), &upstream{}
 	cookie, _ := signIn(t, g)
 	g.gate.Logger = slog.New(slog.NewTextHandler(&log, nil))
-	g.accounts.Logger = g.gate.Logger
+	g.changes.Logger = g.gate.Logger
 	working := g.gate.Verifier.Sessions
 	g.gate.Verifier.Sessions = broken{}
 	before, w := up.served, httptest.NewRecorder()

@@ -5,7 +5,6 @@ import (
 	"strings"
 
 	"github.com/truxeio/caddy-truxe/internal/origin"
-	"github.com/truxeio/caddy-truxe/internal/portal"
 )
 
 // fallbackIssuer is the `iss` where the configuration names no host at all.
@@ -134,28 +133,11 @@ func (c Config) issuers() []string {
 	return list
 }
 
-// portalSites are the sites with their names. Of a host that other proxies ask for, all that is known is its name.
-func (c Config) portalSites() []portal.Site {
-	var list []portal.Site
-	for _, s := range c.Sites {
-		site := portal.Site{Host: s.Host, Name: s.App.Name, Icon: s.App.Icon, Description: s.App.Description, Start: s.App.Start,
-			PortalOnly: !slices.Contains(s.Handlers, "truxe_gate")}
-		if len(s.Origins) > 0 {
-			site.Origin = s.Origins[0]
-		}
-		forwarded := site
-		if site.PortalOnly && len(s.ForwardHosts) > 0 {
-			site.Name = "" // it is the app's
-		}
-		list = append(list, site)
-		for _, host := range s.ForwardHosts {
-			o, _ := s.forwardOrigin(host)
-			forwarded.Host, forwarded.Origin, forwarded.PortalOnly = host, o, false
-			if len(s.ForwardHosts) > 1 {
-				forwarded.Name = ""
-			}
-			list = append(list, forwarded)
-		}
+// setupURL is the page that takes a setup code.
+func (c Config) setupURL() string {
+	at := c.mainOrigin()
+	if at == "" {
+		at = fallbackIssuer
 	}
-	return list
+	return at + c.Path + "/setup"
 }

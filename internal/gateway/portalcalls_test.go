@@ -14,11 +14,12 @@ import (
 	"testing"
 	"time"
 
-	"github.com/truxeio/caddy-truxe/internal/account"
 	"github.com/truxeio/caddy-truxe/internal/authn"
+	"github.com/truxeio/caddy-truxe/internal/change"
 	"github.com/truxeio/caddy-truxe/internal/cluster"
 	"github.com/truxeio/caddy-truxe/internal/identity"
 	"github.com/truxeio/caddy-truxe/internal/session"
+	"github.com/truxeio/caddy-truxe/internal/signin"
 )
 
 // atPortal sends a request to the gateway's own URLs.
@@ -74,7 +75,7 @@ func TestRenewalKeepsTheTicketOfACallback(t *testing.T) {
 	p.roles(identity.AdminRole, "auditor")
 	ticket := func() string {
 		t.Helper()
-		code, err := p.accounts.Ticket(t.Context(), entry.Principal, "app.test", [32]byte{1})
+		code, err := p.signin.Tickets.Issue(t.Context(), entry.Principal, "app.test", [32]byte{1})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -113,11 +114,11 @@ func TestTrustedIssuerThatIsDownBlocksNoSignIn(t *testing.T) {
 	now := time.Now().Unix()
 	theirs := "Bearer " + part(`{"alg":"RS256","typ":"at+jwt","kid":"k"}`) + "." +
 		part(fmt.Sprintf(`{"iss":"https://idp.test","sub":"bob","aud":"apps","iat":%d,"exp":%d,"jti":"j","client_id":"c"}`, now, now+300)) + "." + part(strings.Repeat("s", 256))
-	signed, err := g.accounts.SignIn(t.Context(), account.SignIn{Login: testUser, Password: testPassword, Address: netip.MustParseAddr("127.0.0.1"), Kind: "api", By: account.By{Host: "app.test"}})
+	signed, err := g.signin.SignIns.WithPassword(t.Context(), signin.PasswordTry{Login: testUser, Password: testPassword, Address: netip.MustParseAddr("127.0.0.1"), Kind: "api", By: change.By{Host: "app.test"}})
 	if err != nil {
 		t.Fatal(err)
 	}
-	tokens, err := g.accounts.StartTokens(t.Context(), account.By{Host: "app.test"}, signed, "truxe")
+	tokens, err := g.signin.Tokens.Start(t.Context(), change.By{Host: "app.test"}, signed, "truxe")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -146,7 +147,10 @@ func TestTrustedIssuerThatIsDownBlocksNoSignIn(t *testing.T) {
 func TestCallbacksWhileTheStoreIsDownDoNotFillTheLog(t *testing.T) {
 	log := &lines{}
 	g := startWith(t, Config{Now: time.Now, Logger: slog.New(slog.NewTextHandler(log, nil))})
-	g.accounts.Cluster = noCluster{g.accounts.Cluster}
+	g.engine.cluster = noCluster{g.engine.cluster}
+	if err := g.build(); err != nil {
+		t.Fatal(err)
+	}
 	code := base64.RawURLEncoding.EncodeToString(make([]byte, 32))
 	for range 100 {
 		atPortal(g, http.MethodGet, "callback?ticket="+code, "")

@@ -9,8 +9,9 @@ import (
 	"testing"
 	"time"
 
-	"github.com/truxeio/caddy-truxe/internal/account"
 	"github.com/truxeio/caddy-truxe/internal/authn"
+	"github.com/truxeio/caddy-truxe/internal/change"
+	"github.com/truxeio/caddy-truxe/internal/console"
 	"github.com/truxeio/caddy-truxe/internal/gate"
 	"github.com/truxeio/caddy-truxe/internal/identity"
 	"github.com/truxeio/caddy-truxe/internal/session"
@@ -48,7 +49,7 @@ func promote(t *testing.T) *promotion {
 
 func (p *promotion) roles(roles ...string) {
 	p.t.Helper()
-	if _, err := p.accounts.UpdateUser(context.Background(), byCommandLine, p.user, store.UserChange{Roles: &roles}); err != nil {
+	if _, err := p.people.UpdateUser(context.Background(), console.CommandLine, p.user, store.UserChange{Roles: &roles}); err != nil {
 		p.t.Fatal(err)
 	}
 }
@@ -160,7 +161,7 @@ func TestGraceEndsWithTheSession(t *testing.T) {
 	if err != nil || found == nil {
 		t.Fatal(err)
 	}
-	if err := p.accounts.SignOut(context.Background(), account.By{Principal: found.Principal, Host: "app.test"}); err != nil {
+	if err := p.signin.Sessions.SignOut(context.Background(), change.By{Principal: found.Principal, Host: "app.test"}); err != nil {
 		t.Fatal(err)
 	}
 	for name, cookie := range map[string]string{"old": old, "new": fresh} {

@@ -11,10 +11,12 @@ import (
 	"testing"
 	"time"
 
-	"github.com/truxeio/caddy-truxe/internal/account"
 	"github.com/truxeio/caddy-truxe/internal/authn"
+	"github.com/truxeio/caddy-truxe/internal/console"
 	"github.com/truxeio/caddy-truxe/internal/identity"
+	"github.com/truxeio/caddy-truxe/internal/people"
 	"github.com/truxeio/caddy-truxe/internal/policy"
+	"github.com/truxeio/caddy-truxe/internal/rules"
 )
 
 func model(t testing.TB, roles ...policy.Role) *policy.RoleModel {
@@ -24,6 +26,21 @@ func model(t testing.TB, roles ...policy.Role) *policy.RoleModel {
 		t.Fatal(err)
 	}
 	return m
+}
+
+// roleFiles are policy files that say of roles alone.
+type roleFiles struct{ model *policy.RoleModel }
+
+func (roleFiles) RulesFor([]string) ([]policy.Rule, error) { return nil, nil }
+func (f roleFiles) RoleModel() *policy.RoleModel           { return f.model }
+func (roleFiles) Version() string                          { return "" }
+
+// setRoles puts a role model in force; nil: policy files define no roles.
+func setRoles(t testing.TB, g *Gateway, m *policy.RoleModel) {
+	t.Helper()
+	if err := g.cfg.Rules.Replace(roleFiles{m}); err != nil {
+		t.Fatal(err)
+	}
 }
 
 // AZ-08: a token that was signed before a change of roles stands for its person as they are now: in what the app is told, in
@@ -88,7 +105,7 @@ func TestRoleModelCountsForTheNextRequest(t *testing.T) {
 	if got := seen(); got != "[*] false" {
 		t.Errorf("no policy: %s", got)
 	}
-	g.setRoles(model(t, policy.Role{Name: identity.AdminRole, Permissions: []string{"orders:read"}}))
+	setRoles(t, g, model(t, policy.Role{Name: identity.AdminRole, Permissions: []string{"orders:read"}}))
 	if got := seen(); got != "[* orders:read] false" {
 		t.Errorf("with a policy: %s", got)
 	}
@@ -100,12 +117,12 @@ func TestRoleModelCountsForTheNextRequest(t *testing.T) {
 	for i := range policy.MaxClaim {
 		big.Permissions = append(big.Permissions, fmt.Sprintf("r%d:read", i))
 	}
-	g.setRoles(model(t, big))
+	setRoles(t, g, model(t, big))
 	if got := seen(); got != "[] true" {
 		t.Errorf("more than a token carries: %s", got)
 	}
-	g.setRoles(nil)
-	if got := seen(); got != "[*] false" || g.Roles() != nil {
+	setRoles(t, g, nil)
+	if got := seen(); got != "[*] false" || g.cfg.Rules.RoleModel() != nil {
 		t.Errorf("policies gone: %s", got)
 	}
 }
@@ -125,7 +142,7 @@ func TestUsersFileWithAnUnknownRoleIsAConfigurationError(t *testing.T) {
 		t.Fatal(err)
 	}
 	var err error
-	if c.Rules, err = ReadPolicies(c.Policies); err != nil {
+	if c.Rules, err = rules.Open(c.Policies); err != nil {
 		t.Fatal(err)
 	}
 	if err := Check(c); err == nil || !strings.Contains(err.Error(), `did you mean "editor"?`) {
@@ -176,10 +193,10 @@ func TestRolesAreGivenWithAFreshFactor(t *testing.T) {
 // F16: who may hand out roles rises no higher by it: neither by making an administrator of himself, nor by unmaking one.
 func TestNobodyHandsOutMoreThanTheyHave(t *testing.T) {
 	p := promote(t)
-	p.setRoles(model(t, policy.Role{Name: "keeper", Permissions: []string{"truxe:roles:*", "orders:read"}}, policy.Role{Name: "reader", Permissions: []string{"orders:read"}},
+	setRoles(t, p.Gateway, model(t, policy.Role{Name: "keeper", Permissions: []string{"truxe:roles:*", "orders:read"}}, policy.Role{Name: "reader", Permissions: []string{"orders:read"}},
 		policy.Role{Name: "writer", Permissions: []string{"orders:write"}}, policy.Role{Name: "chief", Inherits: []string{"writer"}}, policy.Role{Name: "label"}))
 	p.roles(identity.AdminRole, "keeper")
-	other, err := p.accounts.CreateUser(t.Context(), byCommandLine, account.NewUser{Username: "other", Roles: []string{identity.AdminRole}})
+	other, err := p.people.CreateUser(t.Context(), console.CommandLine, people.NewUser{Username: "other", Roles: []string{identity.AdminRole}})
 	if err != nil {
 		t.Fatal(err)
 	}

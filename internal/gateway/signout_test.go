@@ -7,7 +7,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/truxeio/caddy-truxe/internal/account"
+	"github.com/truxeio/caddy-truxe/internal/change"
 	"github.com/truxeio/caddy-truxe/internal/gate"
 	"github.com/truxeio/caddy-truxe/internal/identity"
 	"github.com/truxeio/caddy-truxe/internal/store"
@@ -35,7 +35,7 @@ func TestSignInRightAfterSignOutEverywhereWorks(t *testing.T) {
 		if serve("Cookie", oldCookie) != 1 || serve("Authorization", oldBearer) != 1 {
 			t.Fatal("control: signed in")
 		}
-		if err := g.accounts.EndSessions(context.Background(), account.By{Host: "app.test"}, users[0].ID, identity.ID{}, "sign_out_everywhere"); err != nil {
+		if err := g.signin.Sessions.EndAll(context.Background(), change.By{Host: "app.test"}, users[0].ID, identity.ID{}, "sign_out_everywhere"); err != nil {
 			t.Fatal(err)
 		}
 		cookie, bearer := signIn(t, g)

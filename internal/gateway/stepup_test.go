@@ -18,10 +18,11 @@ import (
 
 	"github.com/golang-jwt/jwt/v5"
 
-	"github.com/truxeio/caddy-truxe/internal/account"
 	"github.com/truxeio/caddy-truxe/internal/authn"
+	"github.com/truxeio/caddy-truxe/internal/change"
 	"github.com/truxeio/caddy-truxe/internal/gate"
 	"github.com/truxeio/caddy-truxe/internal/identity"
+	"github.com/truxeio/caddy-truxe/internal/rules"
 	"github.com/truxeio/caddy-truxe/internal/session"
 	"github.com/truxeio/caddy-truxe/internal/store"
 )
@@ -45,7 +46,7 @@ func proven(t testing.TB, g *Gateway, p store.Proof) string {
 
 func siteWith(t testing.TB, c gate.SiteConfig) *gate.Site {
 	t.Helper()
-	s, err := gate.CompileSite(c, &gate.Rules{})
+	s, err := gate.NewSites(rules.NewBook(nil)).Compile(c)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -66,7 +67,7 @@ func serve(t testing.TB, g *Gateway, s *gate.Site, r *http.Request, up *upstream
 func TestStepUpIsAskedForByTheKindOfRequest(t *testing.T) {
 	now := time.Now()
 	g, up := startAt(t, func() time.Time { return now }), &upstream{}
-	s := siteWith(t, gate.SiteConfig{Public: []string{"/open"}, Require: []gate.Require{{Assurance: identity.Assurance{MFA: true, MaxAge: 10 * time.Minute}}}})
+	s := siteWith(t, gate.SiteConfig{Rules: rules.Lines{Public: []string{"/open"}, Require: []rules.Require{{Assurance: identity.Assurance{MFA: true, MaxAge: 10 * time.Minute}}}}})
 	password := proven(t, g, store.Proof{AuthTime: now, AMR: []string{"pwd"}, ACR: "1"})
 	strong := proven(t, g, store.Proof{AuthTime: now, MFATime: now, AMR: []string{"pwd", "otp", "mfa"}, ACR: "2"})
 
@@ -124,7 +125,7 @@ func TestStepUpIsAskedForByTheKindOfRequest(t *testing.T) {
 func TestNetworkIsJudgedByTheConnection(t *testing.T) {
 	g, up := start(t), &upstream{}
 	cookie, bearer := signIn(t, g)
-	s := siteWith(t, gate.SiteConfig{Require: []gate.Require{{Networks: []netip.Prefix{netip.MustParsePrefix("10.0.0.0/8")}}}})
+	s := siteWith(t, gate.SiteConfig{Rules: rules.Lines{Require: []rules.Require{{Networks: []netip.Prefix{netip.MustParsePrefix("10.0.0.0/8")}}}}})
 	for addr, want := range map[string]int{"10.1.1.1": 200, "[::ffff:10.1.1.1]:443": 200, "192.0.2.1": 403, "": 403, "@": 403} {
 		for name, value := range map[string]string{"Cookie": cookie, "Authorization": bearer} {
 			r, w, before := newRequest(name, value), httptest.NewRecorder(), up.served
@@ -143,7 +144,7 @@ func TestNetworkIsJudgedByTheConnection(t *testing.T) {
 func TestWrongNetworkIsToldToEachInItsOwnWay(t *testing.T) {
 	g, up := start(t), &upstream{}
 	cookie, _ := signIn(t, g)
-	s := siteWith(t, gate.SiteConfig{Public: []string{"/open"}, Require: []gate.Require{{Networks: []netip.Prefix{netip.MustParsePrefix("10.0.0.0/8")}}}})
+	s := siteWith(t, gate.SiteConfig{Rules: rules.Lines{Public: []string{"/open"}, Require: []rules.Require{{Networks: []netip.Prefix{netip.MustParsePrefix("10.0.0.0/8")}}}}})
 	for _, value := range []string{cookie, ""} {
 		for mode, kind := range map[string]string{"navigate": "text/html", "cors": "application/problem+json"} {
 			for _, path := range []string{"/x", "/open"} {
@@ -165,7 +166,7 @@ func TestWrongNetworkIsToldToEachInItsOwnWay(t *testing.T) {
 // R1: a preflight that may pass without a credential still has to come from the right network.
 func TestPreflightPassesNoNetworkRule(t *testing.T) {
 	g, up := start(t), &upstream{}
-	s := siteWith(t, gate.SiteConfig{PassPreflight: true, Require: []gate.Require{{Assurance: identity.Assurance{MFA: true}}, {Networks: []netip.Prefix{netip.MustParsePrefix("10.0.0.0/8")}}}})
+	s := siteWith(t, gate.SiteConfig{PassPreflight: true, Rules: rules.Lines{Require: []rules.Require{{Assurance: identity.Assurance{MFA: true}}, {Networks: []netip.Prefix{netip.MustParsePrefix("10.0.0.0/8")}}}}})
 	for addr, served := range map[string]int{"192.0.2.7": 0, "": 0, "10.1.1.1": 1} {
 		r, before := newRequest("", ""), up.served
 		r.Method = http.MethodOptions
@@ -182,9 +183,9 @@ func TestPreflightPassesNoNetworkRule(t *testing.T) {
 func TestAddressOfTheProxyIsNotTheVisitors(t *testing.T) {
 	g, up := start(t), &upstream{}
 	cookie, _ := signIn(t, g)
-	office := []gate.Require{{Networks: []netip.Prefix{netip.MustParsePrefix("10.0.0.0/8")}}}
-	asked := siteWith(t, gate.SiteConfig{Require: office, ForwardHosts: []string{"app.test"}})
-	inline := siteWith(t, gate.SiteConfig{Require: office})
+	office := []rules.Require{{Networks: []netip.Prefix{netip.MustParsePrefix("10.0.0.0/8")}}}
+	asked := siteWith(t, gate.SiteConfig{Rules: rules.Lines{Require: office}, ForwardHosts: []string{"app.test"}})
+	inline := siteWith(t, gate.SiteConfig{Rules: rules.Lines{Require: office}})
 	for name, c := range map[string]struct {
 		peer, client, forwardedFor string
 		trusted                    bool
@@ -265,7 +266,7 @@ func TestAssertionIsForOneHostAndNeverTheClients(t *testing.T) {
 		t.Fatal(err)
 	}
 	roles := []string{"admin", "auditor"}
-	if _, err := g.accounts.UpdateUser(context.Background(), account.By{Via: "cli"}, user.ID, store.UserChange{Roles: &roles}); err != nil {
+	if _, err := g.people.UpdateUser(context.Background(), change.By{Via: "cli"}, user.ID, store.UserChange{Roles: &roles}); err != nil {
 		t.Fatal(err)
 	}
 	api := newRequest("Cookie", cookie)
@@ -308,7 +309,7 @@ func TestRequestWithoutItsAssertionDoesNotReachTheApp(t *testing.T) {
 
 func withAssertion(t testing.TB) *gate.Site {
 	t.Helper()
-	c := gate.SiteConfig{Public: []string{"/healthz"}}
+	c := gate.SiteConfig{Rules: rules.Lines{Public: []string{"/healthz"}}}
 	c.Headers.Assertion = true
 	return siteWith(t, c)
 }

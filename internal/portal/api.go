@@ -107,7 +107,7 @@ func apiToken(c *call) error {
 	case form["refresh_token"] == "":
 		return c.oauthError(bad("refresh_token is missing."))
 	}
-	tokens, err := c.Accounts.Refresh(c.ctx(), c.by(), form["refresh_token"])
+	tokens, err := c.SignIn.Tokens.Refresh(c.ctx(), c.by(), form["refresh_token"])
 	if err != nil {
 		return c.oauthError(err)
 	}
@@ -143,9 +143,9 @@ func apiRevoke(c *call) error {
 		return c.oauthError(bad("token is missing."))
 	}
 	if strings.HasPrefix(raw, "trx_rt_") {
-		err = c.Accounts.RevokeRefresh(c.ctx(), c.by(), raw)
+		err = c.SignIn.Tokens.RevokeRefresh(c.ctx(), c.by(), raw)
 	} else if e, _, findErr := c.Verifier.Tokens.Find(c.ctx(), raw); findErr == nil {
-		err = c.Accounts.RevokeToken(c.ctx(), c.by(), e.Principal)
+		err = c.SignIn.Tokens.Revoke(c.ctx(), c.by(), e.Principal)
 	} else if identity.CodeOf(findErr) == identity.CodeStateUnavailable {
 		err = findErr
 	}
@@ -169,7 +169,7 @@ func apiIntrospect(c *call) error {
 	}
 	inactive := map[string]any{"active": false}
 	if strings.HasPrefix(form["token"], "trx_rt_") {
-		active, err := c.Accounts.RefreshActive(c.ctx(), form["token"])
+		active, err := c.SignIn.Tokens.Active(c.ctx(), form["token"])
 		if err != nil || !active {
 			return orJSON(c, err, inactive)
 		}
@@ -198,7 +198,7 @@ func orJSON(c *call, err error, body any) error {
 func (c *call) claims(p *identity.Principal) map[string]any {
 	out := map[string]any{"sub": p.UserID, "preferred_username": p.Username, "email": p.Email, "name": p.Name, "roles": notNil(p.Roles),
 		"amr": notNil(p.AMR), "acr": p.ACR, "sid": p.SessionID, "exp": p.Expires.Unix(), "auth_time": p.AuthTime.Unix()}
-	if list, ok := c.Accounts.Model().Claim(p.Roles); ok {
+	if list, ok := c.People.Model().Claim(p.Roles); ok {
 		out["permissions"] = list
 	} else {
 		out["permissions_omitted"] = true

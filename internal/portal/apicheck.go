@@ -10,23 +10,8 @@ import (
 	"github.com/truxeio/caddy-truxe/internal/identity"
 	"github.com/truxeio/caddy-truxe/internal/policy"
 	"github.com/truxeio/caddy-truxe/internal/ratelimit"
+	"github.com/truxeio/caddy-truxe/internal/rules"
 )
-
-// Checker tells what the site of a host would decide about a request, without sending it anywhere.
-type Checker interface {
-	Check(q Question) policy.Decision
-	// Explain tells how that decision comes about; false when no rule would be asked, with the decision alone.
-	Explain(q Question) (policy.Trace, bool)
-}
-
-// Question is a request that somebody might send.
-type Question struct {
-	Asker     *http.Request // the call that asks: connection and context
-	Principal *identity.Principal
-	Client    Client
-	Host      string        // folded
-	Request   *http.Request // method, URL and Host of the request asked about; it has no headers but those
-}
 
 // Bounds of the check call.
 const (
@@ -142,7 +127,7 @@ func (c *call) check(item checkItem) (checkAnswer, error) {
 	if c.Checker == nil {
 		return checkAnswer{Code: identity.CodeNoRule}, nil
 	}
-	d := c.Checker.Check(Question{Asker: c.r, Principal: c.entry.Principal, Client: c.client, Host: host, Request: r})
+	d := c.Checker.Check(rules.Question{Asker: c.r, Principal: c.entry.Principal, Client: c.client, Host: host, Request: r})
 	answer := checkAnswer{Allow: d.Allow, Code: d.Code, Reason: d.Reason}
 	if answer.Code == "" && !d.Allow {
 		answer.Code = identity.CodeNoRule

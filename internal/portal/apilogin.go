@@ -6,9 +6,10 @@ import (
 	"net/http"
 	"time"
 
-	"github.com/truxeio/caddy-truxe/internal/account"
 	"github.com/truxeio/caddy-truxe/internal/authn"
+	"github.com/truxeio/caddy-truxe/internal/change"
 	"github.com/truxeio/caddy-truxe/internal/identity"
+	"github.com/truxeio/caddy-truxe/internal/signin"
 )
 
 // userJSON is a user in the API.
@@ -24,7 +25,7 @@ type userJSON struct {
 const defaultClient = "truxe"
 
 // anonymous is the caller of a sign-in: whoever sends the request, it is not they who sign in.
-func (c *call) anonymous() account.By {
+func (c *call) anonymous() change.By {
 	by := c.by()
 	by.Principal = nil
 	return by
@@ -38,7 +39,7 @@ func apiLogin(c *call) error {
 	if err := c.readJSON(&in); err != nil {
 		return err
 	}
-	signed, err := c.Accounts.SignIn(c.ctx(), account.SignIn{Login: in.Username, Password: in.Password, Address: c.address(), Kind: kindAPI, By: c.anonymous()})
+	signed, err := c.SignIn.SignIns.WithPassword(c.ctx(), signin.PasswordTry{Login: in.Username, Password: in.Password, Address: c.address(), Kind: kindAPI, By: c.anonymous()})
 	if err != nil {
 		return err
 	}
@@ -51,7 +52,7 @@ func apiLogin(c *call) error {
 // mfaRequired answers a right password of somebody with a second factor: nobody is signed in, and mfa_token is good for
 // the second step alone (R6). Where a factor is required and there is none, methods is empty and enrol names those that can
 // be set up, here or at enrol_url in a browser.
-func (c *call) mfaRequired(signed account.SignedIn) error {
+func (c *call) mfaRequired(signed signin.SignedIn) error {
 	out := map[string]any{"status": "mfa_required", "mfa_token": signed.MFAToken, "methods": notNil(signed.Half.Methods),
 		"expires_in": max(0, int(signed.Half.Expires.Sub(c.Now()).Seconds()))}
 	if len(signed.Half.Enrol) > 0 {
@@ -64,8 +65,8 @@ func (c *call) mfaRequired(signed account.SignedIn) error {
 }
 
 // authenticated answers a whole sign-in with tokens.
-func (c *call) authenticated(signed account.SignedIn) error {
-	tokens, err := c.Accounts.StartTokens(c.ctx(), c.anonymous(), signed, defaultClient)
+func (c *call) authenticated(signed signin.SignedIn) error {
+	tokens, err := c.SignIn.Tokens.Start(c.ctx(), c.anonymous(), signed, defaultClient)
 	if err != nil {
 		return err
 	}
@@ -101,7 +102,7 @@ func apiLoginMFA(c *call) error {
 	if err != nil {
 		return err
 	}
-	step := account.SecondStep{Key: key, Method: in.Method, Code: in.Code, Bound: in.Token, Enrol: in.Enrol, Name: in.Name, Address: c.address(), By: c.anonymous()}
+	step := signin.SecondStep{Key: key, Method: in.Method, Code: in.Code, Bound: in.Token, Enrol: in.Enrol, Name: in.Name, Address: c.address(), By: c.anonymous()}
 	switch in.Method {
 	case identity.MethodPasskey:
 		if step.Passkey, err = passkeyAnswer(in.Passkey); err != nil {
@@ -114,7 +115,7 @@ func apiLoginMFA(c *call) error {
 	default:
 		return bad("method can be totp, recovery_code or passkey.")
 	}
-	signed, err := c.Accounts.Complete(c.ctx(), step)
+	signed, err := c.SignIn.HalfSignIns.Complete(c.ctx(), step)
 	if err != nil {
 		return err
 	}
@@ -122,8 +123,8 @@ func apiLoginMFA(c *call) error {
 }
 
 // apiHalf names the half sign-in of an mfa_token; what cannot be one is answered like one that is over.
-func apiHalf(token string) (account.HalfKey, error) {
-	key, ok := account.APIHalf(token)
+func apiHalf(token string) (signin.HalfKey, error) {
+	key, ok := signin.APIHalf(token)
 	if !ok {
 		return key, &identity.Error{Code: identity.CodeLoginRequired, Detail: "This sign-in is over. Begin again with login."}
 	}
@@ -146,14 +147,14 @@ func apiLoginEnrol(c *call) error {
 	if in.Method != identity.MethodTOTP {
 		return bad("method can be totp; for a passkey use login/passkey/begin with enrol.")
 	}
-	setup, err := c.Accounts.BeginTOTPWithin(c.ctx(), key, c.host)
+	setup, err := c.SignIn.HalfSignIns.BeginTOTP(c.ctx(), key, c.host)
 	if err != nil {
 		return err
 	}
 	return c.totpJSON(setup)
 }
 
-func (c *call) totpJSON(setup account.TOTPSetup) error {
+func (c *call) totpJSON(setup signin.TOTPSetup) error {
 	return c.json(http.StatusOK, map[string]any{"secret": setup.Key.Text(), "otpauth_uri": setup.URI,
 		"expires_in": max(0, int(setup.Expires.Sub(c.Now())/time.Second))})
 }
@@ -168,7 +169,7 @@ func apiPasskeySignInBegin(c *call) error {
 	if err := c.readJSON(&in); err != nil {
 		return err
 	}
-	begin := account.PasskeyBegin{For: account.PasskeySignIn, Host: c.host, By: c.anonymous()}
+	begin := signin.PasskeyBegin{For: signin.PasskeySignIn, Host: c.host, By: c.anonymous()}
 	step := c.r.URL.Query().Get("step")
 	switch {
 	case in.Token != "":
@@ -176,9 +177,9 @@ func apiPasskeySignInBegin(c *call) error {
 		if err != nil {
 			return err
 		}
-		begin.For, begin.Bound, begin.Half = account.PasskeySecond, in.Token, &key
+		begin.For, begin.Bound, begin.Half = signin.PasskeySecond, in.Token, &key
 		if in.Enrol {
-			begin.For = account.PasskeyCreate
+			begin.For = signin.PasskeyCreate
 		}
 	case in.Enrol:
 		return bad("enrol goes with mfa_token.")
@@ -187,10 +188,10 @@ func apiPasskeySignInBegin(c *call) error {
 		if begin.Bound == "" {
 			return &identity.Error{Code: identity.CodeLoginRequired}
 		}
-		key := account.BrowserHalf(begin.Bound)
-		begin.For, begin.Half = account.PasskeySecond, &key
+		key := signin.BrowserHalf(begin.Bound)
+		begin.For, begin.Half = signin.PasskeySecond, &key
 		if step == stepEnrol {
-			begin.For = account.PasskeyCreate
+			begin.For = signin.PasskeyCreate
 		}
 	case step != "":
 		return bad("step can be second or enrol.")
@@ -206,8 +207,8 @@ const (
 	stepEnrol  = "enrol"
 )
 
-func (c *call) passkeyOptions(begin account.PasskeyBegin) error {
-	options, err := c.Accounts.BeginPasskey(c.ctx(), begin)
+func (c *call) passkeyOptions(begin signin.PasskeyBegin) error {
+	options, err := c.SignIn.Challenges.Begin(c.ctx(), begin)
 	if err != nil {
 		return err
 	}
@@ -231,7 +232,7 @@ func apiPasskeySignInFinish(c *call) error {
 	}
 	device, _ := c.credential.CookieNamed(authn.DeviceCookie)
 	if c.r.URL.Query().Get("step") == stepEnrol {
-		signed, err := c.Accounts.Complete(c.ctx(), account.SecondStep{Key: account.BrowserHalf(flow), Method: identity.MethodPasskey, Passkey: answer, Bound: flow,
+		signed, err := c.SignIn.HalfSignIns.Complete(c.ctx(), signin.SecondStep{Key: signin.BrowserHalf(flow), Method: identity.MethodPasskey, Passkey: answer, Bound: flow,
 			Enrol: true, Device: device, Address: c.address(), By: c.anonymous()})
 		if err != nil {
 			return err
@@ -240,7 +241,7 @@ func apiPasskeySignInFinish(c *call) error {
 		c.signedIn(signed, signed.Session.Remember)
 		return c.json(http.StatusOK, map[string]string{"status": "authenticated"})
 	}
-	signed, err := c.Accounts.SignInWithPasskey(c.ctx(), account.PasskeyTry{Answer: answer, Bound: flow, Device: device, Kind: kindAPI, Address: c.address(), By: c.anonymous()})
+	signed, err := c.SignIn.SignIns.WithPasskey(c.ctx(), signin.PasskeyTry{Answer: answer, Bound: flow, Device: device, Kind: kindAPI, Address: c.address(), By: c.anonymous()})
 	if err != nil {
 		return err
 	}
@@ -251,7 +252,7 @@ func apiPasskeySignInFinish(c *call) error {
 // that a program learns that its session goes on, and no other user's cookie is signed out in its place.
 func apiLogout(c *call) error {
 	if c.entry != nil && c.passedOver == nil {
-		if err := c.Accounts.SignOut(c.ctx(), c.by()); err != nil {
+		if err := c.SignIn.Sessions.SignOut(c.ctx(), c.by()); err != nil {
 			return err
 		}
 		c.dropHalf()
@@ -278,7 +279,7 @@ func apiLogout(c *call) error {
 	if err != nil {
 		return err
 	}
-	if err := c.Accounts.StartOver(c.ctx(), key); err != nil {
+	if err := c.SignIn.HalfSignIns.StartOver(c.ctx(), key); err != nil {
 		return err
 	}
 	return c.noContent()

@@ -5,14 +5,15 @@ import (
 	"net/http"
 	"time"
 
-	"github.com/truxeio/caddy-truxe/internal/account"
+	"github.com/truxeio/caddy-truxe/internal/change"
 	"github.com/truxeio/caddy-truxe/internal/identity"
 	"github.com/truxeio/caddy-truxe/internal/portal/view"
+	"github.com/truxeio/caddy-truxe/internal/signin"
 	"github.com/truxeio/caddy-truxe/internal/store"
 )
 
 // renewed hands a browser its session's new secret after a change of factors.
-func (c *call) renewed(changed account.Changed) {
+func (c *call) renewed(changed signin.Changed) {
 	if c.entry.Principal.Credential == identity.CredentialCookie {
 		c.setSession(changed.Cookie)
 	}
@@ -22,7 +23,7 @@ func apiTOTPBegin(c *call) error {
 	if err := c.readEmpty(); err != nil {
 		return err
 	}
-	setup, err := c.Accounts.BeginTOTP(c.ctx(), c.by())
+	setup, err := c.SignIn.Factors.BeginTOTP(c.ctx(), c.by())
 	if err != nil {
 		return err
 	}
@@ -39,7 +40,7 @@ func apiTOTPConfirm(c *call) error {
 	if err := apiCode(identity.MethodTOTP, in.Code); err != nil {
 		return err
 	}
-	changed, _, err := c.Accounts.ConfirmTOTP(c.ctx(), c.by(), c.address(), in.Code)
+	changed, _, err := c.SignIn.Factors.ConfirmTOTP(c.ctx(), c.by(), c.address(), in.Code)
 	if err != nil {
 		return err
 	}
@@ -48,7 +49,7 @@ func apiTOTPConfirm(c *call) error {
 }
 
 func apiTOTPRemove(c *call) error {
-	changed, err := c.Accounts.RemoveTOTP(c.ctx(), c.by())
+	changed, err := c.SignIn.Factors.RemoveTOTP(c.ctx(), c.by())
 	if err != nil {
 		return err
 	}
@@ -60,7 +61,7 @@ func apiRecoveryCodes(c *call) error {
 	if err := c.readEmpty(); err != nil {
 		return err
 	}
-	changed, err := c.Accounts.NewRecoveryCodes(c.ctx(), c.by())
+	changed, err := c.SignIn.Factors.NewRecoveryCodes(c.ctx(), c.by())
 	if err != nil {
 		return err
 	}
@@ -88,7 +89,7 @@ func apiPasskeys(c *call) error {
 	if err != nil {
 		return err
 	}
-	list, err := c.Accounts.ListPasskeys(c.ctx(), user)
+	list, err := c.SignIn.Factors.Passkeys(c.ctx(), user)
 	if err != nil {
 		return err
 	}
@@ -103,7 +104,7 @@ func apiPasskeyBegin(c *call) error {
 	if err := c.readEmpty(); err != nil {
 		return err
 	}
-	return c.passkeyOptions(account.PasskeyBegin{For: account.PasskeyCreate, Host: c.host, Bound: c.entry.Principal.SessionID, By: c.by()})
+	return c.passkeyOptions(signin.PasskeyBegin{For: signin.PasskeyCreate, Host: c.host, Bound: c.entry.Principal.SessionID, By: c.by()})
 }
 
 // apiPasskeyFinish keeps a new passkey. The body is the browser's answer; ?name= names it.
@@ -116,7 +117,7 @@ func apiPasskeyFinish(c *call) error {
 	if err != nil {
 		return err
 	}
-	p, changed, err := c.Accounts.AddPasskey(c.ctx(), c.by(), answer, c.r.URL.Query().Get("name"))
+	p, changed, err := c.SignIn.Factors.AddPasskey(c.ctx(), c.by(), answer, c.r.URL.Query().Get("name"))
 	if err != nil {
 		return err
 	}
@@ -139,7 +140,7 @@ func apiPasskeyRename(c *call) error {
 	if !ok {
 		return notFound()
 	}
-	if err := c.Accounts.RenamePasskey(c.ctx(), c.by(), id, in.Name); err != nil {
+	if err := c.SignIn.Factors.RenamePasskey(c.ctx(), c.by(), id, in.Name); err != nil {
 		return err
 	}
 	return c.noContent()
@@ -150,7 +151,7 @@ func apiPasskeyRemove(c *call) error {
 	if !ok {
 		return notFound()
 	}
-	changed, err := c.Accounts.RemovePasskey(c.ctx(), c.by(), id)
+	changed, err := c.SignIn.Factors.RemovePasskey(c.ctx(), c.by(), id)
 	if err != nil {
 		return err
 	}
@@ -178,7 +179,7 @@ func apiDevices(c *call) error {
 	if err != nil {
 		return err
 	}
-	list, err := c.Accounts.TrustedDevices(c.ctx(), user)
+	list, err := c.SignIn.Devices.Trusted(c.ctx(), user)
 	if err != nil {
 		return err
 	}
@@ -201,7 +202,7 @@ func apiForgetDevice(c *call) error {
 func apiForgetDevices(c *call) error { return c.forget(identity.ID{}) }
 
 func (c *call) forget(id identity.ID) error {
-	if err := c.Accounts.ForgetDevice(c.ctx(), c.by(), id); err != nil {
+	if err := c.SignIn.Devices.Forget(c.ctx(), c.by(), id); err != nil {
 		return err
 	}
 	return c.noContent()
@@ -213,7 +214,7 @@ func apiConfirmMethods(c *call) error {
 	if err != nil {
 		return err
 	}
-	methods, missing, err := c.Accounts.ConfirmMethods(c.ctx(), c.by(), a.ask, c.host)
+	methods, missing, err := c.SignIn.Confirmations.Methods(c.ctx(), c.by(), a.ask, c.host)
 	if err != nil {
 		return err
 	}
@@ -232,7 +233,7 @@ func apiConfirm(c *call) error {
 	if err := c.readJSON(&in); err != nil {
 		return err
 	}
-	step := account.ConfirmStep{Method: in.Method, Password: in.Password, Code: in.Code, Address: c.address(), By: c.by()}
+	step := signin.ConfirmStep{Method: in.Method, Password: in.Password, Code: in.Code, Address: c.address(), By: c.by()}
 	switch in.Method {
 	case view.MethodPassword, view.MethodTOTP, view.MethodRecovery:
 		if err := apiCode(in.Method, in.Code); err != nil {
@@ -246,17 +247,17 @@ func apiConfirm(c *call) error {
 	default:
 		return bad("method can be password, totp, passkey or recovery_code.")
 	}
-	cookie, err := c.Accounts.ConfirmWith(c.ctx(), step)
+	cookie, err := c.SignIn.Confirmations.Confirm(c.ctx(), step)
 	if err != nil {
 		return err
 	}
-	c.renewed(account.Changed{Cookie: cookie})
-	return c.json(http.StatusOK, map[string]any{"status": "confirmed", "fresh_for": int(account.FreshFor / time.Second)})
+	c.renewed(signin.Changed{Cookie: cookie})
+	return c.json(http.StatusOK, map[string]any{"status": "confirmed", "fresh_for": int(change.FreshFor / time.Second)})
 }
 
 func apiConfirmPasskeyBegin(c *call) error {
 	if err := c.readEmpty(); err != nil {
 		return err
 	}
-	return c.passkeyOptions(account.PasskeyBegin{For: account.PasskeyConfirm, Host: c.host, Bound: c.entry.Principal.SessionID, By: c.by()})
+	return c.passkeyOptions(signin.PasskeyBegin{For: signin.PasskeyConfirm, Host: c.host, Bound: c.entry.Principal.SessionID, By: c.by()})
 }

@@ -4,7 +4,7 @@ import (
 	"context"
 	"net/http"
 
-	"github.com/truxeio/caddy-truxe/internal/account"
+	"github.com/truxeio/caddy-truxe/internal/change"
 	"github.com/truxeio/caddy-truxe/internal/identity"
 )
 
@@ -18,7 +18,7 @@ func apiRoles(c *call) error {
 	if err := c.needs(rolesRead); err != nil {
 		return err
 	}
-	list, err := c.Accounts.ListRoles(c.ctx())
+	list, err := c.People.ListRoles(c.ctx())
 	if err != nil {
 		return err
 	}
@@ -29,18 +29,18 @@ func apiRole(c *call) error {
 	if err := c.needs(rolesRead); err != nil {
 		return err
 	}
-	role, err := c.Accounts.ShowRole(c.ctx(), c.role)
+	role, err := c.People.ShowRole(c.ctx(), c.role)
 	if err != nil {
 		return err
 	}
 	return c.json(http.StatusOK, role)
 }
 
-func apiGrantRole(c *call) error { return c.changeRole(c.Accounts.GrantRoles) }
+func apiGrantRole(c *call) error { return c.changeRole(c.People.GrantRoles) }
 
-func apiRevokeRole(c *call) error { return c.changeRole(c.Accounts.RevokeRoles) }
+func apiRevokeRole(c *call) error { return c.changeRole(c.People.RevokeRoles) }
 
-type roleChange func(ctx context.Context, by account.By, id identity.ID, roles ...string) (identity.User, error)
+type roleChange func(ctx context.Context, by change.By, id identity.ID, roles ...string) (identity.User, error)
 
 // changeRole gives or takes one role. Whoever may do that may become anybody, so it asks for a fresh factor (SE-14), and
 // somebody who is not an administrator neither makes nor unmakes one.
@@ -70,7 +70,7 @@ func (c *call) changeRole(do roleChange) error {
 
 // mayHandOut keeps people from rising by their own hand: who gives or takes a role holds every permission of it.
 func (c *call) mayHandOut(role string) error {
-	m := c.Accounts.Model()
+	m := c.People.Model()
 	for _, permission := range m.Permissions([]string{role}) {
 		if _, ok := m.Allows(c.entry.Principal.Roles, permission); !ok {
 			return c.denied("This role grants more than you have.", permission)

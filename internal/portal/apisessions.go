@@ -32,14 +32,14 @@ func (c *call) own() (user, session identity.ID, err error) {
 }
 
 // fresh asks for a sign-in or confirmation of the last minutes, with a factor as strong as the caller's best (MF-13, SE-14).
-func (c *call) fresh() error { return c.Accounts.CheckFresh(c.ctx(), c.entry.Principal) }
+func (c *call) fresh() error { return c.Changes.CheckFresh(c.ctx(), c.entry.Principal) }
 
 func apiSessions(c *call) error {
 	user, current, err := c.own()
 	if err != nil {
 		return err
 	}
-	list, err := c.Accounts.ListSessions(c.ctx(), user)
+	list, err := c.SignIn.Sessions.List(c.ctx(), user)
 	if err != nil {
 		return err
 	}
@@ -69,7 +69,7 @@ func apiEndSession(c *call) error {
 			return err
 		}
 	}
-	if err := c.Accounts.EndSession(c.ctx(), c.by(), user, id); err != nil {
+	if err := c.SignIn.Sessions.End(c.ctx(), c.by(), user, id); err != nil {
 		return err
 	}
 	return c.noContent()
@@ -92,7 +92,7 @@ func apiEndSessions(c *call) error {
 	default:
 		return bad("except can only be current.")
 	}
-	if err := c.Accounts.EndSessions(c.ctx(), c.by(), user, except, "signed_out_everywhere"); err != nil {
+	if err := c.SignIn.Sessions.EndAll(c.ctx(), c.by(), user, except, "signed_out_everywhere"); err != nil {
 		return err
 	}
 	return c.noContent()
@@ -121,7 +121,7 @@ func apiPasswordChange(c *call) error {
 	if err := c.passwordFresh(); err != nil {
 		return err
 	}
-	cookie, err := c.Accounts.ChangePassword(c.ctx(), c.by(), c.address(), in.Current, in.New, in.Keep)
+	cookie, err := c.SignIn.Passwords.Change(c.ctx(), c.by(), c.address(), in.Current, in.New, in.Keep)
 	if err != nil {
 		return err
 	}

@@ -7,6 +7,7 @@ import (
 
 	"github.com/truxeio/caddy-truxe/internal/identity"
 	"github.com/truxeio/caddy-truxe/internal/origin"
+	"github.com/truxeio/caddy-truxe/internal/rules"
 )
 
 // maxApps bounds how many sites the list of apps asks about.
@@ -45,7 +46,7 @@ func (c *call) apps() []openApp {
 		if err != nil {
 			continue
 		}
-		d := c.Checker.Check(Question{Asker: c.r, Principal: c.entry.Principal, Client: c.client, Host: s.Host, Request: r})
+		d := c.Checker.Check(rules.Question{Asker: c.r, Principal: c.entry.Principal, Client: c.client, Host: s.Host, Request: r})
 		if stepUp := d.Ask != (identity.Assurance{}); d.Allow || stepUp {
 			list = append(list, openApp{site: s, url: s.Origin.String() + start, stepUp: !d.Allow})
 		}

@@ -34,11 +34,11 @@ func (c *call) fail(err error) {
 		reference = identity.NewReference()
 	}
 	if !ok {
-		c.Accounts.Logger.Error("request failed", "path", c.path, "reference", reference, "error", err)
+		c.Changes.Logger.Error("request failed", "path", c.path, "reference", reference, "error", err)
 		known = &identity.Error{Code: identity.CodeInternal}
 	}
 	if known.Code == identity.CodeStateUnavailable && known.Err != nil {
-		c.Accounts.Logger.Warn("state unavailable", "path", c.path, "reference", reference, "error", known.Err)
+		c.Changes.Logger.Warn("state unavailable", "path", c.path, "reference", reference, "error", known.Err)
 	}
 	if known.Code == identity.CodeInvalidToken { // RFC 6750 3
 		c.w.Header().Set("WWW-Authenticate", `Bearer error="invalid_token"`)

@@ -4,7 +4,7 @@ import (
 	"encoding/json"
 	"net/http"
 
-	"github.com/truxeio/caddy-truxe/internal/account"
+	"github.com/truxeio/caddy-truxe/internal/people"
 	"github.com/truxeio/caddy-truxe/internal/store"
 )
 
@@ -67,7 +67,7 @@ type requestJSON struct {
 
 // apiExport gives the caller's own data.
 func apiExport(c *call) error {
-	data, err := c.Accounts.Export(c.ctx(), c.by())
+	data, err := c.People.Export(c.ctx(), c.by())
 	if err != nil {
 		return err
 	}
@@ -75,7 +75,7 @@ func apiExport(c *call) error {
 }
 
 // exported answers with the file. The clear names stand in it as data alone: it is never shown as a page (nosniff).
-func (c *call) exported(data account.Export) error {
+func (c *call) exported(data people.Export) error {
 	_, current, err := c.own()
 	if err != nil {
 		return err

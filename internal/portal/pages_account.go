@@ -21,7 +21,7 @@ func (c *call) viewer() view.Viewer {
 func (c *call) viewerNamed(username, name string) view.Viewer {
 	v := view.Viewer{Username: username, Name: name}
 	if user, ok := identity.ParseID(c.entry.Principal.UserID); ok {
-		v.Zone, _ = c.Accounts.TimeZone(c.ctx(), user)
+		v.Zone, _ = c.People.TimeZone(c.ctx(), user)
 	}
 	return v
 }
@@ -62,11 +62,11 @@ func pageAccount(c *call) error {
 	if err != nil {
 		return err
 	}
-	profile, err := c.Accounts.Profile(c.ctx(), user)
+	profile, err := c.People.Profile(c.ctx(), user)
 	if err != nil {
 		return err
 	}
-	factors, err := c.Accounts.Factors(c.ctx(), user, c.host)
+	factors, err := c.SignIn.Factors.Of(c.ctx(), user, c.host)
 	if err != nil {
 		return err
 	}
@@ -78,7 +78,7 @@ func pageAccount(c *call) error {
 	c.View.Render(c.w, c.r, http.StatusOK, view.Account{Viewer: c.viewerNamed(u.Username, u.Name), Email: u.Email, Roles: u.Roles,
 		PasswordChanged: u.PasswordChanged, LastSignIn: c.entry.Principal.AuthTime, Sessions: profile.Sessions, Managed: u.Managed != "",
 		Factors: &view.Factors{TOTP: factors.TOTP, Passkeys: factors.Passkeys, RecoveryLeft: factors.RecoveryLeft, RecoveryMade: factors.RecoveryMade,
-			TrustedDevices: factors.TrustedDevices, Required: c.Accounts.MFA.For(u.User), Default: factors.Preferred},
+			TrustedDevices: factors.TrustedDevices, Required: c.SignIn.Factors.Required(u.User), Default: factors.Preferred},
 		Recent: recent, Saved: c.r.URL.Query().Get("saved") != ""})
 	return nil
 }
@@ -92,7 +92,7 @@ func submitAccount(c *call) error {
 	if form.Get(view.FieldAction) != view.ActionDefault {
 		return bad("This form has no such action.")
 	}
-	if err := c.Accounts.SetPreferred(c.ctx(), c.by(), form.Get(view.FieldMethod)); err != nil {
+	if err := c.SignIn.Factors.SetPreferred(c.ctx(), c.by(), form.Get(view.FieldMethod)); err != nil {
 		return c.askFirst(err, forMethod)
 	}
 	c.redirect(http.StatusSeeOther, c.Base+"/account?saved=1")
@@ -128,7 +128,7 @@ func (c *call) formFailed(err error, passwordField string, show func([]view.Prob
 // passwordFresh asks for a second factor before the password of somebody who has one is changed. For others the current
 // password in the form itself is the confirmation.
 func (c *call) passwordFresh() error {
-	err := c.Accounts.CheckFresh(c.ctx(), c.entry.Principal)
+	err := c.Changes.CheckFresh(c.ctx(), c.entry.Principal)
 	if ask, due := stepUp(err); due && !ask.MFA && !ask.Passkey {
 		return nil
 	}
@@ -159,11 +159,11 @@ func (c *call) password(status int, page view.PasswordChange) error {
 
 // shortestPassword is shorter for somebody who has a second factor (NIST SP 800-63B-4 3.1.1.2).
 func (c *call) shortestPassword(user identity.ID) (int, error) {
-	policy := c.Accounts.Passwords
+	policy := c.People.PasswordPolicy
 	if policy.MinLengthWithMFA == 0 {
 		return policy.MinLength, nil
 	}
-	factors, err := c.Accounts.Factors(c.ctx(), user, c.host)
+	factors, err := c.SignIn.Factors.Of(c.ctx(), user, c.host)
 	if err == nil && factors.Any() {
 		return policy.MinLengthWithMFA, nil
 	}
@@ -179,7 +179,7 @@ func submitPassword(c *call) error {
 		return c.askFirst(err, forPassword)
 	}
 	keep := form.Get(view.FieldSignOut) != "on"
-	cookie, err := c.Accounts.ChangePassword(c.ctx(), c.by(), c.address(), form.Get(view.FieldCurrent), form.Get(view.FieldNew), keep)
+	cookie, err := c.SignIn.Passwords.Change(c.ctx(), c.by(), c.address(), form.Get(view.FieldCurrent), form.Get(view.FieldNew), keep)
 	if err != nil {
 		var failed error
 		return first(c.formFailed(err, view.FieldCurrent, func(problems []view.Problem, wait view.Wait, status int) {

@@ -25,7 +25,7 @@ func pageActivity(c *call) error {
 			before = 0
 		}
 	}
-	rows, err := c.Accounts.Activity(c.ctx(), user, before, activityPage+1)
+	rows, err := c.People.Activity(c.ctx(), user, before, activityPage+1)
 	if err != nil {
 		return err
 	}
@@ -45,7 +45,7 @@ func pageActivity(c *call) error {
 }
 
 func (c *call) events(user identity.ID, before int64, limit int) ([]view.Event, error) {
-	rows, err := c.Accounts.Activity(c.ctx(), user, before, limit)
+	rows, err := c.People.Activity(c.ctx(), user, before, limit)
 	if err != nil {
 		return nil, err
 	}

@@ -5,10 +5,10 @@ import (
 	"net/url"
 	"time"
 
-	"github.com/truxeio/caddy-truxe/internal/account"
 	"github.com/truxeio/caddy-truxe/internal/identity"
 	"github.com/truxeio/caddy-truxe/internal/portal/view"
 	"github.com/truxeio/caddy-truxe/internal/problem"
+	"github.com/truxeio/caddy-truxe/internal/signin"
 )
 
 // asked is what a step-up is for: a way into an app that asks for more, or an action on our own pages.
@@ -29,7 +29,7 @@ func (c *call) asked(name string) (asked, error) {
 	if !ok {
 		name, action = "", confirmActions[""]
 	}
-	err := c.Accounts.CheckFresh(c.ctx(), c.entry.Principal)
+	err := c.Changes.CheckFresh(c.ctx(), c.entry.Principal)
 	ask, due := stepUp(err)
 	if err != nil && !due {
 		return asked{}, err
@@ -96,7 +96,7 @@ func (c *call) inSecondTab(name string, ask identity.Assurance) string {
 }
 
 func (c *call) confirm(status int, a asked, page view.Confirm) error {
-	methods, missing, err := c.Accounts.ConfirmMethods(c.ctx(), c.by(), a.ask, c.host)
+	methods, missing, err := c.SignIn.Confirmations.Methods(c.ctx(), c.by(), a.ask, c.host)
 	if err != nil {
 		return err
 	}
@@ -128,7 +128,7 @@ func submitConfirm(c *call) error {
 	if err != nil {
 		return err
 	}
-	step := account.ConfirmStep{Method: form.Get(view.FieldMethod), Password: form.Get(view.FieldPassword), Code: form.Get(view.FieldCode),
+	step := signin.ConfirmStep{Method: form.Get(view.FieldMethod), Password: form.Get(view.FieldPassword), Code: form.Get(view.FieldCode),
 		Address: c.address(), By: c.by()}
 	if step.Method == "" {
 		step.Method = view.MethodPassword
@@ -141,7 +141,7 @@ func submitConfirm(c *call) error {
 	}
 	var cookie string
 	if err == nil {
-		cookie, err = c.Accounts.ConfirmWith(c.ctx(), step)
+		cookie, err = c.SignIn.Confirmations.Confirm(c.ctx(), step)
 	}
 	if err != nil {
 		return c.confirmFailed(err, a, step.Method)

@@ -7,9 +7,9 @@ import (
 	"net/url"
 	"time"
 
-	"github.com/truxeio/caddy-truxe/internal/account"
 	"github.com/truxeio/caddy-truxe/internal/identity"
 	"github.com/truxeio/caddy-truxe/internal/portal/view"
+	"github.com/truxeio/caddy-truxe/internal/signin"
 )
 
 // confirmed in place of an id: a step-up in a second tab is over, and the other tab can go on.
@@ -40,7 +40,7 @@ func (c *call) recoveryUsed(id string) error {
 	if err != nil {
 		return err
 	}
-	factors, err := c.Accounts.Factors(c.ctx(), user, c.host)
+	factors, err := c.SignIn.Factors.Of(c.ctx(), user, c.host)
 	if err != nil {
 		return err
 	}
@@ -99,7 +99,7 @@ func (c *call) ticketTo(way Way, id string) (string, error) {
 	if c.PortalHost != c.host || !named {
 		return c.Base + "/?gone=1", nil
 	}
-	code, err := c.Accounts.Ticket(c.ctx(), c.entry.Principal, way.Host, way.Flow)
+	code, err := c.SignIn.Tickets.Issue(c.ctx(), c.entry.Principal, way.Host, way.Flow)
 	if err != nil {
 		return "", err
 	}
@@ -142,11 +142,11 @@ func pageCallback(c *call) error {
 func (c *call) arrive(ticket, flow string) error {
 	c.redeemed = true
 	by := c.by()
-	var signed account.SignedIn
+	var signed signin.SignedIn
 	var err error
 	if c.entry == nil {
-		signed, err = c.Accounts.SignInWithTicket(c.ctx(), ticket, c.host, flowHash(flow), by)
-	} else if signed, err = c.Accounts.CatchUp(c.ctx(), ticket, c.host, flowHash(flow), by); identity.CodeOf(err) == identity.CodeInvalidRequest {
+		signed, err = c.SignIn.Tickets.SignIn(c.ctx(), ticket, c.host, flowHash(flow), by)
+	} else if signed, err = c.SignIn.Tickets.Redeem(c.ctx(), ticket, c.host, flowHash(flow), by); identity.CodeOf(err) == identity.CodeInvalidRequest {
 		return nil
 	}
 	if err == nil && signed.Secret != "" {
@@ -162,12 +162,12 @@ func (c *call) useUpTicket() {
 	if c.redeemed {
 		return
 	}
-	err := c.Accounts.DropTicket(context.WithoutCancel(c.ctx()), c.r.URL.Query().Get("ticket"))
+	err := c.SignIn.Tickets.Drop(context.WithoutCancel(c.ctx()), c.r.URL.Query().Get("ticket"))
 	if err == nil {
 		return
 	}
 	now, last := c.Now().UnixMilli(), c.ticketTrouble.Load()
 	if max(now-last, last-now) >= time.Minute.Milliseconds() && c.ticketTrouble.CompareAndSwap(last, now) {
-		c.Accounts.Logger.Warn("could not use up a ticket; further failures within a minute are not logged", "error", err)
+		c.Changes.Logger.Warn("could not use up a ticket; further failures within a minute are not logged", "error", err)
 	}
 }

@@ -5,10 +5,10 @@ import (
 	"strconv"
 	"time"
 
-	"github.com/truxeio/caddy-truxe/internal/account"
 	"github.com/truxeio/caddy-truxe/internal/authn"
 	"github.com/truxeio/caddy-truxe/internal/identity"
 	"github.com/truxeio/caddy-truxe/internal/portal/view"
+	"github.com/truxeio/caddy-truxe/internal/signin"
 )
 
 // thisDevice is the record behind this browser's device cookie, zero without one.
@@ -17,7 +17,7 @@ func (c *call) thisDevice(user identity.ID) identity.ID {
 	if n != 1 {
 		return identity.ID{}
 	}
-	return c.Accounts.DeviceID(c.ctx(), user, value)
+	return c.SignIn.Devices.ID(c.ctx(), user, value)
 }
 
 // pageDevices lists the browsers that are not asked for a second factor.
@@ -26,11 +26,11 @@ func pageDevices(c *call) error {
 	if err != nil {
 		return err
 	}
-	list, err := c.Accounts.TrustedDevices(c.ctx(), user)
+	list, err := c.SignIn.Devices.Trusted(c.ctx(), user)
 	if err != nil {
 		return err
 	}
-	page := view.TrustedDevices{Viewer: c.viewer(), Days: int(account.TrustLife / (24 * time.Hour))}
+	page := view.TrustedDevices{Viewer: c.viewer(), Days: int(signin.TrustLife / (24 * time.Hour))}
 	if n, err := strconv.Atoi(c.r.URL.Query().Get("ended")); err == nil && n > 0 && n < 1000 {
 		page.Ended = n
 	}
@@ -57,7 +57,7 @@ func submitDevices(c *call) error {
 	id, ok := identity.ParseID(what)
 	switch {
 	case what == view.RevokeOthers:
-		list, err := c.Accounts.TrustedDevices(c.ctx(), user)
+		list, err := c.SignIn.Devices.Trusted(c.ctx(), user)
 		if err != nil {
 			return err
 		}
@@ -65,7 +65,7 @@ func submitDevices(c *call) error {
 	case !ok || id.IsZero():
 		return bad("There is no such device.")
 	}
-	if err := c.Accounts.ForgetDevice(c.ctx(), c.by(), id); err != nil && (identity.CodeOf(err) != identity.CodeNotFound) {
+	if err := c.SignIn.Devices.Forget(c.ctx(), c.by(), id); err != nil && (identity.CodeOf(err) != identity.CodeNotFound) {
 		return c.askFirst(err, forDevices)
 	}
 	c.redirect(http.StatusSeeOther, c.Base+"/account/devices?ended="+strconv.Itoa(ended))

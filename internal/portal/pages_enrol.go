@@ -4,16 +4,16 @@ import (
 	"net/http"
 	"slices"
 
-	"github.com/truxeio/caddy-truxe/internal/account"
 	"github.com/truxeio/caddy-truxe/internal/credential"
 	"github.com/truxeio/caddy-truxe/internal/identity"
 	"github.com/truxeio/caddy-truxe/internal/portal/view"
 	"github.com/truxeio/caddy-truxe/internal/problem"
+	"github.com/truxeio/caddy-truxe/internal/signin"
 )
 
 // enrol sets a second factor up within a sign-in that must have one (R6). The key or challenge is bound to the half
 // sign-in, so nobody is signed in until it works.
-func (c *call) enrol(key account.HalfKey, half account.Half, id, choice string) error {
+func (c *call) enrol(key signin.HalfKey, half signin.Half, id, choice string) error {
 	switch {
 	case choice == view.MethodTOTP && slices.Contains(half.Enrol, choice):
 		return c.enrolTOTP(http.StatusOK, key, half, view.TOTP{Return: id})
@@ -28,12 +28,12 @@ func (c *call) enrol(key account.HalfKey, half account.Half, id, choice string) 
 	return nil
 }
 
-func halfViewer(h account.Half) view.Viewer {
+func halfViewer(h signin.Half) view.Viewer {
 	return view.Viewer{Username: h.User.Username, Name: h.User.Name}
 }
 
-func (c *call) enrolTOTP(status int, key account.HalfKey, half account.Half, page view.TOTP) error {
-	setup, err := c.Accounts.BeginTOTPWithin(c.ctx(), key, c.host)
+func (c *call) enrolTOTP(status int, key signin.HalfKey, half signin.Half, page view.TOTP) error {
+	setup, err := c.SignIn.HalfSignIns.BeginTOTP(c.ctx(), key, c.host)
 	if err != nil {
 		return err
 	}
@@ -46,14 +46,14 @@ func (c *call) enrolTOTP(status int, key account.HalfKey, half account.Half, pag
 }
 
 // fillTOTP shows a key as text, link and picture.
-func fillTOTP(page *view.TOTP, setup account.TOTPSetup) error {
+func fillTOTP(page *view.TOTP, setup signin.TOTPSetup) error {
 	var err error
 	page.Key, page.URI = setup.Key.Text(), setup.URI
 	page.QR, err = credential.QR(setup.URI)
 	return err
 }
 
-func (c *call) enrolFailed(err error, key account.HalfKey, half account.Half, id string) error {
+func (c *call) enrolFailed(err error, key signin.HalfKey, half signin.Half, id string) error {
 	known, ok := asError(err)
 	if !ok {
 		return err

@@ -6,13 +6,13 @@ import (
 	"net/url"
 	"time"
 
-	"github.com/truxeio/caddy-truxe/internal/account"
 	"github.com/truxeio/caddy-truxe/internal/authn"
 	"github.com/truxeio/caddy-truxe/internal/credential"
 	"github.com/truxeio/caddy-truxe/internal/identity"
 	"github.com/truxeio/caddy-truxe/internal/origin"
 	"github.com/truxeio/caddy-truxe/internal/portal/view"
 	"github.com/truxeio/caddy-truxe/internal/problem"
+	"github.com/truxeio/caddy-truxe/internal/signin"
 )
 
 // pageLogin shows the login form, or goes on when the visitor is signed in.
@@ -128,19 +128,19 @@ func submitLogin(c *call) error {
 	return nil
 }
 
-func (c *call) firstStep(form url.Values, flow string, remember bool) (account.SignedIn, error) {
+func (c *call) firstStep(form url.Values, flow string, remember bool) (signin.SignedIn, error) {
 	device, _ := c.credential.CookieNamed(authn.DeviceCookie)
 	by := c.by()
 	by.Principal = nil
 	if text := form.Get(view.FieldPasskey); text != "" {
 		answer, err := passkeyAnswer([]byte(text))
 		if err != nil {
-			return account.SignedIn{}, err
+			return signin.SignedIn{}, err
 		}
-		return c.Accounts.SignInWithPasskey(c.ctx(), account.PasskeyTry{Answer: answer, Bound: flow, Device: device, Remember: remember, Kind: kindBrowser,
+		return c.SignIn.SignIns.WithPasskey(c.ctx(), signin.PasskeyTry{Answer: answer, Bound: flow, Device: device, Remember: remember, Kind: kindBrowser,
 			Address: c.address(), By: by})
 	}
-	return c.Accounts.SignIn(c.ctx(), account.SignIn{Login: form.Get(view.FieldUsername), Password: form.Get(view.FieldPassword), Address: c.address(),
+	return c.SignIn.SignIns.WithPassword(c.ctx(), signin.PasswordTry{Login: form.Get(view.FieldUsername), Password: form.Get(view.FieldPassword), Address: c.address(),
 		Device: device, Flow: flow, Remember: remember, Kind: kindBrowser, By: by})
 }
 
@@ -156,8 +156,8 @@ func (c *call) dropHalf() {
 	if flow == "" {
 		return
 	}
-	if err := c.Accounts.StartOver(c.ctx(), account.BrowserHalf(flow)); err != nil {
-		c.Accounts.Logger.Warn("could not end a half sign-in", "error", err)
+	if err := c.SignIn.HalfSignIns.StartOver(c.ctx(), signin.BrowserHalf(flow)); err != nil {
+		c.Changes.Logger.Warn("could not end a half sign-in", "error", err)
 	}
 }
 
@@ -185,7 +185,7 @@ func (c *call) loginFailed(err error, id string, page view.Login, passkey bool) 
 	switch {
 	case passkey && (known.Code == identity.CodeInvalidCredentials || known.Code == identity.CodeInvalidCode || known.Code == identity.CodeInvalidRequest):
 		page.Problems = []view.Problem{{Key: "problem.passkey_wrong"}}
-		var unknown *account.UnknownPasskey
+		var unknown *signin.UnknownPasskey
 		if errors.As(err, &unknown) {
 			page.Signal = view.PasskeySignal{RPID: c.host, Unknown: unknown.CredentialID}
 		}
@@ -214,18 +214,18 @@ func (c *call) endOldSession() {
 	}
 	user, session, err := c.own()
 	if err == nil {
-		err = c.Accounts.EndSession(c.ctx(), c.by(), user, session)
+		err = c.SignIn.Sessions.End(c.ctx(), c.by(), user, session)
 	}
 	if err != nil && identity.CodeOf(err) != identity.CodeNotFound {
-		c.Accounts.Logger.Warn("could not end the session before a new sign-in", "error", err)
+		c.Changes.Logger.Warn("could not end the session before a new sign-in", "error", err)
 	}
 }
 
 // signedIn hands the browser its cookies.
-func (c *call) signedIn(s account.SignedIn, remember bool) {
+func (c *call) signedIn(s signin.SignedIn, remember bool) {
 	c.w.Header().Add("Set-Cookie", SessionCookie(s.Secret, remember, s.Session.Expires, c.Now()))
 	if s.Device != "" {
-		c.w.Header().Add("Set-Cookie", cookieText(authn.DeviceCookie, s.Device, account.DeviceLife))
+		c.w.Header().Add("Set-Cookie", cookieText(authn.DeviceCookie, s.Device, signin.DeviceLife))
 	}
 }
 

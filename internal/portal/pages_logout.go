@@ -29,7 +29,7 @@ func pageLogout(c *call) error {
 // submitLogout ends session and half sign-in of this browser.
 func submitLogout(c *call) error {
 	if c.entry != nil {
-		if err := c.Accounts.SignOut(c.ctx(), c.by()); err != nil {
+		if err := c.SignIn.Sessions.SignOut(c.ctx(), c.by()); err != nil {
 			return err
 		}
 	}

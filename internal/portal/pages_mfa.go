@@ -5,21 +5,21 @@ import (
 	"net/url"
 	"time"
 
-	"github.com/truxeio/caddy-truxe/internal/account"
 	"github.com/truxeio/caddy-truxe/internal/authn"
 	"github.com/truxeio/caddy-truxe/internal/identity"
 	"github.com/truxeio/caddy-truxe/internal/portal/view"
 	"github.com/truxeio/caddy-truxe/internal/problem"
+	"github.com/truxeio/caddy-truxe/internal/signin"
 )
 
 // half reads the half sign-in of this browser; false when there is none (any more).
-func (c *call) half() (account.HalfKey, account.Half, bool, error) {
+func (c *call) half() (signin.HalfKey, signin.Half, bool, error) {
 	flow := sentFlow(c.credential)
 	if flow == "" {
-		return account.HalfKey{}, account.Half{}, false, nil
+		return signin.HalfKey{}, signin.Half{}, false, nil
 	}
-	key := account.BrowserHalf(flow)
-	h, err := c.Accounts.HalfOf(c.ctx(), key, c.host)
+	key := signin.BrowserHalf(flow)
+	h, err := c.SignIn.HalfSignIns.Read(c.ctx(), key, c.host)
 	if identity.CodeOf(err) == identity.CodeLoginRequired && err != nil {
 		return key, h, false, nil
 	}
@@ -63,14 +63,14 @@ func (c *call) afterSecondStep(codes []string, id string) string {
 	return c.Base + "/continue?r=" + url.QueryEscape(id)
 }
 
-func (c *call) mfa(status int, half account.Half, page view.MFA) {
+func (c *call) mfa(status int, half signin.Half, page view.MFA) {
 	page.Account = halfViewer(half)
 	page.Host, page.App = c.target(page.Return)
 	page.Methods = half.Methods
 	page.PasskeyBegin = c.Base + "/api/v1/login/passkey/begin?step=second"
 	page.Here = c.Base + "/mfa?r=" + url.QueryEscape(page.Return)
 	if page.Shown() != view.MethodRecovery { // a browser in an emergency is nobody's own
-		page.TrustDays = int(account.TrustLife / (24 * time.Hour))
+		page.TrustDays = int(signin.TrustLife / (24 * time.Hour))
 	}
 	c.View.Render(c.w, c.r, status, page)
 }
@@ -95,7 +95,7 @@ func submitMFA(c *call) error {
 		return c.mfaOver(id)
 	}
 	enrol := form.Get(view.FieldAction) == view.ActionEnrol
-	var signed account.SignedIn
+	var signed signin.SignedIn
 	if err = codeShape(form.Get(view.FieldMethod), form.Get(view.FieldCode)); err == nil {
 		signed, err = c.secondStep(form, key, enrol)
 	}
@@ -116,19 +116,19 @@ func submitMFA(c *call) error {
 	return nil
 }
 
-func (c *call) secondStep(form url.Values, key account.HalfKey, enrol bool) (account.SignedIn, error) {
+func (c *call) secondStep(form url.Values, key signin.HalfKey, enrol bool) (signin.SignedIn, error) {
 	by := c.by()
 	by.Principal = nil
 	device, _ := c.credential.CookieNamed(authn.DeviceCookie)
-	in := account.SecondStep{Key: key, Method: form.Get(view.FieldMethod), Code: form.Get(view.FieldCode), Bound: sentFlow(c.credential), Enrol: enrol,
+	in := signin.SecondStep{Key: key, Method: form.Get(view.FieldMethod), Code: form.Get(view.FieldCode), Bound: sentFlow(c.credential), Enrol: enrol,
 		Trust: form.Get(view.FieldTrust) == "on" && !enrol, Device: device, Address: c.address(), By: by}
 	if in.Method == view.MethodPasskey {
 		var err error
 		if in.Passkey, err = passkeyAnswer([]byte(form.Get(view.FieldPasskey))); err != nil {
-			return account.SignedIn{}, err
+			return signin.SignedIn{}, err
 		}
 	}
-	return c.Accounts.Complete(c.ctx(), in)
+	return c.SignIn.HalfSignIns.Complete(c.ctx(), in)
 }
 
 func (c *call) mfaFailed(err error, page view.MFA) error {

@@ -21,11 +21,11 @@ func (c *call) passkeys(status int, page view.Passkeys) error {
 	if err != nil {
 		return err
 	}
-	list, err := c.Accounts.ListPasskeys(c.ctx(), user)
+	list, err := c.SignIn.Factors.Passkeys(c.ctx(), user)
 	if err != nil {
 		return err
 	}
-	factors, err := c.Accounts.Factors(c.ctx(), user, c.host)
+	factors, err := c.SignIn.Factors.Of(c.ctx(), user, c.host)
 	if err != nil {
 		return err
 	}
@@ -78,13 +78,13 @@ func submitPasskeys(c *call) error {
 	}
 	switch form.Get(view.FieldAction) {
 	case view.ActionRename:
-		if err := c.Accounts.RenamePasskey(c.ctx(), c.by(), id, form.Get(view.FieldName)); err != nil {
+		if err := c.SignIn.Factors.RenamePasskey(c.ctx(), c.by(), id, form.Get(view.FieldName)); err != nil {
 			return c.passkeysFailed(err, view.Passkeys{Rename: id.String()}, view.FieldName, forChangePasskey)
 		}
 		c.redirect(http.StatusSeeOther, c.Base+"/account/passkeys?renamed=1")
 		return nil
 	case view.ActionRemove:
-		changed, err := c.Accounts.RemovePasskey(c.ctx(), c.by(), id)
+		changed, err := c.SignIn.Factors.RemovePasskey(c.ctx(), c.by(), id)
 		if err != nil {
 			return c.passkeysFailed(err, view.Passkeys{}, "", forRemovePasskey)
 		}

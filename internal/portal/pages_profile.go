@@ -12,7 +12,7 @@ func pageProfile(c *call) error {
 	if err != nil {
 		return err
 	}
-	profile, err := c.Accounts.Profile(c.ctx(), user)
+	profile, err := c.People.Profile(c.ctx(), user)
 	if err != nil {
 		return err
 	}
@@ -33,14 +33,14 @@ func submitProfile(c *call) error {
 	case view.ActionZone:
 		return c.setZone(form.Get(view.FieldZone))
 	case view.ActionExport:
-		data, err := c.Accounts.Export(c.ctx(), c.by())
+		data, err := c.People.Export(c.ctx(), c.by())
 		if err != nil {
 			return c.askFirst(err, forExport)
 		}
 		return c.exported(data)
 	}
 	page := view.Profile{Viewer: c.viewer(), Name: form.Get(view.FieldName), Email: form.Get(view.FieldEmail)}
-	err = c.Accounts.UpdateProfile(c.ctx(), c.by(), page.Name, page.Email)
+	err = c.People.UpdateProfile(c.ctx(), c.by(), page.Name, page.Email)
 	if err == nil {
 		c.redirect(http.StatusSeeOther, c.Base+"/account/profile?saved=1")
 		return nil
@@ -63,7 +63,7 @@ func submitProfile(c *call) error {
 
 // setZone keeps the zone that times are shown in. What the form does not say of the profile is read anew.
 func (c *call) setZone(zone string) error {
-	err := c.Accounts.SetTimeZone(c.ctx(), c.by(), zone)
+	err := c.People.SetTimeZone(c.ctx(), c.by(), zone)
 	if err == nil {
 		c.redirect(http.StatusSeeOther, c.Base+"/account/profile?saved=1")
 		return nil
@@ -75,7 +75,7 @@ func (c *call) setZone(zone string) error {
 	if err != nil {
 		return err
 	}
-	profile, err := c.Accounts.Profile(c.ctx(), user)
+	profile, err := c.People.Profile(c.ctx(), user)
 	if err != nil {
 		return err
 	}

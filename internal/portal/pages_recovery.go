@@ -14,7 +14,7 @@ func (c *call) shownCodes() []string {
 	if err != nil || session.IsZero() || c.entry.Principal.Credential != identity.CredentialCookie {
 		return nil
 	}
-	return c.Accounts.ShownCodes(c.ctx(), session)
+	return c.SignIn.Factors.ShownCodes(c.ctx(), session)
 }
 
 func pageRecovery(c *call) error {
@@ -29,7 +29,7 @@ func (c *call) recovery(status int, page view.RecoveryCodes) error {
 	if err != nil {
 		return err
 	}
-	factors, err := c.Accounts.Factors(c.ctx(), user, c.host)
+	factors, err := c.SignIn.Factors.Of(c.ctx(), user, c.host)
 	if err != nil {
 		return err
 	}
@@ -67,7 +67,7 @@ func submitRecovery(c *call) error {
 }
 
 func (c *call) newCodes() error {
-	changed, err := c.Accounts.NewRecoveryCodes(c.ctx(), c.by())
+	changed, err := c.SignIn.Factors.NewRecoveryCodes(c.ctx(), c.by())
 	if identity.CodeOf(err) == identity.CodeConflict && err != nil { // no factor they could stand in for; the page says so
 		c.redirect(http.StatusSeeOther, c.Base+"/account/recovery-codes")
 		return nil
@@ -90,7 +90,7 @@ func (c *call) downloadCodes() error {
 		c.redirect(http.StatusSeeOther, c.Base+"/account/recovery-codes")
 		return nil
 	}
-	factors, err := c.Accounts.Factors(c.ctx(), user, c.host)
+	factors, err := c.SignIn.Factors.Of(c.ctx(), user, c.host)
 	if err != nil {
 		return err
 	}
@@ -109,7 +109,7 @@ func (c *call) finishCodes(form url.Values) error {
 		return c.recovery(http.StatusUnprocessableEntity, view.RecoveryCodes{Forced: id != "", Return: id,
 			Problems: []view.Problem{{Field: view.FieldSaved, Key: "problem.saved_missing"}}})
 	}
-	if err := c.Accounts.HideCodes(c.ctx(), session); err != nil {
+	if err := c.SignIn.Factors.HideCodes(c.ctx(), session); err != nil {
 		return err
 	}
 	if id != "" {

@@ -12,7 +12,7 @@ func pageSessions(c *call) error {
 	if err != nil {
 		return err
 	}
-	list, err := c.Accounts.ListSessions(c.ctx(), user)
+	list, err := c.SignIn.Sessions.List(c.ctx(), user)
 	if err != nil {
 		return err
 	}
@@ -51,9 +51,9 @@ func submitSessions(c *call) error {
 		return c.askFirst(err, forEndSessions)
 	}
 	if what == view.RevokeOthers {
-		err = c.Accounts.EndSessions(c.ctx(), c.by(), user, current, "signed_out_everywhere")
+		err = c.SignIn.Sessions.EndAll(c.ctx(), c.by(), user, current, "signed_out_everywhere")
 	} else {
-		err = c.Accounts.EndSession(c.ctx(), c.by(), user, id)
+		err = c.SignIn.Sessions.End(c.ctx(), c.by(), user, id)
 	}
 	if err != nil {
 		return err

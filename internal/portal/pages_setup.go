@@ -3,8 +3,9 @@ package portal
 import (
 	"net/http"
 
-	"github.com/truxeio/caddy-truxe/internal/account"
+	"github.com/truxeio/caddy-truxe/internal/people"
 	"github.com/truxeio/caddy-truxe/internal/portal/view"
+	"github.com/truxeio/caddy-truxe/internal/signin"
 )
 
 func pageSetup(c *call) error {
@@ -12,14 +13,14 @@ func pageSetup(c *call) error {
 		return err
 	}
 	c.Flows.flow(c.w, c.credential)
-	c.View.Render(c.w, c.r, http.StatusOK, view.Setup{MinLength: c.Accounts.Passwords.MinLength})
+	c.View.Render(c.w, c.r, http.StatusOK, view.Setup{MinLength: c.People.PasswordPolicy.MinLength})
 	return nil
 }
 
 func (c *call) needsSetup() error {
-	needs, err := c.Accounts.NeedsSetup(c.ctx())
+	needs, err := c.People.NeedsSetup(c.ctx())
 	if err == nil && !needs {
-		err = account.ErrSetUp
+		err = people.ErrSetUp
 	}
 	return err
 }
@@ -34,9 +35,9 @@ func submitSetup(c *call) error {
 		return err
 	}
 	page := view.Setup{Token: form.Get(view.FieldToken), Username: form.Get(view.FieldUsername), Email: form.Get(view.FieldEmail),
-		Name: form.Get(view.FieldName), MinLength: c.Accounts.Passwords.MinLength}
+		Name: form.Get(view.FieldName), MinLength: c.People.PasswordPolicy.MinLength}
 	password := form.Get(view.FieldNew)
-	_, err = c.Accounts.Setup(c.ctx(), c.by(), page.Token, account.NewUser{Username: page.Username, Email: page.Email, Name: page.Name, Password: password})
+	_, err = c.People.Setup(c.ctx(), c.by(), page.Token, people.NewUser{Username: page.Username, Email: page.Email, Name: page.Name, Password: password})
 	if err != nil {
 		return c.formFailed(err, view.FieldNew, func(problems []view.Problem, _ view.Wait, status int) {
 			page.Problems = problems
@@ -44,7 +45,7 @@ func submitSetup(c *call) error {
 		})
 	}
 	flow := sentFlow(c.credential)
-	signed, err := c.Accounts.SignIn(c.ctx(), account.SignIn{Login: page.Username, Password: password, Address: c.address(), Flow: flow, Kind: kindBrowser, By: c.by()})
+	signed, err := c.SignIn.SignIns.WithPassword(c.ctx(), signin.PasswordTry{Login: page.Username, Password: password, Address: c.address(), Flow: flow, Kind: kindBrowser, By: c.by()})
 	switch {
 	case err != nil, signed.Half != nil && flow == "":
 		c.redirect(http.StatusSeeOther, c.Base+"/login")

@@ -16,7 +16,7 @@ func pageTOTP(c *call) error {
 		return err
 	}
 	query := c.r.URL.Query()
-	factors, err := c.Accounts.Factors(c.ctx(), user, c.host)
+	factors, err := c.SignIn.Factors.Of(c.ctx(), user, c.host)
 	if err != nil {
 		return err
 	}
@@ -42,12 +42,12 @@ func pageTOTP(c *call) error {
 }
 
 func (c *call) factorRequired(user identity.ID) (bool, error) {
-	profile, err := c.Accounts.Profile(c.ctx(), user)
-	return c.Accounts.MFA.For(profile.User.User), err
+	profile, err := c.People.Profile(c.ctx(), user)
+	return c.SignIn.Factors.Required(profile.User.User), err
 }
 
 func (c *call) totpSetup(status int, page view.TOTP, action string) error {
-	setup, err := c.Accounts.BeginTOTP(c.ctx(), c.by())
+	setup, err := c.SignIn.Factors.BeginTOTP(c.ctx(), c.by())
 	if err != nil {
 		return c.askFirst(err, action)
 	}
@@ -82,7 +82,7 @@ func submitTOTP(c *call) error {
 	if err := codeShape(view.MethodTOTP, code); err != nil {
 		return c.totpFailed(err, 0)
 	}
-	changed, drift, err := c.Accounts.ConfirmTOTP(c.ctx(), c.by(), c.address(), code)
+	changed, drift, err := c.SignIn.Factors.ConfirmTOTP(c.ctx(), c.by(), c.address(), code)
 	if err != nil {
 		return c.totpFailed(err, drift)
 	}
@@ -96,7 +96,7 @@ func submitTOTP(c *call) error {
 }
 
 func (c *call) removeTOTP() error {
-	changed, err := c.Accounts.RemoveTOTP(c.ctx(), c.by())
+	changed, err := c.SignIn.Factors.RemoveTOTP(c.ctx(), c.by())
 	switch identity.CodeOf(err) {
 	case identity.CodeConflict, identity.CodeNotFound: // the page says which
 		if err != nil {

@@ -10,7 +10,7 @@ func (c *call) permitted(permission string) bool {
 	if c.entry == nil {
 		return false
 	}
-	_, ok := c.Accounts.Model().Allows(c.entry.Principal.Roles, permission)
+	_, ok := c.People.Model().Allows(c.entry.Principal.Roles, permission)
 	return ok
 }
 
@@ -26,7 +26,7 @@ func (c *call) needs(permission string) error {
 func (c *call) denied(detail, permission string) error {
 	p := c.entry.Principal
 	kind := audit.Denial{User: p.UserID, Site: "portal", Reason: string(identity.CodePermissionRequired), Rule: permission}
-	c.reference = c.Accounts.Audit.Deny(kind, func() audit.Event {
+	c.reference = c.Changes.Audit.Deny(kind, func() audit.Event {
 		return audit.Event{Event: audit.AuthzFail, Outcome: "deny", Actor: audit.Actor{ID: p.UserID, Name: p.Username}, Session: p.SessionID,
 			IP: c.client.Addr, UserAgent: c.r.UserAgent(), Host: c.host, Method: c.r.Method, Path: c.r.URL.Path, Reason: string(identity.CodePermissionRequired),
 			Details: map[string]string{"permission": permission}}

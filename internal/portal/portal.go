@@ -13,13 +13,16 @@ import (
 	"sync/atomic"
 	"time"
 
-	"github.com/truxeio/caddy-truxe/internal/account"
 	"github.com/truxeio/caddy-truxe/internal/authn"
+	"github.com/truxeio/caddy-truxe/internal/change"
 	"github.com/truxeio/caddy-truxe/internal/cors"
 	"github.com/truxeio/caddy-truxe/internal/identity"
 	"github.com/truxeio/caddy-truxe/internal/origin"
+	"github.com/truxeio/caddy-truxe/internal/people"
 	"github.com/truxeio/caddy-truxe/internal/portal/view"
 	"github.com/truxeio/caddy-truxe/internal/ratelimit"
+	"github.com/truxeio/caddy-truxe/internal/rules"
+	"github.com/truxeio/caddy-truxe/internal/signin"
 )
 
 // Health says what of the gateway can be relied on, by component.
@@ -42,7 +45,9 @@ type Portal struct {
 	PortalOrigin string
 	Origins      *origin.Book // what the hosts are called outside
 	Sites        []Site
-	Accounts     *account.Accounts
+	Changes      *change.Changes
+	People       *people.Directory
+	SignIn       *signin.Parts
 	Verifier     *authn.Verifier
 	CORS         *cors.Origins
 	View         *view.Renderer
@@ -51,7 +56,7 @@ type Portal struct {
 	JWKS         func() (body []byte, etag string)
 	Health       func() Health
 	// Checker reports what a site would decide; nil when no site is known.
-	Checker  Checker
+	Checker  rules.Checker
 	Policies Policies
 	Limits   *ratelimit.Sites // of the questions to Checker
 	Now      func() time.Time
@@ -330,8 +335,8 @@ func (c *call) identify(matters bool) error {
 }
 
 // by returns the caller, for the audit log.
-func (c *call) by() account.By {
-	b := account.By{IP: c.client.Addr, UserAgent: c.r.UserAgent(), Host: c.host}
+func (c *call) by() change.By {
+	b := change.By{IP: c.client.Addr, UserAgent: c.r.UserAgent(), Host: c.host}
 	if c.entry != nil {
 		b.Principal = c.entry.Principal
 	}

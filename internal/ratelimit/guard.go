@@ -126,9 +126,6 @@ func (g *Guard) Begin(ctx context.Context, a Attempt) (*Try, error) {
 	return t, nil
 }
 
-// Limits is what remained after this try, for the RateLimit fields.
-func (t *Try) Limits() []Limit { return t.limits }
-
 // Succeed is called after the whole sign-in, second factor included: the failures of this person (or of this known
 // device, when it was one) are forgotten (LK-13), and address and gateway get their unit back, so that people behind
 // one address do not use each other's tries up (F23).

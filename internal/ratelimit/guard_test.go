@@ -314,7 +314,7 @@ func remaining(t *testing.T, g *Guard, address string) int {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, l := range try.Limits() {
+	for _, l := range try.limits {
 		if l.Name == NameAddress {
 			return l.Remaining
 		}

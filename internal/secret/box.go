@@ -59,11 +59,5 @@ func (b *Box) Open(sealed, aad []byte) ([]byte, error) {
 	return plain, nil
 }
 
-// NeedsReseal tells a value that is not under the first key.
-func (b *Box) NeedsReseal(sealed []byte) bool {
-	id := b.primary.id()
-	return len(sealed) < 5 || [4]byte(sealed[1:5]) != id
-}
-
 // Derive makes a key for another purpose from the first key.
 func (b *Box) Derive(label string, n int) []byte { return b.primary.derive(label, n) }

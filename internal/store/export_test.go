@@ -72,3 +72,6 @@ func QueryRow(t testing.TB, s *Store, query string, into ...any) {
 		t.Fatal(err)
 	}
 }
+
+// Warnings returns what Open has logged that an operator should change, such as a connection without TLS (OP-01).
+func (s *Store) Warnings() []string { return s.warnings }

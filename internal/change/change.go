@@ -1,0 +1,95 @@
+// Package change makes security-relevant changes. A change, its audit events, its revocations and its notices by mail are
+// one database transaction (R9); this node and the others apply it once it is committed (R4).
+package change
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"time"
+
+	"github.com/truxeio/caddy-truxe/internal/audit"
+	"github.com/truxeio/caddy-truxe/internal/identity"
+	"github.com/truxeio/caddy-truxe/internal/revocation"
+	"github.com/truxeio/caddy-truxe/internal/session"
+	"github.com/truxeio/caddy-truxe/internal/store"
+)
+
+// Changes makes changes. All fields but OnMailQueued are required.
+type Changes struct {
+	Store    *store.Store
+	Audit    *audit.Log
+	Revoked  *revocation.Node
+	Sessions *session.Table
+	Metrics  Metrics
+	Logger   *slog.Logger
+	Now      func() time.Time
+
+	// Lifetimes that revocations must outlive.
+	AccessLifetime  time.Duration
+	RefreshLifetime time.Duration
+	LongestSession  time.Duration
+
+	// OnMailQueued is called when notices wait to be sent. nil: there is no mail server, and no notices are written.
+	OnMailQueued func()
+}
+
+// Metrics counts revocations by kind.
+type Metrics interface {
+	Revocation(kind string)
+}
+
+// Leeway is how much the clocks of nodes and clients may differ (JW-08).
+const Leeway = time.Minute
+
+// Run runs do in one transaction, together with the audit events, revocations and notices that do records, and then
+// applies the change on all nodes. Do may run again, so it must set everything it leaves behind anew. The revocations are
+// durable before any node applies them; when the other nodes cannot be reached, the error has CodeStateUnavailable and
+// the feed repeats the announcement later (FAULTS 8).
+func (c *Changes) Run(ctx context.Context, do func(tx *Tx) error) error {
+	var done *Tx
+	err := c.Store.Tx(ctx, func(sql *store.Tx) error {
+		done = &Tx{Tx: sql, changes: c}
+		if err := do(done); err != nil {
+			return err
+		}
+		return done.finish(ctx)
+	})
+	if err != nil {
+		return store.Unavailable(err)
+	}
+	return c.announce(ctx, done)
+}
+
+// finish writes what a change has recorded beside its own rows.
+func (tx *Tx) finish(ctx context.Context) error {
+	for _, r := range tx.revoked {
+		if err := tx.changes.Revoked.Record(ctx, tx.Tx, r); err != nil {
+			return err
+		}
+	}
+	if err := tx.queueNotices(ctx); err != nil {
+		return err
+	}
+	for _, e := range tx.events {
+		if _, err := tx.changes.Audit.Within(ctx, tx.Tx, e); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// announce applies a committed change here and on the other nodes.
+func (c *Changes) announce(ctx context.Context, done *Tx) error {
+	for _, id := range done.changed {
+		c.Sessions.DropUser(id)
+	}
+	err := errors.Join(c.Revoked.Announce(ctx, done.revoked...), c.Revoked.AnnounceChange(ctx, done.changed...))
+	for _, r := range done.revoked {
+		c.Metrics.Revocation(r.Kind.String())
+	}
+	if err != nil {
+		return identity.Unavailable(err)
+	}
+	return nil
+}
