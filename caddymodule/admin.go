@@ -42,7 +42,8 @@ func (adminAPI) serve(w http.ResponseWriter, r *http.Request) error {
 	}
 	g := activeGateway()
 	if g == nil {
-		return caddy.APIError{HTTPStatus: http.StatusServiceUnavailable, Err: errors.New("the running configuration has no truxe gateway, or it is still starting")}
+		return caddy.APIError{HTTPStatus: http.StatusServiceUnavailable,
+			Err: errors.New("the running configuration has no truxe gateway, or it is still starting")}
 	}
 	call := strings.TrimPrefix(r.URL.Path, adminPath)
 	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxBody(call)))
@@ -70,7 +71,7 @@ func maxBody(call string) int64 {
 	return 1 << 20
 }
 
-// wording is what the command line shows: the words for people, or the cause where there are none.
+// wording is what the command line shows: the words for users, or the cause if there are none.
 func wording(e *identity.Error) string {
 	if e.Detail != "" {
 		return e.Detail

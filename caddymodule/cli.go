@@ -99,7 +99,8 @@ func (c *cli) call(ctx context.Context, name string, args any) (json.RawMessage,
 	var refused *net.OpError
 	if errors.As(err, &refused) && c.address == "" {
 		if config == nil {
-			return nil, &coded{code: exitUnreachable, err: fmt.Errorf("no Caddy answers at %s, and no configuration file was given", address),
+			return nil, &coded{code: exitUnreachable,
+				err: fmt.Errorf("no Caddy answers at %s, and no configuration file was given", address),
 				try: "caddy truxe --config Caddyfile …"}
 		}
 		return local(ctx, config, name, body)
@@ -162,9 +163,11 @@ func local(ctx context.Context, config []byte, name string, body []byte) (json.R
 	result, err := gateway.Offline(ctx, cfg, name, body)
 	switch {
 	case errors.Is(err, claim.ErrInUse):
-		return nil, &coded{code: exitUnreachable, err: err, try: "stop that Caddy, or enable its admin endpoint, which was not reached: admin unix//run/caddy/admin.sock"}
+		return nil, &coded{code: exitUnreachable, err: err,
+			try: "stop that Caddy, or enable its admin endpoint, which was not reached: admin unix//run/caddy/admin.sock"}
 	case errors.Is(err, gateway.ErrNoStore):
-		return nil, &coded{code: exitUnreachable, err: err, try: "run it as the user that runs Caddy, with the same HOME and XDG_DATA_HOME; a new store is made by: caddy truxe setup"}
+		return nil, &coded{code: exitUnreachable, err: err,
+			try: "run it as the user that runs Caddy, with the same HOME and XDG_DATA_HOME; a new store is made by: caddy truxe setup"}
 	}
 	if err != nil {
 		var known *identity.Error
@@ -216,7 +219,8 @@ func (c *cli) ask(into *string, prompt string) error {
 		return nil
 	}
 	if !c.interactive() {
-		return &coded{code: exitUsage, err: fmt.Errorf("%sgive it as a flag: this is not a terminal", strings.ToLower(prompt))}
+		return &coded{code: exitUsage, err: fmt.Errorf("%sgive it as a flag: this is not a terminal",
+			strings.ToLower(prompt))}
 	}
 	fmt.Fprint(os.Stderr, prompt)
 	line, err := c.stdin().ReadString('\n')
@@ -233,8 +237,8 @@ func (c *cli) stdin() *bufio.Reader {
 
 func (c *cli) interactive() bool { return term.IsTerminal(int(os.Stdin.Fd())) }
 
-// passwordFrom reads a password from a file, standard input or, without echo and twice, the terminal. Never from a flag:
-// those show in the list of processes.
+// passwordFrom reads a password from a file, standard input or, without echo and twice, the terminal. Never from a
+// flag: those show in the list of processes.
 func (c *cli) passwordFrom(file string, stdin bool) (string, error) {
 	if file == "" {
 		return c.readPassword(stdin)

@@ -16,8 +16,8 @@ func init() {
 	caddy.RegisterModule(new(Gate))
 }
 
-// Gate lets a request through to the handlers after it, with its identity, or answers it itself: with a way to the login
-// page, with 401 or with 403. The request that it judges is the one that is proxied.
+// Gate lets a request through to the handlers after it, with its identity, or answers it itself: with a way to the
+// login page, with 401 or with 403. The request that it judges is the one that is proxied.
 type Gate struct {
 	Site
 	// Which requests are judged. Default: all. From the others only what claims to be an identity is removed. A request is
@@ -73,21 +73,21 @@ func (g *Gate) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyhttp.
 		}
 		return re.judge(w, r, g.site, next)
 	}
-	gw := g.app.gateway()
-	if gw == nil { // http may start before us, or our Start is still waiting for the database
+	judge := g.app.judge.Load()
+	if judge == nil { // http may start before us, or our Start is still waiting for the database
 		return gate.ServeUnavailable(w, r, g.site, clientOf(r), g.covers, next)
 	}
 	if len(g.matchers) == 0 {
-		return gw.Gate().Serve(w, r, g.site, clientOf(r), next, announce)
+		return judge.Serve(w, r, g.site, clientOf(r), next, announce)
 	}
 	// matchers see what the app would: a token of ours is no Authorization header of the app's
-	return gw.Gate().Strip(w, r, g.site, caddyhttp.HandlerFunc(func(w http.ResponseWriter, r *http.Request) error {
+	return judge.Strip(w, r, g.site, caddyhttp.HandlerFunc(func(w http.ResponseWriter, r *http.Request) error {
 		covered, err := g.covers(w, r)
 		switch {
 		case err != nil:
 			return err
 		case covered:
-			return gw.Gate().Serve(w, r, g.site, clientOf(r), next, announce)
+			return judge.Serve(w, r, g.site, clientOf(r), next, announce)
 		}
 		return next.ServeHTTP(w, r)
 	}))
@@ -116,8 +116,9 @@ func (s *Site) config() (gate.SiteConfig, error) {
 		return gate.SiteConfig{}, err
 	}
 	c := gate.SiteConfig{
-		Rules:           lines,
-		Headers:         identityheader.Config{None: s.Headers == "none", Assertion: s.Assertion, UTF8: s.HeaderEncoding == "utf8"},
+		Rules: lines,
+		Headers: identityheader.Config{None: s.Headers == "none", Assertion: s.Assertion,
+			UTF8: s.HeaderEncoding == "utf8"},
 		Passive:         s.Passive,
 		PassPreflight:   s.Preflight == "pass",
 		SecurityHeaders: s.SecurityHeaders,
@@ -129,7 +130,8 @@ func (s *Site) config() (gate.SiteConfig, error) {
 		c.Headers.Custom = append(c.Headers.Custom, identityheader.Custom{Name: h.Name, Template: h.Value})
 	}
 	if s.RateLimit != nil {
-		c.RateLimit = &gate.RateLimit{Events: s.RateLimit.Events, Window: timeDuration(s.RateLimit.Window), PerUser: s.RateLimit.Per == "user"}
+		c.RateLimit = &gate.RateLimit{Events: s.RateLimit.Events, Window: timeDuration(s.RateLimit.Window),
+			PerUser: s.RateLimit.Per == "user"}
 	}
 	if s.App != nil {
 		c.AppName = s.App.Name

@@ -66,7 +66,8 @@ func (r Require) compile() (rules.Require, error) {
 	case r.Kind == requirePasskey && len(r.Networks) == 0:
 		return rules.Require{Assurance: identity.Assurance{Passkey: true, MaxAge: age}}, nil
 	case r.Kind != requireNetwork || age != 0 || len(r.Networks) == 0:
-		return rules.Require{}, fmt.Errorf("require %q: it is mfa or passkey, with max_age or without, or network with networks", r.Kind)
+		return rules.Require{},
+			fmt.Errorf("require %q: it is mfa or passkey, with max_age or without, or network with networks", r.Kind)
 	}
 	var out rules.Require
 	for _, text := range r.Networks {

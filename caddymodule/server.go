@@ -56,8 +56,8 @@ func listenerOf(app *caddyhttp.App, name string) (listener, bool) {
 	return l, len(s.Listen) > 0
 }
 
-// usesTLS reports whether a server speaks TLS, or will after automatic HTTPS: it does when it has connection policies, when
-// it listens on the HTTPS port alone, or when one of its host names is not kept out of automatic HTTPS.
+// usesTLS reports whether a server speaks TLS, or will after automatic HTTPS: it does when it has connection policies,
+// when it listens on the HTTPS port alone, or when one of its host names is not kept out of automatic HTTPS.
 func usesTLS(s *caddyhttp.Server, onlyHTTP, onlyHTTPS bool) bool {
 	if len(s.TLSConnPolicies) > 0 {
 		return true
@@ -76,9 +76,9 @@ func usesTLS(s *caddyhttp.Server, onlyHTTP, onlyHTTPS bool) bool {
 	})
 }
 
-// behindProxy reports whether a server names proxies whose word counts. Caddy clears TrustedProxiesRaw once it has loaded
-// the module, into a field that is not exported: then the field alone says it. trusted_proxies_unix is about peers that
-// connect over a unix socket, so it counts where the server has one.
+// behindProxy reports whether a server names proxies whose word counts. Caddy clears TrustedProxiesRaw once it has
+// loaded the module, into a field that is not exported: then the field alone says it. trusted_proxies_unix is about
+// peers that connect over a unix socket, so it counts where the server has one.
 func behindProxy(s *caddyhttp.Server) bool {
 	if len(s.TrustedProxiesRaw) > 0 {
 		return true

@@ -35,10 +35,10 @@ type foundGate struct {
 	forwards []string
 }
 
-// findSites walks the HTTP app, in a fixed order. In a running app that is being provisioned, matchers of whole routes are
-// decoded (phase 1 of automatic HTTPS needs them), the handlers of the route that is being loaded and of those after it are
-// still JSON, and no route before the first of ours has one of ours: so the first of our handlers to be provisioned sees
-// them all. An app that is read for the command line is JSON throughout.
+// findSites walks the HTTP app, in a fixed order. In a running app that is being provisioned, matchers of whole routes
+// are decoded (phase 1 of automatic HTTPS needs them), the handlers of the route that is being loaded and of those
+// after it are still JSON, and no route before the first of ours has one of ours: so the first of our handlers to be
+// provisioned sees them all. An app that is read for the command line is JSON throughout.
 func findSites(app *caddyhttp.App, base string) ([]foundSite, error) {
 	var found []foundSite
 	for _, name := range serverNames(app) {
@@ -58,8 +58,9 @@ func findSites(app *caddyhttp.App, base string) ([]foundSite, error) {
 		}
 		for name, r := range server.NamedRoutes {
 			if holdsOurs(r.HandlersRaw) {
-				return nil, fmt.Errorf("named route %s uses truxe: Caddy sets named routes up after its sites, so the sites would not be known; "+
-					"write a snippet instead, (%s) { … }, and import %s", name, name, name)
+				return nil,
+					fmt.Errorf("named route %s uses truxe: Caddy sets named routes up after its sites, so the sites would not be known; "+
+						"write a snippet instead, (%s) { … }, and import %s", name, name, name)
 			}
 		}
 		if w.err != nil {
@@ -100,8 +101,8 @@ func setsOf(r caddyhttp.Route) []matcherSet {
 	return sets
 }
 
-// place is where the walk is: the hosts whose requests come here, nil for any, and whether requests for the gateway's pages
-// do.
+// place is where the walk is: the hosts whose requests come here, nil for any, and whether requests for the gateway's
+// pages do.
 type place struct {
 	hosts  []string
 	open   bool
@@ -153,7 +154,8 @@ func narrow(outer, inner []string) []string {
 	var both []string
 	for _, in := range inner {
 		in = strings.ToLower(caddy.NewReplacer().ReplaceKnown(in, ""))
-		if outer == nil || strings.Contains(in, "{") || slices.ContainsFunc(outer, func(out string) bool { return origin.Covers(out, in) }) {
+		if outer == nil || strings.Contains(in, "{") || slices.ContainsFunc(outer,
+			func(out string) bool { return origin.Covers(out, in) }) {
 			both = append(both, in)
 			continue
 		}
@@ -253,7 +255,8 @@ func (w *siteWalk) add(s foundSite) {
 	w.found = append(w.found, s)
 }
 
-// registerSites registers with the rules at which hosts each site is. A host on several ports is known by each of them, too.
+// registerSites registers with the rules at which hosts each site is. A host on several ports is known by each of them,
+// too.
 func registerSites(book *rules.Book, sites []foundSite) error {
 	ports := map[string]int{}
 	for _, s := range sites {

@@ -26,8 +26,8 @@ func (a answer) text() string {
 	return html.UnescapeString(pageSpaces.ReplaceAllString(pageTags.ReplaceAllString(a.body, ""), " "))
 }
 
-// MF-06 MF-07 MF-11: setting up an app on the pages, without JavaScript: the key stays over a reload, counts only after a
-// right code, and recovery codes follow; each is shown until "Finish" and never again.
+// MF-06 MF-07 MF-11: setting up an app on the pages, without JavaScript: the key stays over a reload, counts only after
+// a right code, and recovery codes follow; each is shown until "Finish" and not afterwards.
 func TestAppIsSetUpOnThePages(t *testing.T) {
 	s := mfaSite.open(t)
 	f := &factor{s: s, host: "app.test", name: "amira", password: "copper kettles in the rain"}
@@ -36,7 +36,9 @@ func TestAppIsSetUpOnThePages(t *testing.T) {
 	v.signIn(f.name, f.password)
 	before := v.session()
 	page := v.get("/.truxe/account/totp", navigate).want(http.StatusOK)
-	if again := v.get("/.truxe/account/totp", navigate); keyOnPage.FindString(again.body) != keyOnPage.FindString(page.body) || !strings.Contains(page.body, "<svg") || !strings.Contains(page.body, "otpauth://totp/") {
+	if again := v.get("/.truxe/account/totp",
+		navigate); keyOnPage.FindString(again.body) != keyOnPage.FindString(page.body) ||
+		!strings.Contains(page.body, "<svg") || !strings.Contains(page.body, "otpauth://totp/") {
 		t.Fatal("a reload shows another key, or the page has no picture and link")
 	}
 	f.key = unspaced(keyOnPage.FindStringSubmatch(page.body)[1])
@@ -63,7 +65,8 @@ func TestAppIsSetUpOnThePages(t *testing.T) {
 		t.Fatalf("%d codes are shown", len(found))
 	}
 	file := v.form("account/recovery-codes", "action", "download").want(http.StatusOK)
-	if !strings.HasPrefix(file.header.Get("Content-Disposition"), "attachment") || !strings.Contains(file.body, found[9][1]) || !strings.Contains(file.body, f.name) {
+	if !strings.HasPrefix(file.header.Get("Content-Disposition"), "attachment") ||
+		!strings.Contains(file.body, found[9][1]) || !strings.Contains(file.body, f.name) {
 		t.Errorf("the file: %v %s", file.header, file.body)
 	}
 	v.form("account/recovery-codes", "action", "finish").want(http.StatusUnprocessableEntity)
@@ -74,14 +77,16 @@ func TestAppIsSetUpOnThePages(t *testing.T) {
 	}
 	v.form("account/recovery-codes", "action", "download").want(http.StatusSeeOther)
 	other := f.browser()
-	if codesOnPage.MatchString(other.get("/.truxe/account/recovery-codes", navigate).body) || keyOnPage.MatchString(other.get("/.truxe/account/totp", navigate).body) {
+	if codesOnPage.MatchString(other.get("/.truxe/account/recovery-codes", navigate).body) ||
+		keyOnPage.MatchString(other.get("/.truxe/account/totp", navigate).body) {
 		t.Error("another session sees codes or key")
 	}
 	f.recovery = []string{found[0][1], found[1][1]}
 	f.complete(f.begin(), "recovery_code", f.rescue()).want(http.StatusOK)
 
 	// MF-06: neither key nor codes stand anywhere in clear.
-	raw := []string{f.key, strings.ToLower(f.key), found[2][1], unspaced(found[2][1]), strings.TrimSpace(keyOnPage.FindStringSubmatch(page.body)[1])}
+	raw := []string{f.key, strings.ToLower(f.key), found[2][1], unspaced(found[2][1]),
+		strings.TrimSpace(keyOnPage.FindStringSubmatch(page.body)[1])}
 	searched := 0
 	err := filepath.WalkDir(s.g.Dir, func(path string, d os.DirEntry, err error) error {
 		if err != nil || d.IsDir() {
@@ -112,7 +117,7 @@ func TestAppIsSetUpOnThePages(t *testing.T) {
 }
 
 // MF-13 SE-14: with a sign-in older than five minutes every change of factors, and ending other sessions, asks for a
-// factor as strong as the best one first; the password does not do for somebody with an app.
+// factor as strong as the best one first; the password is not enough for a user with an app.
 func TestChangesOfFactorsAskForAFreshOne(t *testing.T) {
 	s := mfaSite.open(t)
 	f := s.withTOTP("app.test", "boris")
@@ -126,12 +131,17 @@ func TestChangesOfFactorsAskForAFreshOne(t *testing.T) {
 		method, path string
 		body         any
 	}
-	calls := []call{{"POST", "mfa/totp", nil}, {"DELETE", "mfa/totp", nil}, {"POST", "mfa/totp/confirm", map[string]string{"code": "123456"}}, {"POST", "mfa/recovery-codes", nil},
-		{"POST", "mfa/passkeys/begin", map[string]string{}}, {"PATCH", "mfa/passkeys/aaaaaaaaaaaaaaaaaaaaaaaaaa", map[string]string{"name": "x"}},
-		{"DELETE", "mfa/passkeys/aaaaaaaaaaaaaaaaaaaaaaaaaa", nil}, {"DELETE", "sessions", nil}, {"DELETE", "sessions?except=current", nil},
-		{"POST", "password/change", map[string]string{"current_password": f.password, "new_password": "a quite different long one"}}}
+	calls := []call{{"POST", "mfa/totp", nil}, {"DELETE", "mfa/totp", nil},
+		{"POST", "mfa/totp/confirm", map[string]string{"code": "123456"}}, {"POST", "mfa/recovery-codes", nil},
+		{"POST", "mfa/passkeys/begin", map[string]string{}}, {"PATCH", "mfa/passkeys/aaaaaaaaaaaaaaaaaaaaaaaaaa",
+			map[string]string{"name": "x"}},
+		{"DELETE", "mfa/passkeys/aaaaaaaaaaaaaaaaaaaaaaaaaa", nil}, {"DELETE", "sessions", nil},
+		{"DELETE", "sessions?except=current", nil},
+		{"POST", "password/change", map[string]string{"current_password": f.password,
+			"new_password": "a quite different long one"}}}
 	for _, c := range calls {
-		for kind, a := range map[string]answer{"cookie": v.api(c.method, c.path, c.body, own), "token": s.withBearer("app.test", token).api(c.method, c.path, c.body)} {
+		for kind, a := range map[string]answer{"cookie": v.api(c.method, c.path, c.body, own),
+			"token": s.withBearer("app.test", token).api(c.method, c.path, c.body)} {
 			var p struct {
 				Code   string `json:"code"`
 				ACR    string `json:"acr_values"`
@@ -144,9 +154,13 @@ func TestChangesOfFactorsAskForAFreshOne(t *testing.T) {
 			}
 		}
 	}
-	for form, want := range map[string]string{"account/totp|action=remove": "remove_totp", "account/totp|action=replace": "replace_totp", "account/recovery-codes|action=new": "recovery_codes",
-		"account/sessions|revoke=others": "end_sessions", "account/passkeys|action=remove&id=aaaaaaaaaaaaaaaaaaaaaaaaaa": "remove_passkey", "account/password|new_password=x": "password",
-		"account/passkeys|action=rename&name=x&id=aaaaaaaaaaaaaaaaaaaaaaaaaa": "change_passkey", "account/profile|name=B&email=new@example.com": "profile"} {
+	for form, want := range map[string]string{"account/totp|action=remove": "remove_totp",
+		"account/totp|action=replace": "replace_totp", "account/recovery-codes|action=new": "recovery_codes",
+		"account/sessions|revoke=others":                                      "end_sessions",
+		"account/passkeys|action=remove&id=aaaaaaaaaaaaaaaaaaaaaaaaaa":        "remove_passkey",
+		"account/password|new_password=x":                                     "password",
+		"account/passkeys|action=rename&name=x&id=aaaaaaaaaaaaaaaaaaaaaaaaaa": "change_passkey",
+		"account/profile|name=B&email=new@example.com":                        "profile"} {
 		page, body, _ := strings.Cut(form, "|")
 		a := v.do("POST", "/.truxe/"+page, body, submit, []string{"Origin", "https://app.test"})
 		if to := a.header.Get("Location"); a.status != http.StatusSeeOther || to != "/.truxe/confirm?for="+want {
@@ -154,30 +168,37 @@ func TestChangesOfFactorsAskForAFreshOne(t *testing.T) {
 		}
 	}
 	ask := v.get("/.truxe/confirm?for=remove_totp", navigate).want(http.StatusOK)
-	if text := ask.text(); !strings.Contains(text, "Confirm it's you to remove your authenticator app") || strings.Contains(text, `type="password"`) || !strings.Contains(text, "5 minutes") {
+	if text := ask.text(); !strings.Contains(text, "Confirm it's you to remove your authenticator app") ||
+		strings.Contains(text, `type="password"`) || !strings.Contains(text, "5 minutes") {
 		t.Errorf("the page that asks: %.1200s", text)
 	}
 	before := v.session()
 	v.form("confirm", "method", "password", "password", f.password, "return", "remove_totp").want(http.StatusSeeOther)
-	v.api("DELETE", "mfa/totp", nil, v.sameOrigin()).problem(http.StatusUnauthorized, "step_up_required") // the password is the weaker factor
+	// the password is the weaker factor
+	v.api("DELETE", "mfa/totp", nil, v.sameOrigin()).problem(http.StatusUnauthorized, "step_up_required")
 	v.form("confirm", "method", "totp", "code", "000000", "return", "remove_totp").want(http.StatusUnauthorized)
 	a := v.form("confirm", "method", "totp", "code", f.code(), "return", "remove_totp").want(http.StatusSeeOther)
 	if a.header.Get("Location") != "/.truxe/account/totp?remove=1" || v.session() == before {
 		t.Errorf("after the confirmation: %s", a.header.Get("Location"))
 	}
 	v.form("account/totp", "action", "remove").want(http.StatusSeeOther)
-	if page := v.get("/.truxe/account/totp?removed=1", navigate).want(http.StatusOK); !strings.Contains(page.text(), "Your authenticator app is removed.") {
+	if page := v.get("/.truxe/account/totp?removed=1", navigate).want(http.StatusOK); !strings.Contains(page.text(),
+		"Your authenticator app is removed.") {
 		t.Error("the page does not say that the app is removed")
 	}
-	s.login("app.test", f.name, f.password)                                                                                        // MF-20: it stopped at once
-	for _, bad := range []string{"https://evil.test/", "//evil.test", "/evil", "javascript:alert(1)", strings.Repeat("a", 5000)} { // CS-06: nothing but the list is ever a way
-		if a := v.get("/.truxe/confirm?for="+values("x", bad)[2:], navigate); strings.Contains(a.header.Get("Location"), "evil") || a.status >= 500 {
+	// MF-20: it stopped at once
+	s.login("app.test", f.name, f.password)
+	// CS-06: nothing but the list is ever a way
+	for _, bad := range []string{"https://evil.test/", "//evil.test", "/evil", "javascript:alert(1)",
+		strings.Repeat("a", 5000)} {
+		if a := v.get("/.truxe/confirm?for="+values("x", bad)[2:], navigate); strings.Contains(a.header.Get("Location"),
+			"evil") || a.status >= 500 {
 			t.Errorf("for=%.40s: %d %s", bad, a.status, a.header.Get("Location"))
 		}
 	}
 }
 
-// login2 is a bearer token of somebody with an app.
+// login2 is a bearer token of a user with an app.
 func (s *story) login2(f *factor) tokens {
 	s.t.Helper()
 	var out tokens
@@ -202,8 +223,10 @@ func TestProgramStepsUp(t *testing.T) {
 	if how.Fresh || len(how.Methods) != 1 || how.Methods[0] != "totp" {
 		t.Errorf("how to confirm: %+v", how)
 	}
-	v.api("POST", "confirm", map[string]string{"method": "totp", "code": "12345"}).problem(http.StatusUnauthorized, "invalid_code")
-	v.api("POST", "confirm", map[string]string{"method": "recovery_code", "code": f.recovery[0]}).problem(http.StatusBadRequest, "invalid_request")
+	v.api("POST", "confirm", map[string]string{"method": "totp", "code": "12345"}).problem(http.StatusUnauthorized,
+		"invalid_code")
+	v.api("POST", "confirm", map[string]string{"method": "recovery_code",
+		"code": f.recovery[0]}).problem(http.StatusBadRequest, "invalid_request")
 	v.api("POST", "confirm", map[string]string{"method": "totp", "code": f.code()}).want(http.StatusOK)
 	again := s.withBearer("app.test", s.refresh(fresh.Refresh).Access)
 	var out struct {
@@ -213,7 +236,8 @@ func TestProgramStepsUp(t *testing.T) {
 	if len(out.Codes) != 10 {
 		t.Errorf("%d new codes", len(out.Codes))
 	}
-	f.complete(f.begin(), "recovery_code", f.recovery[0]).problem(http.StatusUnauthorized, "invalid_code") // the old set is void
+	// the old set is void
+	f.complete(f.begin(), "recovery_code", f.recovery[0]).problem(http.StatusUnauthorized, "invalid_code")
 	f.complete(f.begin(), "recovery_code", out.Codes[0]).want(http.StatusOK)
 }
 
@@ -232,7 +256,8 @@ func TestFactorChangeEndsRememberedSessionsAndTrust(t *testing.T) {
 	v.second("method", "recovery_code", "code", f.rescue()).want(http.StatusSeeOther)
 	v.form("account/recovery-codes", "action", "new").want(http.StatusSeeOther)
 	kept.get("/", navigate).want(http.StatusFound)
-	if to := kept.tryForm("/.truxe/login", f.name, f.password).want(http.StatusSeeOther).header.Get("Location"); !strings.HasPrefix(to, "/.truxe/mfa") {
+	if to := kept.tryForm("/.truxe/login", f.name,
+		f.password).want(http.StatusSeeOther).header.Get("Location"); !strings.HasPrefix(to, "/.truxe/mfa") {
 		t.Errorf("the trust outlived the change: %s", to)
 	}
 	v.get("/", navigate).want(http.StatusOK)
@@ -258,7 +283,8 @@ func TestMethodsAreToldTrulyEverywhere(t *testing.T) {
 	}
 	v := s.withBearer("app.test", token.Access)
 	v.get("/", program).want(http.StatusOK)
-	header := strings.FieldsFunc(strings.Join(s.up.Last().Get("X-Truxe-Amr"), ","), func(r rune) bool { return r == ',' || r == ' ' })
+	header := strings.FieldsFunc(strings.Join(s.up.Last().Get("X-Truxe-Amr"), ","),
+		func(r rune) bool { return r == ',' || r == ' ' })
 	if !same(header, "pwd", "otp", "mfa") {
 		t.Errorf("X-Truxe-Amr %v", header)
 	}
@@ -269,7 +295,8 @@ func TestMethodsAreToldTrulyEverywhere(t *testing.T) {
 			t.Errorf("%s: %v", call, out["amr"])
 		}
 	}
-	if kept := claimsOf(t, s.refresh(token.Refresh).Access); kept["acr"] != "2" || kept["auth_time"] != claims["auth_time"] {
+	if kept := claimsOf(t, s.refresh(token.Refresh).Access); kept["acr"] != "2" ||
+		kept["auth_time"] != claims["auth_time"] {
 		t.Errorf("after a refresh: %v %v, it was %v", kept["acr"], kept["auth_time"], claims["auth_time"])
 	}
 	recovered := claimsOf(t, s.login2(f).Access)
@@ -305,8 +332,10 @@ func TestAccountPagesShowAndKeep(t *testing.T) {
 	s := mfaSite.open(t)
 	f := s.withTOTP("app.test", "greta")
 	v := f.browser()
-	for path, want := range map[string]string{"account": "Recovery codes", "account/profile": "greta@example.com", "account/activity": "Second factor added", "account/devices": "Trusted devices",
-		"account/passkeys": "No passkeys yet", "account/totp": "Your authenticator app is on", "account/recovery-codes": "10 codes left", "account/sessions": "This device",
+	for path, want := range map[string]string{"account": "Recovery codes", "account/profile": "greta@example.com",
+		"account/activity": "Second factor added", "account/devices": "Trusted devices",
+		"account/passkeys": "No passkeys yet", "account/totp": "Your authenticator app is on",
+		"account/recovery-codes": "10 codes left", "account/sessions": "This device",
 		"account/password": "new_password"} {
 		a := v.get("/.truxe/"+path, navigate).want(http.StatusOK)
 		if !strings.Contains(a.text(), want) || a.header.Get("Cache-Control") != "no-store" {
@@ -314,11 +343,13 @@ func TestAccountPagesShowAndKeep(t *testing.T) {
 		}
 	}
 	v.form("account/profile", "name", "Greta <b>G.</b>", "email", "greta@example.com").want(http.StatusSeeOther)
-	if page := v.get("/.truxe/account/profile?saved=1", navigate).want(http.StatusOK); strings.Contains(page.body, "<b>G.") || !strings.Contains(page.body, "Greta &lt;b&gt;G.&lt;/b&gt;") {
+	if page := v.get("/.truxe/account/profile?saved=1", navigate).want(http.StatusOK); strings.Contains(page.body,
+		"<b>G.") || !strings.Contains(page.body, "Greta &lt;b&gt;G.&lt;/b&gt;") {
 		t.Error("the name is not kept, or not escaped")
 	}
 	v.form("account/profile", "name", "Greta", "email", "no address").want(http.StatusUnprocessableEntity)
-	v.form("account/profile", "name", strings.Repeat("x", 5000), "email", "greta@example.com").want(http.StatusUnprocessableEntity)
+	v.form("account/profile", "name", strings.Repeat("x", 5000), "email",
+		"greta@example.com").want(http.StatusUnprocessableEntity)
 	v.form("account", "action", "default", "method", "totp").want(http.StatusSeeOther)
 	v.form("account", "action", "default", "method", "carrier pigeon").want(http.StatusBadRequest)
 	v.form("account", "action", "explode").want(http.StatusBadRequest)
@@ -330,6 +361,6 @@ func TestAccountPagesShowAndKeep(t *testing.T) {
 	stranger := s.browser("app.test")
 	stranger.signIn("pia", piaPassword)
 	if page := stranger.get("/.truxe/account/activity", navigate); strings.Contains(page.body, "greta") {
-		t.Error("somebody else's activity is shown")
+		t.Error("another user's activity is shown")
 	}
 }

@@ -9,7 +9,8 @@ import (
 	"github.com/truxeio/caddy-truxe/internal/credential/credentialtest"
 )
 
-// MF-20 MF-13 MF-17: a passkey is made, named, used as the only and as the second step, confirmed with, renamed and removed.
+// MF-20 MF-13 MF-17: a passkey is made, named, used as the only and as the second step, confirmed with, renamed and
+// removed.
 func TestPasskeyFromMakingToRemoval(t *testing.T) {
 	s := mfaSite.open(t)
 	s.user("helga", "copper kettles in the rain", "member")
@@ -23,14 +24,19 @@ func TestPasskeyFromMakingToRemoval(t *testing.T) {
 		ID, Name string
 		Codes    []string `json:"recovery_codes"`
 	}
-	v.do("POST", "/.truxe/api/v1/mfa/passkeys/finish?name=Blue+key", made, sendsJSON, v.sameOrigin()).want(http.StatusOK).json(&kept)
+	v.do("POST", "/.truxe/api/v1/mfa/passkeys/finish?name=Blue+key", made, sendsJSON,
+		v.sameOrigin()).want(http.StatusOK).json(&kept)
 	if kept.ID == "" || kept.Name != "Blue key" || len(kept.Codes) != 10 {
 		t.Fatalf("a new passkey: %+v", kept)
 	}
-	if a := v.do("POST", "/.truxe/api/v1/mfa/passkeys/finish", made, sendsJSON, v.sameOrigin()); a.status < 400 || a.status >= 500 { // MF-14: one use
+	// MF-14: one use
+	if a := v.do("POST", "/.truxe/api/v1/mfa/passkeys/finish", made, sendsJSON, v.sameOrigin()); a.status < 400 ||
+		a.status >= 500 {
 		t.Errorf("the same answer again: %d", a.status)
 	}
-	if page := v.get("/.truxe/account/passkeys?added="+kept.ID, navigate).want(http.StatusOK); !strings.Contains(page.text(), "Your passkey is ready.") || !strings.Contains(page.text(), "Blue key") {
+	if page := v.get("/.truxe/account/passkeys?added="+kept.ID,
+		navigate).want(http.StatusOK); !strings.Contains(page.text(), "Your passkey is ready.") ||
+		!strings.Contains(page.text(), "Blue key") {
 		t.Error("the page does not show the new passkey")
 	}
 
@@ -47,12 +53,14 @@ func TestPasskeyFromMakingToRemoval(t *testing.T) {
 	answer := string(key.Get(t, []byte(options), origin))
 	fresh.form("login", "passkey", answer).want(http.StatusSeeOther)
 	fresh.get("/", navigate).want(http.StatusOK)
-	if amr := strings.Join(s.up.Last().Get("X-Truxe-Amr"), ","); !strings.Contains(amr, "hwk") || !strings.Contains(amr, "user") {
+	if amr := strings.Join(s.up.Last().Get("X-Truxe-Amr"), ","); !strings.Contains(amr, "hwk") ||
+		!strings.Contains(amr, "user") {
 		t.Errorf("X-Truxe-Amr %q", amr)
 	}
 	elsewhere := s.browser("app.test") // a used answer, in another browser
 	elsewhere.get("/.truxe/login", navigate)
-	if a := elsewhere.form("login", "passkey", answer).want(http.StatusUnauthorized); !strings.Contains(a.text(), "That passkey didn't work.") {
+	if a := elsewhere.form("login", "passkey", answer).want(http.StatusUnauthorized); !strings.Contains(a.text(),
+		"That passkey didn't work.") {
 		t.Errorf("a used answer: %.400s", a.text())
 	}
 
@@ -62,15 +70,19 @@ func TestPasskeyFromMakingToRemoval(t *testing.T) {
 	if !strings.HasPrefix(a.header.Get("Location"), "/.truxe/mfa") {
 		t.Fatalf("after the password: %s", a.header.Get("Location"))
 	}
-	options = second.do("POST", "/.truxe/api/v1/login/passkey/begin?step=second", "{}", sendsJSON, second.sameOrigin()).want(http.StatusOK).body
+	options = second.do("POST", "/.truxe/api/v1/login/passkey/begin?step=second", "{}", sendsJSON,
+		second.sameOrigin()).want(http.StatusOK).body
 	second.second("method", "passkey", "passkey", string(key.Get(t, []byte(options), origin))).want(http.StatusSeeOther)
 	second.get("/", navigate).want(http.StatusOK)
 
 	// The second step of a program, and a sign-in of its own.
 	var h half
-	s.bare("app.test").api("POST", "login", map[string]string{"username": "helga", "password": "copper kettles in the rain"}).want(http.StatusOK).json(&h)
-	options = s.bare("app.test").api("POST", "login/passkey/begin", map[string]string{"mfa_token": h.Token}).want(http.StatusOK).body
-	body := `{"mfa_token":"` + h.Token + `","method":"passkey","passkey":` + string(key.Get(t, []byte(options), origin)) + `}`
+	s.bare("app.test").api("POST", "login", map[string]string{"username": "helga",
+		"password": "copper kettles in the rain"}).want(http.StatusOK).json(&h)
+	options = s.bare("app.test").api("POST", "login/passkey/begin",
+		map[string]string{"mfa_token": h.Token}).want(http.StatusOK).body
+	body := `{"mfa_token":"` + h.Token + `","method":"passkey","passkey":` + string(key.Get(t, []byte(options), origin)) +
+		`}`
 	var out tokens
 	s.bare("app.test").do("POST", "/.truxe/api/v1/login/mfa", body, sendsJSON).want(http.StatusOK).json(&out)
 	if c := claimsOf(t, out.Access); c["acr"] != "3" && c["acr"] != "2" {
@@ -78,7 +90,8 @@ func TestPasskeyFromMakingToRemoval(t *testing.T) {
 	}
 	client := s.browser("app.test")
 	options = client.api("POST", "login/passkey/begin", map[string]string{}).want(http.StatusOK).body
-	client.do("POST", "/.truxe/api/v1/login/passkey/finish", string(key.Get(t, []byte(options), origin)), sendsJSON).want(http.StatusOK).json(&out)
+	client.do("POST", "/.truxe/api/v1/login/passkey/finish", string(key.Get(t, []byte(options), origin)),
+		sendsJSON).want(http.StatusOK).json(&out)
 	if c := claimsOf(t, out.Access); c["acr"] != "3" {
 		t.Errorf("acr of a passkey alone: %v", c["acr"])
 	}
@@ -87,18 +100,22 @@ func TestPasskeyFromMakingToRemoval(t *testing.T) {
 	s.stale("helga")
 	second.form("account/passkeys", "action", "rename", "id", kept.ID, "name", "Green key").want(http.StatusSeeOther)
 	second.get("/.truxe/confirm?for=change_passkey", navigate).want(http.StatusOK)
-	options = second.do("POST", "/.truxe/api/v1/confirm/passkey/begin", "{}", sendsJSON, second.sameOrigin()).want(http.StatusOK).body
-	second.form("confirm", "method", "passkey", "return", "change_passkey", "passkey", string(key.Get(t, []byte(options), origin))).want(http.StatusSeeOther)
+	options = second.do("POST", "/.truxe/api/v1/confirm/passkey/begin", "{}", sendsJSON,
+		second.sameOrigin()).want(http.StatusOK).body
+	second.form("confirm", "method", "passkey", "return", "change_passkey", "passkey",
+		string(key.Get(t, []byte(options), origin))).want(http.StatusSeeOther)
 	second.form("account/passkeys", "action", "rename", "id", kept.ID, "name", "Green key").want(http.StatusSeeOther)
 	if page := second.get("/.truxe/account/passkeys", navigate); !strings.Contains(page.body, "Green key") {
 		t.Error("the new name is not shown")
 	}
-	second.form("account/passkeys", "action", "rename", "id", kept.ID, "name", strings.Repeat("x", 500)).want(http.StatusUnprocessableEntity)
+	second.form("account/passkeys", "action", "rename", "id", kept.ID, "name",
+		strings.Repeat("x", 500)).want(http.StatusUnprocessableEntity)
 	second.form("account/passkeys", "action", "remove", "id", kept.ID).want(http.StatusSeeOther)
 	if page := second.get("/.truxe/account/passkeys?removed=1", navigate); strings.Contains(page.body, "Green key") {
 		t.Error("a removed passkey is shown")
 	}
-	options = elsewhere.api("POST", "login/passkey/begin", map[string]string{}, elsewhere.sameOrigin()).want(http.StatusOK).body
+	options = elsewhere.api("POST", "login/passkey/begin", map[string]string{},
+		elsewhere.sameOrigin()).want(http.StatusOK).body
 	gone := elsewhere.form("login", "passkey", string(key.Get(t, []byte(options), origin))).want(http.StatusUnauthorized)
 	if !strings.Contains(gone.body, "data-signal") {
 		t.Error("the browser is not told that the passkey is gone")
@@ -133,7 +150,10 @@ func TestBrokenPasskeyAnswersAreRefusedClearly(t *testing.T) {
 		"wrong type": func(_ *credentialtest.Authenticator, raw string) string {
 			return strings.Replace(raw, `"public-key"`, `"password"`, 1)
 		},
-		"numbers for text": func(_ *credentialtest.Authenticator, _ string) string { return `{"id":1,"type":2,"response":3}` },
+		"numbers for text": func(_ *credentialtest.Authenticator,
+			_ string) string {
+			return `{"id":1,"type":2,"response":3}`
+		},
 	}
 	for name, spoil := range refusals {
 		key := credentialtest.New(t)
@@ -165,18 +185,20 @@ func TestBrokenPasskeyAnswersAreRefusedClearly(t *testing.T) {
 	page := s.browser("app.test")
 	page.get("/.truxe/login", navigate)
 	for _, sent := range []string{"{", "[]", "x", strings.Repeat("a", 70<<10)} {
-		if a := page.form("login", "passkey", sent); a.status < 400 || a.status >= 500 || !strings.Contains(a.text(), "That passkey didn't work.") {
+		if a := page.form("login", "passkey", sent); a.status < 400 || a.status >= 500 ||
+			!strings.Contains(a.text(), "That passkey didn't work.") {
 			t.Errorf("%.10q at the page: %d", sent, a.status)
 		}
 	}
-	// MF-18: begin answers alike for everybody; only the challenge differs.
+	// MF-18: begin answers alike for all users; only the challenge differs.
 	a := page.api("POST", "login/passkey/begin", map[string]string{}, page.sameOrigin()).want(http.StatusOK)
 	b := v.api("POST", "login/passkey/begin", map[string]string{}, v.sameOrigin()).want(http.StatusOK)
 	challenge := regexp.MustCompile(`"challenge":"[^"]+"`)
 	if challenge.ReplaceAllString(a.body, "") != challenge.ReplaceAllString(b.body, "") || a.body == b.body {
-		t.Errorf("begin tells people apart: %s %s", a.body, b.body)
+		t.Errorf("begin distinguishes users: %s %s", a.body, b.body)
 	}
-	page.api("POST", "login/passkey/begin", map[string]string{"username": "ines"}, page.sameOrigin()).problem(http.StatusBadRequest, "invalid_request")
+	page.api("POST", "login/passkey/begin", map[string]string{"username": "ines"},
+		page.sameOrigin()).problem(http.StatusBadRequest, "invalid_request")
 }
 
 // cutMember drops the last bytes of a base64url member.

@@ -64,7 +64,8 @@ func New(st *store.Store, cfg Config) (*Log, error) {
 			return nil, err
 		}
 		l.file.recovered = func(since time.Time, err error) {
-			l.Note(Event{Event: Gap, Outcome: "success", Reason: "file_written_again", Details: map[string]string{"since": since.UTC().Format(timeFormat), "fault": err.Error()}})
+			l.Note(Event{Event: Gap, Outcome: "success", Reason: "file_written_again",
+				Details: map[string]string{"since": since.UTC().Format(timeFormat), "fault": err.Error()}})
 		}
 		l.fileDone.Go(func() { l.file.run(fileCtx) })
 	}

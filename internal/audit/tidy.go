@@ -8,7 +8,7 @@ import (
 )
 
 const (
-	// maxText bounds a text of a line in runes, so that nobody fills the log with their User-Agent.
+	// maxText bounds a text of a line in runes, so that no client fills the log with its User-Agent.
 	maxText = 512
 	// maxRaw bounds what is looked at, in bytes: more than maxText characters and a token take.
 	maxRaw = 8 << 10
@@ -25,7 +25,7 @@ var secrets = regexp.MustCompile(`trx_[a-z]{1,8}_[A-Za-z0-9_-]+|whsec_[A-Za-z0-9
 // run finds words as long as 256 bits in base64url: session secrets, one-time codes, ticket ids.
 var run = regexp.MustCompile(`[A-Za-z0-9_-]{43,}`)
 
-// tidy makes a text that is one line of bounded length, valid UTF-8, harmless on a terminal, and without secrets.
+// tidy returns a text as one line of bounded length, valid UTF-8, harmless on a terminal, and without secrets.
 func tidy(s string) string { return tidyTo(s, maxText) }
 
 func tidyTo(s string, most int) string {
@@ -48,10 +48,11 @@ func inWord(r rune) bool {
 	return r > ' ' && r < 0x7f || r == utf8.RuneError
 }
 
-// random tells 256 random bits from a long slug or an id: a base64url text of 43 characters without capitals or without
-// small letters has a chance below 1 in 10^9.
+// random reports whether a text looks like 256 random bits, not like a long slug or an id: a base64url text of 43
+// characters without capitals or without small letters has a chance below 1 in 10^9.
 func random(word string) bool {
-	return strings.ContainsAny(word, "ABCDEFGHIJKLMNOPQRSTUVWXYZ") && strings.ContainsAny(word, "abcdefghijklmnopqrstuvwxyz")
+	return strings.ContainsAny(word, "ABCDEFGHIJKLMNOPQRSTUVWXYZ") &&
+		strings.ContainsAny(word, "abcdefghijklmnopqrstuvwxyz")
 }
 
 // harmless replaces what could forge a line, move a cursor or turn text around in whatever shows the log (AU-04).
@@ -74,7 +75,7 @@ func cut(s string, most int) string {
 }
 
 // tidyDetails cleans names and values. The kid of a rotated key is the thumbprint of a public key (RFC 7638): it looks
-// like a secret and is none.
+// like a secret and is not one.
 func tidyDetails(event string, in map[string]string) map[string]string {
 	out := make(map[string]string, len(in))
 	for k, v := range in {

@@ -60,8 +60,8 @@ var Vocabulary = map[string]string{
 	// OWASP has no name for these. user_archived would say that a disabled account is put away; it may come back.
 	UserDisabled:      "",
 	UserEnabled:       "",
-	UserExported:      "", // somebody has downloaded their own data
-	SessionRevoked:    "", // ended by somebody or something else than its holder's logout
+	UserExported:      "", // a user has downloaded their own data
+	SessionRevoked:    "", // ended other than by its holder's logout
 	SetupLinkCreated:  "",
 	KeyRotated:        "",
 	AuthnMFARequired:  "", // the first step is done, the second one is asked for

@@ -28,7 +28,7 @@ type Client struct {
 	TrustedPeer bool   // the peer is in trusted_proxies
 }
 
-// Secure tells whether a request came over https, or over plain http where browsers keep Secure cookies all the same
+// Secure reports whether a request came over https, or over plain http where browsers keep Secure cookies all the same
 // (loopback names), or through a trusted proxy that says https (CONTRACT section 2).
 func (c Client) Secure(r *http.Request) bool {
 	if r.TLS != nil || Loopback(r.Host) {
@@ -38,7 +38,7 @@ func (c Client) Secure(r *http.Request) bool {
 	return c.TrustedPeer && len(proto) == 1 && strings.EqualFold(proto[0], "https")
 }
 
-// Loopback tells a host, with or without a port, that names this machine.
+// Loopback reports whether a host, with or without a port, names this machine.
 func Loopback(host string) bool {
 	if name, _, err := net.SplitHostPort(host); err == nil {
 		host = name
@@ -60,8 +60,8 @@ type Entry struct {
 	// Assertions are what was signed for the upstreams of this credential.
 	Assertions Assertions
 
-	session *session.Live // of a cookie
-	token   *ownToken     // of an access token of ours
+	session *session.Live[Entry] // of a cookie
+	token   *ownToken            // of an access token of ours
 }
 
 // Sessions finds the entry of a session cookie. No entry without an error is "not signed in".
@@ -73,9 +73,9 @@ type Sessions interface {
 
 // Tokens finds the entry of a bearer token.
 type Tokens interface {
-	// Ours tells whether a bearer value is the gateway's to judge (CONTRACT section 3).
+	// Ours reports whether a bearer value is the gateway's to judge (CONTRACT section 3).
 	Ours(raw string) bool
-	// Find verifies; cached tells that no signature had to be checked. Errors are *identity.Error.
+	// Find verifies; cached reports that no signature had to be checked. Errors are *identity.Error.
 	Find(ctx context.Context, raw string) (e *Entry, cached bool, err error)
 	// Used marks activity of the session that the token is of, if it has one here; it must not block.
 	Used(e *Entry)
@@ -85,7 +85,7 @@ type Tokens interface {
 type Revocations interface {
 	// Ready is false when the copy can no longer be believed (R4).
 	Ready() bool
-	// Refused gives the code, "" when nothing speaks against the principal.
+	// Refused returns why a principal is refused, "" when it is not.
 	Refused(p *identity.Principal) identity.Code
 }
 
@@ -148,8 +148,8 @@ func (v *Verifier) Verify(ctx context.Context, c Credential, host string) (Found
 
 var errRevoked = identity.InvalidToken(errors.New("access token: it or its session was revoked"))
 
-// Refusal returns why a bearer token was refused, for logs and explanations: it names a part of the token and no value. nil
-// for any other error.
+// Refusal returns why a bearer token was refused, for logs and explanations: it names a part of the token and no value.
+// nil for any other error.
 func Refusal(err error) error {
 	var known *identity.Error
 	if !errors.As(err, &known) || known.Code != identity.CodeInvalidToken {

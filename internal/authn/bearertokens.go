@@ -13,9 +13,9 @@ import (
 // BearerTokens finds the entries of access tokens, in the cache or by verifying them. It implements Tokens.
 type BearerTokens struct {
 	Verifier *token.Verifier
-	Cache    *token.Cache
+	Cache    *token.Cache[*Entry]
 	Roles    *CurrentRoles
-	Sessions *session.Table
+	Sessions *session.Table[Entry]
 	Now      func() time.Time
 }
 
@@ -29,13 +29,12 @@ type ownToken struct {
 // Ours implements Tokens.
 func (b *BearerTokens) Ours(raw string) bool { return b.Verifier.Ours(raw) }
 
-// Find implements Tokens. A token of ours stands for its user as the user is now: the roles are those of the database, not
-// those that the token was signed with.
+// Find implements Tokens. A token of ours stands for its user as the user is now: the roles are those of the database,
+// not those that the token was signed with.
 func (b *BearerTokens) Find(ctx context.Context, raw string) (*Entry, bool, error) {
 	generation := b.Verifier.Generation()
 	var p *identity.Principal
-	if attached, ok := b.Cache.Get(raw, generation, b.Now().Unix()); ok {
-		e := attached.(*Entry)
+	if e, ok := b.Cache.Get(raw, generation, b.Now().Unix()); ok {
 		if e.token == nil || !e.token.stale.Load() {
 			return e, true, nil
 		}
@@ -70,8 +69,9 @@ func (b *BearerTokens) Used(e *Entry) {
 	}
 }
 
-// PurgeAssertions keeps tokens that are not in use from holding a kilobyte for every host they were sent to (OP-06). What is
-// left is bounded by what the processors could sign in two minutes. Sessions hold one at most, and their table bounds them.
-func PurgeAssertions(cache *token.Cache, now time.Time) {
-	cache.Each(func(attached any) { attached.(*Entry).Assertions.Purge(now) })
+// PurgeAssertions keeps tokens that are not in use from holding a kilobyte for every host they were sent to (OP-06).
+// What is left is bounded by what the processors could sign in two minutes. Sessions hold one at most, and their table
+// bounds them.
+func PurgeAssertions(cache *token.Cache[*Entry], now time.Time) {
+	cache.Each(func(e *Entry) { e.Assertions.Purge(now) })
 }

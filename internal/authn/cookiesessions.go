@@ -9,7 +9,7 @@ import (
 
 // CookieSessions finds the entries of session cookies in the session table. It implements Sessions.
 type CookieSessions struct {
-	Table    *session.Table
+	Table    *session.Table[Entry]
 	Renewals *session.Renewals
 }
 
@@ -19,10 +19,11 @@ func (c *CookieSessions) Find(ctx context.Context, cookie, host string) (*Entry,
 	if err != nil || live == nil {
 		return nil, err
 	}
-	if e, ok := live.Attached().(*Entry); ok {
+	if e := live.Attached(); e != nil {
 		return e, nil
 	}
-	e := &Entry{Principal: &live.Principal, Values: identityheader.Render(&live.Principal), Renew: c.Renewals.Wants(cookie), session: live}
+	e := &Entry{Principal: &live.Principal, Values: identityheader.Render(&live.Principal),
+		Renew: c.Renewals.Wants(cookie), session: live}
 	live.Attach(e)
 	return e, nil
 }

@@ -4,14 +4,12 @@ import (
 	"encoding/base64"
 	"net/http"
 	"strings"
-
-	"github.com/truxeio/caddy-truxe/internal/cookie"
 )
 
 // Credential is what a request brought to prove who sends it, before it is verified.
 type Credential struct {
 	Cookie  string
-	Cookies int    // how many cookies of our name; more than one is nobody (SE-06)
+	Cookies int    // how many cookies of our name; more than one means unauthenticated (SE-06)
 	Bearer  string // only when it is ours to judge
 	sent    string // all cookies as they came
 }
@@ -21,7 +19,7 @@ func (c Credential) CookieNamed(name string) (value string, count int) {
 	if c.sent == "" {
 		return "", 0
 	}
-	return cookie.Find(http.Header{"Cookie": {c.sent}}, name)
+	return findCookie(http.Header{"Cookie": {c.sent}}, name)
 }
 
 // Take reads our credentials and takes them off the request, so that no app ever sees them (HD-12, SE-09).
@@ -40,8 +38,8 @@ func (v *Verifier) Take(r *http.Request) Credential {
 		if c.sent = lines[0]; len(lines) > 1 { // HTTP/2 may send one line per cookie (RFC 9113 8.2.3)
 			c.sent = strings.Join(lines, "; ")
 		}
-		c.Cookie, c.Cookies = cookie.Find(r.Header, SessionCookie)
-		cookie.Strip(r.Header)
+		c.Cookie, c.Cookies = findCookie(r.Header, SessionCookie)
+		StripCookies(r.Header)
 	}
 	return c
 }

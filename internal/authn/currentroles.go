@@ -17,8 +17,8 @@ const rolesReadTime = time.Second
 // maxUserRoles bounds the users whose roles a node remembers.
 const maxUserRoles = 50_000
 
-// userRoles are the roles that a user has now, whatever an access token says that was signed before: no user is judged by
-// stale roles (AZ-08). They are read once per user and node, and again after a change was announced.
+// userRoles are the roles that a user has now, whatever an access token says that was signed before: no user is judged
+// by stale roles (AZ-08). They are read once per user and node, and again after a change was announced.
 type userRoles struct {
 	roles []string
 	stale atomic.Bool // they are to be read again
@@ -44,8 +44,8 @@ type readings struct {
 	changes int // of this user, announced meanwhile
 }
 
-// of returns the roles of a user. For a disabled or deleted user it is CodeInvalidToken, for a database that does not answer
-// CodeStateUnavailable.
+// of returns the roles of a user. For a disabled or deleted user it is CodeInvalidToken, for a database that does not
+// answer CodeStateUnavailable.
 func (s *CurrentRoles) of(ctx context.Context, id identity.ID) (*userRoles, error) {
 	const tries = 4
 	for range tries {
@@ -88,8 +88,8 @@ func (s *CurrentRoles) begin(id identity.ID) (known *userRoles, r *readings, bef
 	return nil, r, r.changes
 }
 
-// end remembers what was read, if it may be. nil when the user changed meanwhile, so that it may be stale: changes of others
-// are no reason to read again.
+// end remembers what was read, if it may be. nil when the user changed meanwhile, so that it may be stale: changes of
+// others are no reason to read again.
 func (s *CurrentRoles) end(id identity.ID, r *readings, before int, roles []string, there bool) *userRoles {
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -61,7 +61,7 @@ func TestRolesAreReadAgainWhenTheyChangeMeanwhile(t *testing.T) {
 	}
 }
 
-// R1: who is disabled or deleted has no token, and what cannot be read lets nobody in.
+// R1: a user who is disabled or deleted has no token, and what cannot be read lets no user in.
 func TestUserWithoutCurrentRolesIsRefused(t *testing.T) {
 	id := identity.NewID()
 	r := &register{user: identity.User{ID: id, Roles: []string{"staff"}, Disabled: true}}
@@ -83,7 +83,7 @@ func TestUserWithoutCurrentRolesIsRefused(t *testing.T) {
 	}
 }
 
-// OP-06: however many people's tokens are in use, a node remembers so many, and those it forgets are read again.
+// OP-06: however many users' tokens are in use, a node remembers so many, and those it forgets are read again.
 func TestRememberedRolesAreBounded(t *testing.T) {
 	s := &CurrentRoles{read: (&register{}).read}
 	first, _ := s.of(context.Background(), identity.NewID())
@@ -106,7 +106,7 @@ func TestRememberedRolesAreBounded(t *testing.T) {
 	}
 }
 
-// ED-31: changes of other people, however many while a row is read, do not refuse a token that is new to this node.
+// ED-31: changes of other users, however many while a row is read, do not refuse a token that is new to this node.
 func TestRolesAreReadWhileOthersChange(t *testing.T) {
 	id := identity.NewID()
 	r := &register{user: identity.User{ID: id, Roles: []string{"staff"}}}

@@ -9,8 +9,8 @@ import (
 const (
 	// refusalPause is how long further refusals of bearer tokens for the same reason are only counted.
 	refusalPause = time.Minute
-	// maxRefusals bounds the reasons that are told apart. They come from the code and from the names of configured issuers,
-	// never from a token, so there are a few dozen for each issuer.
+	// maxRefusals bounds the reasons that are told apart. They come from the code and from the names of configured
+	// issuers, never from a token, so there are a few dozen for each issuer.
 	maxRefusals = 1000
 )
 

@@ -10,7 +10,8 @@ import (
 	"time"
 )
 
-// ED-24 OP-06: each reason is logged at once and then counted, whatever the number of refusals; what is remembered is bounded.
+// ED-24 OP-06: each reason is logged at once and then counted, whatever the number of refusals; what is remembered is
+// bounded.
 func TestRefusedTokensAreLoggedOncePerReasonAndMinute(t *testing.T) {
 	var out bytes.Buffer
 	now := time.Unix(1_800_000_000, 0)

@@ -4,14 +4,14 @@ import (
 	"net/http"
 )
 
-// Renewer gives sessions new secrets.
+// Renewer replaces the secrets of sessions.
 type Renewer interface {
-	// Renew gives the text of a Set-Cookie header with the session's new secret; "" when there is none, e.g. because
+	// Renew returns the text of a Set-Cookie header with the session's new secret; "" when there is none, e.g. because
 	// another request of the same browser was first.
 	Renew(r *http.Request, e *Entry, c Client) string
 }
 
-// Renewed answers a navigation of somebody whose roles have changed with a new session cookie and the same URL once more
+// Renewed answers a navigation of a user whose roles have changed with a new session cookie and the same URL once more
 // (SE-02). It is a redirect, never a cookie on the app's own answer: that could lie in a shared cache. The target is a
 // query alone, so it stays on the page that the browser asked for, however the path was rewritten on its way here.
 // False: nothing was written, and the request goes on as it is.

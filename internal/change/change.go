@@ -4,26 +4,22 @@ package change
 
 import (
 	"context"
-	"errors"
 	"log/slog"
 	"time"
 
 	"github.com/truxeio/caddy-truxe/internal/audit"
-	"github.com/truxeio/caddy-truxe/internal/identity"
-	"github.com/truxeio/caddy-truxe/internal/revocation"
-	"github.com/truxeio/caddy-truxe/internal/session"
+	"github.com/truxeio/caddy-truxe/internal/revocation/feed"
 	"github.com/truxeio/caddy-truxe/internal/store"
 )
 
 // Changes makes changes. All fields but OnMailQueued are required.
 type Changes struct {
-	Store    *store.Store
-	Audit    *audit.Log
-	Revoked  *revocation.Node
-	Sessions *session.Table
-	Metrics  Metrics
-	Logger   *slog.Logger
-	Now      func() time.Time
+	Store   *store.Store
+	Audit   *audit.Log
+	Feed    *feed.Feed
+	Metrics Metrics
+	Logger  *slog.Logger
+	Now     func() time.Time
 
 	// Lifetimes that revocations must outlive.
 	AccessLifetime  time.Duration
@@ -45,7 +41,7 @@ const Leeway = time.Minute
 // Run runs do in one transaction, together with the audit events, revocations and notices that do records, and then
 // applies the change on all nodes. Do may run again, so it must set everything it leaves behind anew. The revocations are
 // durable before any node applies them; when the other nodes cannot be reached, the error has CodeStateUnavailable and
-// the feed repeats the announcement later (FAULTS 8).
+// the feed publishes the change again later (FAULTS 8).
 func (c *Changes) Run(ctx context.Context, do func(tx *Tx) error) error {
 	var done *Tx
 	err := c.Store.Tx(ctx, func(sql *store.Tx) error {
@@ -58,13 +54,16 @@ func (c *Changes) Run(ctx context.Context, do func(tx *Tx) error) error {
 	if err != nil {
 		return store.Unavailable(err)
 	}
-	return c.announce(ctx, done)
+	for _, r := range done.revoked {
+		c.Metrics.Revocation(r.Kind.String())
+	}
+	return c.Feed.Publish(ctx, feed.News{Revoked: done.revoked, Users: done.changed})
 }
 
 // finish writes what a change has recorded beside its own rows.
 func (tx *Tx) finish(ctx context.Context) error {
 	for _, r := range tx.revoked {
-		if err := tx.changes.Revoked.Record(ctx, tx.Tx, r); err != nil {
+		if err := tx.AddRevocation(ctx, r); err != nil {
 			return err
 		}
 	}
@@ -75,21 +74,6 @@ func (tx *Tx) finish(ctx context.Context) error {
 		if _, err := tx.changes.Audit.Within(ctx, tx.Tx, e); err != nil {
 			return err
 		}
-	}
-	return nil
-}
-
-// announce applies a committed change here and on the other nodes.
-func (c *Changes) announce(ctx context.Context, done *Tx) error {
-	for _, id := range done.changed {
-		c.Sessions.DropUser(id)
-	}
-	err := errors.Join(c.Revoked.Announce(ctx, done.revoked...), c.Revoked.AnnounceChange(ctx, done.changed...))
-	for _, r := range done.revoked {
-		c.Metrics.Revocation(r.Kind.String())
-	}
-	if err != nil {
-		return identity.Unavailable(err)
 	}
 	return nil
 }

@@ -4,12 +4,11 @@ import (
 	"context"
 
 	"github.com/truxeio/caddy-truxe/internal/audit"
-	"github.com/truxeio/caddy-truxe/internal/cluster"
 	"github.com/truxeio/caddy-truxe/internal/store"
 	"github.com/truxeio/caddy-truxe/internal/token"
 )
 
-// RotateKeys lets a new signing key take over, and makes the other nodes read it.
+// RotateKeys lets a new signing key take over. The ring publishes the change to the other nodes.
 func (c *Changes) RotateKeys(ctx context.Context, by By, ring *token.Ring) (token.KeyInfo, error) {
 	info, err := ring.Rotate(ctx, func(tx *store.Tx, k token.KeyInfo) error {
 		e := by.Event(audit.KeyRotated, "success")
@@ -17,8 +16,5 @@ func (c *Changes) RotateKeys(ctx context.Context, by By, ring *token.Ring) (toke
 		_, err := c.Audit.Within(ctx, tx, e)
 		return err
 	})
-	if err != nil {
-		return info, store.Unavailable(err)
-	}
-	return info, c.Revoked.Tell(ctx, cluster.Event{Kind: cluster.KindKeys, At: c.Now().UnixMilli()})
+	return info, store.Unavailable(err)
 }

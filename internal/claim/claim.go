@@ -1,6 +1,6 @@
-// Package claim keeps an SQLite store to one process. Without Redis a process does not learn of a change that another one
-// makes, and so would let in what the other has revoked (R4). A lock on the file speaks to processes that see it, a mark in
-// the database to all others.
+// Package claim keeps an SQLite store to one process. Without Redis a process does not learn of a change that another
+// one makes, and so would let in what the other has revoked (R4). A lock on the file speaks to processes that see it, a
+// mark in the database to all others.
 package claim
 
 import (
@@ -42,8 +42,8 @@ func (e *heldError) Error() string {
 
 func (*heldError) Is(target error) bool { return target == ErrInUse }
 
-// claims are the SQLite stores that this process uses, by path. The engines of one process share a claim: during a reload
-// there can be two of them.
+// claims are the SQLite stores that this process uses, by path. The engines of one process share a claim: during a
+// reload there can be two of them.
 var claims = struct {
 	sync.Mutex
 	of map[string]*sharedClaim
@@ -72,7 +72,8 @@ type Options struct {
 	Now     func() time.Time
 }
 
-// Claim is an engine's part in the claim of this process. A nil Claim is for stores that many processes share by design.
+// Claim is an engine's part in the claim of this process. A nil Claim is for stores that many processes share by
+// design.
 type Claim struct {
 	*sharedClaim
 	Options

@@ -51,7 +51,8 @@ func (e *engine) renew() bool { return e.Renew(context.Background(), e.store) }
 // openStore creates a store, closes it and returns the options that claim it.
 func openStore(t *testing.T, mark string) Options {
 	t.Helper()
-	o := Options{Path: filepath.Join(t.TempDir(), "truxe.db"), Alone: true, Logger: slog.New(slog.DiscardHandler), Now: time.Now}
+	o := Options{Path: filepath.Join(t.TempDir(), "truxe.db"), Alone: true, Logger: slog.New(slog.DiscardHandler),
+		Now: time.Now}
 	st, err := store.Open(context.Background(), store.Config{DSN: o.Path})
 	if err != nil {
 		t.Fatal(err)
@@ -272,7 +273,8 @@ func FuzzReadHolder(f *testing.F) {
 
 // The mark of another version or process never panics the reader; one that is not a time after 1970 holds nothing.
 func FuzzParseMark(f *testing.F) {
-	for _, text := range []string{"1700000000000 {\"host\":\"a\",\"pid\":1}", "0", "", "-5 {}", "9223372036854775807 null", "x y"} {
+	for _, text := range []string{"1700000000000 {\"host\":\"a\",\"pid\":1}", "0", "", "-5 {}", "9223372036854775807 null",
+		"x y"} {
 		f.Add(text)
 	}
 	f.Fuzz(func(t *testing.T, text string) {

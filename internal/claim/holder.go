@@ -13,7 +13,8 @@ import (
 
 // holder says which process holds a store, for the error that another one gets.
 type holder struct {
-	ID      string    `json:"id,omitempty"`      // of the process; process ids and host names are the same in many containers
+	// of the process; process ids and host names are the same in many containers
+	ID      string    `json:"id,omitempty"`
 	Command bool      `json:"command,omitempty"` // a command of the command line, which ends soon
 	Host    string    `json:"host"`
 	Boot    string    `json:"boot,omitempty"` // the running kernel: processes with the same one see each other's locks
@@ -69,8 +70,8 @@ func (h holder) text() []byte {
 // same reports whether both are one process.
 func (h holder) same(o holder) bool { return h.ID != "" && h.ID == o.ID }
 
-// sees reports whether both run on one kernel, and so see each other's locks. Where the system has no name for that, the
-// host's has to do.
+// sees reports whether both run on one kernel, and so see each other's locks. Where the system has no name for that,
+// the host's has to do.
 func (h holder) sees(o holder) bool {
 	if h.Boot == "" && o.Boot == "" {
 		return h.Host != "" && h.Host == o.Host

@@ -11,8 +11,8 @@ import (
 	"github.com/truxeio/caddy-truxe/internal/store"
 )
 
-// The mark in the database says which process holds the store for itself where locks do not reach: another machine, another
-// container on a file system of its own process, one without locks, and versions that only had the mark.
+// The mark in the database says which process holds the store for itself where locks do not reach: another machine,
+// another container on a file system of its own process, one without locks, and versions that only had the mark.
 const (
 	holderKey  = "held_until"
 	holderLife = 15 * time.Second
@@ -52,8 +52,8 @@ func parseMark(text string) (until time.Time, by holder) {
 }
 
 // Mark takes the mark over from the process before, for whose end it waits: until the mark is given back, or is not
-// renewed for its lifetime. A process of this machine that holds no lock any more has ended. An engine with Redis waits too,
-// and leaves no mark.
+// renewed for its lifetime. A process of this machine that holds no lock any more has ended. An engine with Redis waits
+// too, and leaves no mark.
 func (c *Claim) Mark(ctx context.Context, st *store.Store) error {
 	var last string
 	var seen time.Time // when the mark was last found changed
@@ -151,8 +151,8 @@ func (c *Claim) renew(ctx context.Context, st *store.Store, now time.Time) (by h
 // RenewInterval is how often Renew is to be called.
 const RenewInterval = holderLife / 3
 
-// Renew renews the mark. It returns false when another process has taken the store over: all engines of this one must then
-// refuse what needs the feed (R1), since they do not learn of what the other revokes.
+// Renew renews the mark. It returns false when another process has taken the store over: all engines of this one must
+// then refuse what needs the feed (R1), since they do not learn of what the other revokes.
 func (c *Claim) Renew(ctx context.Context, st *store.Store) bool {
 	if c == nil {
 		return true
@@ -169,7 +169,8 @@ func (c *Claim) Renew(ctx context.Context, st *store.Store) bool {
 	if !c.lost() || ctx.Err() != nil {
 		return true
 	}
-	c.Logger.Error("another process has taken the store over; this one refuses from now on and must be restarted", "file", c.path, "by", by.String())
+	c.Logger.Error("another process has taken the store over; this one refuses from now on and must be restarted", "file",
+		c.path, "by", by.String())
 	return false
 }
 

@@ -7,8 +7,9 @@ import (
 	"time"
 )
 
-// ED-07 R1 a lock that was taken does not have to reach the other machine or container: a process that finds the mark taken
-// over refuses from then on, leaves the mark to the other, and so do all its engines. That holds as well when the other has gone meanwhile.
+// ED-07 R1 a lock that was taken does not have to reach the other machine or container: a process that finds the mark
+// taken over refuses from then on, leaves the mark to the other, and so do all its engines. That holds as well when the
+// other has gone meanwhile.
 func TestTakeoverIsNoticedThoughALockIsHeld(t *testing.T) {
 	ctx := context.Background()
 	there := holder{ID: "another", Host: "web-2", PID: 1, Since: time.Now()}
@@ -72,8 +73,8 @@ func TestLateRenewalLeavesTheMarkGivenBack(t *testing.T) {
 	}
 }
 
-// ED-07 an engine with Redis waits for a process that holds the store for itself and does not hear of it; it leaves no mark,
-// and takes away one that is not renewed.
+// ED-07 an engine with Redis waits for a process that holds the store for itself and does not hear of it; it leaves no
+// mark, and takes away one that is not renewed.
 func TestEngineWithRedisWaitsForALoneProcess(t *testing.T) {
 	ctx := context.Background()
 	there := holder{ID: "another", Host: "web-2", Boot: "another", PID: 1, Since: time.Now()}

@@ -35,7 +35,7 @@ type Event struct {
 	Name    string // jti, session id or user id; empty for KindKeys
 	At      int64  // Unix ms when it was decided (for KindUser the not-before)
 	Expires int64  // Unix ms until which it must be remembered; 0 for KindChanged and KindKeys
-	Node    string // who published; filled by Publish
+	Node    string // who published; Publish fills in the cluster's own name when it is empty
 }
 
 // Cluster is what nodes share. All methods are safe for concurrent use. No call waits longer than one second.

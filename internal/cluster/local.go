@@ -1,6 +1,7 @@
 package cluster
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -71,7 +72,7 @@ func (l *Local) Publish(_ context.Context, e Event) error {
 	if err := e.check(); err != nil {
 		return err
 	}
-	e.Node = l.node
+	e.Node = cmp.Or(e.Node, l.node)
 	l.feed.Lock()
 	defer l.feed.Unlock()
 	if len(l.feeds) == 0 {

@@ -41,11 +41,16 @@ type Redis struct {
 	running atomic.Bool
 
 	flushedAt atomic.Int64 // reading of clock when a flush was seen; 0 never
-	health    sync.Mutex
-	inStep    bool
-	alive     time.Time
-	feedErr   error
-	writeErr  error // of the last probe
+	lastSeen
+}
+
+// lastSeen is what was last seen of the server.
+type lastSeen struct {
+	health   sync.Mutex // of the fields below
+	inStep   bool
+	alive    time.Time
+	feedErr  error
+	writeErr error // of the last probe
 }
 
 // Open makes the Redis twin. A nil logger is slog.Default().
@@ -58,7 +63,7 @@ func Open(o Options, log *slog.Logger) (*Redis, error) {
 	}
 	quiet()
 	r := &Redis{opts: o, log: log, clock: newClock(nil), closed: make(chan struct{}),
-		feedErr: errors.New("feed not started")}
+		lastSeen: lastSeen{feedErr: errors.New("feed not started")}}
 	r.calls = o.client(poolSize, idleConns, callTimeout)
 	r.feed = o.client(4, 0, feedTimeout)
 	r.breaker = gobreaker.NewTwoStepCircuitBreaker[struct{}](gobreaker.Settings{

@@ -126,7 +126,7 @@ func parseAddr(s, port string) (string, error) {
 	} else if strings.ContainsRune(s, ':') {
 		var err error
 		if host, port, err = net.SplitHostPort(s); err != nil {
-			return "", errors.New("redis url has a malformed host; IPv6 addresses stand in brackets")
+			return "", errors.New("redis url has a malformed host; write IPv6 addresses in brackets")
 		}
 	}
 	if host == "" {

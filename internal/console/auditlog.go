@@ -19,7 +19,8 @@ type AuditQuery struct {
 }
 
 func (c *Console) auditRows(ctx context.Context, in AuditQuery) ([]store.AuditRow, error) {
-	filter := store.AuditFilter{After: in.After, Event: in.Event, Reference: in.Reference, Limit: in.Limit, Ascending: in.After > 0}
+	filter := store.AuditFilter{After: in.After, Event: in.Event, Reference: in.Reference, Limit: in.Limit,
+		Ascending: in.After > 0}
 	if in.User != "" {
 		u, err := findUser(ctx, c.Store, in.User)
 		if err != nil {

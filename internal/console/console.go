@@ -1,5 +1,5 @@
-// Package console implements what operators can do: one function for each call. The command line reaches them by name, at the
-// running gateway through Caddy's admin endpoint and on the store itself while Caddy is stopped.
+// Package console implements what operators can do: one function for each call. The command line reaches them by name,
+// at the running gateway through Caddy's admin endpoint and on the store itself while Caddy is stopped.
 package console
 
 import (
@@ -65,7 +65,7 @@ var calls = map[string]call{
 // None are the arguments of a call that has none.
 type None struct{}
 
-// query makes a call of a function that changes nothing.
+// query returns the call of a function that changes nothing.
 func query[In, Out any](do func(*Console, context.Context, In) (Out, error)) call {
 	return func(ctx context.Context, c *Console, _ change.By, args json.RawMessage) (any, error) {
 		in, err := decode[In](args)
@@ -76,7 +76,7 @@ func query[In, Out any](do func(*Console, context.Context, In) (Out, error)) cal
 	}
 }
 
-// command makes a call of a function that changes something, on behalf of an actor that the audit log names.
+// command returns the call of a function that changes something, on behalf of an actor that the audit log names.
 func command[In, Out any](do func(*Console, context.Context, change.By, In) (Out, error)) call {
 	return func(ctx context.Context, c *Console, by change.By, args json.RawMessage) (any, error) {
 		in, err := decode[In](args)

@@ -48,8 +48,8 @@ type Diff struct {
 // maxDiff bounds the rows of an answer.
 const maxDiff = 10_000
 
-// DiffPolicies decides what was recorded again, with two sets of policy files at the sites of this configuration. Users are
-// judged by the roles they have today and by the factors they had proven then.
+// DiffPolicies decides what was recorded again, with two sets of policy files at the sites of this configuration. Users
+// are judged by the roles they have today and by the factors they had proven then.
 func (c *Console) DiffPolicies(ctx context.Context, in DiffQuery) (Diff, error) {
 	since, err := startOf(in.Since, c.Now())
 	if err != nil {
@@ -64,7 +64,8 @@ func (c *Console) DiffPolicies(ctx context.Context, in DiffQuery) (Diff, error) 
 		return Diff{}, err
 	}
 	var recorded []store.Decision
-	if err := c.Store.Decisions(ctx, since, func(d store.Decision) error { recorded = append(recorded, d); return nil }); err != nil {
+	if err := c.Store.Decisions(ctx, since,
+		func(d store.Decision) error { recorded = append(recorded, d); return nil }); err != nil {
 		return Diff{}, err
 	}
 	replay := replay{store: c.Store, now: c.Now(), before: before, after: after, users: map[string]*identity.Principal{}}
@@ -143,7 +144,8 @@ func (r *replay) one(ctx context.Context, d store.Decision) (row DiffRow, change
 		return row, false, false, nil
 	}
 	a, b := was.Decide(request, &who), will.Decide(request, &who)
-	row = DiffRow{Change: "changes", User: policy.LocalName(&who), Method: d.Method, Host: d.Host, Path: d.Path, Old: a.Verdict(), New: b.Verdict(), Code: b.Code, Rule: b.Rule, Last: stamp(d.Last)}
+	row = DiffRow{Change: "changes", User: policy.LocalName(&who), Method: d.Method, Host: d.Host, Path: d.Path,
+		Old: a.Verdict(), New: b.Verdict(), Code: b.Code, Rule: b.Rule, Last: stamp(d.Last)}
 	switch {
 	case !a.Allow && b.Allow:
 		row.Change = "gains"

@@ -16,12 +16,13 @@ type ReferenceArg struct {
 	Reference string `json:"reference"`
 }
 
-// ExplainReference returns what happened under a reference: an answer that this node still remembers, or an event of the
-// audit log.
+// ExplainReference returns what happened under a reference: an answer that this node still remembers, or an event of
+// the audit log.
 func (c *Console) ExplainReference(ctx context.Context, in ReferenceArg) (policy.Explanation, error) {
 	reference := strings.ToUpper(strings.TrimSpace(in.Reference))
 	if r, ok := c.Refusals.Find(reference); ok {
-		e := policy.Explanation{Reference: reference, Time: stamp(r.At), Method: r.Method, URL: "https://" + r.Host + r.Path, IP: r.Address}
+		e := policy.Explanation{Reference: reference, Time: stamp(r.At), Method: r.Method, URL: "https://" + r.Host + r.Path,
+			IP: r.Address}
 		e.About(r.Principal())
 		t, _ := r.Trace()
 		t.Decision, t.Path = r.Decision, r.Path
@@ -49,7 +50,8 @@ func explainEvent(raw []byte) (policy.Explanation, error) {
 	if err := json.Unmarshal(raw, &line); err != nil {
 		return policy.Explanation{}, err
 	}
-	e := policy.Explanation{Reference: line.Reference, Time: line.Time, Method: line.Method, URL: "https://" + line.Host + line.Path, Path: line.Path, User: line.Actor.Name,
+	e := policy.Explanation{Reference: line.Reference, Time: line.Time, Method: line.Method,
+		URL: "https://" + line.Host + line.Path, Path: line.Path, User: line.Actor.Name,
 		Roles: []string{}, AMR: []string{}, IP: line.IP, Code: identity.Code(line.Reason), Steps: []policy.ExplainedRule{}}
 	if t, err := policy.ParseTrace(audit.Unpack(line.Details[audit.PackedDetail])); err == nil {
 		e.Take(t)

@@ -82,7 +82,8 @@ func (p *Policies) Explain(ctx context.Context, q policy.Inquiry) (policy.Explan
 // trace asks the sites that run, or, while Caddy is stopped, the rules as the configuration has them.
 func (p *Policies) trace(r *http.Request, host string, who *identity.Principal, ip string) policy.Trace {
 	if p.Checker != nil {
-		t, _ := p.Checker.Explain(rules.Question{Asker: r, Principal: who, Client: authn.Client{Addr: ip}, Host: host, Request: r})
+		t, _ := p.Checker.Explain(rules.Question{Asker: r, Principal: who, Client: authn.Client{Addr: ip}, Host: host,
+			Request: r})
 		if t.Path == "" {
 			t.Path = r.URL.Path
 		}
@@ -132,15 +133,19 @@ func requestFor(ctx context.Context, method, text string) (*http.Request, string
 	return r, host, nil
 }
 
-// principalOf returns a user as rules would see them just after signing in with a password and, where asked for, with more.
+// principalOf returns a user as rules would see them just after signing in with a password and, where asked for, with
+// more.
 func principalOf(u identity.User, now time.Time, mfa, passkey bool) *identity.Principal {
-	p := &identity.Principal{UserID: u.ID.String(), Username: u.Username, Email: u.Email, Name: u.Name, Roles: u.Roles, SessionID: identity.NewID().String(),
-		AMR: []string{identity.AMRPassword}, ACR: identity.ACRPassword, AuthTime: now, Credential: identity.CredentialCookie}
+	p := &identity.Principal{UserID: u.ID.String(), Username: u.Username, Email: u.Email, Name: u.Name, Roles: u.Roles,
+		SessionID: identity.NewID().String(),
+		AMR:       []string{identity.AMRPassword}, ACR: identity.ACRPassword, AuthTime: now,
+		Credential: identity.CredentialCookie}
 	if mfa || passkey {
 		p.MFATime, p.ACR, p.AMR = now, identity.ACRMFA, append(p.AMR, identity.AMROTP, identity.AMRMFA)
 	}
 	if passkey {
-		p.PasskeyTime, p.ACR, p.AMR = now, identity.ACRPasskey, []string{identity.AMRSoftware, identity.AMRUser, identity.AMRMFA}
+		p.PasskeyTime, p.ACR, p.AMR = now, identity.ACRPasskey, []string{identity.AMRSoftware, identity.AMRUser,
+			identity.AMRMFA}
 	}
 	return p
 }

@@ -38,7 +38,7 @@ type UserRoles struct {
 	Roles    []string `json:"roles"`
 }
 
-// GrantRoles gives a user roles.
+// GrantRoles assigns roles to a user.
 func (c *Console) GrantRoles(ctx context.Context, by change.By, in RoleChange) (UserRoles, error) {
 	return c.changeRoles(ctx, by, in, c.People.GrantRoles)
 }
@@ -61,5 +61,6 @@ func (c *Console) changeRoles(ctx context.Context, by change.By, in RoleChange,
 	if len(u.Roles) > 0 {
 		has = strings.Join(u.Roles, ", ")
 	}
-	return UserRoles{Message{Message: u.Username + " has " + has, ID: u.ID.String()}, u.Username, append([]string{}, u.Roles...)}, nil
+	return UserRoles{Message{Message: u.Username + " has " + has, ID: u.ID.String()}, u.Username,
+		append([]string{}, u.Roles...)}, nil
 }

@@ -54,8 +54,10 @@ func (c *Console) ListSessions(ctx context.Context, in SessionQuery) (Page[Sessi
 			}
 			names[s.UserID] = name
 		}
-		out.Items = append(out.Items, SessionRow{ID: s.ID.String(), UserID: s.UserID.String(), Username: name, Host: s.Host, Kind: s.Kind, IP: s.IP,
-			UserAgent: s.UserAgent, Created: stamp(s.Created), LastSeen: stamp(s.LastSeen), Expires: stamp(s.Expires), AMR: s.AMR})
+		out.Items = append(out.Items, SessionRow{ID: s.ID.String(), UserID: s.UserID.String(), Username: name, Host: s.Host,
+			Kind: s.Kind, IP: s.IP,
+			UserAgent: s.UserAgent, Created: stamp(s.Created), LastSeen: stamp(s.LastSeen), Expires: stamp(s.Expires),
+			AMR: s.AMR})
 	}
 	return out, nil
 }

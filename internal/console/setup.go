@@ -13,7 +13,8 @@ type SetupLink struct {
 	URL     string `json:"url"`
 }
 
-// CreateSetupLink makes a new one-time link. The code is in the fragment, which browsers send to no server and no log keeps.
+// CreateSetupLink creates a new one-time link. The code is in the fragment, which browsers send to no server and no log
+// keeps.
 func (c *Console) CreateSetupLink(ctx context.Context, by change.By, _ None) (SetupLink, error) {
 	code, err := c.People.NewSetupCode(ctx, by)
 	if err != nil {
@@ -32,7 +33,8 @@ type FirstAdmin struct {
 
 // CreateFirstAdmin creates the first administrator, unless there are users already.
 func (c *Console) CreateFirstAdmin(ctx context.Context, by change.By, in FirstAdmin) (UserRow, error) {
-	u, err := c.People.CreateFirstAdmin(ctx, by, people.NewUser{Username: in.Username, Email: in.Email, Name: in.Name, Password: in.Password})
+	u, err := c.People.CreateFirstAdmin(ctx, by, people.NewUser{Username: in.Username, Email: in.Email, Name: in.Name,
+		Password: in.Password})
 	if err != nil {
 		return UserRow{}, err
 	}

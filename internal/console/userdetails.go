@@ -32,7 +32,8 @@ func (c *Console) ShowUser(ctx context.Context, in UserArg) (UserDetails, error)
 	if err != nil {
 		return UserDetails{}, err
 	}
-	out := UserDetails{UserRow: userRow(u), MFA: []string{}, Passkeys: []string{}, RecoveryCodes: f.RecoveryLeft, TrustedBrowsers: f.TrustedDevices, WrongCodes: f.Failures}
+	out := UserDetails{UserRow: userRow(u), MFA: []string{}, Passkeys: []string{}, RecoveryCodes: f.RecoveryLeft,
+		TrustedBrowsers: f.TrustedDevices, WrongCodes: f.Failures}
 	if !f.TOTP.IsZero() {
 		out.MFA = append(out.MFA, identity.MethodTOTP)
 		if out.Clock, err = c.phoneClock(ctx, u.ID); err != nil {
@@ -85,5 +86,6 @@ func (c *Console) ResetMFA(ctx context.Context, by change.By, in UserArg) (Messa
 	if err := c.SignIn.Factors.Reset(ctx, by, u.ID); err != nil {
 		return Message{}, err
 	}
-	return Message{Message: u.Username + " has no second factor any more; sessions and tokens have ended", ID: u.ID.String()}, nil
+	return Message{Message: u.Username + " has no second factor any more; sessions and tokens have ended",
+		ID: u.ID.String()}, nil
 }

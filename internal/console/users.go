@@ -26,8 +26,9 @@ func userRow(u identity.User) UserRow {
 	if u.Roles == nil {
 		u.Roles = []string{}
 	}
-	return UserRow{ID: u.ID.String(), Username: u.Username, Email: u.Email, Name: u.Name, Roles: u.Roles, Disabled: u.Disabled,
-		Managed: u.Managed, Created: stamp(u.Created), LastSeen: stamp(u.LastSeen)}
+	return UserRow{ID: u.ID.String(), Username: u.Username, Email: u.Email, Name: u.Name, Roles: u.Roles,
+		Disabled: u.Disabled,
+		Managed:  u.Managed, Created: stamp(u.Created), LastSeen: stamp(u.LastSeen)}
 }
 
 // UserQuery selects users.
@@ -61,7 +62,8 @@ type NewUser struct {
 
 // AddUser creates a user.
 func (c *Console) AddUser(ctx context.Context, by change.By, in NewUser) (UserRow, error) {
-	u, err := c.People.CreateUser(ctx, by, people.NewUser{Username: in.Username, Email: in.Email, Name: in.Name, Roles: in.Roles, Password: in.Password})
+	u, err := c.People.CreateUser(ctx, by, people.NewUser{Username: in.Username, Email: in.Email, Name: in.Name,
+		Roles: in.Roles, Password: in.Password})
 	if err != nil {
 		return UserRow{}, err
 	}
@@ -78,7 +80,8 @@ func (c *Console) EnableUser(ctx context.Context, by change.By, in UserArg) (Mes
 	return c.setDisabled(ctx, by, in, false, " can sign in again")
 }
 
-func (c *Console) setDisabled(ctx context.Context, by change.By, in UserArg, disabled bool, text string) (Message, error) {
+func (c *Console) setDisabled(ctx context.Context, by change.By, in UserArg, disabled bool,
+	text string) (Message, error) {
 	u, err := findUser(ctx, c.Store, in.User)
 	if err != nil {
 		return Message{}, err

@@ -1,14 +1,11 @@
 package gate
 
 import (
-	"net"
 	"net/http"
-	"net/netip"
 	"strings"
 	"time"
 
 	"github.com/truxeio/caddy-truxe/internal/audit"
-	"github.com/truxeio/caddy-truxe/internal/cookie"
 	"github.com/truxeio/caddy-truxe/internal/identity"
 	"github.com/truxeio/caddy-truxe/internal/problem"
 )
@@ -146,29 +143,10 @@ func clearCookie(h http.Header, name string) {
 	h.Add("Set-Cookie", name+"=; Path=/; Max-Age=0; Secure; HttpOnly; SameSite=Lax")
 }
 
-func stripCookies(h http.Header) { cookie.Strip(h) }
-
 // IsOwnPath reports whether a path is the gateway's own: below the base path, or a well-known one that belongs to it.
 func IsOwnPath(base, path string) bool {
 	if strings.HasPrefix(path, base) && (len(path) == len(base) || path[len(base)] == '/') {
 		return true
 	}
 	return path == "/.well-known/change-password" || path == "/.well-known/passkey-endpoints"
-}
-
-// addressKey folds an address for a limiter: IPv4-mapped IPv6 counts as its IPv4, IPv6 per /64 (LK-08).
-func addressKey(addr string) string {
-	if host, _, err := net.SplitHostPort(addr); err == nil {
-		addr = host
-	}
-	ip, err := netip.ParseAddr(addr)
-	if err != nil {
-		return "none"
-	}
-	ip = ip.Unmap().WithZone("")
-	if ip.Is6() {
-		prefix, _ := ip.Prefix(64)
-		return prefix.String()
-	}
-	return ip.String()
 }

@@ -8,7 +8,7 @@ import (
 // the host that was asked for, so no app can use it at another (HD-04). Signing costs over a millisecond: it is kept with
 // the credential's entry, and goes with it when roles or factors change; when what roles grant changes, it is signed anew.
 func (g *Gate) assertion(q *request) (string, error) {
-	if q.entry == nil || !q.site.headers.WantsAssertion() {
+	if q.entry == nil || !q.site.cfg.Headers.Assertion {
 		return "", nil
 	}
 	return q.entry.Assertions.For(q.asked.Host, g.Signer.Version(), g.Now(), q.principal, g.Signer.Sign)

@@ -5,7 +5,6 @@ import (
 
 	"github.com/truxeio/caddy-truxe/internal/identity"
 	"github.com/truxeio/caddy-truxe/internal/policy"
-	"github.com/truxeio/caddy-truxe/internal/rules"
 )
 
 // Judgement is a decision with what it was made of.
@@ -15,11 +14,6 @@ type Judgement struct {
 	set       *policy.Set    // the rules that were asked; nil: none was
 	asked     policy.Request // the request as rules see it
 	principal *identity.Principal
-}
-
-// decide asks the rules of a site.
-func (j *Judgement) decide(s *rules.Site) {
-	j.Decision = s.ApplyReportMode(j.set.Decide(j.asked, j.principal), j.principal)
 }
 
 // Trace returns the decision rule by rule. It reports false when no rule was asked.
@@ -38,8 +32,8 @@ func (g *Gate) Check(r *http.Request, s *Site, p *identity.Principal, c Client) 
 		q.refuse(code)
 		return q.Judgement
 	}
-	q.set, q.principal = s.rules.Set(), p
-	q.locate(g.Now())
-	q.decide(s.rules)
+	q.principal = p
+	q.locate(g.Now()) // also where no rule asks: the trace shows it
+	q.set, q.Decision = s.rules.Decide(&q.asked, p, func() {})
 	return q.Judgement
 }

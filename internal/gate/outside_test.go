@@ -7,6 +7,8 @@ import (
 	"net/url"
 	"strings"
 	"testing"
+
+	"github.com/truxeio/caddy-truxe/internal/ratelimit"
 )
 
 // A client's headers choose the form of an answer. Only GET and HEAD are led to the login page, and a form is offered again
@@ -47,14 +49,15 @@ func FuzzAddress(f *testing.F) {
 		f.Add(text)
 	}
 	f.Fuzz(func(t *testing.T, text string) {
-		addr, key := parseAddress(text), addressKey(text)
+		addr := parseAddress(text)
+		key := ratelimit.Source(addr)
 		if addr.Is4In6() || addr.Zone() != "" {
 			t.Errorf("%q is read as %s", text, addr)
 		}
-		if addr.IsValid() && (addressKey(addr.String()) != key || addressKey(netip.AddrPortFrom(addr, 7).String()) != key) {
-			t.Errorf("%q has the key %q, and %s another", text, key, addr)
+		if addr.IsValid() && (parseAddress(addr.String()) != addr || parseAddress(netip.AddrPortFrom(addr, 7).String()) != addr) {
+			t.Errorf("%q is read as %s, which is read as another", text, addr)
 		}
-		if _, err := netip.ParseAddr(key); err == nil || key == "none" {
+		if _, err := netip.ParseAddr(key); err == nil || key == "" {
 			return
 		}
 		if p, err := netip.ParsePrefix(key); err != nil || p.Bits() != 64 || p.Masked() != p {

@@ -38,13 +38,9 @@ func (r *request) resolve() identity.Code {
 	if err != nil {
 		return identity.CodeAmbiguousPath
 	}
-	host := r.asked.Host
-	if host == "" {
-		if host, err = policy.FoldHost(r.Host); err != nil {
-			return identity.CodeInvalidRequest
-		}
+	if r.asked, err = policy.Resolve(r.Request, r.asked.Host, path); err != nil {
+		return identity.CodeInvalidRequest
 	}
-	r.asked = policy.RequestOf(r.Request, host, path)
 	return ""
 }
 

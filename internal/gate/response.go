@@ -8,7 +8,6 @@ import (
 	"net/http"
 
 	"github.com/truxeio/caddy-truxe/internal/authn"
-	"github.com/truxeio/caddy-truxe/internal/cookie"
 )
 
 // response is the answer of the handlers after the gate, with what all gates of the request share. It is part of the
@@ -40,7 +39,7 @@ func (w *response) complete(status int) {
 		return
 	}
 	h := w.Header()
-	cookie.StripSet(h)
+	authn.StripSetCookies(h)
 	if status < http.StatusOK {
 		return
 	}

@@ -7,7 +7,6 @@ import (
 
 	"github.com/truxeio/caddy-truxe/internal/authn"
 	"github.com/truxeio/caddy-truxe/internal/identity"
-	"github.com/truxeio/caddy-truxe/internal/identityheader"
 	"github.com/truxeio/caddy-truxe/internal/policy"
 	"github.com/truxeio/caddy-truxe/internal/ratelimit"
 	"github.com/truxeio/caddy-truxe/internal/revocation"
@@ -123,10 +122,7 @@ func (g *Gate) judge(q *request) {
 		q.cost = found.Path
 		q.identify(found.Entry)
 	}
-	if q.set = q.site.rules.Set(); q.set.Requires() {
-		q.locate(g.Now())
-	}
-	q.decide(q.site.rules)
+	q.set, q.Decision = q.site.rules.Decide(&q.asked, q.principal, func() { q.locate(g.Now()) })
 	if q.Public {
 		if earlyData(q.Request) || g.crossSiteSocket(q) {
 			q.identify(nil) // a replay, or another site's page, may ask as anyone may, and not as the user
@@ -141,7 +137,7 @@ func (g *Gate) judge(q *request) {
 		if why := authn.Refusal(err); why != nil {
 			q.Reason = why.Error() // for explain; the client is not told
 		}
-	case !q.client.Secure(q.Request):
+	case q.TLS == nil && !q.client.Secure(q.Request):
 		q.Decision = policy.Decision{Code: identity.CodeHTTPSRequired}
 	case earlyData(q.Request):
 		q.Decision = policy.Decision{Code: identity.CodeTooEarly}
@@ -191,9 +187,9 @@ func (s *Site) isPassive(r *policy.Request) bool {
 
 // underLimit applies the site's own rate limit: per signed-in user or per address.
 func (g *Gate) underLimit(w http.ResponseWriter, q *request) bool {
-	key, rate := "ip:"+addressKey(q.client.Addr), q.site.cfg.RateLimit
+	rate, key := q.site.cfg.RateLimit, ratelimit.AddressKey(parseAddress(q.client.Addr))
 	if q.principal != nil && rate.PerUser {
-		key = "user:" + q.principal.UserID
+		key = ratelimit.UserKey(q.principal.UserID)
 	}
 	state, ok := g.Limits.Allow(q.site.limit, ratelimit.Rate{Events: rate.Events, Window: rate.Window}, key, g.Now())
 	if ok {
@@ -209,7 +205,7 @@ func (g *Gate) underLimit(w http.ResponseWriter, q *request) bool {
 // everything else is 503 (R1). Requests that the directive's matcher does not cover are not judged.
 func ServeUnavailable(w http.ResponseWriter, r *http.Request, s *Site, c Client, covers Covers, next Next) error {
 	s.clean(r)
-	stripCookies(r.Header)
+	authn.StripCookies(r.Header)
 	t := &trail{Stream: revocation.Stream{Context: r.Context()}}
 	w, r = t.answers(w, nil), r.WithContext(t)
 	covered, err := covers(w, r)
@@ -228,9 +224,6 @@ func ServeUnavailable(w http.ResponseWriter, r *http.Request, s *Site, c Client,
 	WriteUnavailable(w)
 	return nil
 }
-
-// cleanConnection keeps a client from naming our headers hop-by-hop (HD-02).
-func cleanConnection(h http.Header) { identityheader.SanitizeConnection(h) }
 
 // readyWait is how long clients should wait when the state is unreadable.
 const readyWait = 2 * time.Second

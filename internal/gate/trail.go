@@ -73,10 +73,5 @@ func (g *Gate) Strip(w http.ResponseWriter, r *http.Request, s *Site, next Next)
 	return next.ServeHTTP(w, r)
 }
 
-// clean removes every claim of an identity that a client could have sent: the header names of every site of this
-// configuration in any spelling, and our names in Connection and in trailers (HD-01, HD-02).
-func (s *Site) clean(r *http.Request) {
-	s.sites.owned.Strip(r.Header)
-	cleanConnection(r.Header)
-	s.sites.owned.GuardTrailers(r)
-}
+// clean removes every claim of an identity: the header names of every site of this configuration, whichever site is asked.
+func (s *Site) clean(r *http.Request) { s.sites.owned.Clean(r) }

@@ -20,7 +20,8 @@ import (
 // Check finds what is wrong with a configuration without touching network or disk state beyond the files it names.
 func Check(c Config) error {
 	c = c.withDefaults()
-	if !strings.HasPrefix(c.Path, "/") || strings.HasSuffix(c.Path, "/") || strings.ContainsAny(c.Path, "?#%\\*{}; ") || strings.Contains(c.Path, "//") || len(c.Path) > 64 {
+	if !strings.HasPrefix(c.Path, "/") || strings.HasSuffix(c.Path, "/") || strings.ContainsAny(c.Path, "?#%\\*{}; ") ||
+		strings.Contains(c.Path, "//") || len(c.Path) > 64 {
 		return fmt.Errorf("path %q must begin with / and not end with it, for example /.truxe", c.Path)
 	}
 	if c.Storage.Driver != "sqlite" && c.Storage.Driver != "postgres" {
@@ -52,7 +53,8 @@ func Check(c Config) error {
 		return err
 	}
 	if c.JWT.Issuer != "" {
-		if u, err := url.Parse(c.JWT.Issuer); err != nil || u.Scheme != "https" || u.Host == "" || u.RawQuery != "" || u.Fragment != "" {
+		if u, err := url.Parse(c.JWT.Issuer); err != nil || u.Scheme != "https" || u.Host == "" || u.RawQuery != "" ||
+			u.Fragment != "" {
 			return fmt.Errorf("jwt issuer %q must be an https URL", c.JWT.Issuer)
 		}
 	}

@@ -19,7 +19,7 @@ type Config struct {
 	PortalOrigin origin.Origin
 	// Path is the prefix of all gateway URLs. Default "/.truxe".
 	Path string
-	// Sites are the hosts that the gateway stands in front of, as Caddy's configuration has them.
+	// Sites are the hosts that the gateway protects, as Caddy's configuration has them.
 	Sites []SiteInfo
 	// DataDir holds the default database and the generated encryption key.
 	DataDir string
@@ -63,7 +63,7 @@ type Config struct {
 	Now     func() time.Time
 }
 
-// SiteInfo is one host at which the gateway stands.
+// SiteInfo is one host that the gateway protects.
 type SiteInfo struct {
 	Host string // folded; "*.example.com"; "" for a site without a host name
 	// Origins are what browsers call it, the main one first. Empty for a site without a host name.
@@ -141,15 +141,15 @@ type Password struct {
 	BreachedFile     string
 }
 
-// MFA says who must have a second factor. The zero value: nobody, everybody may.
+// MFA says which users must have a second factor. The zero value: none, though every user may.
 type MFA struct {
 	Required bool
-	Roles    []string // empty with Required: everybody
+	Roles    []string // empty with Required: all users
 }
 
 // RateLimits of sign-in: failed tries per window.
 type RateLimits struct {
-	Login   Rate // per person, default 5 in 5 min
+	Login   Rate // per user, default 5 in 5 min
 	Address Rate // per address (IPv6: per /64), default 50 in 5 min
 }
 
@@ -159,7 +159,7 @@ type Rate struct {
 	Window time.Duration
 }
 
-// SMTP says who takes security notices. An empty URL: nobody, and none are written.
+// SMTP says which server takes security notices. An empty URL: none, and no notices are queued.
 type SMTP struct {
 	URL  string // smtp:// or smtps://, see mail.Parse
 	From string // "Example <no-reply@example.com>"

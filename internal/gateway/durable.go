@@ -24,7 +24,7 @@ type durable struct {
 	codeKey []byte // of recovery codes
 }
 
-// open opens everything, and leaves what is open after an error to Engine.Close.
+// open opens everything but the keys, and leaves what is open after an error to Engine.Close.
 func (d *durable) open(ctx context.Context, cfg Config) (err error) {
 	if d.claim, err = claimStore(ctx, cfg); err != nil {
 		return err
@@ -32,7 +32,8 @@ func (d *durable) open(ctx context.Context, cfg Config) (err error) {
 	if d.box, err = openBox(cfg); err != nil {
 		return err
 	}
-	if d.store, err = store.Open(ctx, store.Config{Driver: cfg.Storage.Driver, DSN: cfg.Storage.DSN, Logger: cfg.Logger}); err != nil {
+	d.store, err = store.Open(ctx, store.Config{Driver: cfg.Storage.Driver, DSN: cfg.Storage.DSN, Logger: cfg.Logger})
+	if err != nil {
 		return fmt.Errorf("open the database: %w", err)
 	}
 	if d.claim != nil {
@@ -43,12 +44,28 @@ func (d *durable) open(ctx context.Context, cfg Config) (err error) {
 	if d.cluster, err = openCluster(cfg, d.claim); err != nil {
 		return err
 	}
-	if d.audit, err = audit.New(d.store, audit.Config{File: cfg.Audit.File, OnFailure: onFailure(cfg.Audit), Logger: cfg.Logger, Now: cfg.Now,
-		OnEvent: cfg.Metrics.AuditEvent}); err != nil {
-		return err
-	}
-	if d.ring, err = token.OpenRing(ctx, d.store, d.box, token.RingConfig{Bits: cfg.JWT.Bits, Import: cfg.JWT.PrivateKey, Rotate: cfg.JWT.Rotate,
-		Access: cfg.JWT.Access, OnRotate: d.auditRotation, Logger: cfg.Logger, Now: cfg.Now}); err != nil {
+	d.audit, err = audit.New(d.store, audit.Config{
+		File:      cfg.Audit.File,
+		OnFailure: onFailure(cfg.Audit),
+		Logger:    cfg.Logger,
+		Now:       cfg.Now,
+		OnEvent:   cfg.Metrics.AuditEvent,
+	})
+	return err
+}
+
+// openKeys opens the keys in the database. onChange publishes that this node has changed the signing keys.
+func (d *durable) openKeys(ctx context.Context, cfg Config, onChange func(context.Context) error) (err error) {
+	if d.ring, err = token.OpenRing(ctx, d.store, d.box, token.RingConfig{
+		Bits:     cfg.JWT.Bits,
+		Import:   cfg.JWT.PrivateKey,
+		Rotate:   cfg.JWT.Rotate,
+		Access:   cfg.JWT.Access,
+		OnRotate: d.auditRotation,
+		OnChange: onChange,
+		Logger:   cfg.Logger,
+		Now:      cfg.Now,
+	}); err != nil {
 		return fmt.Errorf("open the key ring: %w", err)
 	}
 	d.codeKey, err = openCodeKey(ctx, d.store, d.box)
@@ -60,8 +77,14 @@ func claimStore(ctx context.Context, cfg Config) (*claim.Claim, error) {
 	if cfg.Storage.Driver != "sqlite" {
 		return nil, nil //nolint:nilnil // nothing to claim
 	}
-	return claim.Take(ctx, claim.Options{Path: cfg.Storage.DSN, Alone: cfg.Redis.URL == "", Command: cfg.Offline, Site: cfg.mainOrigin(),
-		Logger: cfg.Logger, Now: cfg.Now})
+	return claim.Take(ctx, claim.Options{
+		Path:    cfg.Storage.DSN,
+		Alone:   cfg.Redis.URL == "",
+		Command: cfg.Offline,
+		Site:    cfg.mainOrigin(),
+		Logger:  cfg.Logger,
+		Now:     cfg.Now,
+	})
 }
 
 // openBox reads the encryption keys, or the generated one in the data directory.
@@ -117,7 +140,9 @@ func onFailure(a Audit) string {
 
 // auditRotation records a rotation that the ring began by itself.
 func (d *durable) auditRotation(ctx context.Context, tx *store.Tx, k token.KeyInfo) error {
-	_, err := d.audit.Within(ctx, tx, audit.Event{Event: audit.KeyRotated, Outcome: "success", Actor: audit.Actor{Name: "rotate"},
-		Details: map[string]string{"kid_prefix": k.KID[:8], "activates": k.Activates}})
+	_, err := d.audit.Within(ctx, tx, audit.Event{
+		Event: audit.KeyRotated, Outcome: "success", Actor: audit.Actor{Name: "rotate"},
+		Details: map[string]string{"kid_prefix": k.KID[:8], "activates": k.Activates},
+	})
 	return err
 }

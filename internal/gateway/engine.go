@@ -10,10 +10,9 @@ import (
 
 	"github.com/truxeio/caddy-truxe/internal/authn"
 	"github.com/truxeio/caddy-truxe/internal/claim"
-	"github.com/truxeio/caddy-truxe/internal/cluster"
 	"github.com/truxeio/caddy-truxe/internal/credential"
-	"github.com/truxeio/caddy-truxe/internal/identity"
 	"github.com/truxeio/caddy-truxe/internal/revocation"
+	"github.com/truxeio/caddy-truxe/internal/revocation/feed"
 )
 
 // recordPause is how long records of decisions are gathered before they are written.
@@ -28,6 +27,7 @@ type Engine struct {
 	durable
 	memory
 	revoked *revocation.Node
+	feed    *feed.Feed
 	watch   *revocation.RoleWatch // over open streams
 	hasher  *credential.Hasher
 
@@ -50,19 +50,31 @@ func Open(ctx context.Context, cfg Config) (e *Engine, err error) {
 	if err = e.durable.open(ctx, cfg); err != nil {
 		return e, err
 	}
-	if e.hasher, err = credential.NewHasher(credential.Config{Algorithm: cfg.Password.Algorithm, Cost: cfg.Password.Cost}); err != nil {
+	e.revoked = revocation.New(revocation.Config{Deny: cfg.Redis.Deny, Stale: cfg.Redis.Stale, Now: cfg.Now})
+	e.feed = feed.New(feed.Config{
+		Source:   e.store,
+		Cluster:  e.cluster,
+		Node:     e.revoked,
+		Observer: snapshots{e},
+		Logger:   cfg.Logger,
+		OnLag:    cfg.Metrics.RevocationLag,
+		Now:      cfg.Now,
+	})
+	if err = e.durable.openKeys(ctx, cfg, e.publishKeys); err != nil {
+		return e, err
+	}
+	e.hasher, err = credential.NewHasher(credential.Config{Algorithm: cfg.Password.Algorithm, Cost: cfg.Password.Cost})
+	if err != nil {
 		return e, err
 	}
 	e.memory.open(cfg, e.store)
-	e.revoked = revocation.New(revocation.Config{Source: e.store, Feed: e.cluster, Logger: cfg.Logger, Deny: cfg.Redis.Deny, Stale: cfg.Redis.Stale,
-		OnEvent: e.heard, OnResync: e.missed, OnLag: cfg.Metrics.RevocationLag, Now: cfg.Now})
 	e.watch = revocation.NewRoleWatch(e.revoked.Streams(), e.store.RolesOf, cfg.Logger)
 	e.start(run)
 	return e, e.waitReady(ctx)
 }
 
-// renewClaim ends what runs in the background when another process has taken the store over, the feed among it, so that the
-// gateway refuses.
+// renewClaim ends what runs in the background when another process has taken the store over, the feed among it, so that
+// the gateway refuses.
 func (e *Engine) renewClaim(ctx context.Context) {
 	if !e.claim.Renew(ctx, e.store) {
 		e.cancel()
@@ -72,7 +84,7 @@ func (e *Engine) renewClaim(ctx context.Context) {
 // start runs what goes on in the background until Close.
 func (e *Engine) start(ctx context.Context) {
 	e.background(func() {
-		if err := e.revoked.Run(ctx); err != nil && ctx.Err() == nil {
+		if err := e.feed.Run(ctx); err != nil && ctx.Err() == nil {
 			e.log.Error("the revocation feed ended", "error", err)
 		}
 	})
@@ -124,7 +136,7 @@ func (e *Engine) every(ctx context.Context, d time.Duration, do func()) {
 	})
 }
 
-// waitReady gives the feed a moment, so that in the usual case the first request finds the gateway ready.
+// waitReady waits for the feed a moment, so that in the usual case the first request finds the gateway ready.
 func (e *Engine) waitReady(ctx context.Context) error {
 	for range 40 {
 		if e.revoked.Ready() {
@@ -138,42 +150,6 @@ func (e *Engine) waitReady(ctx context.Context) error {
 	}
 	e.log.Warn("the revocation state is not readable yet; protected requests are answered with 503 until it is")
 	return nil
-}
-
-// heard acts on what the feed says: a revoked session or changed user is read anew, keys are reloaded.
-func (e *Engine) heard(ev cluster.Event) {
-	switch ev.Kind {
-	case cluster.KindSession:
-		if id, ok := identity.ParseID(ev.Name); ok {
-			e.sessions.Drop(id)
-		}
-	case cluster.KindUser, cluster.KindChanged:
-		if id, ok := identity.ParseID(ev.Name); ok {
-			e.sessions.DropUser(id)
-			e.roles.Drop(id)
-			e.watch.UserChanged(id)
-		}
-	case cluster.KindKeys:
-		e.reloadKeys()
-	}
-}
-
-// missed forgets everything that the feed might have told while this node was not listening.
-func (e *Engine) missed(string) {
-	e.sessions.DropAll()
-	e.roles.DropAll()
-	e.watch.AllChanged()
-	e.reloadKeys()
-}
-
-func (e *Engine) reloadKeys() {
-	go func() {
-		ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
-		defer cancel()
-		if err := e.ring.Reload(ctx); err != nil {
-			e.log.Warn("could not reload the signing keys", "error", err)
-		}
-	}()
 }
 
 // Close ends the background work, drains the audit log and closes all connections.

@@ -22,7 +22,8 @@ func (g *Gateway) firstStart(ctx context.Context) error {
 		return err
 	}
 	if a := g.cfg.Admin; a.Username != "" && a.Password != "" && !g.cfg.Offline {
-		_, err := g.people.CreateFirstAdmin(ctx, change.By{Via: "environment"}, people.NewUser{Username: a.Username, Email: a.Email, Password: a.Password})
+		_, err := g.people.CreateFirstAdmin(ctx, change.By{Via: "environment"},
+			people.NewUser{Username: a.Username, Email: a.Email, Password: a.Password})
 		if errors.Is(err, people.ErrSetUp) {
 			return nil // another node was faster
 		}
@@ -39,7 +40,8 @@ func (g *Gateway) firstStart(ctx context.Context) error {
 		case err != nil:
 			g.cfg.Logger.Warn("no users yet, and no setup link could be made; run: caddy truxe setup", "error", err)
 		default:
-			g.cfg.Logger.Warn("no users yet: create the first admin at " + link.URL + "  (once, within 1 h), or run: caddy truxe setup")
+			g.cfg.Logger.Warn("no users yet: create the first admin at " + link.URL +
+				"  (once, within 1 h), or run: caddy truxe setup")
 		}
 	}
 	return nil

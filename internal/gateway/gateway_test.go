@@ -34,8 +34,10 @@ func startAt(t testing.TB, now func() time.Time) *Gateway { return startWith(t, 
 // startWith fills in the data folder, the administrator and the site.
 func startWith(t testing.TB, cfg Config) *Gateway {
 	t.Helper()
-	cfg = Config{Now: cfg.Now, Logger: cfg.Logger, JWT: cfg.JWT, DataDir: t.TempDir(), Admin: FirstAdmin{Username: testUser, Email: "alice@example.com", Password: testPassword},
-		Sites: []SiteInfo{{Host: "app.test", Origins: called("https://app.test"), Handlers: []string{"truxe_gate"}}}, Password: Password{Cost: 10}}
+	cfg = Config{Now: cfg.Now, Logger: cfg.Logger, JWT: cfg.JWT, DataDir: t.TempDir(),
+		Admin:    FirstAdmin{Username: testUser, Email: "alice@example.com", Password: testPassword},
+		Sites:    []SiteInfo{{Host: "app.test", Origins: called("https://app.test"), Handlers: []string{"truxe_gate"}}},
+		Password: Password{Cost: 10}}
 	if err := Check(cfg); err != nil {
 		t.Fatal(err)
 	}
@@ -56,11 +58,12 @@ func startWith(t testing.TB, cfg Config) *Gateway {
 	return g
 }
 
-// signIn gives a session cookie and an access token.
+// signIn returns a session cookie and an access token.
 func signIn(t testing.TB, g *Gateway) (cookie, bearer string) {
 	t.Helper()
 	ctx, by := context.Background(), change.By{IP: "127.0.0.1", Host: "app.test"}
-	in := signin.PasswordTry{Login: testUser, Password: testPassword, Address: netip.MustParseAddr("127.0.0.1"), Kind: "browser", By: by}
+	in := signin.PasswordTry{Login: testUser, Password: testPassword, Address: netip.MustParseAddr("127.0.0.1"),
+		Kind: "browser", By: by}
 	signed, err := g.signin.SignIns.WithPassword(ctx, in)
 	if err != nil {
 		t.Fatal(err)
@@ -86,7 +89,8 @@ func (u *upstream) ServeHTTP(_ http.ResponseWriter, r *http.Request) error {
 
 func site(t testing.TB) *gate.Site {
 	t.Helper()
-	s, err := gate.NewSites(rules.NewBook(nil)).Compile(gate.SiteConfig{Rules: rules.Lines{Public: []string{"/healthz"}, AllowRoles: []string{identity.AdminRole}}})
+	s, err := gate.NewSites(rules.NewBook(nil)).Compile(gate.SiteConfig{Rules: rules.Lines{Public: []string{"/healthz"},
+		AllowRoles: []string{identity.AdminRole}}})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -97,7 +101,8 @@ func site(t testing.TB) *gate.Site {
 func newRequest(name, value string) *http.Request {
 	r := httptest.NewRequest(http.MethodGet, "https://app.test/orders/7", nil)
 	r.TLS.HandshakeComplete = true
-	r.Header = http.Header{"Accept": {"text/html"}, "User-Agent": {"Mozilla/5.0"}, "Accept-Encoding": {"gzip, deflate, br"}, "Accept-Language": {"en"},
+	r.Header = http.Header{"Accept": {"text/html"}, "User-Agent": {"Mozilla/5.0"},
+		"Accept-Encoding": {"gzip, deflate, br"}, "Accept-Language": {"en"},
 		"Sec-Fetch-Mode": {"navigate"}, "Sec-Fetch-Dest": {"document"}, "Sec-Fetch-Site": {"none"}}
 	if name != "" {
 		r.Header[name] = []string{value}
@@ -118,7 +123,8 @@ func TestGateLetsInWhoSignedInUntilTheyAreRevoked(t *testing.T) {
 	}
 	for name, value := range map[string]string{"Cookie": cookie, "Authorization": bearer} {
 		before := up.served
-		if serve(name, value); up.served != before+1 || up.header.Get("Remote-User") != testUser || up.header.Get(name) != "" {
+		if serve(name, value); up.served != before+1 || up.header.Get("Remote-User") != testUser ||
+			up.header.Get(name) != "" {
 			t.Errorf("%s: served %d, upstream saw %v", name, up.served-before, up.header)
 		}
 	}
@@ -130,7 +136,8 @@ func TestGateLetsInWhoSignedInUntilTheyAreRevoked(t *testing.T) {
 	if err != nil || len(users) != 1 {
 		t.Fatal(users, err)
 	}
-	if err := g.signin.Sessions.EndAll(context.Background(), console.CommandLine, users[0].ID, identity.ID{}, "test"); err != nil {
+	if err := g.signin.Sessions.EndAll(context.Background(), console.CommandLine, users[0].ID, identity.ID{},
+		"test"); err != nil {
 		t.Fatal(err)
 	}
 	if w := serve("Cookie", cookie); w.Code != http.StatusFound || up.served != before {
@@ -141,8 +148,8 @@ func TestGateLetsInWhoSignedInUntilTheyAreRevoked(t *testing.T) {
 	}
 }
 
-// warm is one request of somebody the gateway knows, as often as it is called; what it costs is the gate's handler alone,
-// on its real parts.
+// warm is one request of a user the gateway knows, as often as it is called; what it costs is the gate's handler
+// alone, on its real parts.
 func warm(t testing.TB, g *Gateway, s *gate.Site, up *upstream, name, value string) func() {
 	r := newRequest(name, value)
 	sent := r.Header.Clone()
@@ -165,12 +172,16 @@ func warm(t testing.TB, g *Gateway, s *gate.Site, up *upstream, name, value stri
 func BenchmarkGate(b *testing.B) {
 	g, s, up := start(b), site(b), &upstream{}
 	cookie, bearer := signIn(b, g)
-	strict := siteWith(b, gate.SiteConfig{Rules: rules.Lines{Require: []rules.Require{{Assurance: identity.Assurance{MFA: true, MaxAge: 10 * time.Minute}}, {Networks: []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")}}}}})
-	strong := proven(b, g, store.Proof{AuthTime: time.Now(), MFATime: time.Now(), AMR: []string{"pwd", "otp", "mfa"}, ACR: "2"})
+	strict := siteWith(b,
+		gate.SiteConfig{Rules: rules.Lines{Require: []rules.Require{{Assurance: identity.Assurance{MFA: true,
+			MaxAge: 10 * time.Minute}}, {Networks: []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")}}}}})
+	strong := proven(b, g, store.Proof{AuthTime: time.Now(), MFATime: time.Now(), AMR: []string{"pwd", "otp", "mfa"},
+		ACR: "2"})
 	for _, c := range []struct {
 		path, name, value string
 		site              *gate.Site
-	}{{"cookie", "Cookie", cookie, s}, {"bearer", "Authorization", bearer, s}, {"require", "Cookie", strong, strict}, {"assertion", "Cookie", cookie, withAssertion(b)}} {
+	}{{"cookie", "Cookie", cookie, s}, {"bearer", "Authorization", bearer, s}, {"require", "Cookie", strong, strict},
+		{"assertion", "Cookie", cookie, withAssertion(b)}} {
 		b.Run(c.path, func(b *testing.B) {
 			serve := warm(b, g, c.site, up, c.name, c.value)
 			b.ReportAllocs()
@@ -181,14 +192,18 @@ func BenchmarkGate(b *testing.B) {
 	}
 }
 
-// A warm request allocates its trail and its copy of the request, and nothing else; with an assertion one header value more.
+// A warm request allocates its trail and its copy of the request, and nothing else; with an assertion one header value
+// more.
 func TestWarmRequestAllocatesTwice(t *testing.T) {
 	g, up := start(t), &upstream{}
 	cookie, bearer := signIn(t, g)
 	with := withAssertion(t)
-	strict := siteWith(t, gate.SiteConfig{Rules: rules.Lines{Require: []rules.Require{{Networks: []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")}}}}})
-	fresh := siteWith(t, gate.SiteConfig{Rules: rules.Lines{Require: []rules.Require{{Assurance: identity.Assurance{MFA: true, MaxAge: 10 * time.Minute}}}}})
-	strong := proven(t, g, store.Proof{AuthTime: time.Now(), MFATime: time.Now(), AMR: []string{"pwd", "otp", "mfa"}, ACR: "2"})
+	strict := siteWith(t, gate.SiteConfig{Rules: rules.Lines{Require: from("127.0.0.0/8")}})
+	fresh := siteWith(t,
+		gate.SiteConfig{Rules: rules.Lines{Require: []rules.Require{{Assurance: identity.Assurance{MFA: true,
+			MaxAge: 10 * time.Minute}}}}})
+	strong := proven(t, g, store.Proof{AuthTime: time.Now(), MFATime: time.Now(), AMR: []string{"pwd", "otp", "mfa"},
+		ACR: "2"})
 	if n := testing.AllocsPerRun(200, warm(t, g, fresh, up, "Cookie", strong)); n > 2 {
 		t.Errorf("require mfa: %v allocations", n)
 	}
@@ -211,7 +226,8 @@ type broken struct{}
 func (broken) Find(context.Context, string, string) (*authn.Entry, error) { panic("a mistake") }
 func (broken) Used(*authn.Entry)                                          {}
 
-// AP-05 a panic is a refused request with a reference and a log line, at the gate and in the portal; the process goes on.
+// AP-05 a panic is a refused request with a reference and a log line, at the gate and in the portal; the process goes
+// on.
 func TestPanicIsARefusedRequest(t *testing.T) {
 	var log bytes.Buffer
 	g, s, up := start(t), site(t), &upstream{}
@@ -221,10 +237,12 @@ func TestPanicIsARefusedRequest(t *testing.T) {
 	working := g.gate.Verifier.Sessions
 	g.gate.Verifier.Sessions = broken{}
 	before, w := up.served, httptest.NewRecorder()
-	if err := g.Gate().Serve(w, newRequest("Cookie", cookie), s, gate.Client{Addr: "127.0.0.1"}, up, nil); err != nil || w.Code != http.StatusInternalServerError || up.served != before {
+	if err := g.Gate().Serve(w, newRequest("Cookie", cookie), s, gate.Client{Addr: "127.0.0.1"}, up, nil); err != nil ||
+		w.Code != http.StatusInternalServerError || up.served != before {
 		t.Errorf("the gate: %v, status %d, served %d", err, w.Code, up.served-before)
 	}
-	if text := log.String(); !strings.Contains(text, "a mistake") || !strings.Contains(text, "reference=R-") || !strings.Contains(text, "gateway_test.go") || strings.Contains(w.Body.String(), "a mistake") {
+	if text := log.String(); !strings.Contains(text, "a mistake") || !strings.Contains(text, "reference=R-") ||
+		!strings.Contains(text, "gateway_test.go") || strings.Contains(w.Body.String(), "a mistake") {
 		t.Errorf("the log says %q, the answer %q", text, w.Body)
 	}
 	log.Reset()
@@ -232,11 +250,13 @@ func TestPanicIsARefusedRequest(t *testing.T) {
 	r.URL.Path = "/.truxe/account"
 	w = httptest.NewRecorder()
 	g.ServePortal(w, r, gate.Client{Addr: "127.0.0.1"}, false)
-	if w.Code != http.StatusInternalServerError || !strings.Contains(log.String(), "a mistake") || strings.Contains(w.Body.String(), "a mistake") {
+	if w.Code != http.StatusInternalServerError || !strings.Contains(log.String(), "a mistake") ||
+		strings.Contains(w.Body.String(), "a mistake") {
 		t.Errorf("the portal: status %d, log %q", w.Code, log.String())
 	}
 	g.gate.Verifier.Sessions = working
-	if err := g.Gate().Serve(httptest.NewRecorder(), newRequest("Cookie", cookie), s, gate.Client{Addr: "127.0.0.1"}, up, nil); err != nil || up.served != before+1 {
+	if err := g.Gate().Serve(httptest.NewRecorder(), newRequest("Cookie", cookie), s, gate.Client{Addr: "127.0.0.1"}, up,
+		nil); err != nil || up.served != before+1 {
 		t.Error("the gate does not go on:", err)
 	}
 }
@@ -261,13 +281,16 @@ func TestEarlyDataIsNotBelieved(t *testing.T) {
 	}
 	r, before := newRequest("", ""), up.served
 	r.URL.Path, r.TLS.HandshakeComplete = "/healthz", false
-	if err := g.Gate().Serve(httptest.NewRecorder(), r, s, gate.Client{Addr: "127.0.0.1"}, up, nil); err != nil || up.served != before+1 {
+	if err := g.Gate().Serve(httptest.NewRecorder(), r, s, gate.Client{Addr: "127.0.0.1"}, up, nil); err != nil ||
+		up.served != before+1 {
 		t.Error("a public path is not served", err)
 	}
-	for done, want := range map[bool]string{false: "", true: testUser} { // a replay must not act as the user on a public path either
+	// a replay must not act as the user on a public path either
+	for done, want := range map[bool]string{false: "", true: testUser} {
 		r := newRequest("Cookie", cookie)
 		r.URL.Path, r.TLS.HandshakeComplete = "/healthz", done
-		if err := g.Gate().Serve(httptest.NewRecorder(), r, s, gate.Client{Addr: "127.0.0.1"}, up, nil); err != nil || up.header.Get("Remote-User") != want {
+		if err := g.Gate().Serve(httptest.NewRecorder(), r, s, gate.Client{Addr: "127.0.0.1"}, up, nil); err != nil ||
+			up.header.Get("Remote-User") != want {
 			t.Errorf("public path, handshake done %v: announced %q, %v", done, up.header.Get("Remote-User"), err)
 		}
 	}
@@ -277,13 +300,15 @@ func TestEarlyDataIsNotBelieved(t *testing.T) {
 func TestForeignSocketOnAPublicPathIsAnonymous(t *testing.T) {
 	g, s, up := start(t), site(t), &upstream{}
 	cookie, _ := signIn(t, g)
-	for origin, want := range map[string]string{"https://evil.test": "", "http://app.test": "", "https://app.test": testUser} {
+	for origin, want := range map[string]string{"https://evil.test": "", "http://app.test": "",
+		"https://app.test": testUser} {
 		r := newRequest("Cookie", cookie)
 		r.URL.Path = "/healthz"
 		r.Header.Del("Sec-Fetch-Site")
 		r.Header["Upgrade"], r.Header["Origin"] = []string{"websocket"}, []string{origin}
 		before := up.served
-		if err := g.Gate().Serve(httptest.NewRecorder(), r, s, gate.Client{Addr: "127.0.0.1"}, up, nil); err != nil || up.served != before+1 || up.header.Get("Remote-User") != want {
+		if err := g.Gate().Serve(httptest.NewRecorder(), r, s, gate.Client{Addr: "127.0.0.1"}, up, nil); err != nil ||
+			up.served != before+1 || up.header.Get("Remote-User") != want {
 			t.Errorf("Origin %s: served %d, announced %q, %v", origin, up.served-before, up.header.Get("Remote-User"), err)
 		}
 	}

@@ -27,7 +27,8 @@ func (e *Engine) updateSessionGauge() {
 func (e *Engine) health() map[string]bool {
 	ctx, cancel := context.WithTimeout(context.Background(), time.Second)
 	defer cancel()
-	h := map[string]bool{"store": e.store.Ping(ctx) == nil, "revocations": e.revoked.Ready(), "audit": e.audit.Health() == nil}
+	h := map[string]bool{"store": e.store.Ping(ctx) == nil, "revocations": e.revoked.Ready(),
+		"audit": e.audit.Health() == nil}
 	if e.cfg.Redis.URL != "" {
 		h["redis"] = e.cluster.Health().Refused == nil
 	}

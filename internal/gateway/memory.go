@@ -12,8 +12,8 @@ import (
 
 // memory is what this node remembers. The database or a client brings all of it again.
 type memory struct {
-	tokens   *token.Cache // verified ones
-	sessions *session.Table
+	tokens   *token.Cache[*authn.Entry] // verified ones
+	sessions *session.Table[authn.Entry]
 	renewals *session.Renewals
 	roles    *authn.CurrentRoles // of users with access tokens
 	records  *rules.Records
@@ -22,10 +22,19 @@ type memory struct {
 }
 
 func (m *memory) open(cfg Config, st *store.Store) {
-	m.tokens = token.NewCache(0)
+	m.tokens = token.NewCache[*authn.Entry](0)
 	m.roles = authn.NewCurrentRoles(st.UserByID)
 	m.records = rules.NewRecords()
 	m.renewals = session.NewRenewals(st, cfg.Now)
-	m.sessions = session.New(session.Config{Source: m.renewals, Idle: cfg.Session.Idle, Max: cfg.Session.Max, Remember: cfg.Session.Remember,
-		API: cfg.JWT.Refresh, Limit: cfg.Session.Limit, TouchUsers: st.TouchUsers, Logger: cfg.Logger, Now: cfg.Now})
+	m.sessions = session.New[authn.Entry](session.Config{
+		Source:     m.renewals,
+		Idle:       cfg.Session.Idle,
+		Max:        cfg.Session.Max,
+		Remember:   cfg.Session.Remember,
+		API:        cfg.JWT.Refresh,
+		Limit:      cfg.Session.Limit,
+		TouchUsers: st.TouchUsers,
+		Logger:     cfg.Logger,
+		Now:        cfg.Now,
+	})
 }

@@ -29,8 +29,8 @@ func (c Config) noticeWriter(book *origin.Book) mail.Writer {
 	return mail.Writer{Brand: c.Brand.Name, Support: c.Brand.Support, Base: c.Path, Origin: link, Known: known}
 }
 
-// noticeOrigin returns where the link of a notice leads: the single sign-on host, or the host that the notice is about if it
-// is ours, or the first of ours (CS-08).
+// noticeOrigin returns where the link of a notice leads: the single sign-on host, or the host that the notice is about
+// if it is ours, or the first of ours (CS-08).
 func (c Config) noticeOrigin(book *origin.Book, host string) string {
 	if c.Portal != "" {
 		host = c.Portal

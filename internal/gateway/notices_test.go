@@ -4,7 +4,8 @@ import "testing"
 
 // CS-08: where the link of a mail leads is the configuration's to say.
 func TestLinksOfMailsComeFromTheConfiguration(t *testing.T) {
-	sites := []SiteInfo{{Host: "a.test", Origins: called("https://a.test")}, {Host: "b.test", Origins: called("https://b.test:8443")}, {Host: ""}}
+	sites := []SiteInfo{{Host: "a.test", Origins: called("https://a.test")},
+		{Host: "b.test", Origins: called("https://b.test:8443")}, {Host: ""}}
 	for _, c := range []struct {
 		cfg        Config
 		host, want string

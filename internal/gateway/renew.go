@@ -7,11 +7,11 @@ import (
 
 	"github.com/truxeio/caddy-truxe/internal/authn"
 	"github.com/truxeio/caddy-truxe/internal/change"
-	"github.com/truxeio/caddy-truxe/internal/portal"
+	"github.com/truxeio/caddy-truxe/internal/portal/web"
 	"github.com/truxeio/caddy-truxe/internal/signin"
 )
 
-// renewer gives sessions new secrets when roles have changed.
+// renewer replaces the secrets of sessions whose roles have changed.
 type renewer struct {
 	sessions *signin.Sessions
 	log      *slog.Logger
@@ -21,12 +21,13 @@ type renewer struct {
 // Renew implements authn.Renewer. When it fails the request goes on with the old secret: roles count already, and the
 // next navigation tries again.
 func (n *renewer) Renew(r *http.Request, e *authn.Entry, c authn.Client) string {
-	value, err := n.sessions.Renew(r.Context(), change.By{Principal: e.Principal, IP: c.Addr, UserAgent: r.UserAgent(), Host: r.Host})
+	value, err := n.sessions.Renew(r.Context(), change.By{Principal: e.Principal, IP: c.Addr, UserAgent: r.UserAgent(),
+		Host: r.Host})
 	if err != nil {
 		n.log.Warn("could not renew a session after a change of roles", "session", e.Principal.SessionID, "error", err)
 	}
 	if value == "" {
 		return ""
 	}
-	return portal.SessionCookie(value, e.Principal.Remember, e.Principal.Expires, n.now())
+	return web.SessionCookie(value, e.Principal.Remember, e.Principal.Expires, n.now())
 }

@@ -43,8 +43,8 @@ func setRoles(t testing.TB, g *Gateway, m *policy.RoleModel) {
 	}
 }
 
-// AZ-08: a token that was signed before a change of roles stands for its person as they are now: in what the app is told, in
-// what the gate decides, in userinfo and in the assertion.
+// AZ-08: a token that was signed before a change of roles stands for its person as they are now: in what the app is
+// told, in what the gate decides, in userinfo and in the assertion.
 func TestTokenHasTheRolesOfTheDatabase(t *testing.T) {
 	p := promote(t)
 	_, bearer := signIn(t, p.Gateway)
@@ -69,7 +69,8 @@ func TestTokenHasTheRolesOfTheDatabase(t *testing.T) {
 		t.Errorf("revoked: %s %v", groups, asserted)
 	}
 	if n := testing.AllocsPerRun(1000, func() {
-		if _, cached, err := p.gate.Verifier.Tokens.Find(t.Context(), strings.TrimPrefix(bearer, "Bearer ")); err != nil || !cached {
+		if _, cached, err := p.gate.Verifier.Tokens.Find(t.Context(), strings.TrimPrefix(bearer, "Bearer ")); err != nil ||
+			!cached {
 			t.Fatal(err)
 		}
 	}); n != 0 {
@@ -97,7 +98,8 @@ func TestRoleModelCountsForTheNextRequest(t *testing.T) {
 		if err := json.Unmarshal(w.Body.Bytes(), &info); err != nil {
 			t.Fatal(err, w.Body)
 		}
-		if a, b := fmt.Sprint(claims["permissions"], claims["permissions_omitted"] == true), fmt.Sprint(info.Permissions, info.Omitted); a != b && !info.Omitted {
+		if a, b := fmt.Sprint(claims["permissions"], claims["permissions_omitted"] == true), fmt.Sprint(info.Permissions,
+			info.Omitted); a != b && !info.Omitted {
 			t.Errorf("the assertion says %s, userinfo %s", a, b)
 		}
 		return fmt.Sprint(info.Permissions, info.Omitted)
@@ -138,7 +140,8 @@ func TestUsersFileWithAnUnknownRoleIsAConfigurationError(t *testing.T) {
 		t.Errorf("without defined roles any name is one: %v", err)
 	}
 	c.Policies = t.TempDir()
-	if err := os.WriteFile(filepath.Join(c.Policies, "roles.yaml"), []byte("roles:\n  editor: { permissions: [\"orders:write\"] }\n"), 0o600); err != nil {
+	if err := os.WriteFile(filepath.Join(c.Policies, "roles.yaml"),
+		[]byte("roles:\n  editor: { permissions: [\"orders:write\"] }\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	var err error
@@ -150,7 +153,7 @@ func TestUsersFileWithAnUnknownRoleIsAConfigurationError(t *testing.T) {
 	}
 }
 
-// call sends one request to the API as somebody.
+// call sends one request to the API with a credential.
 func call(t testing.TB, g *Gateway, method, path, credential string) (int, string) {
 	t.Helper()
 	name := "Cookie"
@@ -180,7 +183,8 @@ func TestRolesAreGivenWithAFreshFactor(t *testing.T) {
 	p.mu.Unlock()
 	for _, credential := range []string{cookie, bearer} {
 		for _, method := range []string{http.MethodPut, http.MethodDelete} {
-			if code, body := call(t, p.Gateway, method, path, credential); code != http.StatusUnauthorized || !strings.Contains(body, `"step_up_required"`) {
+			if code, body := call(t, p.Gateway, method, path, credential); code != http.StatusUnauthorized ||
+				!strings.Contains(body, `"step_up_required"`) {
 				t.Errorf("%s after six minutes: %d %s", method, code, body)
 			}
 		}
@@ -190,20 +194,24 @@ func TestRolesAreGivenWithAFreshFactor(t *testing.T) {
 	}
 }
 
-// F16: who may hand out roles rises no higher by it: neither by making an administrator of himself, nor by unmaking one.
-func TestNobodyHandsOutMoreThanTheyHave(t *testing.T) {
+// F16: a user who may hand out roles gains nothing by it: neither by becoming an administrator, nor by unmaking one.
+func TestUserHandsOutNoMoreThanTheirOwnRoles(t *testing.T) {
 	p := promote(t)
-	setRoles(t, p.Gateway, model(t, policy.Role{Name: "keeper", Permissions: []string{"truxe:roles:*", "orders:read"}}, policy.Role{Name: "reader", Permissions: []string{"orders:read"}},
-		policy.Role{Name: "writer", Permissions: []string{"orders:write"}}, policy.Role{Name: "chief", Inherits: []string{"writer"}}, policy.Role{Name: "label"}))
+	setRoles(t, p.Gateway, model(t, policy.Role{Name: "keeper", Permissions: []string{"truxe:roles:*", "orders:read"}},
+		policy.Role{Name: "reader", Permissions: []string{"orders:read"}},
+		policy.Role{Name: "writer", Permissions: []string{"orders:write"}},
+		policy.Role{Name: "chief", Inherits: []string{"writer"}}, policy.Role{Name: "label"}))
 	p.roles(identity.AdminRole, "keeper")
-	other, err := p.people.CreateUser(t.Context(), console.CommandLine, people.NewUser{Username: "other", Roles: []string{identity.AdminRole}})
+	other, err := p.people.CreateUser(t.Context(), console.CommandLine,
+		people.NewUser{Username: "other", Roles: []string{identity.AdminRole}})
 	if err != nil {
 		t.Fatal(err)
 	}
 	cookie, bearer := signIn(t, p.Gateway)
 	p.roles("keeper")
 	for _, credential := range []string{cookie, bearer} {
-		for role, want := range map[string]int{"reader": 200, "label": 200, "keeper": 200, "writer": 403, "chief": 403, "admin": 403} {
+		for role, want := range map[string]int{"reader": 200, "label": 200, "keeper": 200, "writer": 403, "chief": 403,
+			"admin": 403} {
 			for _, method := range []string{http.MethodPut, http.MethodDelete} {
 				for _, id := range []identity.ID{p.user, other.ID} {
 					if role == "keeper" && id == p.user {
@@ -215,7 +223,8 @@ func TestNobodyHandsOutMoreThanTheyHave(t *testing.T) {
 				}
 			}
 		}
-		if code, body := call(t, p.Gateway, http.MethodPut, "admin/users/"+other.ID.String()+"/roles/raeder", credential); code != http.StatusBadRequest || !strings.Contains(body, `did you mean`) {
+		if code, body := call(t, p.Gateway, http.MethodPut, "admin/users/"+other.ID.String()+"/roles/raeder",
+			credential); code != http.StatusBadRequest || !strings.Contains(body, `did you mean`) {
 			t.Errorf("an unknown role: %d %s", code, body)
 		}
 	}

@@ -3,7 +3,7 @@ package gateway
 import (
 	"slices"
 
-	"github.com/truxeio/caddy-truxe/internal/portal"
+	"github.com/truxeio/caddy-truxe/internal/portal/web"
 )
 
 // Hosts lists the hosts of all sites, those of other proxies included.
@@ -30,10 +30,10 @@ func (c Config) RolesNamed() []string {
 }
 
 // portalSites are the sites with their names. Of a host that other proxies ask for, all that is known is its name.
-func (c Config) portalSites() []portal.Site {
-	var list []portal.Site
+func (c Config) portalSites() []web.Site {
+	var list []web.Site
 	for _, s := range c.Sites {
-		site := portal.Site{Host: s.Host, Name: s.App.Name, Icon: s.App.Icon, Description: s.App.Description, Start: s.App.Start,
+		site := web.Site{Host: s.Host, Name: s.App.Name, Icon: s.App.Icon, Description: s.App.Description, Start: s.App.Start,
 			PortalOnly: !slices.Contains(s.Handlers, "truxe_gate")}
 		if len(s.Origins) > 0 {
 			site.Origin = s.Origins[0]

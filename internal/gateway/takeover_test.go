@@ -6,8 +6,8 @@ import (
 	"time"
 )
 
-// ED-07 R1 an engine whose store another process has taken over does not learn of that one's revocations, and refuses from
-// then on.
+// ED-07 R1 an engine whose store another process has taken over does not learn of that one's revocations, and refuses
+// from then on.
 func TestEngineRefusesAfterATakeover(t *testing.T) {
 	e := start(t).engine
 	ctx := context.Background()

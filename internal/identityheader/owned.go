@@ -47,6 +47,14 @@ func (o *Owned) Has(name string) bool {
 	return n == len(name) && n >= o.minLen && n <= o.maxLen && o.folded[string(buf[:n])]
 }
 
+// Clean removes every claim of an identity that a client could have sent: the names themselves in any spelling, and what
+// would remove or add them later, in Connection and in trailers (HD-01, HD-02).
+func (o *Owned) Clean(r *http.Request) {
+	o.Strip(r.Header)
+	SanitizeConnection(r.Header)
+	o.GuardTrailers(r)
+}
+
 // Strip removes what a client may not send. It allocates nothing.
 func (o *Owned) Strip(h http.Header) {
 	for name := range h {

@@ -103,9 +103,6 @@ func (s *Set) add(c Custom) error {
 	return nil
 }
 
-// WantsAssertion tells whether the upstream is to get a signed assertion (`assertion on`).
-func (s *Set) WantsAssertion() bool { return s.assertion }
-
 // SetAssertion sets the signed assertion.
 func (s *Set) SetAssertion(h http.Header, jwt string) { h[Assertion] = []string{jwt} }
 

@@ -140,7 +140,7 @@ func TestEmptySetHasEveryHeader(t *testing.T) {
 			t.Errorf("%s: %q %v", name, v, ok)
 		}
 	}
-	if !s.WantsAssertion() {
+	if !s.assertion {
 		t.Error("assertion on is forgotten")
 	}
 	s.SetAssertion(h, "a.b.c")

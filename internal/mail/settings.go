@@ -28,9 +28,13 @@ type Settings struct {
 // Addr is host:port of the server.
 func (s *Settings) Addr() string { return net.JoinHostPort(s.host, s.port) }
 
-// String, GoString and LogValue show the server without its password (R10).
-func (s *Settings) String() string       { return s.Addr() }
-func (s *Settings) GoString() string     { return s.Addr() }
+// String returns the server without its password (R10).
+func (s *Settings) String() string { return s.Addr() }
+
+// GoString returns the server without its password.
+func (s *Settings) GoString() string { return s.Addr() }
+
+// LogValue is the server without its password.
 func (s *Settings) LogValue() slog.Value { return slog.StringValue(s.Addr()) }
 
 // Bounds in bytes.
@@ -115,7 +119,7 @@ func (s *Settings) parseAuthority(authority string) error {
 	} else if strings.ContainsRune(host, ':') {
 		var err error
 		if host, s.port, err = net.SplitHostPort(host); err != nil {
-			return errors.New("smtp url has a malformed host; IPv6 addresses stand in brackets")
+			return errors.New("smtp url has a malformed host; write IPv6 addresses in brackets")
 		}
 	}
 	if host == "" {
@@ -142,7 +146,7 @@ func (s *Settings) parseQuery(query string) error {
 	secure := s.implicit || !loopback(s.host)
 	for name, v := range values {
 		if len(v) != 1 || v[0] == "" {
-			return errors.New("each parameter of smtp url stands once, with a value")
+			return errors.New("each parameter of smtp url must appear once, with a value")
 		}
 		switch name {
 		case "tls":
@@ -171,7 +175,7 @@ func (s *Settings) parseQuery(query string) error {
 	return nil
 }
 
-// loopback tells names and addresses of this machine.
+// loopback reports whether a host is a name or an address of this machine.
 func loopback(host string) bool {
 	ip := net.ParseIP(host)
 	return strings.EqualFold(host, "localhost") || ip != nil && ip.IsLoopback()

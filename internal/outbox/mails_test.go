@@ -26,7 +26,7 @@ type post struct {
 	t     *testing.T
 	at    time.Time
 	user  identity.ID
-	said  *bytes.Buffer
+	log   *bytes.Buffer
 }
 
 func newPost(t *testing.T, st *store.Store, url string) *post {
@@ -35,11 +35,12 @@ func newPost(t *testing.T, st *store.Store, url string) *post {
 	if err != nil {
 		t.Fatal(err)
 	}
-	writer := mail.Writer{Brand: "Truxe", Base: "/.truxe", Origin: func(host string) string { return "https://" + host + ":8443" },
-		Known: func(host string) bool { return host == "app.test" }}
-	p := &post{store: st, t: t, at: time.UnixMilli(1_780_000_000_000), said: new(bytes.Buffer)}
+	writer := mail.Writer{Brand: "Truxe", Base: "/.truxe",
+		Origin: func(host string) string { return "https://" + host + ":8443" },
+		Known:  func(host string) bool { return host == "app.test" }}
+	p := &post{store: st, t: t, at: time.UnixMilli(1_780_000_000_000), log: new(bytes.Buffer)}
 	p.Worker = NewWorker(&Mails{Store: st, Server: server, Writer: writer}, "security notice",
-		slog.New(slog.NewTextHandler(p.said, nil)), func() time.Time { return p.at })
+		slog.New(slog.NewTextHandler(p.log, nil)), func() time.Time { return p.at })
 	return p
 }
 
@@ -51,7 +52,8 @@ func onePost(t *testing.T, url string) *post {
 
 func person(t *testing.T, st *store.Store) identity.ID {
 	t.Helper()
-	u := store.NewUser{User: identity.User{ID: identity.NewID(), Username: "pia", Email: "pia@example.com"}, UsernameKey: "pia", EmailKey: "pia@example.com"}
+	u := store.NewUser{User: identity.User{ID: identity.NewID(), Username: "pia", Email: "pia@example.com"},
+		UsernameKey: "pia", EmailKey: "pia@example.com"}
 	if err := st.CreateUser(context.Background(), u); err != nil {
 		t.Fatal(err)
 	}
@@ -65,7 +67,8 @@ func (p *post) queue(kind string) {
 		p.t.Fatal(err)
 	}
 	m := store.Mail{ID: identity.NewID(), UserID: p.user, Kind: kind, To: "pia@example.com", Facts: facts, Created: p.at}
-	if kept, err := p.store.AddMail(context.Background(), m, store.MailLimit{Most: 1000, In: time.Hour}); err != nil || !kept {
+	if kept, err := p.store.AddMail(context.Background(), m, store.MailLimit{Most: 1000, In: time.Hour}); err != nil ||
+		!kept {
 		p.t.Fatal(kept, err)
 	}
 }
@@ -80,8 +83,8 @@ func (p *post) step() bool {
 	return tried
 }
 
-// FAULTS 26 MF-11: a server that is down is tried again with a growing pause; when it is back the mail is sent, once, and
-// leads to our own host.
+// FAULTS 26 MF-11: a server that is down is tried again with a growing pause; when it is back the mail is sent, once,
+// and leads to our own host.
 func TestMailWaitsForAServerThatIsDown(t *testing.T) {
 	server := mailtest.Start(t, mailtest.Options{})
 	server.Down()
@@ -99,20 +102,22 @@ func TestMailWaitsForAServerThatIsDown(t *testing.T) {
 		t.Error("not tried again")
 	}
 	inbox := server.Inbox()
-	if len(inbox) != 1 || !strings.Contains(inbox[0].Text, "\nhttps://app.test:8443/.truxe/account/activity\n") || !strings.Contains(inbox[0].Text, "Site:     app.test\n") {
+	if len(inbox) != 1 || !strings.Contains(inbox[0].Text, "\nhttps://app.test:8443/.truxe/account/activity\n") ||
+		!strings.Contains(inbox[0].Text, "Site:     app.test\n") {
 		t.Fatalf("%d mails: %+v", len(inbox), inbox)
 	}
 	p.at = p.at.Add(48 * time.Hour)
 	if p.step() || len(server.Inbox()) != 1 {
 		t.Error("sent again")
 	}
-	if log := p.said.String(); !strings.Contains(log, "tried again") || !strings.Contains(log, "a security notice was sent") || strings.Contains(log, "pia@") {
+	if log := p.log.String(); !strings.Contains(log, "tried again") ||
+		!strings.Contains(log, "a security notice was sent") || strings.Contains(log, "pia@") {
 		t.Error(log)
 	}
 }
 
-// A mail is given up after a day, with a log line, and not before; an unreadable one and one for an address that does not
-// exist at once.
+// A mail is given up after a day, with a log line, and not before; an unreadable one and one for an address that does
+// not exist at once.
 func TestMailIsGivenUpAfterADay(t *testing.T) {
 	server := mailtest.Start(t, mailtest.Options{})
 	server.Down()
@@ -136,13 +141,13 @@ func TestMailIsGivenUpAfterADay(t *testing.T) {
 	if age := p.at.Sub(start); age < giveUpAfter || age > giveUpAfter+longestPause || tries < 20 || tries > 80 {
 		t.Errorf("given up after %v and %d tries", age, tries)
 	}
-	if log := p.said.String(); strings.Count(log, "given up") != 1 || strings.Contains(log, "@") {
+	if log := p.log.String(); strings.Count(log, "given up") != 1 || strings.Contains(log, "@") {
 		t.Error(log)
 	}
 	t.Logf("%d tries in %v", tries, p.at.Sub(start))
 	p.queue("no_such_notice")
-	if !p.step() || p.step() || strings.Count(p.said.String(), "given up") != 2 {
-		t.Error("a notice that nobody can write is tried again")
+	if !p.step() || p.step() || strings.Count(p.log.String(), "given up") != 2 {
+		t.Error("a notice that cannot be written is tried again")
 	}
 }
 

@@ -13,8 +13,8 @@ const (
 	giveUpAfter = 24 * time.Hour
 )
 
-// retryPause returns how long to wait after so many attempts. It grows, and differs from entry to entry by up to a half, so
-// that a receiver which comes back is not met by all of them at once.
+// retryPause returns how long to wait after so many attempts. It grows, and differs from entry to entry by up to a
+// half, so that a receiver which comes back is not met by all of them at once.
 func retryPause(attempts int) time.Duration {
 	pause := lastRetry
 	if attempts < 12 {

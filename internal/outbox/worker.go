@@ -1,6 +1,6 @@
 // Package outbox delivers what waits in the database. What has to leave the gateway is queued in the transaction that
-// caused it, so it is neither lost nor sent for a change that did not happen. Each node has a worker for each queue, and a
-// claim in SQL decides which of them delivers an entry (R5).
+// caused it, so it is neither lost nor sent for a change that did not happen. Each node has a worker for each queue,
+// and a claim in SQL decides which of them delivers an entry (R5).
 package outbox
 
 import (

@@ -68,11 +68,11 @@ func (n *node) signedIn(u identity.User) change.By {
 	by := change.By{IP: "192.0.2.1", Host: "app.example.com"}
 	var cookie string
 	must(n.T, n.st.Tx(ctx, func(tx *store.Tx) (err error) {
-		cookie, _, _, err = n.Rig.Changes.Sessions.Start(ctx, tx, session.NewSession{User: u, Kind: session.Browser, Host: by.Host,
+		cookie, _, _, err = n.Rig.Sessions.Start(ctx, tx, session.NewSession{User: u, Kind: session.Browser, Host: by.Host,
 			Proof: store.Proof{AuthTime: n.Clock.Now(), AMR: []string{identity.AMRPassword}, ACR: identity.ACRPassword}})
 		return err
 	}))
-	live, err := n.Rig.Changes.Sessions.Find(ctx, cookie, by.Host)
+	live, err := n.Rig.Sessions.Find(ctx, cookie, by.Host)
 	if must(n.T, err); live == nil {
 		n.T.Fatal("not signed in")
 	}

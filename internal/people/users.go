@@ -10,6 +10,7 @@ import (
 	"github.com/truxeio/caddy-truxe/internal/change"
 	"github.com/truxeio/caddy-truxe/internal/credential"
 	"github.com/truxeio/caddy-truxe/internal/identity"
+	"github.com/truxeio/caddy-truxe/internal/session"
 	"github.com/truxeio/caddy-truxe/internal/store"
 )
 
@@ -127,7 +128,7 @@ func (d *Directory) auditUpdate(ctx context.Context, tx *change.Tx, by change.By
 		e.Details = map[string]string{"from": strings.Join(before.Roles, ","), "to": strings.Join(after.Roles, ","),
 			"added": added(before.Roles, after.Roles), "removed": added(after.Roles, before.Roles)}
 		tx.Record(e)
-		if err := tx.WantRenewal(ctx, after.ID, d.Changes.Now()); err != nil { // SE-02
+		if err := tx.WantRenewal(ctx, after.ID, session.Browser, d.Changes.Now()); err != nil { // SE-02
 			return err
 		}
 	}

@@ -32,7 +32,8 @@ type Problem struct {
 	RetryAfter time.Duration `json:"-"`
 }
 
-// typeBase makes `type` a URI that does not change; it names the code and is not meant to be fetched (RFC 9457 3.1.1).
+// typeBase begins every `type`: a URI that does not change. It names the code and is not meant to be fetched
+// (RFC 9457 3.1.1).
 const typeBase = "urn:truxe:problem:"
 
 // Write sends the problem. Empty fields are filled from the code. The answer is never stored (SE-16).
@@ -74,11 +75,14 @@ func Seconds(d time.Duration) int {
 // Status maps a code to its HTTP status: the one table for pages and API.
 func Status(code identity.Code) int {
 	switch code {
-	case identity.CodeLoginRequired, identity.CodeInvalidCredentials, identity.CodeInvalidToken, identity.CodeSessionRevoked,
+	case identity.CodeLoginRequired, identity.CodeInvalidCredentials, identity.CodeInvalidToken,
+		identity.CodeSessionRevoked,
 		identity.CodeReauthRequired, identity.CodeUserDisabled, identity.CodeInvalidCode, identity.CodeStepUpRequired:
 		return http.StatusUnauthorized
-	case identity.CodeRoleRequired, identity.CodePermissionRequired, identity.CodeMFARequired, identity.CodePasskeyRequired,
-		identity.CodeNetworkDenied, identity.CodeRuleDenied, identity.CodeNoRule, identity.CodeForbidden, identity.CodeCrossOrigin, identity.CodeHTTPSRequired:
+	case identity.CodeRoleRequired, identity.CodePermissionRequired, identity.CodeMFARequired,
+		identity.CodePasskeyRequired,
+		identity.CodeNetworkDenied, identity.CodeRuleDenied, identity.CodeNoRule, identity.CodeForbidden,
+		identity.CodeCrossOrigin, identity.CodeHTTPSRequired:
 		return http.StatusForbidden
 	case identity.CodeInvalidRequest, identity.CodeInvalidGrant, identity.CodeAmbiguousPath:
 		return http.StatusBadRequest

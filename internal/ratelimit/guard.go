@@ -21,7 +21,7 @@ type Limits struct {
 	Person  Rate // per person, and per known device of a person: 5 in 5 min (LK-01)
 	Address Rate // per IPv4 address or IPv6 /64: 50 in 5 min (LK-04)
 	// Total over the gateway: 1000 in 5 min. It bounds guessing from many addresses. Known devices do not count and
-	// are not stopped by it, so reaching it locks nobody out of a browser they use (R7).
+	// are not stopped by it, so reaching it locks no user out of a browser they use (R7).
 	Total Rate
 }
 
@@ -54,8 +54,8 @@ type Guard struct {
 	key     []byte
 }
 
-// New makes a guard. key, at least 16 bytes and the same on all nodes, keys the hashes under which names and addresses
-// are counted: none of them can be read in Redis.
+// New returns a guard. key, at least 16 bytes and the same on all nodes, keys the hashes under which names and
+// addresses are counted: none of them can be read in Redis.
 func New(c cluster.Cluster, limits Limits, key []byte) (*Guard, error) {
 	if len(key) < 16 {
 		return nil, errors.New("rate limits need a key of 16 bytes")
@@ -64,10 +64,10 @@ func New(c cluster.Cluster, limits Limits, key []byte) (*Guard, error) {
 	return &Guard{cluster: c, limits: limits, key: append([]byte(nil), key...)}, err
 }
 
-// Attempt is one try to prove who somebody is.
+// Attempt is one attempt to prove an identity.
 type Attempt struct {
-	// Person is the user's id, or the folded login name when nobody has it: one value for all spellings (LK-02). "" for a
-	// passkey, which nobody can guess: the failures of others must not stop it (LK-05), and Blame counts its own.
+	// Person is the user's id, or the folded login name if no user has it: one value for all spellings (LK-02). "" for a
+	// passkey, which cannot be guessed: the failures of others must not stop it (LK-05), and Blame counts its own.
 	Person string
 	// Address is the client's, from Caddy's trusted_proxies logic. Without one (unix socket) the limit per address does
 	// not apply, rather than all such clients sharing one counter and locking each other out.
@@ -88,7 +88,8 @@ type Try struct {
 }
 
 // Begin reserves a try before anything is checked. Refused tries cost nothing and are *identity.Error with
-// CodeRateLimited and *Limited inside. When tries cannot be counted there are none: CodeStateUnavailable (FAULTS 2).
+// CodeRateLimited and *Limited inside. When attempts cannot be counted, none is allowed: CodeStateUnavailable (FAULTS
+// 2).
 func (g *Guard) Begin(ctx context.Context, a Attempt) (*Try, error) {
 	t := &Try{guard: g}
 	var names []string
@@ -127,7 +128,7 @@ func (g *Guard) Begin(ctx context.Context, a Attempt) (*Try, error) {
 }
 
 // Succeed is called after the whole sign-in, second factor included: the failures of this person (or of this known
-// device, when it was one) are forgotten (LK-13), and address and gateway get their unit back, so that people behind
+// device, when it was one) are forgotten (LK-13), and address and gateway get their unit back, so that users behind
 // one address do not use each other's tries up (F23).
 func (t *Try) Succeed(ctx context.Context) error {
 	if t.ended.Swap(true) {
@@ -157,7 +158,7 @@ func (g *Guard) Blame(ctx context.Context, person string) error {
 	return nil
 }
 
-// Abandon gives everything back: nothing was checked, because the gateway was busy or its state unavailable.
+// Abandon refunds the attempt: nothing was checked, because the gateway was busy or its state unavailable.
 func (t *Try) Abandon(ctx context.Context) error {
 	if t.ended.Swap(true) {
 		return nil

@@ -9,7 +9,7 @@ import (
 )
 
 // A strict parser of structured fields (RFC 9651 section 4.2), for judging our own fields. Values are what the IETF's
-// test cases have in JSON: an item is [value, [[key, value]...]], an inner list stands in place of the value.
+// test cases have in JSON: an item is [value, [[key, value]...]], an inner list takes the place of the value.
 
 var errField = errors.New("not a structured field")
 

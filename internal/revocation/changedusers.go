@@ -44,8 +44,8 @@ func (s *userSet) merge(other userSet) {
 	}
 }
 
-// changedUsers collects changed users for one worker, so that a burst of them costs a few walks over the open streams and not
-// one for each.
+// changedUsers collects changed users for one worker, so that a burst of them costs a few walks over the open streams
+// and not one for each.
 type changedUsers struct {
 	mu      sync.Mutex
 	waiting userSet

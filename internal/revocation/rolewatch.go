@@ -10,8 +10,8 @@ import (
 )
 
 const (
-	// streamsAgain is after how long changed users are read once more: a stream may have been judged before the change and joined
-	// after it. It is also the pause after a failed read.
+	// streamsAgain is after how long changed users are read once more: a stream may have been judged before the change and
+	// joined after it. It is also the pause after a failed read.
 	streamsAgain = 300 * time.Millisecond
 	// rolesChunk is how many users are read at once. New changes are served between two chunks.
 	rolesChunk = 500
@@ -19,8 +19,8 @@ const (
 	// database answers in the end.
 	rolesTime    = 400 * time.Millisecond
 	rolesLongest = 2 * time.Second
-	// rolesGiveUp is how long the streams of users who have changed go on while the database does not answer. After that their roles
-	// are unknown (R1). It is the default bound of a lost Redis, too.
+	// rolesGiveUp is how long the streams of users who have changed go on while the database does not answer. After that
+	// their roles are unknown (R1). It is the default bound of a lost Redis, too.
 	rolesGiveUp = 10 * time.Second
 	// rolesQuiet is the pause between two log lines about roles that cannot be read.
 	rolesQuiet = time.Minute
@@ -28,7 +28,8 @@ const (
 
 type idSet map[identity.ID]struct{}
 
-// roleReads are the users with open streams whose roles are to be read again. There are at most as many as have streams.
+// roleReads are the users with open streams whose roles are to be read again. There are at most as many as have
+// streams.
 type roleReads struct {
 	streams *Streams
 	read    func(context.Context, []identity.ID) (map[identity.ID][]string, error)
@@ -42,19 +43,21 @@ type roleReads struct {
 	logged  time.Time // when a failure was logged last
 }
 
-func newRoleReads(streams *Streams, read func(context.Context, []identity.ID) (map[identity.ID][]string, error), log *slog.Logger) *roleReads {
+func newRoleReads(streams *Streams, read func(context.Context, []identity.ID) (map[identity.ID][]string, error),
+	log *slog.Logger) *roleReads {
 	return &roleReads{streams: streams, read: read, log: log, recent: idSet{}, rest: idSet{}, within: rolesTime}
 }
 
-// RoleWatch ends the streams of users who lost a role. A request that lasts was judged once, by the roles that its user had
-// then (AZ-08). The streams of a user who is only granted roles go on.
+// RoleWatch ends the streams of users who lost a role. A request that lasts was judged once, by the roles that its user
+// had then (AZ-08). The streams of a user who is only granted roles go on.
 type RoleWatch struct {
 	changed *changedUsers
 	reads   *roleReads
 }
 
 // NewRoleWatch returns a watch over these streams. read returns the roles that users have now; who has no row has none.
-func NewRoleWatch(streams *Streams, read func(context.Context, []identity.ID) (map[identity.ID][]string, error), log *slog.Logger) *RoleWatch {
+func NewRoleWatch(streams *Streams, read func(context.Context, []identity.ID) (map[identity.ID][]string, error),
+	log *slog.Logger) *RoleWatch {
 	return &RoleWatch{changed: newChangedUsers(), reads: newRoleReads(streams, read, log)}
 }
 
@@ -64,8 +67,8 @@ func (w *RoleWatch) UserChanged(id identity.ID) { w.changed.add(id) }
 // AllChanged notes that changes may have been missed. It does not block.
 func (w *RoleWatch) AllChanged() { w.changed.addAll() }
 
-// Run ends the streams of users who lost a role, at once and once more after streamsAgain, until ctx ends. It must not run
-// twice.
+// Run ends the streams of users who lost a role, at once and once more after streamsAgain, until ctx ends. It must not
+// run twice.
 func (w *RoleWatch) Run(ctx context.Context) {
 	var due, next userSet // due is read when the ticker fires, next one tick later
 	again := time.NewTicker(streamsAgain)
@@ -93,14 +96,14 @@ func (w *RoleWatch) Run(ctx context.Context) {
 	}
 }
 
-// add notes the changed users who have open streams. Those of a trusted issuer are left out: no row of ours changes what
-// its token says.
+// add notes the changed users who have open streams. Those of a trusted issuer are left out: no row of ours changes
+// what its token says.
 func (r *roleReads) add(changed *userSet) {
 	if changed.empty() {
 		return
 	}
 	users := idSet{}
-	r.streams.CutWhere(func(p *identity.Principal) error {
+	r.streams.cutPrincipals(func(p *identity.Principal) error {
 		if changed.has(p.UserID) {
 			if id, ours := identity.ParseID(p.UserID); ours {
 				users[id] = struct{}{}
@@ -127,8 +130,9 @@ func (r *roleReads) add(changed *userSet) {
 
 func (r *roleReads) due() bool { return !r.waiting && len(r.recent)+len(r.rest) > 0 }
 
-// step reads one chunk and ends the streams of users who have lost a role. The newest changes come first, and older ones
-// fill the chunk, so that they come to an end too. A user whose roles could not be read keeps the streams and is read again, for rolesGiveUp.
+// step reads one chunk and ends the streams of users who have lost a role. The newest changes come first, and older
+// ones fill the chunk, so that they come to an end too. A user whose roles could not be read keeps the streams and is
+// read again, for rolesGiveUp.
 func (r *roleReads) step(ctx context.Context) {
 	ids := r.rest.some(r.recent.some(nil, rolesChunk), rolesChunk)
 	within, cancel := context.WithTimeout(ctx, r.within)
@@ -145,7 +149,7 @@ func (r *roleReads) step(ctx context.Context) {
 		delete(r.rest, id)
 		now[id.String()] = roles[id] // none without a row
 	}
-	r.streams.CutWhere(func(p *identity.Principal) error {
+	r.streams.cutPrincipals(func(p *identity.Principal) error {
 		has, read := now[p.UserID]
 		if read && slices.ContainsFunc(p.Roles, func(role string) bool { return !slices.Contains(has, role) }) {
 			return ErrChanged
@@ -172,7 +176,7 @@ func (r *roleReads) failed(ctx context.Context, err error) {
 
 // giveUp ends the streams of all users who could not be read and have roles to lose.
 func (r *roleReads) giveUp() {
-	r.streams.CutWhere(func(p *identity.Principal) error {
+	r.streams.cutPrincipals(func(p *identity.Principal) error {
 		id, ours := identity.ParseID(p.UserID)
 		_, recent := r.recent[id]
 		_, rest := r.rest[id]

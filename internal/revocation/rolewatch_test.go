@@ -27,7 +27,8 @@ func staffUsers(t *testing.T, st *store.Store, many int) []identity.ID {
 			for i := first; i < min(first+1000, many); i++ {
 				ids[i] = identity.NewID()
 				name := "user" + strconv.Itoa(i)
-				if err := tx.CreateUser(t.Context(), store.NewUser{User: identity.User{ID: ids[i], Username: name, Roles: []string{"staff"}, Created: time.Now()}, UsernameKey: name}); err != nil {
+				if err := tx.CreateUser(t.Context(), store.NewUser{User: identity.User{ID: ids[i], Username: name,
+					Roles: []string{"staff"}, Created: time.Now()}, UsernameKey: name}); err != nil {
 					return err
 				}
 			}
@@ -60,7 +61,7 @@ func watch(t *testing.T, log *slog.Logger) *watched {
 
 // openAs opens a stream of a user with the role staff.
 func (w *watched) openAs(t *testing.T, id identity.ID) <-chan struct{} {
-	s := w.streams.Open(t.Context(), &identity.Principal{UserID: id.String(), Roles: []string{"staff"}})
+	s := w.streams.open(t.Context(), &identity.Principal{UserID: id.String(), Roles: []string{"staff"}})
 	t.Cleanup(s.End)
 	return s.Done()
 }
@@ -74,8 +75,8 @@ func closed(ch <-chan struct{}) bool {
 	}
 }
 
-// AZ-08 R4: a role that is lost while all streams are looked at, as after a gap in the feed, ends its stream within a second:
-// it does not wait until 30,000 rows are read. No stream of the others ends.
+// AZ-08 R4: a role that is lost while all streams are looked at, as after a gap in the feed, ends its stream within a
+// second: it does not wait until 30,000 rows are read. No stream of the others ends.
 func TestLostRoleDoesNotWaitForAResync(t *testing.T) {
 	w := watch(t, slog.New(slog.DiscardHandler))
 	const many = 30_000
@@ -124,7 +125,8 @@ func (l *lines) count(part string) int {
 	return strings.Count(l.text.String(), part)
 }
 
-// AZ-08: a database that does not answer ends no stream of users who lost no role. It says that roles could not be read.
+// AZ-08: a database that does not answer ends no stream of users who lost no role. It says that roles could not be
+// read.
 func TestRolesThatCannotBeReadEndNoStream(t *testing.T) {
 	log := &lines{}
 	w := watch(t, slog.New(slog.NewTextHandler(log, nil)))
@@ -151,12 +153,12 @@ func TestRolesThatCannotBeReadEndNoStream(t *testing.T) {
 	}
 }
 
-// AZ-08 R4: users who could not be read are read again, with more time, and then those who lost a role lose their streams.
-// The newest change is in the first chunk whatever waits before it, and the chunk is filled with what waits.
+// AZ-08 R4: users who could not be read are read again, with more time, and then those who lost a role lose their
+// streams. The newest change is in the first chunk whatever waits before it, and the chunk is filled with what waits.
 func TestRolesAreReadNewestFirstUntilTheDatabaseAnswers(t *testing.T) {
 	streams := New(Config{}).Streams()
 	open := func(id identity.ID) <-chan struct{} {
-		s := streams.Open(t.Context(), &identity.Principal{UserID: id.String(), Roles: []string{"staff"}})
+		s := streams.open(t.Context(), &identity.Principal{UserID: id.String(), Roles: []string{"staff"}})
 		t.Cleanup(s.End)
 		return s.Done()
 	}
@@ -220,12 +222,12 @@ func TestRolesAreReadNewestFirstUntilTheDatabaseAnswers(t *testing.T) {
 	}
 }
 
-// R1 AZ-08: a database that stays away leaves nobody who can say that a user still has the roles, so the streams end. Those
-// of users who have not changed, or have no roles, go on.
+// R1 AZ-08: a database that stays away leaves nobody who can say that a user still has the roles, so the streams end.
+// Those of users who have not changed, or have no roles, go on.
 func TestRolesThatStayUnreadableEndTheStreams(t *testing.T) {
 	streams := New(Config{}).Streams()
 	open := func(id identity.ID, roles ...string) <-chan struct{} {
-		s := streams.Open(t.Context(), &identity.Principal{UserID: id.String(), Roles: roles})
+		s := streams.open(t.Context(), &identity.Principal{UserID: id.String(), Roles: roles})
 		t.Cleanup(s.End)
 		return s.Done()
 	}

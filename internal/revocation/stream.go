@@ -13,8 +13,8 @@ import (
 var (
 	ErrRevoked = errors.New("the credential was revoked")
 	ErrExpired = errors.New("the credential expired")
-	ErrChanged = errors.New("the person has lost a role")
-	ErrCutOff  = errors.New("nobody can tell whether the credential was revoked")
+	ErrChanged = errors.New("the user has lost a role")
+	ErrCutOff  = errors.New("the revocation state is unknown")
 )
 
 // Stream is the context of one request under way. It is made to be a part of what its request allocates anyway; the machinery of a cancellable context is
@@ -81,8 +81,8 @@ func (s *Stream) cut(why error) {
 	s.build().cancel(why)
 }
 
-// verdict says why the stream must end; nil while it may go on.
-func (s *Stream) verdict(c *Copy, now time.Time) error {
+// endReason returns why the stream must end; nil while it may go on.
+func (s *Stream) endReason(c *Copy, now time.Time) error {
 	switch {
 	case c.Refused(s.principal) != "":
 		return ErrRevoked

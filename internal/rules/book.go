@@ -1,6 +1,6 @@
-// Package rules has the rules in force at every site of a configuration: those of the policy files and those of the sites' own
-// lines. It replaces them when the files change, lets a site only report what they would refuse, and records what they
-// decided, so that other files can be compared with them.
+// Package rules has the rules in force at every site of a configuration: those of the policy files and those of the
+// sites' own lines. It replaces them when the files change, lets a site only report what they would refuse, and records
+// what they decided, so that other files can be compared with them.
 package rules
 
 import (
@@ -9,6 +9,7 @@ import (
 	"sync"
 	"sync/atomic"
 
+	"github.com/truxeio/caddy-truxe/internal/identity"
 	"github.com/truxeio/caddy-truxe/internal/policy"
 )
 
@@ -21,8 +22,8 @@ type Files interface {
 	Version() string
 }
 
-// Book is the rules of all sites of one configuration: those of the policy files and those of the sites' own lines, in one
-// set for each site. They change together and at once, so every request is judged wholly by the old or the new ones
+// Book is the rules of all sites of one configuration: those of the policy files and those of the sites' own lines, in
+// one set for each site. They change together and at once, so every request is judged wholly by the old or the new ones
 // (AZ-10). The zero value has no policy files.
 type Book struct {
 	mu      sync.Mutex // of changes
@@ -39,8 +40,8 @@ type edition struct {
 	number uint64        // of the files, within this process
 }
 
-// editions numbers the files that were put in force in this process: what was made under the files of another number, such
-// as a signed assertion, is made again.
+// editions numbers the files that were put in force in this process: what was made under the files of another number,
+// such as a signed assertion, is made again.
 var editions atomic.Uint64
 
 // NewBook returns a book with these policy files; nil: none.
@@ -135,7 +136,8 @@ func (b *Book) add(l Lines) (int, error) {
 		return 0, err
 	}
 	b.sites, b.names = append(b.sites, l), append(b.names, l.Name())
-	b.current.Store(&edition{files: old.files, sets: append(old.sets[:len(old.sets):len(old.sets)], set), number: old.number})
+	b.current.Store(&edition{files: old.files, sets: append(old.sets[:len(old.sets):len(old.sets)], set),
+		number: old.number})
 	return len(b.sites) - 1, nil
 }
 
@@ -149,6 +151,16 @@ type Site struct {
 
 // Name is the same for sites with the same lines, on every node and after every start.
 func (s *Site) Name() string { return s.name }
+
+// Decide asks the rules in force about a request, and returns them with the decision, so that it can be explained. Only rules
+// that ask where or when a request was sent have it located: reading an address takes time.
+func (s *Site) Decide(r *policy.Request, p *identity.Principal, locate func()) (*policy.Set, policy.Decision) {
+	set := s.Set()
+	if set.Requires() {
+		locate()
+	}
+	return set, s.applyReportMode(set.Decide(*r, p), p)
+}
 
 // Set returns the site's part of the rules in force.
 func (s *Site) Set() *policy.Set { return s.book.current.Load().sets[s.number] }

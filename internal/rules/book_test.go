@@ -43,17 +43,20 @@ func at(path string) policy.Request {
 	return policy.Request{Host: "app.test", Method: "GET", Path: path, Now: time.Now()}
 }
 
-// AZ-10: while the files are replaced all the time, every request is judged wholly by the old or the new rules. The first
-// set allows and denies, the second does neither: only a mixture of both would let anybody in.
+// AZ-10: while the files are replaced all the time, every request is judged wholly by the old or the new rules. The
+// first set allows and denies, the second does neither: only a mixture of both would let a request pass.
 func TestNoRequestIsJudgedByAMixtureOfRules(t *testing.T) {
 	all := []string{"/**"}
 	a := files{version: "a", rules: []policy.Rule{
-		{ID: "allow", Effect: policy.EffectAllow, Globs: all, FromFile: true}, {ID: "deny", Effect: policy.EffectDeny, Globs: all, FromFile: true}}}
-	b := files{version: "b", rules: []policy.Rule{{ID: "other", Effect: policy.EffectAllow, Globs: []string{"/elsewhere"}, FromFile: true}}}
+		{ID: "allow", Effect: policy.EffectAllow, Globs: all, FromFile: true},
+		{ID: "deny", Effect: policy.EffectDeny, Globs: all, FromFile: true}}}
+	b := files{version: "b", rules: []policy.Rule{{ID: "other", Effect: policy.EffectAllow, Globs: []string{"/elsewhere"},
+		FromFile: true}}}
 	book := NewBook(a)
 	s := ruled(t, Lines{}, book)
 	p := &identity.Principal{Username: "ada"}
-	// Each reader goes on until it has seen the other set come into force so many times. The rules are replaced until then.
+	// Each reader goes on until it has seen the other set come into force so many times. The rules are replaced until
+	// then.
 	const readers, enough = 2, 20
 	var group sync.WaitGroup
 	var reading atomic.Int64
@@ -95,17 +98,20 @@ func TestFilesThatDoNotFitChangeNothing(t *testing.T) {
 		t.Errorf("a role that the files do not define: %v", err)
 	}
 	p := &identity.Principal{Username: "ada", Roles: []string{"staff"}}
-	if !open.Set().Decide(at("/"), p).Allow || !staff.Set().Decide(at("/"), p).Allow || book.Version() != "" || book.RoleModel() != nil {
+	if !open.Set().Decide(at("/"), p).Allow || !staff.Set().Decide(at("/"), p).Allow || book.Version() != "" ||
+		book.RoleModel() != nil {
 		t.Error("something changed")
 	}
-	if _, err := book.Add(Lines{Files: []string{"orders"}}); err == nil || !strings.Contains(err.Error(), "policies <directory>") {
+	if _, err := book.Add(Lines{Files: []string{"orders"}}); err == nil ||
+		!strings.Contains(err.Error(), "policies <directory>") {
 		t.Errorf("`policy` without files: %v", err)
 	}
 	book = NewBook(files{rules: []policy.Rule{{ID: "o", Effect: policy.EffectAllow, FromFile: true}}, roles: model})
 	if _, err := book.Add(Lines{Files: []string{"order"}}); err == nil {
 		t.Error("an unknown file was accepted")
 	}
-	if _, err := book.Add(Lines{AllowRoles: []string{"edtor"}}); err == nil || !strings.Contains(err.Error(), `did you mean "editor"`) {
+	if _, err := book.Add(Lines{AllowRoles: []string{"edtor"}}); err == nil ||
+		!strings.Contains(err.Error(), `did you mean "editor"`) {
 		t.Errorf("an unknown role: %v", err)
 	}
 	if _, err := book.Add(Lines{AllowPermissions: []string{"write"}}); err == nil {

@@ -22,8 +22,8 @@ func (d document) RoleModel() *policy.RoleModel { return d.Roles }
 // Version names the files by their digest.
 func (d document) Version() string { return d.Digest }
 
-// Open reads and checks the policy files of a directory and runs their tests. "" is no directory. It does no other I/O, so
-// `caddy validate` finds every mistake in them.
+// Open reads and checks the policy files of a directory and runs their tests. "" is no directory. It does no other I/O,
+// so `caddy validate` finds every mistake in them.
 func Open(dir string) (*Book, error) {
 	if dir == "" {
 		return NewBook(nil), nil

@@ -9,8 +9,8 @@ import (
 	"github.com/truxeio/caddy-truxe/internal/policy"
 )
 
-// RegisterHosts records the hosts of a site, for questions about what is not a request. They are folded, with a port where the
-// host has several, or "" for a site without a host name.
+// RegisterHosts records the hosts of a site, for questions about what is not a request. They are folded, with a port
+// where the host has several, or "" for a site without a host name.
 func (b *Book) RegisterHosts(l Lines, hosts ...string) error {
 	n, err := b.add(l)
 	if err != nil {
@@ -43,8 +43,8 @@ func (b *Book) withFiles(f Files) (*Book, error) {
 	return other, nil
 }
 
-// At returns the rules of a site: the one of that name at the host, with or without a port, or the first one there. It returns
-// false where no site of ours has the host.
+// At returns the rules of a site: the one of that name at the host, with or without a port, or the first one there. It
+// returns false where no site of ours has the host.
 func (b *Book) At(host, site string) (*policy.Set, bool) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -61,8 +61,8 @@ func (b *Book) At(host, site string) (*policy.Set, bool) {
 	return b.current.Load().sets[n], true
 }
 
-// at returns the sites at a folded host: those of its exact name, then those of a wildcard, as Caddy matches them, then those
-// without a host name.
+// at returns the sites at a folded host: those of its exact name, then those of a wildcard, as Caddy matches them, then
+// those without a host name.
 func (b *Book) at(host string) []int {
 	if list := b.hosts[host]; len(list) > 0 {
 		return list

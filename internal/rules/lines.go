@@ -63,7 +63,8 @@ func (l Lines) compile(f Files) (*policy.Set, error) {
 func (l Lines) rules() []policy.Rule {
 	var rules []policy.Rule
 	for i, path := range l.Public {
-		rules = append(rules, policy.Rule{ID: "caddyfile:public#" + strconv.Itoa(i+1), Effect: policy.EffectPublic, Paths: []string{path}})
+		rules = append(rules, policy.Rule{ID: "caddyfile:public#" + strconv.Itoa(i+1), Effect: policy.EffectPublic,
+			Paths: []string{path}})
 	}
 	if len(l.AllowRoles)+len(l.AllowUsers)+len(l.AllowPermissions) > 0 {
 		rules = append(rules, policy.Rule{ID: "caddyfile:allow", Effect: policy.EffectAllow,

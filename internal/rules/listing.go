@@ -7,8 +7,8 @@ import (
 	"github.com/truxeio/caddy-truxe/internal/policy"
 )
 
-// SourceRules lists the rules in force in their source form: those of the files, once, and those of each site; or what holds
-// at one host. A host without a site of ours is an error.
+// SourceRules lists the rules in force in their source form: those of the files, once, and those of each site; or what
+// holds at one host. A host without a site of ours is an error.
 func (b *Book) SourceRules(host string) ([]policy.Rule, error) {
 	folded := ""
 	if host != "" {

@@ -12,8 +12,8 @@ import (
 	"github.com/truxeio/caddy-truxe/internal/policy"
 )
 
-// Record is a decision about a request of a signed-in user, kept so that a change of the policies can be tried on what users
-// really do.
+// Record is a decision about a request of a signed-in user, kept so that a change of the policies can be tried on what
+// users really do.
 type Record struct {
 	Principal *identity.Principal
 	Site      string // its name
@@ -37,8 +37,8 @@ const (
 	recordAge = time.Hour
 )
 
-// Records takes decisions on the warm path, so each that is known costs one hash and one load and allocates nothing. Two
-// that share a slot evict each other, which costs a write and no more.
+// Records takes decisions on the warm path, so each that is known costs one hash and one load and allocates nothing.
+// Two that share a slot evict each other, which costs a write and no more.
 type Records struct {
 	seed  maphash.Seed
 	slots [recordSlots]atomic.Uint64

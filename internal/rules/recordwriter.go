@@ -11,8 +11,8 @@ import (
 // recordBatch is how many decisions are written in one transaction.
 const recordBatch = 256
 
-// Write writes what is queued. No request waits for it: what the database does not take is dropped, since the next request
-// adds it again.
+// Write writes what is queued. No request waits for it: what the database does not take is dropped, since the next
+// request adds it again.
 func (k *Records) Write(ctx context.Context, st *store.Store, log *slog.Logger) {
 	for {
 		batch := k.next()
@@ -43,7 +43,8 @@ func (k *Records) next() []store.Decision {
 }
 
 func decisionOf(r Record) store.Decision {
-	d := store.Decision{UserID: r.Principal.UserID, Site: r.Site, Host: r.Host, Method: r.Method, Path: r.Path, ACR: r.Principal.ACR, Client: r.Principal.ClientID,
+	d := store.Decision{UserID: r.Principal.UserID, Site: r.Site, Host: r.Host, Method: r.Method, Path: r.Path,
+		ACR: r.Principal.ACR, Client: r.Principal.ClientID,
 		Allowed: r.Allowed, Last: r.At}
 	if r.Addr.IsValid() {
 		d.Address = r.Addr.String()

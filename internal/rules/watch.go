@@ -12,8 +12,8 @@ import (
 	"github.com/truxeio/caddy-truxe/internal/policy/policyfile"
 )
 
-// policyPoll is how often the policy files are read. They apply after two identical polls, so that a file which is being
-// written is not taken for a finished one (FAULTS 23).
+// policyPoll is how often the policy files are read. They apply after two identical polls, so that a file which is
+// being written is not taken for a finished one (FAULTS 23).
 const policyPoll = time.Second
 
 // Watcher keeps the rules of a book at what the policy files say.
@@ -60,8 +60,8 @@ func (w *Watcher) Run(ctx context.Context) {
 	}
 }
 
-// poll reads the files once. What is new and has settled is applied at once at all sites, or rejected as a whole with the
-// reason, and then the previous rules stay (AZ-01, AZ-10).
+// poll reads the files once. What is new and has settled is applied at once at all sites, or rejected as a whole with
+// the reason, and then the previous rules stay (AZ-01, AZ-10).
 func (w *Watcher) poll() {
 	sources, err := ReadDir(w.Dir)
 	sum := sumOf(sources, err)
@@ -102,7 +102,8 @@ const maxWarnings = 20
 // warn logs what is valid in policy files and looks wrong, such as a rule that can never decide anything.
 func (w *Watcher) warn(files document) {
 	n := 0
-	for _, f := range policyfile.Lint(files.Document, policyfile.Context{Hosts: w.Hosts, Roles: w.Roles, Report: files.tests}) {
+	for _, f := range policyfile.Lint(files.Document, policyfile.Context{Hosts: w.Hosts, Roles: w.Roles,
+		Report: files.tests}) {
 		if f.Note || f.ID == policyfile.FindUntested {
 			continue
 		}

@@ -128,8 +128,11 @@ func (c *clock) now() time.Time         { return time.Unix(0, c.wall.Load()) }
 func (c *clock) elapsed() time.Duration { return time.Duration(c.steady.Load()) }
 func (c *clock) pass(d time.Duration)   { c.wall.Add(int64(d)); c.steady.Add(int64(d)) }
 
+// userTable is a table to which tests attach a user.
+type userTable = Table[identity.User]
+
 // node is one table of a test.
-func node(l *ledger, c *clock, change func(*Config)) *Table {
+func node(l *ledger, c *clock, change func(*Config)) *userTable {
 	cfg := Config{Source: l, Logger: slog.New(slog.DiscardHandler)}
 	if c != nil {
 		cfg.Now, cfg.Elapsed = c.now, c.elapsed
@@ -137,12 +140,12 @@ func node(l *ledger, c *clock, change func(*Config)) *Table {
 	if change != nil {
 		change(&cfg)
 	}
-	return New(cfg)
+	return New[identity.User](cfg)
 }
 
 const host = "app.example.com"
 
-func signIn(t testing.TB, table *Table, l *ledger, u identity.User, change func(*NewSession)) (string, store.Session) {
+func signIn(t testing.TB, table *userTable, l *ledger, u identity.User, change func(*NewSession)) (string, store.Session) {
 	t.Helper()
 	n := NewSession{User: u, Kind: Browser, Host: host, Proof: store.Proof{AuthTime: table.cfg.Now(), AMR: []string{"pwd"}, ACR: "1"}}
 	if change != nil {
@@ -156,7 +159,7 @@ func signIn(t testing.TB, table *Table, l *ledger, u identity.User, change func(
 }
 
 // found asks a table and fails on errors.
-func found(t testing.TB, table *Table, cookie string) *Live {
+func found(t testing.TB, table *userTable, cookie string) *Live[identity.User] {
 	t.Helper()
 	l, err := table.Find(context.Background(), cookie, host)
 	if err != nil {

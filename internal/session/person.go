@@ -37,8 +37,8 @@ type people struct {
 	free []uint32
 }
 
-// hold gives the person of a user for one more record.
-func (p *people) hold(u *store.UserRecord) (*person, uint32) {
+// acquire returns the person of a user for one more record.
+func (p *people) acquire(u *store.UserRecord) (*person, uint32) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if at, ok := p.byID[u.ID]; ok {
@@ -112,8 +112,8 @@ type labels struct {
 	list []label
 }
 
-// hold gives the number of a label; false when there is no room.
-func (b *labels) hold(s *store.Session) (label, uint32, bool) {
+// acquire returns the number of a label; false when there is no room.
+func (b *labels) acquire(s *store.Session) (label, uint32, bool) {
 	key := strings.Join([]string{s.Host, s.Kind, s.ACR, strings.Join(s.AMR, "\x00"), strconv.FormatBool(s.Remember)}, "\x01")
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -140,9 +140,9 @@ func (b *labels) at(i uint32) label {
 }
 
 // newLive makes the principal of a session.
-func newLive(r *record, who *person, what label) *Live {
+func newLive[E any](r *record, who *person, what label) *Live[E] {
 	text := r.id.String()
-	l := &Live{Host: what.host, Kind: what.kind, id: r.id, person: who, expires: r.expires, until: r.until, idle: r.idle}
+	l := &Live[E]{Host: what.host, Kind: what.kind, id: r.id, person: who, expires: r.expires, until: r.until, idle: r.idle}
 	l.Principal = identity.Principal{
 		UserID: who.text, Username: who.name, Email: who.email, Name: who.full, Roles: who.roles,
 		SessionID: text, AMR: what.amr, ACR: what.acr, Remember: what.remember,

@@ -139,8 +139,8 @@ func TestIdleAndAbsoluteEndAreEnforced(t *testing.T) {
 		t.Error("lives longer than max")
 	}
 	table.sweep()
-	if table.Known() != 0 {
-		t.Errorf("%d sessions that are over stay in memory", table.Known())
+	if table.known() != 0 {
+		t.Errorf("%d sessions that are over stay in memory", table.known())
 	}
 }
 
@@ -222,7 +222,7 @@ func TestOldCookieIsDeadAfterTheSecretIsRenewed(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, n := range []*Table{a, b} { // what the caller's announcement does on every node
+	for _, n := range []*userTable{a, b} { // what the caller's announcement does on every node
 		n.DropUser(u.ID)
 		if found(t, n, old) != nil {
 			t.Error("the old value still signs in")
@@ -280,11 +280,11 @@ func TestDisabledUserAndRemovedRoleCountOnTheNextRequest(t *testing.T) {
 
 // AZ-08: a change that is announced while a row is being read is not overlooked.
 func TestChangeDuringTheReadIsNotOverlooked(t *testing.T) {
-	for name, drop := range map[string]func(*Table, store.Session){
-		"user":    func(t *Table, s store.Session) { t.DropUser(s.UserID) },
-		"session": func(t *Table, s store.Session) { t.Drop(s.ID) },
-		"all":     func(t *Table, _ store.Session) { t.DropAll() },
-		"many": func(t *Table, s store.Session) {
+	for name, drop := range map[string]func(*userTable, store.Session){
+		"user":    func(t *userTable, s store.Session) { t.DropUser(s.UserID) },
+		"session": func(t *userTable, s store.Session) { t.Drop(s.ID) },
+		"all":     func(t *userTable, _ store.Session) { t.DropAll() },
+		"many": func(t *userTable, s store.Session) {
 			t.DropUser(s.UserID)
 			for range dropsKept {
 				t.Drop(identity.NewID())

@@ -34,7 +34,7 @@ func addUser(t *testing.T, s *store.Store, name string, roles ...string) identit
 // SE-15: of fifty sign-ins at once on two nodes ten sessions stay, and the cookies of the others are nobody's.
 func TestSessionLimitHoldsUnderARace(t *testing.T) {
 	sql := openStore(t)
-	a, b := New(Config{Source: sql, Limit: 10}), New(Config{Source: sql, Limit: 10})
+	a, b := New[identity.User](Config{Source: sql, Limit: 10}), New[identity.User](Config{Source: sql, Limit: 10})
 	u := addUser(t, sql, "alice")
 	ctx := context.Background()
 	var mu sync.Mutex
@@ -42,7 +42,7 @@ func TestSessionLimitHoldsUnderARace(t *testing.T) {
 	ended := map[identity.ID]bool{}
 	var work sync.WaitGroup
 	for i := range 50 {
-		table := []*Table{a, b}[i%2]
+		table := []*userTable{a, b}[i%2]
 		work.Go(func() {
 			var value string
 			var out []identity.ID
@@ -90,7 +90,7 @@ func TestSessionLifeOnARealDatabase(t *testing.T) {
 	change := func(cfg *Config) { cfg.Now, cfg.Elapsed = c.now, c.elapsed }
 	cfg := Config{Source: sql, TouchUsers: sql.TouchUsers}
 	change(&cfg)
-	table := New(cfg)
+	table := New[identity.User](cfg)
 	u := addUser(t, sql, "alice", "staff")
 	var value string
 	var s store.Session

@@ -44,18 +44,19 @@ type Config struct {
 	Elapsed func() time.Duration
 }
 
-// Table finds the sessions of one node. All methods are safe for concurrent use.
-type Table struct {
+// Table finds the sessions of one node. E is what a request needs of a session, made from it once: see Live.Attach. All
+// methods are safe for concurrent use.
+type Table[E any] struct {
 	cfg    Config
-	shards [shardCount]shard
+	shards [shardCount]shard[E]
 	people people
 	labels labels
 	drops  dropLog
 	uses   uses
 	misses misses
 
-	flying  sync.Mutex
-	flights map[[32]byte]*flight
+	readsMu sync.Mutex
+	reads   map[[32]byte]*sharedRead[E]
 	readers chan struct{}
 }
 
@@ -63,7 +64,7 @@ type Table struct {
 const maxReaders = 32
 
 // New makes an empty table.
-func New(cfg Config) *Table {
+func New[E any](cfg Config) *Table[E] {
 	def := func(d *time.Duration, v time.Duration) {
 		if *d <= 0 {
 			*d = v
@@ -89,7 +90,7 @@ func New(cfg Config) *Table {
 		base := time.Now()
 		cfg.Elapsed = func() time.Duration { return time.Since(base) }
 	}
-	t := &Table{cfg: cfg, flights: map[[32]byte]*flight{}, readers: make(chan struct{}, maxReaders)}
+	t := &Table[E]{cfg: cfg, reads: map[[32]byte]*sharedRead[E]{}, readers: make(chan struct{}, maxReaders)}
 	for i := range t.shards {
 		t.shards[i].init()
 	}
@@ -99,20 +100,20 @@ func New(cfg Config) *Table {
 // Find gives the session behind a cookie's value on this host. No session without an error is "not signed in": the
 // value is not one of ours, unknown, ended, expired, idle for too long, of another host, or of a disabled user. An error
 // is an *identity.Error with CodeStateUnavailable: nobody can tell.
-func (t *Table) Find(ctx context.Context, cookie, host string) (*Live, error) {
+func (t *Table[E]) Find(ctx context.Context, cookie, host string) (*Live[E], error) {
 	hash, ok := secret.ParseSessionSecret(cookie)
 	if !ok {
 		return nil, nil
 	}
-	l, err := t.Lookup(ctx, hash)
+	l, err := t.lookup(ctx, hash)
 	if err != nil || l == nil || l.Host != host {
 		return nil, err
 	}
 	return l, nil
 }
 
-// Lookup is Find by the SHA-256 of the cookie's value, on any host.
-func (t *Table) Lookup(ctx context.Context, hash [32]byte) (*Live, error) {
+// lookup is Find by the SHA-256 of the cookie's value, on any host.
+func (t *Table[E]) lookup(ctx context.Context, hash [32]byte) (*Live[E], error) {
 	if l := t.ready(&hash); l != nil {
 		return l, nil
 	}
@@ -120,7 +121,7 @@ func (t *Table) Lookup(ctx context.Context, hash [32]byte) (*Live, error) {
 }
 
 // ready looks in memory only.
-func (t *Table) ready(hash *[32]byte) *Live {
+func (t *Table[E]) ready(hash *[32]byte) *Live[E] {
 	s := t.shardOf(hash)
 	s.mu.RLock()
 	l, known := s.find(hash)
@@ -143,7 +144,7 @@ func (t *Table) ready(hash *[32]byte) *Live {
 }
 
 // Drop forgets a session: the next request reads SQL.
-func (t *Table) Drop(id identity.ID) {
+func (t *Table[E]) Drop(id identity.ID) {
 	t.drops.add(id)
 	for i := range t.shards {
 		s := &t.shards[i]
@@ -156,14 +157,14 @@ func (t *Table) Drop(id identity.ID) {
 }
 
 // DropUser forgets a user and all of the user's sessions, e.g. because roles changed: the next request reads SQL (AZ-08).
-func (t *Table) DropUser(id identity.ID) {
+func (t *Table[E]) DropUser(id identity.ID) {
 	t.drops.add(id)
 	t.people.drop(id)
 	t.misses.clear()
 }
 
 // DropAll forgets everything, because changes may have been missed.
-func (t *Table) DropAll() {
+func (t *Table[E]) DropAll() {
 	t.drops.addAll()
 	for i := range t.shards {
 		s := &t.shards[i]
@@ -177,20 +178,5 @@ func (t *Table) DropAll() {
 	t.misses.clear()
 }
 
-// Known is how many sessions are in memory.
-func (t *Table) Known() int {
-	n := 0
-	for i := range t.shards {
-		t.shards[i].mu.RLock()
-		n += len(t.shards[i].records)
-		t.shards[i].mu.RUnlock()
-	}
-	return n
-}
-
 // elapsed is monotonic time in milliseconds.
-func (t *Table) elapsed() int64 { return t.cfg.Elapsed().Milliseconds() }
-
-func unavailable(err error) error {
-	return &identity.Error{Code: identity.CodeStateUnavailable, RetryAfter: 2 * time.Second, Err: err}
-}
+func (t *Table[E]) elapsed() int64 { return t.cfg.Elapsed().Milliseconds() }

@@ -40,7 +40,7 @@ func (t Tickets) Issue(ctx context.Context, ticket Ticket) (code string, err err
 		return "", err
 	}
 	if err := t.Moments.Put(ctx, ticketKey(hash), raw, TicketLife); err != nil {
-		return "", unavailable(err)
+		return "", identity.Unavailable(err)
 	}
 	return code, nil
 }
@@ -54,7 +54,7 @@ func (t Tickets) Redeem(ctx context.Context, code, host string, flow [32]byte) (
 	}
 	raw, ok, err := t.Moments.Pop(ctx, ticketKey(hash))
 	if err != nil {
-		return Ticket{}, false, unavailable(err)
+		return Ticket{}, false, identity.Unavailable(err)
 	}
 	if !ok {
 		return Ticket{}, false, nil

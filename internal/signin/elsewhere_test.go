@@ -43,7 +43,7 @@ func TestRecoveryCodeConfirmsWhereNoOtherFactorWorks(t *testing.T) {
 		wants(t, away.confirm(ConfirmStep{Method: identity.MethodRecovery, Code: "nonsense"}), identity.CodeInvalidCode)
 		old := away.cookie
 		must(t, away.confirm(ConfirmStep{Method: identity.MethodRecovery, Code: home.codes[1]}))
-		if live, _ := n.rig.Changes.Sessions.Find(ctx, old, away.host); away.cookie == old || live != nil || n.audited(audit.RecoveryUsed) != 2 {
+		if live, _ := n.rig.Sessions.Find(ctx, old, away.host); away.cookie == old || live != nil || n.audited(audit.RecoveryUsed) != 2 {
 			t.Errorf("new secret %v, the old one lives %v, %d uses in the log", away.cookie != old, live != nil, n.audited(audit.RecoveryUsed))
 		}
 		wants(t, away.confirm(ConfirmStep{Method: identity.MethodRecovery, Code: home.codes[1]}), identity.CodeInvalidCode)

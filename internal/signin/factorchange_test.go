@@ -113,7 +113,7 @@ func TestEveryProofGivesANewSecret(t *testing.T) {
 			if steps[name](); b.cookie == old || !b.in() {
 				t.Errorf("%s: no new secret", name)
 			}
-			if live, err := n.rig.Changes.Sessions.Find(ctx, old, host); live != nil || err != nil {
+			if live, err := n.rig.Sessions.Find(ctx, old, host); live != nil || err != nil {
 				t.Errorf("%s: the old secret works: %v", name, err)
 			}
 		}

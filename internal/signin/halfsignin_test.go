@@ -51,7 +51,7 @@ func TestHalfSignInIsBoundAndShort(t *testing.T) {
 	if whole.Secret == out.MFAToken || whole.Session.Kind != session.API || whole.Device != "" {
 		t.Errorf("%+v", whole)
 	}
-	if live, err := n.rig.Changes.Sessions.Find(ctx, out.MFAToken, host); live != nil || err != nil {
+	if live, err := n.rig.Sessions.Find(ctx, out.MFAToken, host); live != nil || err != nil {
 		t.Error("an mfa_token is a session", err)
 	}
 	b.half()

@@ -13,7 +13,7 @@ import (
 // Sessions starts, lists and ends sessions.
 type Sessions struct {
 	changes *change.Changes
-	table   *session.Table
+	table   SessionTable
 	devices *Devices
 }
 

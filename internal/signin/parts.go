@@ -3,12 +3,16 @@
 package signin
 
 import (
+	"context"
+
 	"github.com/truxeio/caddy-truxe/internal/change"
 	"github.com/truxeio/caddy-truxe/internal/cluster"
 	"github.com/truxeio/caddy-truxe/internal/credential"
+	"github.com/truxeio/caddy-truxe/internal/identity"
 	"github.com/truxeio/caddy-truxe/internal/ratelimit"
 	"github.com/truxeio/caddy-truxe/internal/secret"
 	"github.com/truxeio/caddy-truxe/internal/session"
+	"github.com/truxeio/caddy-truxe/internal/store"
 	"github.com/truxeio/caddy-truxe/internal/token"
 )
 
@@ -16,6 +20,7 @@ import (
 type Config struct {
 	Changes        *change.Changes
 	Cluster        cluster.Cluster
+	Sessions       SessionTable
 	Hasher         *credential.Hasher
 	PasswordPolicy credential.Policy
 	Guard          *ratelimit.Guard
@@ -34,6 +39,13 @@ type Config struct {
 	// Origins returns the origins of a folded host, such as "https://app.example.com", for passkeys: one for each port at
 	// which browsers reach it. None for hosts that the configuration does not name.
 	Origins func(host string) []string
+}
+
+// SessionTable starts sessions, renews their secrets and notes their use. A *session.Table is one.
+type SessionTable interface {
+	Start(ctx context.Context, tx session.Writer, n session.NewSession) (value string, s store.Session, ended []identity.ID, err error)
+	Rotate(ctx context.Context, tx session.Writer, s store.Session, p store.Proof) (value string, err error)
+	Refreshed(session, user identity.ID)
 }
 
 // Metrics counts sign-ins.
@@ -61,7 +73,7 @@ func New(cfg Config) *Parts {
 	c := cfg.Changes
 	attempts := &attempts{changes: c, guard: cfg.Guard, metrics: cfg.Metrics}
 	devices := &Devices{changes: c}
-	sessions := &Sessions{changes: c, table: c.Sessions, devices: devices}
+	sessions := &Sessions{changes: c, table: cfg.Sessions, devices: devices}
 	passkeys := &passkeys{changes: c, cluster: cfg.Cluster, key: cfg.CodeKey, brand: cfg.Brand, origins: cfg.Origins, attempts: attempts, devices: devices}
 	totp := &authenticators{changes: c, box: cfg.Box, brand: cfg.Brand}
 	recovery := &recoveryCodes{changes: c, cluster: cfg.Cluster, box: cfg.Box, key: cfg.CodeKey}
@@ -80,6 +92,6 @@ func New(cfg Config) *Parts {
 		Sessions:      sessions,
 		Devices:       devices,
 		Tickets:       &Tickets{changes: c, sessions: sessions, tickets: session.Tickets{Moments: cfg.Cluster}},
-		Tokens:        &Tokens{changes: c, sessions: c.Sessions, issuer: cfg.Issuer, refresher: cfg.Refresher},
+		Tokens:        &Tokens{changes: c, sessions: cfg.Sessions, issuer: cfg.Issuer, refresher: cfg.Refresher},
 	}
 }

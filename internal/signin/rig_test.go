@@ -84,7 +84,7 @@ func newNode(t *testing.T, cfg store.Config, set setting) *node {
 	ring, err := token.OpenRing(context.Background(), c.Store, rig.Box, token.RingConfig{Import: signingKey(), Access: changetest.Access, Logger: c.Logger, Now: now})
 	must(t, err)
 	return &node{t: t, clock: rig.Clock, st: c.Store, rig: rig, Directory: &people.Directory{Changes: c, Hasher: rig.Hasher}, Parts: New(Config{
-		Changes: c, Cluster: rig.Cluster, Hasher: rig.Hasher, Guard: guard,
+		Changes: c, Cluster: rig.Cluster, Sessions: rig.Sessions, Hasher: rig.Hasher, Guard: guard,
 		Issuer: token.NewIssuer(ring, token.IssuerConfig{Issuer: func(string) string { return origin }, Audience: []string{"truxe"}, Access: changetest.Access,
 			Now: now}),
 		Refresher: token.NewRefresher(token.RefreshConfig{Life: changetest.Refresh, Audience: []string{"truxe"}, Now: now}),
@@ -157,7 +157,7 @@ func (b *browser) stranger() *browser {
 func (b *browser) by() change.By {
 	by := change.By{IP: b.address.String(), UserAgent: "Mozilla/5.0 (X11; Linux x86_64) Chrome/140.0 Safari/537.36", Host: b.host}
 	if b.cookie != "" {
-		if live, err := b.rig.Changes.Sessions.Find(context.Background(), b.cookie, b.host); err == nil && live != nil {
+		if live, err := b.rig.Sessions.Find(context.Background(), b.cookie, b.host); err == nil && live != nil {
 			by.Principal = &live.Principal
 		}
 	}

@@ -32,7 +32,7 @@ type PasswordTry struct {
 	Device   string     // value of the device cookie, "" without
 	Flow     string     // value of the flow cookie, to which a half sign-in of a browser is bound
 	Remember bool
-	Kind     string // "browser" or "api"
+	Kind     string // session.Browser or session.API
 	By       change.By
 }
 

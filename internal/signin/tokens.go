@@ -8,7 +8,6 @@ import (
 	"github.com/truxeio/caddy-truxe/internal/audit"
 	"github.com/truxeio/caddy-truxe/internal/change"
 	"github.com/truxeio/caddy-truxe/internal/identity"
-	"github.com/truxeio/caddy-truxe/internal/session"
 	"github.com/truxeio/caddy-truxe/internal/store"
 	"github.com/truxeio/caddy-truxe/internal/token"
 )
@@ -16,7 +15,7 @@ import (
 // Tokens issues, refreshes and revokes the tokens of API clients.
 type Tokens struct {
 	changes   *change.Changes
-	sessions  *session.Table
+	sessions  SessionTable
 	issuer    *token.Issuer
 	refresher *token.Refresher
 }

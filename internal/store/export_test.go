@@ -8,7 +8,7 @@ import (
 	"github.com/jackc/pgx/v5"
 )
 
-// LimitPages makes an SQLite database full as it stands, or lets it grow again.
+// LimitPages bounds an SQLite database to its present size, or lets it grow again.
 func LimitPages(t testing.TB, s *Store, full bool) {
 	t.Helper()
 	var pages int

@@ -73,7 +73,7 @@ func Open(ctx context.Context, cfg Config) (*Store, error) {
 // SchemaVersion is the number of the last migration.
 func (s *Store) SchemaVersion() int64 { return s.version }
 
-// Ping tells whether the database answers, in a second at most.
+// Ping reports whether the database answers, in a second at most.
 func (s *Store) Ping(ctx context.Context) error {
 	var one int
 	return s.row(ctx, "ping", "SELECT 1", nil, &one)

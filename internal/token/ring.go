@@ -28,6 +28,9 @@ type RingConfig struct {
 	Publish time.Duration
 	// OnRotate runs in the transaction of a rotation that the ring begins by itself, to audit it. May be nil.
 	OnRotate func(ctx context.Context, tx *store.Tx, info KeyInfo) error
+	// OnChange runs after each change of the keys that this ring has committed and loaded, to publish it to the other nodes.
+	// May be nil.
+	OnChange func(ctx context.Context) error
 	Logger   *slog.Logger
 	Now      func() time.Time
 }
@@ -82,10 +85,17 @@ func OpenRing(ctx context.Context, st *store.Store, box *secret.Box, cfg RingCon
 	if _, err := r.read(ctx); err != nil {
 		return nil, err
 	}
-	if err := r.prepare(ctx); err != nil {
+	changed, err := r.prepare(ctx)
+	if err != nil {
 		return nil, err
 	}
-	return r, r.Reload(ctx)
+	if err := r.Reload(ctx); err != nil {
+		return nil, err
+	}
+	if changed {
+		r.announce(ctx)
+	}
+	return r, nil
 }
 
 // Reload reads the ring anew and, when the signing key is old enough, begins a rotation. On an error the ring in memory
@@ -98,12 +108,15 @@ func (r *Ring) Reload(ctx context.Context) error {
 	if r.cfg.Import != "" || !r.due(s.records()) {
 		return nil
 	}
-	_, err := r.rotate(ctx, true, func(tx *store.Tx, info KeyInfo) error {
+	info, err := r.rotate(ctx, true, func(tx *store.Tx, info KeyInfo) error {
 		if r.cfg.OnRotate == nil {
 			return nil
 		}
 		return r.cfg.OnRotate(ctx, tx, info)
 	})
+	if err == nil && info.KID != "" { // otherwise another node was faster
+		r.announce(ctx)
+	}
 	return err
 }
 

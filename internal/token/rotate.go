@@ -14,29 +14,30 @@ import (
 // keysLock makes changes of the ring on all nodes run one after another.
 const keysLock = "keys"
 
-// prepare makes the first key, or takes over the imported one.
-func (r *Ring) prepare(ctx context.Context) error {
+// prepare creates the first key, or takes over the imported one, and reports whether it changed the ring.
+func (r *Ring) prepare(ctx context.Context) (changed bool, err error) {
 	if r.cfg.Import != "" {
 		key, err := ImportKey(r.cfg.Import)
 		if err != nil {
-			return err
+			return false, err
 		}
 		return r.takeOver(ctx, key)
 	}
 	records, err := r.store.Keys(ctx)
 	if err != nil || len(records) > 0 {
-		return err
+		return false, err
 	}
 	key, err := rsa.GenerateKey(rand.Reader, r.cfg.Bits) // outside the transaction: it takes up to a second
 	if err != nil {
-		return err
+		return false, err
 	}
-	return r.locked(ctx, func(tx *store.Tx, there []store.KeyRecord) error {
-		if len(there) > 0 {
+	err = r.locked(ctx, func(tx *store.Tx, there []store.KeyRecord) error {
+		if changed = len(there) == 0; !changed {
 			return nil // another node was faster
 		}
 		return r.insert(ctx, tx, key, "generated", r.cfg.Now())
 	})
+	return changed, err
 }
 
 func (r *Ring) locked(ctx context.Context, do func(tx *store.Tx, there []store.KeyRecord) error) error {
@@ -55,9 +56,9 @@ func (r *Ring) locked(ctx context.Context, do func(tx *store.Tx, there []store.K
 // takeOver makes an imported key the one that signs, once per change of the configuration: a key that was imported
 // before and has since been rotated away must not come back with the next start. The first key of a ring signs at once,
 // a later one after it was published (JW-17).
-func (r *Ring) takeOver(ctx context.Context, key *rsa.PrivateKey) error {
+func (r *Ring) takeOver(ctx context.Context, key *rsa.PrivateKey) (changed bool, err error) {
 	kid := thumbprint(&key.PublicKey)
-	return r.locked(ctx, func(tx *store.Tx, there []store.KeyRecord) error {
+	err = r.locked(ctx, func(tx *store.Tx, there []store.KeyRecord) error {
 		now := r.cfg.Now()
 		var known *store.KeyRecord
 		var last store.KeyRecord // the import before
@@ -69,7 +70,7 @@ func (r *Ring) takeOver(ctx context.Context, key *rsa.PrivateKey) error {
 				last = k
 			}
 		}
-		if known != nil && (last.KID == kid || known.Source != "imported") {
+		if changed = known == nil || last.KID != kid && known.Source == "imported"; !changed {
 			return nil
 		}
 		at := now
@@ -86,6 +87,7 @@ func (r *Ring) takeOver(ctx context.Context, key *rsa.PrivateKey) error {
 		back.Activates, back.Retires, back.Expires = at, time.Time{}, time.Time{}
 		return tx.UpdateKey(ctx, back)
 	})
+	return changed, err
 }
 
 // signing tells whether a key signs at the moment.
@@ -138,9 +140,24 @@ func (r *Ring) due(keys []store.KeyRecord) bool {
 }
 
 // Rotate lets a new key take over: published now, signing after Publish; the old ones verify until their last token has
-// ended (JW-17). record writes the audit line in the same transaction; it may be nil. Tell the other nodes afterwards.
+// ended (JW-17). record writes the audit line in the same transaction; it may be nil. With an error from OnChange the key
+// has been rotated all the same.
 func (r *Ring) Rotate(ctx context.Context, record func(*store.Tx, KeyInfo) error) (KeyInfo, error) {
-	return r.rotate(ctx, false, record)
+	info, err := r.rotate(ctx, false, record)
+	if err != nil || r.cfg.OnChange == nil {
+		return info, err
+	}
+	return info, r.cfg.OnChange(ctx)
+}
+
+// announce publishes a change that the ring made by itself. The other nodes read the ring in time without it, too.
+func (r *Ring) announce(ctx context.Context) {
+	if r.cfg.OnChange == nil {
+		return
+	}
+	if err := r.cfg.OnChange(ctx); err != nil {
+		r.cfg.Logger.Warn("could not tell the other nodes of a new signing key", "error", err)
+	}
 }
 
 // rotate with onlyDue does nothing when another node was faster.

@@ -14,6 +14,7 @@ import (
 	"github.com/truxeio/caddy-truxe/internal/credential"
 	"github.com/truxeio/caddy-truxe/internal/identity"
 	"github.com/truxeio/caddy-truxe/internal/revocation"
+	"github.com/truxeio/caddy-truxe/internal/revocation/feed"
 	"github.com/truxeio/caddy-truxe/internal/secret"
 	"github.com/truxeio/caddy-truxe/internal/session"
 	"github.com/truxeio/caddy-truxe/internal/store"
@@ -60,12 +61,13 @@ func (Metrics) RateLimited(string) {}
 
 // Rig is one node's database, cluster, sessions, revocations and audit log, and the Changes over them.
 type Rig struct {
-	T       *testing.T
-	Clock   *Clock
-	Cluster cluster.Cluster
-	Box     *secret.Box
-	Hasher  *credential.Hasher
-	Changes *change.Changes
+	T        *testing.T
+	Clock    *Clock
+	Cluster  cluster.Cluster
+	Box      *secret.Box
+	Hasher   *credential.Hasher
+	Sessions *session.Table[struct{}]
+	Changes  *change.Changes
 }
 
 // Options are what nodes of one test share.
@@ -95,26 +97,30 @@ func New(t *testing.T, cfg store.Config, o Options) *Rig {
 	events, err := audit.New(st, audit.Config{Logger: log, Now: now})
 	Must(t, err)
 	t.Cleanup(func() { _ = events.Close(context.Background()) })
-	table := session.New(session.Config{Source: st, Logger: log, Now: now})
-	revoked := revocation.New(revocation.Config{Source: st, Feed: o.Cluster, Logger: log, Now: now, OnEvent: func(e cluster.Event) {
-		if id, ok := identity.ParseID(e.Name); ok {
-			table.Drop(id)
-			table.DropUser(id)
-		}
-	}})
-	start(t, revoked)
-	return &Rig{T: t, Clock: o.Clock, Cluster: o.Cluster, Box: box, Hasher: hasher, Changes: &change.Changes{
-		Store: st, Audit: events, Revoked: revoked, Sessions: table, Metrics: Metrics{}, Logger: log, Now: now,
+	table := session.New[struct{}](session.Config{Source: st, Logger: log, Now: now})
+	revoked := revocation.New(revocation.Config{Now: now})
+	news := feed.New(feed.Config{Source: st, Cluster: o.Cluster, Node: revoked, Observer: observer{table}, Logger: log, Now: now})
+	start(t, news, revoked)
+	return &Rig{T: t, Clock: o.Clock, Cluster: o.Cluster, Box: box, Hasher: hasher, Sessions: table, Changes: &change.Changes{
+		Store: st, Audit: events, Feed: news, Metrics: Metrics{}, Logger: log, Now: now,
 		AccessLifetime: Access, RefreshLifetime: Refresh, LongestSession: Refresh,
 	}}
 }
 
-// start runs the revocation feed until the test ends.
-func start(t *testing.T, revoked *revocation.Node) {
+// observer keeps a table of sessions in step with the feed.
+type observer struct{ table *session.Table[struct{}] }
+
+func (o observer) SessionRevoked(id identity.ID) { o.table.Drop(id) }
+func (o observer) UserChanged(id identity.ID)    { o.table.DropUser(id) }
+func (o observer) KeysChanged()                  {}
+func (o observer) ChangesMissed()                { o.table.DropAll() }
+
+// start runs the feed until the test ends.
+func start(t *testing.T, news *feed.Feed, revoked *revocation.Node) {
 	t.Helper()
 	run, stop := context.WithCancel(context.Background())
 	ended := make(chan struct{})
-	go func() { defer close(ended); _ = revoked.Run(run) }()
+	go func() { defer close(ended); _ = news.Run(run) }()
 	t.Cleanup(func() { stop(); <-ended })
 	for i := 0; !revoked.Ready(); i++ {
 		if i == 500 {

@@ -28,15 +28,17 @@ func growth() map[string]string {
 		"comments":        strings.Repeat("# x\n", 50_000) + "rules: [{id: a, effect: deny}]\n",
 		"many roles":      "roles:\n" + manyRoles(5000),
 		"a chain":         "roles:\n" + chain(3000),
-		"slips":           "roles:\n" + manyRoles(900) + "rules:\n" + strings.Repeat("  - {id: a, effect: deny, to: {role: [nobody1, nobody2, nobody3, nobody4]}}\n", 20_000),
-		"a lattice":       "roles:\n" + lattice(40),
+		"slips": "roles:\n" + manyRoles(900) + "rules:\n" +
+			strings.Repeat("  - {id: a, effect: deny, to: {role: [nobody1, nobody2, nobody3, nobody4]}}\n", 20_000),
+		"a lattice": "roles:\n" + lattice(40),
 	}
 }
 
 func manyRoles(n int) string {
 	var b strings.Builder
 	for i := range n {
-		b.WriteString("  r" + strings.Repeat("x", i%40) + time.Duration(i).String() + ": {inherits: [nobody" + time.Duration(i).String() + "]}\n")
+		b.WriteString("  r" + strings.Repeat("x", i%40) + time.Duration(i).String() + ": {inherits: [unknown" +
+			time.Duration(i).String() + "]}\n")
 	}
 	return b.String()
 }

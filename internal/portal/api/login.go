@@ -1,0 +1,273 @@
+package api
+
+import (
+	"encoding/json"
+	"mime"
+	"net/http"
+	"time"
+
+	"github.com/truxeio/caddy-truxe/internal/authn"
+	"github.com/truxeio/caddy-truxe/internal/identity"
+	"github.com/truxeio/caddy-truxe/internal/portal/web"
+	"github.com/truxeio/caddy-truxe/internal/portal/wire"
+	"github.com/truxeio/caddy-truxe/internal/session"
+	"github.com/truxeio/caddy-truxe/internal/signin"
+)
+
+// defaultClient is the client_id of people who sign in themselves.
+const defaultClient = "truxe"
+
+// Login takes the first step of a sign-in of a program.
+func Login(c *web.Call) error {
+	var in struct {
+		Username string `json:"username"`
+		Password string `json:"password"`
+	}
+	if err := c.ReadJSON(&in); err != nil {
+		return err
+	}
+	signed, err := c.SignIn.SignIns.WithPassword(c.Context(), signin.PasswordTry{Login: in.Username, Password: in.Password, Address: c.Address(), Kind: session.API, By: c.Anonymous()})
+	if err != nil {
+		return err
+	}
+	if signed.Half != nil {
+		return mfaRequired(c, signed)
+	}
+	return authenticated(c, signed)
+}
+
+// mfaRequired answers a right password of somebody with a second factor: nobody is signed in, and mfa_token is good for
+// the second step alone (R6). Where a factor is required and there is none, methods is empty and enrol names those that can
+// be set up, here or at enrol_url in a browser.
+func mfaRequired(c *web.Call, signed signin.SignedIn) error {
+	out := map[string]any{"status": "mfa_required", "mfa_token": signed.MFAToken, "methods": wire.Strings(signed.Half.Methods),
+		"expires_in": max(0, int(signed.Half.Expires.Sub(c.Now()).Seconds()))}
+	if len(signed.Half.Enrol) > 0 {
+		out["enrol"], out["enrol_url"] = signed.Half.Enrol, c.Flows.LoginPage(c.Host)
+		if own, ok := c.Origins.Main(c.Host); !c.Elsewhere() && ok {
+			out["enrol_url"] = own.String() + c.Flows.LoginPage(c.Host)
+		}
+	}
+	return c.JSON(http.StatusOK, out)
+}
+
+// authenticated answers a whole sign-in with tokens.
+func authenticated(c *web.Call, signed signin.SignedIn) error {
+	tokens, err := c.SignIn.Tokens.Start(c.Context(), c.Anonymous(), signed, defaultClient)
+	if err != nil {
+		return err
+	}
+	u := signed.User
+	out := map[string]any{
+		"status": "authenticated", "access_token": tokens.Access, "token_type": "Bearer", "expires_in": int(tokens.ExpiresIn.Seconds()),
+		"refresh_token": tokens.Refresh, "session_id": signed.Session.ID.String(),
+		"user": wire.User{ID: u.ID.String(), Username: u.Username, Email: u.Email, Name: u.Name, Roles: wire.Strings(u.Roles)},
+	}
+	if len(signed.Codes) > 0 {
+		out["recovery_codes"] = signed.Codes
+	}
+	if signed.RecoveryUsed {
+		out["recovery_codes_left"] = signed.RecoveryLeft
+	}
+	return c.JSON(http.StatusOK, out)
+}
+
+// LoginMFA takes the second step of a sign-in at the API.
+func LoginMFA(c *web.Call) error {
+	var in struct {
+		Token   string          `json:"mfa_token"`
+		Method  string          `json:"method"`
+		Code    string          `json:"code"`
+		Passkey json.RawMessage `json:"passkey"`
+		Enrol   bool            `json:"enrol"`
+		Name    string          `json:"name"`
+	}
+	if err := c.ReadJSON(&in); err != nil {
+		return err
+	}
+	key, err := apiHalf(in.Token)
+	if err != nil {
+		return err
+	}
+	step := signin.SecondStep{Key: key, Method: in.Method, Code: in.Code, Bound: in.Token, Enrol: in.Enrol, Name: in.Name, Address: c.Address(), By: c.Anonymous()}
+	switch in.Method {
+	case identity.MethodPasskey:
+		if step.Passkey, err = web.PasskeyAnswer(in.Passkey); err != nil {
+			return err
+		}
+	case identity.MethodTOTP, identity.MethodRecovery:
+		if err := web.ExactCode(in.Method, in.Code); err != nil {
+			return err
+		}
+	default:
+		return web.BadRequest("method can be totp, recovery_code or passkey.")
+	}
+	signed, err := c.SignIn.HalfSignIns.Complete(c.Context(), step)
+	if err != nil {
+		return err
+	}
+	return authenticated(c, signed)
+}
+
+// apiHalf names the half sign-in of an mfa_token; what cannot be one is answered like one that is over.
+func apiHalf(token string) (signin.HalfKey, error) {
+	key, ok := signin.APIHalf(token)
+	if !ok {
+		return key, &identity.Error{Code: identity.CodeLoginRequired, Detail: "This sign-in is over. Begin again with login."}
+	}
+	return key, nil
+}
+
+// LoginEnrol begins with an authenticator app within a sign-in that must have one.
+func LoginEnrol(c *web.Call) error {
+	var in struct {
+		Token  string `json:"mfa_token"`
+		Method string `json:"method"`
+	}
+	if err := c.ReadJSON(&in); err != nil {
+		return err
+	}
+	key, err := apiHalf(in.Token)
+	if err != nil {
+		return err
+	}
+	if in.Method != identity.MethodTOTP {
+		return web.BadRequest("method can be totp; for a passkey use login/passkey/begin with enrol.")
+	}
+	setup, err := c.SignIn.HalfSignIns.BeginTOTP(c.Context(), key, c.Host)
+	if err != nil {
+		return err
+	}
+	return totpJSON(c, setup)
+}
+
+func totpJSON(c *web.Call, setup signin.TOTPSetup) error {
+	return c.JSON(http.StatusOK, map[string]any{"secret": setup.Key.Text(), "otpauth_uri": setup.URI,
+		"expires_in": max(0, int(setup.Expires.Sub(c.Now())/time.Second))})
+}
+
+// PasskeySignInBegin gives the options of a sign-in with a passkey, alike for everybody (MF-18). A browser is known by
+// its flow cookie, which is set when there is none; ?step= is for the pages of the second step.
+func PasskeySignInBegin(c *web.Call) error {
+	var in struct {
+		Token string `json:"mfa_token"`
+		Enrol bool   `json:"enrol"`
+	}
+	if err := c.ReadJSON(&in); err != nil {
+		return err
+	}
+	begin := signin.PasskeyBegin{For: signin.PasskeySignIn, Host: c.Host, By: c.Anonymous()}
+	step := c.R.URL.Query().Get("step")
+	switch {
+	case in.Token != "":
+		key, err := apiHalf(in.Token)
+		if err != nil {
+			return err
+		}
+		begin.For, begin.Bound, begin.Half = signin.PasskeySecond, in.Token, &key
+		if in.Enrol {
+			begin.For = signin.PasskeyCreate
+		}
+	case in.Enrol:
+		return web.BadRequest("enrol goes with mfa_token.")
+	case step == stepSecond, step == stepEnrol:
+		begin.Bound = c.FlowCookie()
+		if begin.Bound == "" {
+			return &identity.Error{Code: identity.CodeLoginRequired}
+		}
+		key := signin.BrowserHalf(begin.Bound)
+		begin.For, begin.Half = signin.PasskeySecond, &key
+		if step == stepEnrol {
+			begin.For = signin.PasskeyCreate
+		}
+	case step != "":
+		return web.BadRequest("step can be second or enrol.")
+	default:
+		begin.Bound = c.Flows.Cookie(c.W, c.Credential)
+	}
+	return passkeyOptions(c, begin)
+}
+
+// Steps of a browser's half sign-in.
+const (
+	stepSecond = "second"
+	stepEnrol  = "enrol"
+)
+
+func passkeyOptions(c *web.Call, begin signin.PasskeyBegin) error {
+	options, err := c.SignIn.Challenges.Begin(c.Context(), begin)
+	if err != nil {
+		return err
+	}
+	return c.JSON(http.StatusOK, options)
+}
+
+// PasskeySignInFinish signs in with the browser's answer and gives tokens; with ?step=enrol it ends the sign-in of a
+// page that had to set a passkey up, and gives the browser its session.
+func PasskeySignInFinish(c *web.Call) error {
+	raw, err := c.ReadObject()
+	if err != nil {
+		return err
+	}
+	answer, err := web.PasskeyAnswer(raw)
+	if err != nil {
+		return err
+	}
+	flow := c.FlowCookie()
+	if flow == "" {
+		return web.BadRequest("The cookie " + authn.FlowCookie + ", which begin has set, did not come back.")
+	}
+	device, _ := c.Credential.CookieNamed(authn.DeviceCookie)
+	if c.R.URL.Query().Get("step") == stepEnrol {
+		signed, err := c.SignIn.HalfSignIns.Complete(c.Context(), signin.SecondStep{Key: signin.BrowserHalf(flow), Method: identity.MethodPasskey, Passkey: answer, Bound: flow,
+			Enrol: true, Device: device, Address: c.Address(), By: c.Anonymous()})
+		if err != nil {
+			return err
+		}
+		c.EndOldSession()
+		c.SignedIn(signed, signed.Session.Remember)
+		return c.JSON(http.StatusOK, map[string]string{"status": "authenticated"})
+	}
+	signed, err := c.SignIn.SignIns.WithPasskey(c.Context(), signin.PasskeyTry{Answer: answer, Bound: flow, Device: device, Kind: session.API, Address: c.Address(), By: c.Anonymous()})
+	if err != nil {
+		return err
+	}
+	return authenticated(c, signed)
+}
+
+// Logout ends the caller's session, or with {mfa_token} a half sign-in. A bearer token that does not verify is refused, so
+// that a program learns that its session goes on, and no other user's cookie is signed out in its place.
+func Logout(c *web.Call) error {
+	if c.Entry != nil && c.PassedOver == nil {
+		if err := c.SignIn.Sessions.SignOut(c.Context(), c.By()); err != nil {
+			return err
+		}
+		c.DropHalf()
+		c.SignedOut()
+		return c.NoContent()
+	}
+	none := c.PassedOver
+	if none == nil {
+		none = &identity.Error{Code: identity.CodeLoginRequired} // a session's token in a form signs nobody in, nor out (SE-19)
+	}
+	if media, _, err := mime.ParseMediaType(c.R.Header.Get("Content-Type")); err != nil || media != "application/json" || c.R.ContentLength == 0 {
+		return none
+	}
+	var in struct {
+		Token string `json:"mfa_token"`
+	}
+	if err := c.ReadJSON(&in); err != nil {
+		return err
+	}
+	if in.Token == "" {
+		return none
+	}
+	key, err := apiHalf(in.Token)
+	if err != nil {
+		return err
+	}
+	if err := c.SignIn.HalfSignIns.StartOver(c.Context(), key); err != nil {
+		return err
+	}
+	return c.NoContent()
+}

@@ -1,0 +1,132 @@
+// Package api is the JSON API for programs, and what machines read besides it: keys, health, well-known URLs. Handlers
+// are thin: they read a call, ask the rooms below and write their answer.
+package api
+
+import (
+	"encoding/json"
+	"net/http"
+	"strings"
+
+	"github.com/truxeio/caddy-truxe/internal/identity"
+	"github.com/truxeio/caddy-truxe/internal/portal/web"
+	"github.com/truxeio/caddy-truxe/internal/portal/wire"
+)
+
+// Token renews tokens (RFC 6749 section 6).
+func Token(c *web.Call) error {
+	form, err := c.ReadForm()
+	if err != nil {
+		return oauthError(c, err)
+	}
+	switch grant := form.Get("grant_type"); {
+	case grant == "":
+		return oauthError(c, web.BadRequest("grant_type is missing."))
+	case grant != "refresh_token":
+		return oauthProblem(c, http.StatusBadRequest, "unsupported_grant_type", "This grant type is not supported; use refresh_token.")
+	case form.Get("refresh_token") == "":
+		return oauthError(c, web.BadRequest("refresh_token is missing."))
+	}
+	tokens, err := c.SignIn.Tokens.Refresh(c.Context(), c.By(), form.Get("refresh_token"))
+	if err != nil {
+		return oauthError(c, err)
+	}
+	return c.JSON(http.StatusOK, map[string]any{"access_token": tokens.Access, "token_type": "Bearer",
+		"expires_in": int(tokens.ExpiresIn.Seconds()), "refresh_token": tokens.Refresh})
+}
+
+// oauthError gives RFC 6749 5.2 clients their `error` member beside problem+json.
+func oauthError(c *web.Call, err error) error {
+	known, ok := web.KnownError(err)
+	if !ok || known.Code != identity.CodeInvalidGrant && known.Code != identity.CodeInvalidRequest {
+		return err
+	}
+	return oauthProblem(c, http.StatusBadRequest, string(known.Code), known.Detail)
+}
+
+func oauthProblem(c *web.Call, status int, code, detail string) error {
+	c.W.Header().Set("Content-Type", "application/problem+json")
+	c.W.Header().Set("Cache-Control", "no-store")
+	c.W.WriteHeader(status)
+	return json.NewEncoder(c.W).Encode(map[string]any{"type": "urn:truxe:problem:" + code, "title": http.StatusText(status), "status": status,
+		"detail": detail, "code": code, "reference": identity.NewReference(), "error": code, "error_description": detail})
+}
+
+// Revoke is RFC 7009: holding the token is enough, and an unknown one is no error.
+func Revoke(c *web.Call) error {
+	form, err := c.ReadForm()
+	if err != nil {
+		return oauthError(c, err)
+	}
+	raw := form.Get("token")
+	if raw == "" {
+		return oauthError(c, web.BadRequest("token is missing."))
+	}
+	if strings.HasPrefix(raw, "trx_rt_") {
+		err = c.SignIn.Tokens.RevokeRefresh(c.Context(), c.By(), raw)
+	} else if e, _, findErr := c.Verifier.Tokens.Find(c.Context(), raw); findErr == nil {
+		err = c.SignIn.Tokens.Revoke(c.Context(), c.By(), e.Principal)
+	} else if identity.CodeOf(findErr) == identity.CodeStateUnavailable {
+		err = findErr
+	}
+	if err != nil {
+		return err
+	}
+	return c.JSON(http.StatusOK, struct{}{})
+}
+
+// Introspect is RFC 7662. An inactive token is told apart from nothing else (RT-09).
+func Introspect(c *web.Call) error {
+	if err := c.Require("truxe:tokens:introspect"); err != nil {
+		return err
+	}
+	form, err := c.ReadForm()
+	if err != nil {
+		return oauthError(c, err)
+	}
+	if form.Get("token") == "" {
+		return oauthError(c, web.BadRequest("token is missing."))
+	}
+	inactive := map[string]any{"active": false}
+	if strings.HasPrefix(form.Get("token"), "trx_rt_") {
+		active, err := c.SignIn.Tokens.Active(c.Context(), form.Get("token"))
+		if err != nil || !active {
+			return orJSON(c, err, inactive)
+		}
+		return c.JSON(http.StatusOK, map[string]any{"active": true, "token_type": "refresh_token"})
+	}
+	e, _, err := c.Verifier.Tokens.Find(c.Context(), form.Get("token"))
+	if err != nil || c.Verifier.Revocations.Refused(e.Principal) != "" {
+		if identity.CodeOf(err) == identity.CodeStateUnavailable {
+			return err
+		}
+		return c.JSON(http.StatusOK, inactive)
+	}
+	out := claims(c, e.Principal)
+	out["active"], out["token_type"] = true, "Bearer"
+	return c.JSON(http.StatusOK, out)
+}
+
+func orJSON(c *web.Call, err error, body any) error {
+	if err != nil {
+		return err
+	}
+	return c.JSON(http.StatusOK, body)
+}
+
+// claims are what the gateway knows about a principal, under the names of its access tokens.
+func claims(c *web.Call, p *identity.Principal) map[string]any {
+	out := map[string]any{"sub": p.UserID, "preferred_username": p.Username, "email": p.Email, "name": p.Name, "roles": wire.Strings(p.Roles),
+		"amr": wire.Strings(p.AMR), "acr": p.ACR, "sid": p.SessionID, "exp": p.Expires.Unix(), "auth_time": p.AuthTime.Unix()}
+	if list, ok := c.People.Model().Claim(p.Roles); ok {
+		out["permissions"] = list
+	} else {
+		out["permissions_omitted"] = true
+	}
+	if p.TokenID != "" {
+		out["jti"], out["client_id"] = p.TokenID, p.ClientID
+	}
+	return out
+}
+
+// Userinfo answers with what the gateway knows about the caller.
+func Userinfo(c *web.Call) error { return c.JSON(http.StatusOK, claims(c, c.Entry.Principal)) }

@@ -1,0 +1,138 @@
+package web
+
+import (
+	"context"
+	"net/http"
+	"net/netip"
+	"strings"
+	"time"
+
+	"github.com/truxeio/caddy-truxe/internal/authn"
+	"github.com/truxeio/caddy-truxe/internal/change"
+	"github.com/truxeio/caddy-truxe/internal/identity"
+	"github.com/truxeio/caddy-truxe/internal/policy"
+)
+
+// Call is one request to the portal with what was found out about it.
+type Call struct {
+	*Config
+	W          http.ResponseWriter
+	R          *http.Request
+	Path       string // below the base, without a slash at either end
+	ID         string // the {id} of the route
+	Role       string // its {role}
+	Client     authn.Client
+	Host       string // folded
+	API        bool   // errors are JSON, not pages
+	Credential authn.Credential
+	Entry      *authn.Entry // nil: the caller is anonymous
+	// Redeemed reports whether the ticket of a callback was tried, or comes once more.
+	Redeemed bool
+	// PassedOver is why a bearer token was taken as not sent, for calls that turn out to need its user.
+	PassedOver error
+
+	reference string // of the audit record of a refusal
+}
+
+// Every request body of pages and API is bounded in size, and in the time from the end of its headers (HD-11).
+const (
+	maxBody  = 1 << 20
+	bodyTime = 10 * time.Second
+)
+
+// NewCall returns the call of a request for a path below the base. Its body is bounded, its credential not yet read.
+func NewCall(cfg *Config, w http.ResponseWriter, r *http.Request, client authn.Client, path string) *Call {
+	c := &Call{Config: cfg, W: w, R: r, Client: client, Path: strings.Trim(path, "/"), Host: FoldHost(r.Host)}
+	c.API = strings.HasPrefix(c.Path, "api/") || strings.HasSuffix(c.Path, ".json") || strings.HasPrefix(c.Path, "health/")
+	return c
+}
+
+// TakeCredential takes the caller's credential off the request.
+func (c *Call) TakeCredential() { c.Credential = c.Verifier.Take(c.R) }
+
+// BoundBody bounds what is read of a request in size and in time, however slowly it comes (HD-11). A writer that knows no
+// deadlines is one of a test.
+func (c *Call) BoundBody() {
+	c.R.Body = http.MaxBytesReader(c.W, c.R.Body, maxBody)
+	if c.R.ContentLength != 0 {
+		_ = http.NewResponseController(c.W).SetReadDeadline(time.Now().Add(bodyTime))
+	}
+}
+
+// Context returns the context of the request.
+func (c *Call) Context() context.Context { return c.R.Context() }
+
+// By returns the caller, for the audit log.
+func (c *Call) By() change.By {
+	b := c.Anonymous()
+	if c.Entry != nil {
+		b.Principal = c.Entry.Principal
+	}
+	return b
+}
+
+// Anonymous returns the caller of a sign-in: whoever sends the request, it is not they who sign in.
+func (c *Call) Anonymous() change.By {
+	return change.By{IP: c.Client.Addr, UserAgent: c.R.UserAgent(), Host: c.Host}
+}
+
+// Address returns the client's address; the zero Addr without one.
+func (c *Call) Address() netip.Addr {
+	addr, err := netip.ParseAddr(c.Client.Addr)
+	if err != nil {
+		return netip.Addr{}
+	}
+	return addr
+}
+
+// Own returns the ids of the caller's user and session; a foreign token has none here.
+func (c *Call) Own() (user, session identity.ID, err error) {
+	user, ok := identity.ParseID(c.Entry.Principal.UserID)
+	if !ok {
+		return user, session, &identity.Error{Code: identity.CodeForbidden, Detail: "This needs an account of this gateway."}
+	}
+	session, _ = identity.ParseID(c.Entry.Principal.SessionID)
+	return user, session, nil
+}
+
+// CheckFresh asks for a sign-in or confirmation of the last minutes, with a factor as strong as the caller's best (MF-13, SE-14).
+func (c *Call) CheckFresh() error { return c.Changes.CheckFresh(c.Context(), c.Entry.Principal) }
+
+// CheckFreshForPassword asks for a second factor before the password of a user who has one is changed. For others the
+// current password in the form itself is the confirmation.
+func (c *Call) CheckFreshForPassword() error {
+	err := c.CheckFresh()
+	if ask, due := StepUp(err); due && !ask.MFA && !ask.Passkey {
+		return nil
+	}
+	return err
+}
+
+// Navigates reports whether the request opens a page, as opposed to a script's request or a form.
+func (c *Call) Navigates() bool {
+	mode := c.R.Header.Get("Sec-Fetch-Mode")
+	return !c.API && c.Reads() && (mode == "" || mode == "navigate")
+}
+
+// Reads reports whether the request is one that changes nothing.
+func (c *Call) Reads() bool { return c.R.Method == http.MethodGet || c.R.Method == http.MethodHead }
+
+// Elsewhere reports whether sign-in and account live on another host, the single sign-on host.
+func (c *Call) Elsewhere() bool { return c.Flows.Elsewhere(c.R.Host) }
+
+// Home returns the URL of one of the pages that live on the single sign-on host.
+func (c *Call) Home(path string) string {
+	if c.Elsewhere() {
+		return c.PortalOrigin + c.Base + path
+	}
+	return c.Base + path
+}
+
+// FoldHost folds the host asked for; a host that cannot be folded is "", which matches nothing.
+func FoldHost(host string) string {
+	folded, err := policy.FoldHost(host)
+	if err != nil {
+		return ""
+	}
+	return folded
+}
