@@ -78,7 +78,7 @@ func New(st *store.Store, cfg Config) (*Log, error) {
 func (l *Log) Within(ctx context.Context, tx *store.Tx, e Event) (reference string, err error) {
 	if l.cfg.OnFailure != "continue" {
 		if err := l.Health(); err != nil {
-			return "", &identity.Error{Code: identity.CodeStateUnavailable, RetryAfter: 5 * time.Second, Err: err}
+			return "", identity.Unavailable(err).RetryIn(5 * time.Second)
 		}
 	}
 	return l.append(ctx, tx, e)

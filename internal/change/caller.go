@@ -34,8 +34,8 @@ func (c *Changes) Caller(ctx context.Context, p *identity.Principal) (store.User
 	return record, s, Gone(err)
 }
 
-// Gone returns CodeSessionRevoked when the caller's row was not found, and CodeStateUnavailable when the database did not
-// answer. Other errors, and nil, stay as they are.
+// Gone returns CodeSessionRevoked when the caller's row was not found, and CodeStateUnavailable when the database did
+// not answer. Other errors, and nil, stay as they are.
 func Gone(err error) error {
 	if errors.Is(err, store.ErrNotFound) {
 		return identity.SessionEnded()

@@ -1,5 +1,5 @@
-// Package change makes security-relevant changes. A change, its audit events, its revocations and its notices by mail are
-// one database transaction (R9); this node and the others apply it once it is committed (R4).
+// Package change makes security-relevant changes. A change, its audit events, its revocations and its notices by mail
+// are one database transaction (R9); this node and the others apply it once it is committed (R4).
 package change
 
 import (
@@ -12,7 +12,7 @@ import (
 	"github.com/truxeio/caddy-truxe/internal/store"
 )
 
-// Changes makes changes. All fields but OnMailQueued are required.
+// Changes runs changes. All fields but OnMailQueued are required.
 type Changes struct {
 	Store   *store.Store
 	Audit   *audit.Log
@@ -39,9 +39,9 @@ type Metrics interface {
 const Leeway = time.Minute
 
 // Run runs do in one transaction, together with the audit events, revocations and notices that do records, and then
-// applies the change on all nodes. Do may run again, so it must set everything it leaves behind anew. The revocations are
-// durable before any node applies them; when the other nodes cannot be reached, the error has CodeStateUnavailable and
-// the feed publishes the change again later (FAULTS 8).
+// applies the change on all nodes. Do may run again, so it must set everything it leaves behind anew. The revocations
+// are durable before any node applies them; when the other nodes cannot be reached, the error has CodeStateUnavailable
+// and the feed publishes the change again later (FAULTS 8).
 func (c *Changes) Run(ctx context.Context, do func(tx *Tx) error) error {
 	var done *Tx
 	err := c.Store.Tx(ctx, func(sql *store.Tx) error {

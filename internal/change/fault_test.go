@@ -52,19 +52,21 @@ func (o otherNode) wants(t *testing.T, call string) {
 	}
 }
 
-// R4, FAULTS 8: a lost role, a revoked session and a rotation of keys that could not be published are not acknowledged, and
-// reach the other node within a second of the end of the fault.
+// R4, FAULTS 8: a lost role, a revoked session and a rotation of keys that could not be published are not acknowledged,
+// and reach the other node within a second of the end of the fault.
 func TestChangeThatCouldNotBePublishedReachesTheOtherNodeAfterTheFault(t *testing.T) {
 	local := cluster.NewLocal(cluster.LocalOptions{})
 	t.Cleanup(func() { _ = local.Close() })
 	redis := &refusing{Cluster: local}
 	rig := changetest.New(t, storetest.Fresh(t, "sqlite"), changetest.Options{Cluster: redis})
 	c, log := rig.Changes, slog.New(slog.DiscardHandler)
-	ring, err := token.OpenRing(t.Context(), c.Store, rig.Box, token.RingConfig{Access: changetest.Access, Logger: log, Now: c.Now,
-		OnChange: func(ctx context.Context) error { return c.Feed.Publish(ctx, feed.News{Keys: true}) }})
+	ring, err := token.OpenRing(t.Context(), c.Store, rig.Box,
+		token.RingConfig{Access: changetest.Access, Logger: log, Now: c.Now,
+			OnChange: func(ctx context.Context) error { return c.Feed.Publish(ctx, feed.News{Keys: true}) }})
 	changetest.Must(t, err)
 	other := otherNode{make(chan string, 100)}
-	news := feed.New(feed.Config{Source: c.Store, Cluster: local, Node: revocation.New(revocation.Config{}), Observer: other, Logger: log})
+	news := feed.New(feed.Config{Source: c.Store, Cluster: local, Node: revocation.New(revocation.Config{}),
+		Observer: other, Logger: log})
 	run, stop := context.WithCancel(context.Background())
 	ended := make(chan struct{})
 	go func() { defer close(ended); _ = news.Run(run) }()
@@ -92,7 +94,8 @@ func TestChangeThatCouldNotBePublishedReachesTheOtherNodeAfterTheFault(t *testin
 		t.Errorf("%d keys", len(rows))
 	}
 	var recorded int
-	changetest.Must(t, c.Store.Revocations(t.Context(), c.Now(), time.Time{}, func(store.Revocation) error { recorded++; return nil }))
+	changetest.Must(t, c.Store.Revocations(t.Context(), c.Now(), time.Time{},
+		func(store.Revocation) error { recorded++; return nil }))
 	if recorded != 1 {
 		t.Errorf("%d revocations in the database", recorded)
 	}

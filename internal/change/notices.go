@@ -38,8 +38,8 @@ var noticeRules = []noticeRule{
 	{event: audit.DeviceTrusted, kind: mail.DeviceTrusted},
 	{event: audit.UserUpdated, kind: mail.AddressChanged},
 	{event: audit.AuthnLoginSuccess, kind: mail.NewBrowser, only: detailIs(NewDevice, "yes"), minor: true},
-	// The failure that reaches the hard ceiling (LK-01), and no other: a stranger could send mails at will, and each failure
-	// would write more for existing users than for others (PW-16).
+	// The failure that reaches the hard ceiling (LK-01), and no other: a stranger could send mails at will, and each
+	// failure would write more for existing users than for others (PW-16).
 	{event: audit.AuthnLoginFail, kind: mail.Locked, only: atCeiling, quiet: 24 * time.Hour},
 	{event: audit.AuthnMFAFail, kind: mail.Locked, only: atCeiling, quiet: 24 * time.Hour},
 }
@@ -135,7 +135,8 @@ func formerAddress(former []identity.User, user identity.ID) string {
 
 func (tx *Tx) queueNotice(ctx context.Context, n notice, user identity.User, to string) error {
 	now := tx.changes.Now()
-	facts := mail.Facts{Account: user.Username, At: now, Address: n.event.IP, Host: n.event.Host, Factor: n.event.Details["factor"]}
+	facts := mail.Facts{Account: user.Username, At: now, Address: n.event.IP, Host: n.event.Host,
+		Factor: n.event.Details["factor"]}
 	facts.Browser, facts.System = useragent.Of(n.event.UserAgent)
 	if n.kind == mail.Locked {
 		facts.Factor = n.event.Details["method"]
@@ -148,7 +149,8 @@ func (tx *Tx) queueNotice(ctx context.Context, n notice, user identity.User, to 
 	}
 	limit := noticeLimit
 	limit.Quiet = n.quiet
-	kept, err := tx.AddMail(ctx, store.Mail{ID: identity.NewID(), UserID: user.ID, Kind: n.kind, To: to, Facts: text, Created: now}, limit)
+	kept, err := tx.AddMail(ctx, store.Mail{ID: identity.NewID(), UserID: user.ID, Kind: n.kind, To: to, Facts: text,
+		Created: now}, limit)
 	switch {
 	case err != nil:
 		return err

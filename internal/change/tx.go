@@ -24,7 +24,7 @@ type Tx struct {
 // Record adds an audit event to the change.
 func (tx *Tx) Record(e audit.Event) { tx.events = append(tx.events, e) }
 
-// UserChanged makes every node drop its copies of a user's row and roles.
+// UserChanged has every node drop its copies of a user's row and roles.
 func (tx *Tx) UserChanged(id identity.ID) { tx.changed = append(tx.changed, id) }
 
 // AddressChanged compares a user's e-mail address before and after the change: the notice of a new address goes to the
@@ -35,8 +35,8 @@ func (tx *Tx) AddressChanged(before, after identity.User) {
 	}
 }
 
-// LockedUser returns a user whom no other transaction changes until this one ends; CodeNotFound when there is none. Every
-// change locks the user's row first, so that no two transactions wait for each other.
+// LockedUser returns a user whom no other transaction changes until this one ends; CodeNotFound when there is none.
+// Every change locks the user's row first, so that no two transactions wait for each other.
 func (tx *Tx) LockedUser(ctx context.Context, id identity.ID) (identity.User, error) {
 	if err := tx.LockUser(ctx, id); err != nil && !errors.Is(err, store.ErrNotFound) {
 		return identity.User{}, err
@@ -94,5 +94,6 @@ func (tx *Tx) RevokeToken(p *identity.Principal, reason string) {
 func (tx *Tx) revoke(kind identity.RevocationKind, id identity.ID, now time.Time, reason string) {
 	c := tx.changes
 	lifetime := max(c.LongestSession, c.RefreshLifetime) + c.AccessLifetime + Leeway
-	tx.revoked = append(tx.revoked, store.Revocation{Kind: kind, Name: id.String(), At: now, Expires: now.Add(lifetime), Reason: reason})
+	tx.revoked = append(tx.revoked, store.Revocation{Kind: kind, Name: id.String(), At: now, Expires: now.Add(lifetime),
+		Reason: reason})
 }

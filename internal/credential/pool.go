@@ -121,8 +121,8 @@ func (h *Hasher) run(ctx context.Context, do func()) error {
 
 func (h *Hasher) busy() error {
 	wait := time.Duration(h.perJob.Load()) * time.Duration(h.cfg.Queue/h.cfg.Workers)
-	return &identity.Error{Code: identity.CodeBusy,
-		Detail: "Too many users are signing in at the moment. Try again shortly.", RetryAfter: max(wait, time.Second)}
+	return identity.Refuse(identity.CodeBusy, "Too many users are signing in at the moment. Try again shortly.").
+		RetryIn(max(wait, time.Second))
 }
 
 // Full returns the error `busy` if a sign-in would be refused now, before anything else is done for it.

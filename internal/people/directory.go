@@ -1,5 +1,5 @@
-// Package people manages the users of the gateway: create, change, disable and delete them, their roles, the users file,
-// the first administrator, and what users do to their own profile.
+// Package people manages the users of the gateway: create, change, disable and delete them, their roles, the users
+// file, the first administrator, and what users do to their own profile.
 package people
 
 import (

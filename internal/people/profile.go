@@ -26,7 +26,8 @@ func (d *Directory) Profile(ctx context.Context, user identity.ID) (Profile, err
 	return Profile{User: record, Sessions: len(list)}, store.Unavailable(err)
 }
 
-// UpdateProfile changes the caller's name and e-mail address. A managed account is CodeForbidden; a new address asks CheckFresh.
+// UpdateProfile changes the caller's name and e-mail address. A managed account is CodeForbidden; a new address asks
+// CheckFresh.
 func (d *Directory) UpdateProfile(ctx context.Context, by change.By, name, email string) error {
 	user, _, err := d.Changes.Caller(ctx, by.Principal)
 	if err != nil {

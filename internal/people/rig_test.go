@@ -56,7 +56,8 @@ func everywhere(t *testing.T, test func(t *testing.T, n *node)) {
 // make creates a user with the usual password.
 func (n *node) make(name string, roles ...string) identity.User {
 	n.T.Helper()
-	u, err := n.CreateUser(context.Background(), byCLI, NewUser{Username: name, Email: name + "@example.com", Roles: roles, PasswordHash: changetest.PasswordHash()})
+	u, err := n.CreateUser(context.Background(), byCLI,
+		NewUser{Username: name, Email: name + "@example.com", Roles: roles, PasswordHash: changetest.PasswordHash()})
 	must(n.T, err)
 	return u
 }

@@ -52,8 +52,9 @@ func (d *Directory) ListRoles(ctx context.Context) ([]RoleInfo, error) {
 	list := []RoleInfo{}
 	for _, name := range slices.Compact(names) {
 		r, defined := byName[name]
-		info := RoleInfo{Role: name, Description: r.Description, Inherits: append([]string{}, r.Inherits...), Permissions: m.Permissions([]string{name}),
-			Members: members[name], Defined: r.At.String()}
+		info := RoleInfo{Role: name, Description: r.Description, Inherits: append([]string{}, r.Inherits...),
+			Permissions: m.Permissions([]string{name}),
+			Members:     members[name], Defined: r.At.String()}
 		if !defined && name == identity.AdminRole {
 			info.Defined = "built in"
 		}

@@ -27,8 +27,9 @@ func (d *Directory) Model() *policy.RoleModel {
 	return d.Roles()
 }
 
-// GrantRoles gives a user more roles. A user who has them all already is not changed, and nothing is logged.
-func (d *Directory) GrantRoles(ctx context.Context, by change.By, id identity.ID, roles ...string) (identity.User, error) {
+// GrantRoles adds roles to a user. A user who has them all already is not changed, and nothing is logged.
+func (d *Directory) GrantRoles(ctx context.Context, by change.By, id identity.ID,
+	roles ...string) (identity.User, error) {
 	clean, err := d.knownRoles(roles)
 	if err != nil {
 		return identity.User{}, err
@@ -36,8 +37,10 @@ func (d *Directory) GrantRoles(ctx context.Context, by change.By, id identity.ID
 	return d.changeRoles(ctx, by, id, func(have []string) []string { return append(slices.Clone(have), clean...) })
 }
 
-// RevokeRoles takes roles from a user. A role that the user does not have, or that can no longer be granted, is no error.
-func (d *Directory) RevokeRoles(ctx context.Context, by change.By, id identity.ID, roles ...string) (identity.User, error) {
+// RevokeRoles takes roles from a user. A role that the user does not have, or that can no longer be granted, is no
+// error.
+func (d *Directory) RevokeRoles(ctx context.Context, by change.By, id identity.ID,
+	roles ...string) (identity.User, error) {
 	clean, err := cleanRoles(roles)
 	if err != nil {
 		return identity.User{}, err
@@ -48,7 +51,8 @@ func (d *Directory) RevokeRoles(ctx context.Context, by change.By, id identity.I
 }
 
 // changeRoles computes the new roles with the user's row locked, so that concurrent changes do not undo each other.
-func (d *Directory) changeRoles(ctx context.Context, by change.By, id identity.ID, to func(have []string) []string) (identity.User, error) {
+func (d *Directory) changeRoles(ctx context.Context, by change.By, id identity.ID,
+	to func(have []string) []string) (identity.User, error) {
 	var user identity.User
 	err := d.Changes.Run(ctx, func(tx *change.Tx) error {
 		before, err := tx.LockedUser(ctx, id)
@@ -76,7 +80,8 @@ func cleanRoles(roles []string) ([]string, error) {
 	out := []string{}
 	for _, role := range roles {
 		role = strings.TrimSpace(role)
-		if role == "" || len(role) > 64 || strings.ContainsFunc(role, func(r rune) bool { return r <= ' ' || r == ',' || r == '|' || r == 0x7f }) {
+		if role == "" || len(role) > 64 || strings.ContainsFunc(role,
+			func(r rune) bool { return r <= ' ' || r == ',' || r == '|' || r == 0x7f }) {
 			return nil, identity.Invalid("A role is 1 to 64 characters without spaces, commas and bars.")
 		}
 		out = append(out, role)
@@ -112,5 +117,6 @@ func sorted(list []string) []string { return slices.Sorted(slices.Values(list)) 
 
 // added lists what is in after and not in before, for the log.
 func added(before, after []string) string {
-	return strings.Join(slices.DeleteFunc(slices.Clone(after), func(r string) bool { return slices.Contains(before, r) }), ",")
+	return strings.Join(slices.DeleteFunc(slices.Clone(after), func(r string) bool { return slices.Contains(before, r) }),
+		",")
 }

@@ -13,7 +13,8 @@ import (
 	"github.com/truxeio/caddy-truxe/internal/store"
 )
 
-// AZ-08 AU-01: a role is given and taken with one event that says which and by whom; to do it again changes and logs nothing.
+// AZ-08 AU-01: a role is given and taken with one event that says which and by whom; to do it again changes and logs
+// nothing.
 func TestRolesAreGrantedAndRevokedOnce(t *testing.T) {
 	everywhere(t, func(t *testing.T, n *node) {
 		ctx, boss := context.Background(), n.make("boss", identity.AdminRole)
@@ -22,11 +23,14 @@ func TestRolesAreGrantedAndRevokedOnce(t *testing.T) {
 		for range 2 {
 			got, err := n.GrantRoles(ctx, by, u.ID, "auditor", "staff", "auditor")
 			must(t, err)
-			if strings.Join(got.Roles, " ") != "auditor staff" || n.has(u.ID) != "auditor staff" || n.Audited(audit.PrivilegeChanged) != 1 {
+			if strings.Join(got.Roles, " ") != "auditor staff" || n.has(u.ID) != "auditor staff" ||
+				n.Audited(audit.PrivilegeChanged) != 1 {
 				t.Fatalf("%v, in the database %q, %d events", got.Roles, n.has(u.ID), n.Audited(audit.PrivilegeChanged))
 			}
 		}
-		if line := n.lastOf(audit.PrivilegeChanged); !strings.Contains(line, `"added":"auditor"`) || !strings.Contains(line, `"removed":""`) || !strings.Contains(line, boss.ID.String()) || !strings.Contains(line, u.ID.String()) {
+		if line := n.lastOf(audit.PrivilegeChanged); !strings.Contains(line, `"added":"auditor"`) ||
+			!strings.Contains(line, `"removed":""`) || !strings.Contains(line, boss.ID.String()) ||
+			!strings.Contains(line, u.ID.String()) {
 			t.Error(line)
 		}
 		for range 2 {
@@ -80,8 +84,8 @@ func TestRacingGrantsAllCount(t *testing.T) {
 	})
 }
 
-// CONTRACT section 10: where policies define roles, another name is an error with the nearest one, wherever a role is given;
-// what somebody has from before stays and hinders no other change.
+// CONTRACT section 10: where policies define roles, another name is an error with the nearest one, wherever a role is
+// given; a role that a user has from before stays, and prevents no other change.
 func TestUnknownRoleIsRefusedWhereverARoleIsGiven(t *testing.T) {
 	n := sqliteNode(t)
 	ctx := context.Background()
@@ -90,7 +94,8 @@ func TestUnknownRoleIsRefusedWhereverARoleIsGiven(t *testing.T) {
 	n.defines(policy.Role{Name: "editor", Permissions: []string{"orders:write"}}, policy.Role{Name: "viewer"})
 	refused := func(what string, err error) {
 		t.Helper()
-		if err == nil || identity.CodeOf(err) != identity.CodeInvalidRequest || !strings.Contains(detail(err), `"edtor"`) || !strings.Contains(detail(err), `did you mean "editor"?`) {
+		if err == nil || identity.CodeOf(err) != identity.CodeInvalidRequest ||
+			!strings.Contains(detail(err), `"edtor"`) || !strings.Contains(detail(err), `did you mean "editor"?`) {
 			t.Errorf("%s: %v", what, err)
 		}
 	}
@@ -145,7 +150,8 @@ func TestRolesOfTheUsersFileAreChangedThere(t *testing.T) {
 	}
 }
 
-// The list has what policies define and what people have, each with what it grants, how many have it and where it stands.
+// The list has the roles that policies define and those that users have, each with what it grants, how many users have
+// it and where it is defined.
 func TestRolesAreListedWithMembersAndPlace(t *testing.T) {
 	n := sqliteNode(t)
 	ctx := context.Background()
@@ -157,15 +163,18 @@ func TestRolesAreListedWithMembersAndPlace(t *testing.T) {
 		must(t, err)
 		var lines []string
 		for _, r := range list {
-			lines = append(lines, strings.Join([]string{r.Role, strings.Join(r.Permissions, ","), strings.Join(r.Inherits, ","), string(rune('0' + r.Members)), r.Defined}, "|"))
+			lines = append(lines, strings.Join([]string{r.Role, strings.Join(r.Permissions, ","), strings.Join(r.Inherits, ","),
+				string(rune('0' + r.Members)), r.Defined}, "|"))
 		}
 		return strings.Join(lines, "\n")
 	}
 	if got, want := show(), "admin|*||1|built in\neditor|||2|\nlegacy|||1|"; got != want {
 		t.Errorf("without policies:\n%s", got)
 	}
-	n.defines(policy.Role{Name: "viewer", Permissions: []string{"orders:read"}, At: policy.Position{File: "p.yaml", Line: 2, Column: 3}},
-		policy.Role{Name: "editor", Inherits: []string{"viewer"}, Permissions: []string{"orders:write"}, Description: "Writes.", At: policy.Position{File: "p.yaml", Line: 3, Column: 3}})
+	n.defines(policy.Role{Name: "viewer", Permissions: []string{"orders:read"},
+		At: policy.Position{File: "p.yaml", Line: 2, Column: 3}},
+		policy.Role{Name: "editor", Inherits: []string{"viewer"}, Permissions: []string{"orders:write"},
+			Description: "Writes.", At: policy.Position{File: "p.yaml", Line: 3, Column: 3}})
 	if got, want := show(), "admin|*||1|built in\neditor|orders:read,orders:write|viewer|2|p.yaml:3:3\nlegacy|||1|\nviewer|orders:read||0|p.yaml:2:3"; got != want {
 		t.Errorf("with policies:\n%s", got)
 	}

@@ -77,7 +77,8 @@ func (d *Directory) CreateFirstAdmin(ctx context.Context, by change.By, in NewUs
 	return d.firstAdmin(ctx, by, in, func(tx *change.Tx) error { return tx.DeleteOneTimes(ctx, setupKind) })
 }
 
-func (d *Directory) firstAdmin(ctx context.Context, by change.By, in NewUser, before func(*change.Tx) error) (identity.User, error) {
+func (d *Directory) firstAdmin(ctx context.Context, by change.By, in NewUser,
+	before func(*change.Tx) error) (identity.User, error) {
 	in.Roles = []string{identity.AdminRole}
 	if in.Password == "" {
 		return identity.User{}, identity.Refuse(identity.CodePasswordRefused, "Choose a password.")

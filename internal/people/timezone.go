@@ -43,9 +43,11 @@ func zoneExists(name string) bool {
 		return true
 	}
 	plain := func(c rune) bool {
-		return c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' || c >= '0' && c <= '9' || c == '/' || c == '_' || c == '-' || c == '+'
+		return c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' || c >= '0' && c <= '9' || c == '/' || c == '_' || c == '-' ||
+			c == '+'
 	}
-	if len(name) > 64 || name == "Local" || strings.IndexFunc(name, func(c rune) bool { return !plain(c) }) >= 0 || strings.HasPrefix(name, "/") {
+	if len(name) > 64 || name == "Local" || strings.IndexFunc(name, func(c rune) bool { return !plain(c) }) >= 0 ||
+		strings.HasPrefix(name, "/") {
 		return false
 	}
 	_, err := time.LoadLocation(name)

@@ -24,7 +24,8 @@ func TestTimeZoneIsOneThatExists(t *testing.T) {
 		}
 	}
 	before := n.Audited(audit.UserUpdated)
-	for _, zone := range []string{"Mars/Olympus", "Local", "../../etc/passwd", "/etc/localtime", `Europe\Berlin`, "Europe/Berlin\x00", "Europe/Berlin<b>", "\xff", strings.Repeat("A", 65), "Europe", "Europe/Berlin\n"[:6] + "\n"} {
+	for _, zone := range []string{"Mars/Olympus", "Local", "../../etc/passwd", "/etc/localtime", `Europe\Berlin`,
+		"Europe/Berlin\x00", "Europe/Berlin<b>", "\xff", strings.Repeat("A", 65), "Europe", "Europe/Berlin\n"[:6] + "\n"} {
 		wants(t, n.SetTimeZone(ctx, by, zone), identity.CodeInvalidRequest)
 	}
 	wants(t, n.SetTimeZone(ctx, change.By{}, "UTC"), identity.CodeLoginRequired)
@@ -39,7 +40,8 @@ func FuzzTimeZone(f *testing.F) {
 		f.Add(seed)
 	}
 	f.Fuzz(func(t *testing.T, name string) {
-		if zoneExists(name) && (len(name) > 64 || strings.ContainsAny(name, "\\.<>&\"' \x00") || strings.HasPrefix(name, "/")) {
+		if zoneExists(name) && (len(name) > 64 || strings.ContainsAny(name, "\\.<>&\"' \x00") ||
+			strings.HasPrefix(name, "/")) {
 			t.Errorf("%q is a time zone", name)
 		}
 	})

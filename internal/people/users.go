@@ -39,7 +39,8 @@ func (d *Directory) CreateUser(ctx context.Context, by change.By, in NewUser) (i
 
 // prepare checks everything that needs no database and hashes the password.
 func (d *Directory) prepare(ctx context.Context, in NewUser) (store.NewUser, error) {
-	u := store.NewUser{User: identity.User{ID: identity.NewID(), Email: strings.TrimSpace(in.Email), Name: strings.TrimSpace(in.Name),
+	u := store.NewUser{User: identity.User{ID: identity.NewID(), Email: strings.TrimSpace(in.Email),
+		Name:     strings.TrimSpace(in.Name),
 		Disabled: in.Disabled, Managed: in.Managed, Created: d.Changes.Now()}}
 	var err error
 	if u.Username, err = credential.ValidUsername(in.Username); err != nil {
@@ -66,13 +67,15 @@ func (d *Directory) prepare(ctx context.Context, in NewUser) (store.NewUser, err
 		}
 		u.PasswordHash = in.PasswordHash
 	case in.Password != "":
-		u.PasswordHash, _, err = d.PasswordPolicy.Hash(ctx, d.Hasher, in.Password, credential.CheckContext{Username: u.Username, Email: u.Email})
+		u.PasswordHash, _, err = d.PasswordPolicy.Hash(ctx, d.Hasher, in.Password,
+			credential.CheckContext{Username: u.Username, Email: u.Email})
 	}
 	return u, err
 }
 
 // UpdateUser changes a user. Taking away roles or disabling takes effect on the next request, on every node.
-func (d *Directory) UpdateUser(ctx context.Context, by change.By, id identity.ID, c store.UserChange) (identity.User, error) {
+func (d *Directory) UpdateUser(ctx context.Context, by change.By, id identity.ID,
+	c store.UserChange) (identity.User, error) {
 	if c.Email != nil && *c.Email != "" {
 		if err := credential.ValidEmail(*c.Email); err != nil {
 			return identity.User{}, invalid("email", err)
@@ -105,7 +108,8 @@ func (d *Directory) UpdateUser(ctx context.Context, by change.By, id identity.ID
 }
 
 // update writes a checked change and what follows from it.
-func (d *Directory) update(ctx context.Context, tx *change.Tx, by change.By, before identity.User, c store.UserChange) (identity.User, error) {
+func (d *Directory) update(ctx context.Context, tx *change.Tx, by change.By, before identity.User,
+	c store.UserChange) (identity.User, error) {
 	if losesAdmin(before, c) {
 		if err := d.keepOneAdmin(ctx, tx, before.ID); err != nil {
 			return before, err
@@ -182,7 +186,7 @@ func (d *Directory) keepOneAdmin(ctx context.Context, tx *change.Tx, leaving ide
 		return err
 	}
 	if n == 0 {
-		return identity.Conflict("This is the last administrator. Make somebody else one first.")
+		return identity.Conflict("This is the last administrator. Make another user one first.")
 	}
 	return nil
 }

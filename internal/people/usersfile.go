@@ -21,8 +21,8 @@ import (
 	"github.com/truxeio/caddy-truxe/internal/store"
 )
 
-// UsersFile is the `users_file`: users as configuration. A row that is removed does not delete its user; `disabled: true`
-// keeps them from signing in without losing who they are.
+// UsersFile is the `users_file`: users as configuration. A row that is removed does not delete its user; `disabled:
+// true` keeps them from signing in without losing who they are.
 type UsersFile struct {
 	Users []UsersFileRow `yaml:"users"`
 }
@@ -134,7 +134,7 @@ func (row UsersFileRow) check(seen map[string]string) error {
 		if other, taken := seen[key]; taken && other != row.Username {
 			return fmt.Errorf("%q is also a name or address of %q", login, other)
 		} else if taken && login == row.Username {
-			return errors.New("this user stands twice in the file")
+			return errors.New("this user is listed twice in the file")
 		}
 		seen[key] = row.Username
 	}

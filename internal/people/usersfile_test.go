@@ -20,9 +20,11 @@ func TestMistakesInTheUsersFileAreErrors(t *testing.T) {
 		t.Fatal("a good file is refused:", err)
 	}
 	for name, bad := range map[string]string{
-		"unknown key": "users:\n  - username: a\n    rolse: [x]\n", "no name": "users:\n  - email: a@b\n", "twice": "users:\n  - username: a\n  - username: A\n",
+		"unknown key": "users:\n  - username: a\n    rolse: [x]\n", "no name": "users:\n  - email: a@b\n",
+		"twice":          "users:\n  - username: a\n  - username: A\n",
 		"shared address": "users:\n  - username: a\n    email: x@y.z\n  - username: b\n    email: X@y.z\n", "bad hash": "users:\n  - username: a\n    password_hash: secret\n",
-		"bad role": "users:\n  - username: a\n    roles: [\"a,b\"]\n", "bad address": "users:\n  - username: a\n    email: a@b@c\n", "two documents": goodFile + "---\nusers: []\n",
+		"bad role":    "users:\n  - username: a\n    roles: [\"a,b\"]\n",
+		"bad address": "users:\n  - username: a\n    email: a@b@c\n", "two documents": goodFile + "---\nusers: []\n",
 		"not YAML": "{", "anchors": "a: &a [1]\nusers: *a\n",
 	} {
 		if _, err := ParseUsersFile([]byte(bad)); err == nil {
@@ -41,7 +43,8 @@ func TestMistakeInTheUsersFileNamesLineAndRemedy(t *testing.T) {
 		"users:\n  - username: a\n    password_hash: {hunter2-secret: 1}\n": "line 3: not a value of the kind",
 		"users: [": "not YAML",
 	} {
-		if _, err := ParseUsersFile([]byte(text)); err == nil || !strings.Contains(err.Error(), want) || strings.Contains(err.Error(), "hunter2") {
+		if _, err := ParseUsersFile([]byte(text)); err == nil || !strings.Contains(err.Error(), want) ||
+			strings.Contains(err.Error(), "hunter2") {
 			t.Errorf("%q: %v, want %s", text, err, want)
 		}
 	}

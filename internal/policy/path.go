@@ -16,8 +16,8 @@ type Path struct {
 // maxPath bounds a path that must be read in several ways, in bytes as it is written.
 const maxPath = 4096
 
-var errAmbiguous = &identity.Error{Code: identity.CodeAmbiguousPath,
-	Detail: "The address of this request can be read in more than one way, so it was refused."}
+var errAmbiguous = identity.Refuse(identity.CodeAmbiguousPath,
+	"The address of this request can be read in more than one way, so it was refused.")
 
 // Canonical returns the path of a request as the upstream gets it. A plain path costs no allocation. Errors are
 // *identity.Error with ambiguous_path, which is 400.

@@ -106,7 +106,7 @@ func (p *Portal) serve(c *web.Call, rt web.Route, found bool) error {
 	h, ok := rt.Handler(c.R.Method)
 	if !ok {
 		c.W.Header().Set("Allow", rt.Allow())
-		return &identity.Error{Code: identity.CodeMethodNotAllowed}
+		return identity.Refuse(identity.CodeMethodNotAllowed, "")
 	}
 	if rt.Open {
 		return h(c)
@@ -132,7 +132,7 @@ func (p *Portal) serve(c *web.Call, rt web.Route, found bool) error {
 			c.Redirect(http.StatusFound, c.Flows.LoginURL(c.W, c.R, c.Credential, c.R.URL.RequestURI()))
 			return nil
 		}
-		return &identity.Error{Code: identity.CodeLoginRequired}
+		return identity.LoginRequired("")
 	}
 	return h(c)
 }

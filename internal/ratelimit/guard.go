@@ -110,8 +110,7 @@ func (g *Guard) Begin(ctx context.Context, a Attempt) (*Try, error) {
 	}
 	out, err := g.cluster.Reserve(ctx, slices.Concat(t.person, t.others))
 	if err != nil {
-		return nil, &identity.Error{Code: identity.CodeStateUnavailable, RetryAfter: time.Second,
-			Err: fmt.Errorf("count a try: %w", err)}
+		return nil, identity.Unavailable(fmt.Errorf("count a try: %w", err)).RetryIn(time.Second)
 	}
 	var hit []Limit
 	for i, s := range out.Limits {

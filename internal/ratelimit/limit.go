@@ -72,8 +72,7 @@ func (l *Limited) names() []string {
 
 // refuse is what a throttled client is told: nothing about the account (LK-09).
 func refuse(hit []Limit) error {
-	e := &identity.Error{Code: identity.CodeRateLimited, Detail: "Too many tries. Please wait and try again.",
-		Err: &Limited{hit}}
+	e := identity.Refuse(identity.CodeRateLimited, "Too many tries. Please wait and try again.").Because(&Limited{hit})
 	for _, l := range hit {
 		e.RetryAfter = max(e.RetryAfter, l.RetryAfter)
 	}
@@ -112,8 +111,7 @@ func (t *Try) Refuse(err error) error {
 	if !errors.As(err, &known) {
 		return err
 	}
-	return &identity.Error{Code: known.Code, Detail: known.Detail, RetryAfter: known.RetryAfter, Ask: known.Ask,
-		Err: errors.Join(err, &Left{t.limits})}
+	return known.Because(errors.Join(err, &Left{t.limits}))
 }
 
 // LeftOf returns how many attempts the user of a failed attempt has left, and the pause that follows; false for any

@@ -55,7 +55,8 @@ type RoleWatch struct {
 	reads   *roleReads
 }
 
-// NewRoleWatch returns a watch over these streams. read returns the roles that users have now; who has no row has none.
+// NewRoleWatch returns a watch over these streams. read returns the roles that users have now, none for a user without
+// a row.
 func NewRoleWatch(streams *Streams, read func(context.Context, []identity.ID) (map[identity.ID][]string, error),
 	log *slog.Logger) *RoleWatch {
 	return &RoleWatch{changed: newChangedUsers(), reads: newRoleReads(streams, read, log)}

@@ -222,7 +222,7 @@ func TestRolesAreReadNewestFirstUntilTheDatabaseAnswers(t *testing.T) {
 	}
 }
 
-// R1 AZ-08: a database that stays away leaves nobody who can say that a user still has the roles, so the streams end.
+// R1 AZ-08: while the database stays away, it is unknown whether a user still has the roles, so the streams end.
 // Those of users who have not changed, or have no roles, go on.
 func TestRolesThatStayUnreadableEndTheStreams(t *testing.T) {
 	streams := New(Config{}).Streams()

@@ -36,10 +36,12 @@ type NewSession struct {
 	Until time.Time
 }
 
-// Start makes a session in the caller's transaction. The secret, 43 characters of base64url with 256 random bits, is the
-// cookie's value; only its SHA-256 is stored (SE-01). It is always new, whatever cookie the client sent (SE-02, SE-03).
-// Ended are the user's sessions beyond the limit (SE-15): the caller ends and revokes them in the same transaction.
-func (t *Table[E]) Start(ctx context.Context, tx Writer, n NewSession) (value string, s store.Session, ended []identity.ID, err error) {
+// Start makes a session in the caller's transaction. The secret, 43 characters of base64url with 256 random bits, is
+// the cookie's value; only its SHA-256 is stored (SE-01). It is always new, whatever cookie the client sent (SE-02,
+// SE-03). Ended are the user's sessions beyond the limit (SE-15): the caller ends and revokes them in the same
+// transaction.
+func (t *Table[E]) Start(ctx context.Context, tx Writer, n NewSession) (value string, s store.Session,
+	ended []identity.ID, err error) {
 	now := t.cfg.Now().Truncate(time.Millisecond) // what SQL keeps
 	idle, life := t.cfg.Idle, t.cfg.Max
 	switch {
@@ -76,7 +78,7 @@ func (t *Table[E]) Rotate(ctx context.Context, tx Writer, s store.Session, p sto
 		return "", fmt.Errorf("renew session: %w", err)
 	}
 	if !won {
-		return "", &identity.Error{Code: identity.CodeSessionRevoked, Detail: "This session has ended. Sign in again."}
+		return "", identity.SessionEnded()
 	}
 	return value, nil
 }

@@ -37,7 +37,8 @@ func attempt(person string, address netip.Addr, device *store.Device) ratelimit.
 }
 
 // begin reserves an attempt. One that is refused is recorded, with user as its subject.
-func (t *attempts) begin(ctx context.Context, by change.By, user store.UserRecord, at ratelimit.Attempt) (*ratelimit.Try, error) {
+func (t *attempts) begin(ctx context.Context, by change.By, user store.UserRecord,
+	at ratelimit.Attempt) (*ratelimit.Try, error) {
 	try, err := t.guard.Begin(ctx, at)
 	if err != nil {
 		t.recordLimited(by, user, err)
@@ -51,8 +52,8 @@ func (t *attempts) succeed(ctx context.Context, try *ratelimit.Try) {
 	}
 }
 
-// recordLimited records a refused attempt. The first is a row of the audit log and those of the next minute are counted,
-// separately for each user whose own limit is reached: a stranger must not fill the log (R14).
+// recordLimited records a refused attempt. The first is a row of the audit log and those of the next minute are
+// counted, separately for each user whose own limit is reached: a stranger must not fill the log (R14).
 func (t *attempts) recordLimited(by change.By, user store.UserRecord, err error) {
 	if identity.CodeOf(err) != identity.CodeRateLimited {
 		return
@@ -65,15 +66,17 @@ func (t *attempts) recordLimited(by change.By, user store.UserRecord, err error)
 	if slices.Contains(limits, ratelimit.NameLogin) {
 		who = audit.Subject{ID: idText(user.ID), Name: user.Username}
 	}
-	t.changes.Audit.Deny(audit.Denial{Event: audit.AuthnLoginLock, User: who.ID, Reason: string(identity.CodeRateLimited)}, func() audit.Event {
-		e := by.Event(audit.AuthnLoginLock, "refused")
-		e.Subject, e.Reason = who, string(identity.CodeRateLimited)
-		return e
-	})
+	t.changes.Audit.Deny(audit.Denial{Event: audit.AuthnLoginLock, User: who.ID, Reason: string(identity.CodeRateLimited)},
+		func() audit.Event {
+			e := by.Event(audit.AuthnLoginLock, "refused")
+			e.Subject, e.Reason = who, string(identity.CodeRateLimited)
+			return e
+		})
 }
 
 // failedPassword records a failed password, and returns the error for the client.
-func (t *attempts) failedPassword(ctx context.Context, by change.By, user store.UserRecord, passwordOK, locked bool) error {
+func (t *attempts) failedPassword(ctx context.Context, by change.By, user store.UserRecord, passwordOK,
+	locked bool) error {
 	e := by.Event(audit.AuthnLoginFail, "failure")
 	e.Subject = audit.Subject{ID: idText(user.ID), Name: user.Username}
 	switch {
@@ -101,7 +104,8 @@ func (t *attempts) failedPassword(ctx context.Context, by change.By, user store.
 }
 
 // failedCode records a failed code and counts it. Used codes are not guesses, so they do not count towards the ceiling.
-func (t *attempts) failedCode(ctx context.Context, by change.By, user identity.User, method string, cause error, locked bool, details map[string]string) error {
+func (t *attempts) failedCode(ctx context.Context, by change.By, user identity.User, method string, cause error,
+	locked bool, details map[string]string) error {
 	e := by.UserEvent(audit.AuthnMFAFail, user)
 	e.Outcome, e.Reason = "failure", "wrong_code"
 	switch {

@@ -14,8 +14,8 @@ import (
 	"github.com/truxeio/caddy-truxe/internal/store"
 )
 
-// challenge is what is known of a challenge that was issued. The cluster stores it, except for the challenges of anonymous
-// sign-ins, which carry it themselves.
+// challenge is what is known of a challenge that was issued. The cluster stores it, except for the challenges of
+// anonymous sign-ins, which carry it themselves.
 type challenge struct {
 	For   string          `json:"for"`
 	Host  string          `json:"host"`
@@ -56,9 +56,9 @@ func (k *passkeys) putChallenge(ctx context.Context, text string, c challenge) e
 	return nil
 }
 
-// consumeChallenge finds the challenge of an answer. It must be for the same use, host, browser or session, user and half
-// sign-in (MF-14). A challenge in the cluster is consumed whatever the outcome; that of an anonymous sign-in is consumed with
-// the sign-in, in its transaction.
+// consumeChallenge finds the challenge of an answer. It must be for the same use, host, browser or session, user and
+// half sign-in (MF-14). A challenge in the cluster is consumed whatever the outcome; that of an anonymous sign-in is
+// consumed with the sign-in, in its transaction.
 func (k *passkeys) consumeChallenge(ctx context.Context, want challenge, body []byte) (challenge, error) {
 	text, err := credential.ChallengeOf(body)
 	if err != nil {
@@ -79,7 +79,8 @@ func (k *passkeys) consumeChallenge(ctx context.Context, want challenge, body []
 	if !ok || json.Unmarshal(raw, &c) != nil {
 		return c, badPasskey(errChallenge)
 	}
-	if c.For != want.For || c.Host != want.Host || c.User != want.User || subtle.ConstantTimeCompare(c.Bound, want.Bound) != 1 ||
+	if c.For != want.For || c.Host != want.Host || c.User != want.User ||
+		subtle.ConstantTimeCompare(c.Bound, want.Bound) != 1 ||
 		subtle.ConstantTimeCompare(c.Half, want.Half) != 1 {
 		return c, badPasskey(errChallenge)
 	}
@@ -102,7 +103,8 @@ func (k *passkeys) relyingParty(host string) (credential.RelyingParty, error) {
 }
 
 // created checks the answer of a browser that has created a passkey, and names it.
-func (k *passkeys) created(ctx context.Context, want challenge, user identity.User, answer []byte, name string, by change.By) (store.Passkey, error) {
+func (k *passkeys) created(ctx context.Context, want challenge, user identity.User, answer []byte, name string,
+	by change.By) (store.Passkey, error) {
 	name, err := passkeyName(name, true)
 	if err != nil {
 		return store.Passkey{}, err
@@ -128,7 +130,8 @@ func (k *passkeys) created(ctx context.Context, want challenge, user identity.Us
 	return p, nil
 }
 
-// passkeyAMR is what a passkey proves beside possession: whether it can leave its device, and that it verified its user.
+// passkeyAMR is what a passkey proves beside possession: whether it can leave its device, and that it verified its
+// user.
 func passkeyAMR(p store.Passkey) []string {
 	if p.BackupEligible {
 		return []string{identity.AMRSoftware, identity.AMRUser}

@@ -28,7 +28,7 @@ type PasskeyBegin struct {
 	By   change.By // PasskeyConfirm and PasskeyCreate: the user who is signed in
 }
 
-// Challenges gives browsers the challenges of passkeys.
+// Challenges issues the challenges of passkeys.
 type Challenges struct {
 	changes  *change.Changes
 	passkeys *passkeys
@@ -88,7 +88,8 @@ func (c *Challenges) userOf(ctx context.Context, in PasskeyBegin) (identity.User
 	return user.User, err
 }
 
-func (c *Challenges) ceremony(ctx context.Context, rp credential.RelyingParty, what string, user identity.User) (credential.Ceremony, error) {
+func (c *Challenges) ceremony(ctx context.Context, rp credential.RelyingParty, what string,
+	user identity.User) (credential.Ceremony, error) {
 	if what != PasskeyCreate {
 		return rp.BeginGet(nil)
 	}

@@ -16,7 +16,7 @@ import (
 	"github.com/truxeio/caddy-truxe/internal/store"
 )
 
-// enrolled is somebody with an authenticator app, in a browser that is not known.
+// enrolled returns a user with an authenticator app, in a browser that is not known.
 func enrolled(t *testing.T, n *node) *browser {
 	t.Helper()
 	b := n.browser(n.make("ada"))
@@ -46,7 +46,8 @@ func TestOnlyCodesOfThreeStepsAreTaken(t *testing.T) {
 		must2(b.totp(b.code(steps)))(t)
 	}
 	b.clock.Move(5 * time.Minute)
-	for _, bad := range []string{b.code(-2), b.code(2), b.code(0) + "0", b.code(0)[:5], "", "+" + b.code(0)[1:], "١٢٣٤٥٦", "１２３４５６", b.code(0) + "\n", b.code(0)[:3] + "\u00a0" + b.code(0)[3:],
+	for _, bad := range []string{b.code(-2), b.code(2), b.code(0) + "0", b.code(0)[:5], "", "+" + b.code(0)[1:], "١٢٣٤٥٦",
+		"１２３４５６", b.code(0) + "\n", b.code(0)[:3] + "\u00a0" + b.code(0)[3:],
 		strings.Repeat(" ", 10_000) + b.code(0), "\xff\xfe", b.code(0) + "\x00"} {
 		b.clock.Move(5 * time.Minute) // the person's counter is full again
 		b.half()
@@ -62,7 +63,8 @@ func TestHalfSignInTakesFiveCodes(t *testing.T) {
 	b := enrolled(t, n).stranger()
 	b.half()
 	for i := range HalfTries {
-		b.clock.Move(time.Minute - time.Second) // one try a minute comes back to the person, within the life of a half sign-in
+		// one try a minute comes back to the person, within the life of a half sign-in
+		b.clock.Move(time.Minute - time.Second)
 		half, err := n.HalfSignIns.Read(context.Background(), BrowserHalf(b.flow), host)
 		must(t, err)
 		if half.Tries != HalfTries-i {
@@ -77,8 +79,8 @@ func TestHalfSignInTakesFiveCodes(t *testing.T) {
 	wants(t, err, identity.CodeLoginRequired)
 }
 
-// MF-05, LK-13, LK-03: who knows the password has 5 codes in 5 minutes in all, however often the sign-in is begun anew, in
-// how many browsers, from how many addresses, over page and API; a right password in between gives none back.
+// MF-05, LK-13, LK-03: an attacker who knows the password can try 5 codes in 5 minutes in all, over any number of
+// sign-ins, browsers and addresses, over page and API. A right password in between returns none of them.
 func TestNewSignInsGiveNoNewCodes(t *testing.T) {
 	everywhere(t, func(t *testing.T, n *node) {
 		victim := enrolled(t, n)
@@ -90,7 +92,8 @@ func TestNewSignInsGiveNoNewCodes(t *testing.T) {
 				b.address = b.address.Next()
 			}
 			kind := []string{session.Browser, session.API}[i%2]
-			out, err := n.SignIns.WithPassword(context.Background(), PasswordTry{Login: "ADA", Password: password, Kind: kind, Flow: b.flow, Address: b.address, By: b.by()})
+			out, err := n.SignIns.WithPassword(context.Background(),
+				PasswordTry{Login: "ADA", Password: password, Kind: kind, Flow: b.flow, Address: b.address, By: b.by()})
 			if identity.CodeOf(err) == identity.CodeRateLimited { // the password's counter is the same
 				limited++
 				continue
@@ -100,7 +103,9 @@ func TestNewSignInsGiveNoNewCodes(t *testing.T) {
 			if !ok {
 				key = BrowserHalf(b.flow)
 			}
-			_, err = n.HalfSignIns.Complete(context.Background(), SecondStep{Key: key, Method: []string{identity.MethodTOTP, identity.MethodRecovery}[i%2], Code: b.wrong(), Address: b.address, By: b.by()})
+			_, err = n.HalfSignIns.Complete(context.Background(),
+				SecondStep{Key: key, Method: []string{identity.MethodTOTP, identity.MethodRecovery}[i%2], Code: b.wrong(),
+					Address: b.address, By: b.by()})
 			switch identity.CodeOf(err) {
 			case identity.CodeInvalidCode:
 				tried++
@@ -149,8 +154,8 @@ func TestStrangersCodesDoNotStopAKnownBrowser(t *testing.T) {
 	must2(known.totp(known.next()))(t)
 }
 
-// LK-01: after 100 wrong codes in a row the app's codes are refused, even right ones, in the words of a wrong one; a known
-// browser and a recovery code still sign in, and end the row.
+// LK-01: after 100 wrong codes in a row the app's codes are refused, even right ones, in the words of a wrong one; a
+// known browser and a recovery code still sign in, and end the row.
 func TestHundredWrongCodesInARow(t *testing.T) {
 	n := sqliteNode(t)
 	known := enrolled(t, n).stranger()
@@ -203,7 +208,8 @@ func TestUnfinishedAuthenticatorProvesNothing(t *testing.T) {
 	setup, err := n.Factors.BeginTOTP(ctx, b.by())
 	must(t, err)
 	again, err := n.Factors.BeginTOTP(ctx, b.by())
-	if err != nil || again.Key != setup.Key || !strings.HasPrefix(setup.URI, "otpauth://totp/Example:ada@example.com?secret="+setup.Key.Text()) {
+	if err != nil || again.Key != setup.Key || !strings.HasPrefix(setup.URI,
+		"otpauth://totp/Example:ada@example.com?secret="+setup.Key.Text()) {
 		t.Fatal(again.URI, setup.URI, err)
 	}
 	b.key = setup.Key
@@ -215,7 +221,8 @@ func TestUnfinishedAuthenticatorProvesNothing(t *testing.T) {
 	if drift != 0 {
 		t.Error(drift)
 	}
-	if _, drift, err = n.Factors.ConfirmTOTP(ctx, b.by(), home, b.code(-6)); identity.CodeOf(err) != identity.CodeInvalidCode || drift != -3*time.Minute {
+	if _, drift, err = n.Factors.ConfirmTOTP(ctx, b.by(), home,
+		b.code(-6)); identity.CodeOf(err) != identity.CodeInvalidCode || drift != -3*time.Minute {
 		t.Errorf("drift %v %v", drift, err)
 	}
 	n.clock.Move(10*time.Minute + time.Second)
@@ -278,7 +285,8 @@ func FuzzTypedCode(f *testing.F) {
 	}
 	f.Add("\u0661\u0662\u0663\u0664\u0665\u0666")
 	f.Fuzz(func(t *testing.T, typed string) {
-		if _, ok, _ := key.Match(typedCode(typed), now, -1); ok && !right[strings.NewReplacer(" ", "", "-", "").Replace(typed)] {
+		if _, ok, _ := key.Match(typedCode(typed), now, -1); ok &&
+			!right[strings.NewReplacer(" ", "", "-", "").Replace(typed)] {
 			t.Errorf("%q was taken", typed)
 		}
 	})

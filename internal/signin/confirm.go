@@ -32,8 +32,8 @@ type ConfirmStep struct {
 	By       change.By
 }
 
-// Confirm checks a factor, and renews the session's secret and proof (SE-02). It returns the cookie's new value. A bearer
-// session (API) keeps its secret and gets no cookie; its next refresh carries the proof.
+// Confirm checks a factor, and renews the session's secret and proof (SE-02). It returns the cookie's new value. A
+// bearer session (API) keeps its secret and gets no cookie; its next refresh carries the proof.
 func (c *Confirmations) Confirm(ctx context.Context, in ConfirmStep) (cookie string, err error) {
 	user, session, err := c.changes.Caller(ctx, in.By.Principal)
 	if err != nil {
@@ -47,15 +47,19 @@ func (c *Confirmations) Confirm(ctx context.Context, in ConfirmStep) (cookie str
 		if err := c.passwords.prove(ctx, in.By, in.Address, user, in.Password); err != nil {
 			return "", err
 		}
-		return c.confirmed(ctx, in.By, user, session, renewed(session, c.changes.Now()), verifiedFactor{method: identity.MethodPassword})
+		return c.confirmed(ctx, in.By, user, session, renewed(session, c.changes.Now()),
+			verifiedFactor{method: identity.MethodPassword})
 	case identity.MethodTOTP, identity.MethodRecovery:
 		return c.confirmCode(ctx, in, user, session)
 	case identity.MethodPasskey:
-		err = c.passkeys.try(ctx, passkeyTry{want: challenge{For: PasskeyConfirm, Host: in.By.Host, Bound: bound(session.ID.String()), User: user.ID.String()},
-			answer: in.Passkey, owner: user.ID, address: in.Address, by: in.By, event: audit.AuthnMFAFail}, func(_ store.Passkey, factor verifiedFactor) (err error) {
-			cookie, err = c.confirmed(ctx, in.By, user, session, proven(session.Proof(), c.changes.Now(), factor.amr...), factor)
-			return err
-		})
+		err = c.passkeys.try(ctx, passkeyTry{want: challenge{For: PasskeyConfirm, Host: in.By.Host,
+			Bound: bound(session.ID.String()), User: user.ID.String()},
+			answer: in.Passkey, owner: user.ID, address: in.Address, by: in.By, event: audit.AuthnMFAFail},
+			func(_ store.Passkey, factor verifiedFactor) (err error) {
+				proof := proven(session.Proof(), c.changes.Now(), factor.amr...)
+				cookie, err = c.confirmed(ctx, in.By, user, session, proof, factor)
+				return err
+			})
 		return cookie, err
 	}
 	return "", errUnknownMethod
@@ -64,7 +68,8 @@ func (c *Confirmations) Confirm(ctx context.Context, in ConfirmStep) (cookie str
 var errUnknownMethod = identity.Invalid("There is no such way to confirm.")
 
 // confirmCode counts like the second step of a sign-in (LK-03).
-func (c *Confirmations) confirmCode(ctx context.Context, in ConfirmStep, user store.UserRecord, session store.Session) (cookie string, err error) {
+func (c *Confirmations) confirmCode(ctx context.Context, in ConfirmStep, user store.UserRecord,
+	session store.Session) (cookie string, err error) {
 	f, err := c.changes.Store.Factors(ctx, user.ID, in.By.Host, c.changes.Now())
 	if err != nil {
 		return "", store.Unavailable(err)
@@ -108,7 +113,8 @@ func (c *Confirmations) confirmCode(ctx context.Context, in ConfirmStep, user st
 }
 
 // confirmed consumes the factor and writes the new proof of the session, in one transaction.
-func (c *Confirmations) confirmed(ctx context.Context, by change.By, user store.UserRecord, session store.Session, p store.Proof, factor verifiedFactor) (cookie string, err error) {
+func (c *Confirmations) confirmed(ctx context.Context, by change.By, user store.UserRecord, session store.Session,
+	p store.Proof, factor verifiedFactor) (cookie string, err error) {
 	err = c.changes.Run(ctx, func(tx *change.Tx) error {
 		now, err := lockAndReload(ctx, tx, user)
 		if err != nil {

@@ -18,14 +18,17 @@ func TestConfirmationsCountAndReachTheTokens(t *testing.T) {
 	n := sqliteNode(t)
 	ctx := context.Background()
 	b := enrolled(t, n)
-	api, err := n.SignIns.WithPassword(ctx, PasswordTry{Login: "ada", Password: password, Kind: session.API, By: b.stranger().by()})
+	api, err := n.SignIns.WithPassword(ctx, PasswordTry{Login: "ada", Password: password, Kind: session.API,
+		By: b.stranger().by()})
 	must(t, err)
-	whole, err := n.HalfSignIns.Complete(ctx, SecondStep{Key: apiKey(t, api.MFAToken), Method: identity.MethodTOTP, Code: b.next(), By: b.stranger().by()})
+	whole, err := n.HalfSignIns.Complete(ctx, SecondStep{Key: apiKey(t, api.MFAToken), Method: identity.MethodTOTP,
+		Code: b.next(), By: b.stranger().by()})
 	must(t, err)
 	tokens, err := n.Tokens.Start(ctx, b.by(), whole, "truxe")
 	must(t, err)
 	by := b.by()
-	by.Principal = &identity.Principal{UserID: b.user.ID.String(), SessionID: whole.Session.ID.String(), Credential: identity.CredentialBearer}
+	by.Principal = &identity.Principal{UserID: b.user.ID.String(), SessionID: whole.Session.ID.String(),
+		Credential: identity.CredentialBearer}
 	n.clock.Move(20 * time.Minute)
 	cookie, err := n.Confirmations.Confirm(ctx, ConfirmStep{Method: identity.MethodTOTP, Code: b.code(0), By: by})
 	if err != nil || cookie != "" {
@@ -63,7 +66,8 @@ func TestConfirmMethodsMeetTheAsk(t *testing.T) {
 			t.Errorf("%+v on %s: %v %q %v, want %s %q", ask, where, got, lacks, err, methods, missing)
 		}
 	}
-	mfa, passkey, recent := identity.Assurance{MFA: true}, identity.Assurance{Passkey: true}, identity.Assurance{MaxAge: time.Minute}
+	mfa, passkey, recent := identity.Assurance{MFA: true}, identity.Assurance{Passkey: true},
+		identity.Assurance{MaxAge: time.Minute}
 	check(mfa, host, "", identity.MethodTOTP)
 	check(passkey, host, "", identity.MethodPasskey)
 	check(recent, host, "password", "")
@@ -76,8 +80,8 @@ func TestConfirmMethodsMeetTheAsk(t *testing.T) {
 	check(mfa, "other.example.com", "totp", "")
 }
 
-// A step-up at the single sign-on host reaches the session of the app's host with a ticket; the ticket of another sign-in
-// starts a session of its own, and the one that was there ends (SE-02).
+// A step-up at the single sign-on host reaches the session of the app's host with a ticket; the ticket of another
+// sign-in starts a session of its own, and the one that was there ends (SE-02).
 func TestTicketBringsAStepUpToAnotherHost(t *testing.T) {
 	everywhere(t, func(t *testing.T, n *node) {
 		ctx := context.Background()
@@ -99,7 +103,8 @@ func TestTicketBringsAStepUpToAnotherHost(t *testing.T) {
 		}
 		old := app.cookie
 		must2(app.take(n.Tickets.Redeem(ctx, ticket(b), app.host, flow, app.by())))(t)
-		if app.signed.Session.ID != started || app.cookie == old || !app.in() || !app.proof().MFATime.Equal(b.proof().MFATime) {
+		if app.signed.Session.ID != started || app.cookie == old || !app.in() ||
+			!app.proof().MFATime.Equal(b.proof().MFATime) {
 			t.Errorf("%+v", app.signed)
 		}
 		other := b.stranger()
@@ -110,7 +115,8 @@ func TestTicketBringsAStepUpToAnotherHost(t *testing.T) {
 		if err != nil || app.signed.Session.ID == started || before.EndedAt.IsZero() {
 			t.Errorf("%+v %v", before, err)
 		}
-		if _, err := n.Tickets.Redeem(ctx, "x", app.host, flow, app.by()); identity.CodeOf(err) != identity.CodeInvalidRequest {
+		if _, err := n.Tickets.Redeem(ctx, "x", app.host, flow,
+			app.by()); identity.CodeOf(err) != identity.CodeInvalidRequest {
 			t.Error(err)
 		}
 	})

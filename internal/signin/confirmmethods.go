@@ -11,10 +11,11 @@ import (
 // Elsewhere reports that the user's only factors are passkeys of other hosts, with no recovery code left.
 const Elsewhere = "elsewhere"
 
-// Methods returns the methods with which the caller can meet ask on this host, best first; or what is missing (MethodTOTP
-// for any second factor, MethodPasskey, Elsewhere). A recovery code is for users who have a second factor but none that
-// works here: it signed them in, too, and is as strong (MF-13).
-func (c *Confirmations) Methods(ctx context.Context, by change.By, ask identity.Assurance, host string) (methods []string, missing string, err error) {
+// Methods returns the methods with which the caller can meet ask on this host, best first; or what is missing
+// (MethodTOTP for any second factor, MethodPasskey, Elsewhere). A recovery code is for users who have a second factor
+// but none that works here: it signed them in, too, and is as strong (MF-13).
+func (c *Confirmations) Methods(ctx context.Context, by change.By, ask identity.Assurance,
+	host string) (methods []string, missing string, err error) {
 	user, _, err := c.changes.Caller(ctx, by.Principal)
 	if err != nil {
 		return nil, "", err
@@ -50,8 +51,8 @@ func (c *Confirmations) Methods(ctx context.Context, by change.By, ask identity.
 	return methods, "", nil
 }
 
-// recoveryConfirms reports whether a recovery code may confirm: only where no other second factor can. Each code is for one
-// emergency.
+// recoveryConfirms reports whether a recovery code may confirm: only where no other second factor can. Each code is for
+// one emergency.
 func recoveryConfirms(f store.Factors) bool {
 	return f.Any() && f.PasskeysHere == 0 && f.TOTP.IsZero() && f.RecoveryLeft > 0
 }

@@ -105,7 +105,8 @@ func (d *Devices) remember(ctx context.Context, tx *change.Tx, o completedSignIn
 	if !known {
 		fresh, hash := secret.NewSessionSecret()
 		value, id = fresh, identity.NewID()
-		if err := tx.CreateDevice(ctx, store.Device{ID: id, Hash: hash, UserID: o.user.ID, Created: now, LastUsed: now, Expires: now.Add(DeviceLife),
+		if err := tx.CreateDevice(ctx, store.Device{ID: id, Hash: hash, UserID: o.user.ID, Created: now, LastUsed: now,
+			Expires:   now.Add(DeviceLife),
 			UserAgent: o.by.UserAgent}); err != nil {
 			return "", err
 		}

@@ -31,7 +31,8 @@ func TestRecoveryCodeConfirmsWhereNoOtherFactorWorks(t *testing.T) {
 		n.clock.Move(change.FreshFor + time.Minute)
 		methods := func(b *browser) string {
 			t.Helper()
-			list, missing, err := n.Confirmations.Methods(ctx, b.by(), identity.Assurance{MFA: true, MaxAge: change.FreshFor}, b.host)
+			list, missing, err := n.Confirmations.Methods(ctx, b.by(), identity.Assurance{MFA: true, MaxAge: change.FreshFor},
+				b.host)
 			must(t, err)
 			return strings.Join(list, " ") + missing
 		}
@@ -39,11 +40,13 @@ func TestRecoveryCodeConfirmsWhereNoOtherFactorWorks(t *testing.T) {
 			t.Fatalf("ways: %s", got)
 		}
 		wants(t, n.rig.Changes.CheckFresh(ctx, away.by().Principal), identity.CodeStepUpRequired)
-		wants(t, away.confirm(ConfirmStep{Method: identity.MethodRecovery, Code: home.codes[0]}), identity.CodeInvalidCode) // it signed in
+		// it signed in
+		wants(t, away.confirm(ConfirmStep{Method: identity.MethodRecovery, Code: home.codes[0]}), identity.CodeInvalidCode)
 		wants(t, away.confirm(ConfirmStep{Method: identity.MethodRecovery, Code: "nonsense"}), identity.CodeInvalidCode)
 		old := away.cookie
 		must(t, away.confirm(ConfirmStep{Method: identity.MethodRecovery, Code: home.codes[1]}))
-		if live, _ := n.rig.Sessions.Find(ctx, old, away.host); away.cookie == old || live != nil || n.audited(audit.RecoveryUsed) != 2 {
+		if live, _ := n.rig.Sessions.Find(ctx, old, away.host); away.cookie == old || live != nil ||
+			n.audited(audit.RecoveryUsed) != 2 {
 			t.Errorf("new secret %v, the old one lives %v, %d uses in the log", away.cookie != old, live != nil, n.audited(audit.RecoveryUsed))
 		}
 		wants(t, away.confirm(ConfirmStep{Method: identity.MethodRecovery, Code: home.codes[1]}), identity.CodeInvalidCode)

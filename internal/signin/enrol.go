@@ -11,8 +11,8 @@ import (
 	"github.com/truxeio/caddy-truxe/internal/store"
 )
 
-// enrolTOTP completes a sign-in with the first code of the app that is set up within it (R6). The client has seen the key,
-// so there is nothing to guess: the code is counted on the half sign-in only.
+// enrolTOTP completes a sign-in with the first code of the app that is set up within it (R6). The client has seen the
+// key, so there is nothing to guess: the code is counted on the half sign-in only.
 func (h *HalfSignIns) enrolTOTP(ctx context.Context, s halfStep) (SignedIn, error) {
 	pending, ok, err := h.changes.Store.TryPending(ctx, s.Key, HalfTries, h.changes.Now())
 	if err != nil || !ok {
@@ -39,7 +39,8 @@ func (h *HalfSignIns) enrolTOTP(ctx context.Context, s halfStep) (SignedIn, erro
 
 // enrolPasskey completes a sign-in with a passkey that is created within it.
 func (h *HalfSignIns) enrolPasskey(ctx context.Context, s halfStep) (SignedIn, error) {
-	p, err := h.passkeys.created(ctx, challenge{For: PasskeyCreate, Host: s.By.Host, Bound: bound(s.Bound), User: s.user.ID.String(), Half: s.Key[:]},
+	p, err := h.passkeys.created(ctx, challenge{For: PasskeyCreate, Host: s.By.Host, Bound: bound(s.Bound),
+		User: s.user.ID.String(), Half: s.Key[:]},
 		s.user.User, s.Passkey, s.Name, s.By)
 	if err != nil {
 		return SignedIn{}, err
@@ -50,11 +51,13 @@ func (h *HalfSignIns) enrolPasskey(ctx context.Context, s halfStep) (SignedIn, e
 	})
 }
 
-// enrolled activates a factor within a sign-in and starts its session. The transaction checks again that the user has no
-// factor: whoever knows only a password must not add one beside those that exist.
-func (h *HalfSignIns) enrolled(ctx context.Context, s halfStep, factor verifiedFactor, activate func(context.Context, *change.Tx, *halfStep) ([]string, error)) (SignedIn, error) {
+// enrolled activates a factor within a sign-in and starts its session. The transaction checks again that the user has
+// no factor: an attacker who knows only the password must not add one beside those that exist.
+func (h *HalfSignIns) enrolled(ctx context.Context, s halfStep, factor verifiedFactor,
+	activate func(context.Context, *change.Tx, *halfStep) ([]string, error)) (SignedIn, error) {
 	factor.use = func(context.Context, *change.Tx) error { return nil }
-	s.By.Principal = &identity.Principal{UserID: s.user.ID.String(), Username: s.user.Username} // the actor, for the audit log
+	// the actor, for the audit log
+	s.By.Principal = &identity.Principal{UserID: s.user.ID.String(), Username: s.user.Username}
 	return h.finishWith(ctx, s, factor, func(ctx context.Context, tx *change.Tx, s *halfStep) ([]string, error) {
 		if s.factors.Any() {
 			return nil, errHalf

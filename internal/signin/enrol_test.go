@@ -13,9 +13,9 @@ import (
 	"github.com/truxeio/caddy-truxe/internal/identity"
 )
 
-// PW-01: beside a second factor a password of 8 characters will do; then the last factor cannot go, and after a reset by
-// the owner of the machine a new one is due at the next sign-in: the short password never stands alone.
-func TestShortPasswordNeverStandsAlone(t *testing.T) {
+// PW-01: beside a second factor a password of 8 characters is enough. Then the last factor cannot be removed, and after
+// a reset by the host operator a new one is due at the next sign-in: the short password is never the only factor.
+func TestShortPasswordIsNeverTheOnlyFactor(t *testing.T) {
 	everywhere(t, func(t *testing.T, n *node) {
 		ctx := context.Background()
 		b := n.browser(n.make("ada"))
@@ -37,7 +37,7 @@ func TestShortPasswordNeverStandsAlone(t *testing.T) {
 		out, err := b.password("kxvb73qz")
 		must(t, err)
 		if out.Half == nil || len(out.Half.Enrol) != 2 {
-			t.Fatalf("the short password stands alone: %+v", out)
+			t.Fatalf("the short password is the only factor: %+v", out)
 		}
 		must(t, n.Passwords.Set(ctx, change.By{Via: "cli"}, b.user.ID, password))
 		n.clock.Move(time.Second)
@@ -47,8 +47,8 @@ func TestShortPasswordNeverStandsAlone(t *testing.T) {
 	})
 }
 
-// Who must have a second factor keeps one; who has no password keeps a passkey.
-func TestLastFactorOfSomebodyWhoNeedsOneStays(t *testing.T) {
+// Users who must have a second factor keep one; users without a password keep a passkey.
+func TestLastFactorOfAUserWhoNeedsOneStays(t *testing.T) {
 	n := sqliteNode(t)
 	ctx := context.Background()
 	n.Factors.mfa = MFARule{Required: true, Roles: []string{"staff"}}
@@ -77,8 +77,8 @@ func TestLastFactorOfSomebodyWhoNeedsOneStays(t *testing.T) {
 	}
 }
 
-// R6, MF-08: who must have a second factor and has none sets one up within the sign-in; there is no session before, and
-// then it stands on both.
+// R6, MF-08: a user who must have a second factor and has none sets one up within the sign-in. There is no session
+// before, and then it is proven by both.
 func TestRequiredFactorIsSetUpWithinTheSignIn(t *testing.T) {
 	everywhere(t, func(t *testing.T, n *node) {
 		ctx := context.Background()
@@ -86,13 +86,14 @@ func TestRequiredFactorIsSetUpWithinTheSignIn(t *testing.T) {
 		b := n.browser(n.make("ada"))
 		out, err := b.password(password)
 		must(t, err)
-		if out.Half == nil || len(out.Half.Methods) != 0 || !slices.Equal(out.Half.Enrol, []string{identity.MethodTOTP, identity.MethodPasskey}) || b.cookie != "" {
+		if out.Half == nil || len(out.Half.Methods) != 0 ||
+			!slices.Equal(out.Half.Enrol, []string{identity.MethodTOTP, identity.MethodPasskey}) || b.cookie != "" {
 			t.Fatalf("%+v", out)
 		}
 		setup, err := n.HalfSignIns.BeginTOTP(ctx, BrowserHalf(b.flow), host)
 		must(t, err)
 		b.key = setup.Key
-		// somebody else who knows the password sees another key, and the victim's is not confirmed by theirs
+		// an attacker who knows the password sees another key, and cannot confirm the victim's with it
 		thief := b.stranger()
 		must2(thief.password(password))(t)
 		if other, err := n.HalfSignIns.BeginTOTP(ctx, BrowserHalf(thief.flow), host); err != nil || other.Key == setup.Key {
@@ -111,11 +112,13 @@ func TestRequiredFactorIsSetUpWithinTheSignIn(t *testing.T) {
 		if detail(err) != "That code didn't match. Your phone's clock looks about 3 minutes fast. Turn on automatic time and try again." {
 			t.Error(err)
 		}
-		for _, wrong := range []SecondStep{{Method: identity.MethodTOTP, Code: b.code(0)}, {Enrol: true, Method: identity.MethodRecovery, Code: "x"}, {Enrol: true, Method: "sms"}} {
+		for _, wrong := range []SecondStep{{Method: identity.MethodTOTP, Code: b.code(0)},
+			{Enrol: true, Method: identity.MethodRecovery, Code: "x"}, {Enrol: true, Method: "sms"}} {
 			_, err = b.second(wrong)
 			wants(t, err, identity.CodeInvalidRequest)
 		}
-		if out, err = b.second(SecondStep{Enrol: true, Method: identity.MethodTOTP, Code: b.code(0)}); err != nil || len(out.Codes) != 10 || !b.in() {
+		if out, err = b.second(SecondStep{Enrol: true, Method: identity.MethodTOTP, Code: b.code(0)}); err != nil ||
+			len(out.Codes) != 10 || !b.in() {
 			t.Fatal(err)
 		}
 		b.stands("pwd otp mfa", "2", true, false)
@@ -126,11 +129,13 @@ func TestRequiredFactorIsSetUpWithinTheSignIn(t *testing.T) {
 		_, err = thief.second(SecondStep{Enrol: true, Method: identity.MethodTOTP, Code: b.code(1)})
 		wants(t, err, identity.CodeLoginRequired)
 		thief.half()
-		if _, err = n.HalfSignIns.BeginTOTP(ctx, BrowserHalf(thief.flow), host); identity.CodeOf(err) != identity.CodeInvalidRequest {
+		if _, err = n.HalfSignIns.BeginTOTP(ctx, BrowserHalf(thief.flow),
+			host); identity.CodeOf(err) != identity.CodeInvalidRequest {
 			t.Error("a key for who knows the password only:", err)
 		}
 		key := BrowserHalf(thief.flow)
-		if _, err = n.Challenges.Begin(ctx, PasskeyBegin{For: PasskeyCreate, Host: host, Bound: thief.flow, Half: &key}); identity.CodeOf(err) != identity.CodeInvalidRequest {
+		if _, err = n.Challenges.Begin(ctx, PasskeyBegin{For: PasskeyCreate, Host: host, Bound: thief.flow,
+			Half: &key}); identity.CodeOf(err) != identity.CodeInvalidRequest {
 			t.Error("a passkey for who knows the password only:", err)
 		}
 		_, err = thief.second(SecondStep{Enrol: true, Method: identity.MethodPasskey, Passkey: []byte("{}")})
@@ -138,7 +143,8 @@ func TestRequiredFactorIsSetUpWithinTheSignIn(t *testing.T) {
 
 		c, a := n.browser(n.make("bob")), credentialtest.New(t)
 		must2(c.password(password))(t)
-		out, err = c.second(SecondStep{Enrol: true, Method: identity.MethodPasskey, Passkey: a.Create(t, c.options(PasskeyCreate), origin), Name: "Key"})
+		out, err = c.second(SecondStep{Enrol: true, Method: identity.MethodPasskey,
+			Passkey: a.Create(t, c.options(PasskeyCreate), origin), Name: "Key"})
 		if err != nil || len(out.Codes) != 10 {
 			t.Fatal(err)
 		}

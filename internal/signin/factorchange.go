@@ -29,9 +29,10 @@ type factorChange struct {
 	codes   []string
 }
 
-// change runs a change of the caller's factors. It requires a fresh proof (MF-13). The change, its audit record and what
-// ends with it are one transaction; the session continues with a new secret (SE-02).
-func (fs *Factors) change(ctx context.Context, by change.By, do func(context.Context, *factorChange) error) (Changed, error) {
+// change runs a change of the caller's factors. It requires a fresh proof (MF-13). The change, its audit record and
+// what ends with it are one transaction; the session continues with a new secret (SE-02).
+func (fs *Factors) change(ctx context.Context, by change.By, do func(context.Context,
+	*factorChange) error) (Changed, error) {
 	was, current, err := fs.changes.Caller(ctx, by.Principal)
 	if err != nil {
 		return Changed{}, err
@@ -68,8 +69,8 @@ func (fs *Factors) change(ctx context.Context, by change.By, do func(context.Con
 	return done, nil
 }
 
-// endWithFactors ends what a change of factors ends (MF-22): known and trusted browsers, half sign-ins, remembered sessions
-// of other browsers, and those of API clients without a second factor, which would outlive everything.
+// endWithFactors ends what a change of factors ends (MF-22): known and trusted browsers, half sign-ins, remembered
+// sessions of other browsers, and those of API clients without a second factor, which would outlive everything.
 func (fs *Factors) endWithFactors(ctx context.Context, tx *change.Tx, user, except identity.ID) error {
 	if err := tx.DeleteUserDevices(ctx, user); err != nil {
 		return err
@@ -119,7 +120,8 @@ func (fs *Factors) mayDrop(user store.UserRecord, left store.Factors) error {
 }
 
 // dropped cleans up after a factor was removed: recovery codes alone are no factor.
-func (fs *Factors) dropped(ctx context.Context, tx *change.Tx, user identity.ID, left store.Factors, method string) error {
+func (fs *Factors) dropped(ctx context.Context, tx *change.Tx, user identity.ID, left store.Factors,
+	method string) error {
 	if left.Preferred == method {
 		if err := tx.SetPreferredFactor(ctx, user, ""); err != nil {
 			return err

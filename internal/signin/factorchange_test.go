@@ -15,8 +15,8 @@ import (
 	"github.com/truxeio/caddy-truxe/internal/store"
 )
 
-// MF-13: every change of factors asks for a proof of the last 5 minutes, and for a second factor where there is one: the
-// password alone, however fresh, changes nothing then.
+// MF-13: every change of factors asks for a proof of the last 5 minutes, and for a second factor where there is one:
+// the password alone, however fresh, changes nothing then.
 func TestFactorsChangeOnlyAfterAFreshProof(t *testing.T) {
 	n := sqliteNode(t)
 	ctx := context.Background()
@@ -28,7 +28,8 @@ func TestFactorsChangeOnlyAfterAFreshProof(t *testing.T) {
 		"remove totp":  func(by change.By) error { _, err := n.Factors.RemoveTOTP(ctx, by); return err },
 		"new codes":    func(by change.By) error { _, err := n.Factors.NewRecoveryCodes(ctx, by); return err },
 		"begin passkey": func(by change.By) error {
-			_, err := n.Challenges.Begin(ctx, PasskeyBegin{For: PasskeyCreate, Host: host, Bound: by.Principal.SessionID, By: by})
+			_, err := n.Challenges.Begin(ctx, PasskeyBegin{For: PasskeyCreate, Host: host, Bound: by.Principal.SessionID,
+				By: by})
 			return err
 		},
 		"add passkey":    func(by change.By) error { _, _, err := n.Factors.AddPasskey(ctx, by, []byte("{}"), ""); return err },
@@ -66,7 +67,8 @@ func TestFactorsChangeOnlyAfterAFreshProof(t *testing.T) {
 		t.Error("audit is wrong")
 	}
 	wants(t, n.rig.Changes.CheckFresh(ctx, nil), identity.CodeLoginRequired)
-	wants(t, n.rig.Changes.CheckFresh(ctx, &identity.Principal{UserID: "https://idp|x", AuthTime: n.clock.Now()}), identity.CodeForbidden)
+	wants(t, n.rig.Changes.CheckFresh(ctx, &identity.Principal{UserID: "https://idp|x", AuthTime: n.clock.Now()}),
+		identity.CodeForbidden)
 }
 
 func asked(err error) identity.Assurance {
@@ -96,7 +98,8 @@ func TestEveryProofGivesANewSecret(t *testing.T) {
 		steps := map[string]func(){
 			"password": func() { must(t, b.confirm(ConfirmStep{Method: identity.MethodPassword, Password: password})) },
 			"passkey": func() {
-				must(t, b.confirm(ConfirmStep{Method: identity.MethodPasskey, Passkey: a.Get(t, b.options(PasskeyConfirm), origin)}))
+				must(t, b.confirm(ConfirmStep{Method: identity.MethodPasskey,
+					Passkey: a.Get(t, b.options(PasskeyConfirm), origin)}))
 			},
 			"enrol":       b.enrol,
 			"codes":       func() { b.changed(n.Factors.NewRecoveryCodes(ctx, b.by())) },
@@ -120,8 +123,8 @@ func TestEveryProofGivesANewSecret(t *testing.T) {
 	})
 }
 
-// MF-22: a trusted browser is a record: it is asked for no code for 30 days, and again after a new password, any change of
-// a factor, "Forget", and the 30 days. What it starts proves the password only (MF-21).
+// MF-22: a trusted browser is a record: it is asked for no code for 30 days, and again after a new password, any change
+// of a factor, "Forget", and the 30 days. What it starts proves the password only (MF-21).
 func TestTrustEndsWithPasswordFactorAndTime(t *testing.T) {
 	n := sqliteNode(t)
 	ctx := context.Background()
@@ -195,8 +198,8 @@ func TestTrustIsOfOnePerson(t *testing.T) {
 	}
 }
 
-// MF-22: a change of a factor ends what other browsers were to keep, and API sessions that never showed a second factor;
-// half sign-ins are void. The browser where it happens stays.
+// MF-22: a change of a factor ends what other browsers were to keep, and API sessions that never showed a second
+// factor; half sign-ins are void. The browser where it happens stays.
 func TestFactorChangeEndsRememberedSessions(t *testing.T) {
 	everywhere(t, func(t *testing.T, n *node) {
 		ctx := context.Background()
@@ -206,7 +209,8 @@ func TestFactorChangeEndsRememberedSessions(t *testing.T) {
 		for _, c := range []*browser{b, kept, short} {
 			c.signIn()
 		}
-		api, err := n.SignIns.WithPassword(ctx, PasswordTry{Login: "ada", Password: password, Kind: session.API, By: b.stranger().by()})
+		api, err := n.SignIns.WithPassword(ctx, PasswordTry{Login: "ada", Password: password, Kind: session.API,
+			By: b.stranger().by()})
 		must(t, err)
 		tokens, err := n.Tokens.Start(ctx, short.by(), api, "truxe")
 		must(t, err)
@@ -224,8 +228,8 @@ func TestFactorChangeEndsRememberedSessions(t *testing.T) {
 	})
 }
 
-// MF-12 (as far as it exists): a password set by the owner of the machine neither removes the factor nor signs in past it,
-// and half sign-ins with the old password are void.
+// MF-12 (as far as it exists): a password set by the owner of the machine neither removes the factor nor signs in past
+// it, and half sign-ins with the old password are void.
 func TestNewPasswordDoesNotRemoveTheFactor(t *testing.T) {
 	n := sqliteNode(t)
 	b := enrolled(t, n).stranger()

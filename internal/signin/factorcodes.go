@@ -21,8 +21,8 @@ func (fs *Factors) NewRecoveryCodes(ctx context.Context, by change.By) (Changed,
 	})
 }
 
-// ShownCodes returns the codes that were just created, while they may be shown to this session: for 10 minutes, or until
-// HideCodes.
+// ShownCodes returns the codes that were just created, while they may be shown to this session: for 10 minutes, or
+// until HideCodes.
 func (fs *Factors) ShownCodes(ctx context.Context, session identity.ID) []string {
 	return fs.recovery.shown(ctx, session)
 }

@@ -21,8 +21,10 @@ func (fs *Factors) Passkeys(ctx context.Context, user identity.ID) ([]store.Pass
 	return list, store.Unavailable(err)
 }
 
-// AddPasskey takes the browser's answer to BeginPasskey with PasskeyCreate. Name "" is chosen from its kind and the browser.
-func (fs *Factors) AddPasskey(ctx context.Context, by change.By, answer json.RawMessage, name string) (store.Passkey, Changed, error) {
+// AddPasskey takes the browser's answer to BeginPasskey with PasskeyCreate. Name "" is chosen from its kind and the
+// browser.
+func (fs *Factors) AddPasskey(ctx context.Context, by change.By, answer json.RawMessage,
+	name string) (store.Passkey, Changed, error) {
 	user, session, err := fs.changes.Caller(ctx, by.Principal)
 	if err != nil {
 		return store.Passkey{}, Changed{}, err
@@ -30,7 +32,8 @@ func (fs *Factors) AddPasskey(ctx context.Context, by change.By, answer json.Raw
 	if err := fs.changes.CheckFresh(ctx, by.Principal); err != nil { // before the challenge is used up
 		return store.Passkey{}, Changed{}, err
 	}
-	p, err := fs.passkeys.created(ctx, challenge{For: PasskeyCreate, Host: by.Host, Bound: bound(session.ID.String()), User: user.ID.String()}, user.User, answer, name, by)
+	p, err := fs.passkeys.created(ctx, challenge{For: PasskeyCreate, Host: by.Host, Bound: bound(session.ID.String()),
+		User: user.ID.String()}, user.User, answer, name, by)
 	if err != nil {
 		return store.Passkey{}, Changed{}, err
 	}
@@ -46,7 +49,8 @@ func (fs *Factors) AddPasskey(ctx context.Context, by change.By, answer json.Raw
 }
 
 // storePasskey adds a passkey, with recovery codes when it is the first factor.
-func (fs *Factors) storePasskey(ctx context.Context, tx *change.Tx, by change.By, user identity.User, f store.Factors, p store.Passkey) ([]string, error) {
+func (fs *Factors) storePasskey(ctx context.Context, tx *change.Tx, by change.By, user identity.User, f store.Factors,
+	p store.Passkey) ([]string, error) {
 	if f.Passkeys >= maxPasskeys {
 		return nil, identity.Conflict("There are too many passkeys. Remove one first.")
 	}
@@ -90,8 +94,8 @@ func (fs *Factors) RenamePasskey(ctx context.Context, by change.By, id identity.
 	})
 }
 
-// RemovePasskey removes a passkey; it requires CheckFresh. The last way to sign in, or the last factor of a user who must
-// have one, is CodeConflict with the reason.
+// RemovePasskey removes a passkey; it requires CheckFresh. The last way to sign in, or the last factor of a user who
+// must have one, is CodeConflict with the reason.
 func (fs *Factors) RemovePasskey(ctx context.Context, by change.By, id identity.ID) (Changed, error) {
 	return fs.change(ctx, by, func(ctx context.Context, c *factorChange) error {
 		list, err := c.Passkeys(ctx, c.user.ID)

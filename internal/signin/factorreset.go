@@ -9,8 +9,8 @@ import (
 )
 
 // Reset removes every factor of a user, for the host operator or an administrator; their sessions end (MF-20). An
-// administrator needs a fresh proof (MF-13). A user whose password is too short to be the only factor, or who must have a
-// second one, sets one up at the next sign-in.
+// administrator needs a fresh proof (MF-13). A user whose password is too short to be the only factor, or who must have
+// a second one, sets one up at the next sign-in.
 func (fs *Factors) Reset(ctx context.Context, by change.By, id identity.ID) error {
 	if by.Principal != nil {
 		if err := fs.changes.CheckFresh(ctx, by.Principal); err != nil {
@@ -25,7 +25,8 @@ func (fs *Factors) Reset(ctx context.Context, by change.By, id identity.ID) erro
 		if _, err := tx.DeleteTOTP(ctx, id); err != nil {
 			return err
 		}
-		for _, remove := range []func(context.Context, identity.ID) error{tx.DeleteUserPasskeys, tx.DeleteRecoveryCodes, tx.DeleteUserDevices,
+		for _, remove := range []func(context.Context, identity.ID) error{tx.DeleteUserPasskeys, tx.DeleteRecoveryCodes,
+			tx.DeleteUserDevices,
 			tx.DeleteUserPending, tx.ClearFactorFailures} {
 			if err := remove(ctx, id); err != nil {
 				return err

@@ -48,8 +48,8 @@ func (fs *Factors) mustHave(u identity.User, f store.Factors) bool {
 	return fs.mfa.For(u) || f.ShortPassword
 }
 
-// secondSteps returns the methods that complete a sign-in, best first: the user's own choice, then by strength. Passkeys
-// count on the host they were created for only.
+// secondSteps returns the methods that complete a sign-in, best first: the user's own choice, then by strength.
+// Passkeys count on the host they were created for only.
 func secondSteps(f store.Factors) []string {
 	var list []string
 	if f.PasskeysHere > 0 {

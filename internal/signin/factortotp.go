@@ -24,9 +24,10 @@ func (fs *Factors) BeginTOTP(ctx context.Context, by change.By) (TOTPSetup, erro
 	return fs.totp.begin(ctx, user.User, ofSession(session.ID))
 }
 
-// ConfirmTOTP activates the key with its first right code; an earlier app stops working. A wrong code is CodeInvalidCode;
-// drift, when not zero, is by how much the phone's clock seems to be off.
-func (fs *Factors) ConfirmTOTP(ctx context.Context, by change.By, address netip.Addr, code string) (c Changed, drift time.Duration, err error) {
+// ConfirmTOTP activates the key with its first right code; an earlier app stops working. A wrong code is
+// CodeInvalidCode; drift, when not zero, is by how much the phone's clock seems to be off.
+func (fs *Factors) ConfirmTOTP(ctx context.Context, by change.By, address netip.Addr,
+	code string) (c Changed, drift time.Duration, err error) {
 	user, session, err := fs.changes.Caller(ctx, by.Principal)
 	if err != nil {
 		return Changed{}, 0, err
@@ -47,7 +48,8 @@ func (fs *Factors) ConfirmTOTP(ctx context.Context, by change.By, address netip.
 }
 
 // activateTOTP puts the key into use, with recovery codes when there are none.
-func (fs *Factors) activateTOTP(ctx context.Context, tx *change.Tx, by change.By, user identity.User, f store.Factors, row store.TOTPSecret, step int64) ([]string, error) {
+func (fs *Factors) activateTOTP(ctx context.Context, tx *change.Tx, by change.By, user identity.User, f store.Factors,
+	row store.TOTPSecret, step int64) ([]string, error) {
 	won, err := tx.ActivateTOTP(ctx, row, step, fs.changes.Now())
 	if err == nil && !won {
 		err = errNoSetup

@@ -69,7 +69,8 @@ func (h *HalfSignIns) Read(ctx context.Context, key HalfKey, host string) (Half,
 }
 
 // read reads a half sign-in with its user and their factors.
-func (h *HalfSignIns) read(ctx context.Context, key HalfKey, host string) (store.PendingSignIn, store.UserRecord, store.Factors, error) {
+func (h *HalfSignIns) read(ctx context.Context, key HalfKey,
+	host string) (store.PendingSignIn, store.UserRecord, store.Factors, error) {
 	var f store.Factors
 	now := h.changes.Now()
 	p, err := h.changes.Store.Pending(ctx, key, now)
@@ -120,7 +121,8 @@ func (h *HalfSignIns) StartOver(ctx context.Context, key HalfKey) error {
 var errNoFlow = identity.Invalid("Open the sign-in page again. Cookies have to be allowed for it.")
 
 // begin stores that the password was right: no session starts before the second step (R6, MF-08).
-func (h *HalfSignIns) begin(ctx context.Context, tx *change.Tx, in PasswordTry, user identity.User, f store.Factors, device *store.Device) (SignedIn, error) {
+func (h *HalfSignIns) begin(ctx context.Context, tx *change.Tx, in PasswordTry, user identity.User, f store.Factors,
+	device *store.Device) (SignedIn, error) {
 	now := h.changes.Now()
 	key, token := BrowserHalf(in.Flow), ""
 	switch {
@@ -131,7 +133,8 @@ func (h *HalfSignIns) begin(ctx context.Context, tx *change.Tx, in PasswordTry, 
 	case in.Flow == "":
 		return SignedIn{}, errNoFlow
 	}
-	p := store.PendingSignIn{Key: key, UserID: user.ID, Kind: in.Kind, Host: in.By.Host, AMR: []string{identity.AMRPassword}, Remember: in.Remember,
+	p := store.PendingSignIn{Key: key, UserID: user.ID, Kind: in.Kind, Host: in.By.Host,
+		AMR: []string{identity.AMRPassword}, Remember: in.Remember,
 		Created: now, Expires: now.Add(HalfLife)}
 	if device != nil {
 		p.Device = device.ID.String()

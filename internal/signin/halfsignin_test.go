@@ -11,8 +11,8 @@ import (
 	"github.com/truxeio/caddy-truxe/internal/store"
 )
 
-// MF-09: half a sign-in lives 5 minutes, on one host, in one browser (or with one mfa_token), and is not the session that
-// it becomes; half a sign-in of a disabled person, and after "Start over", is none.
+// MF-09: half a sign-in lives 5 minutes, on one host, in one browser (or with one mfa_token), and is not the session
+// that it becomes. Half a sign-in of a disabled user, and one after "Start over", is not usable.
 func TestHalfSignInIsBoundAndShort(t *testing.T) {
 	n := sqliteNode(t)
 	ctx := context.Background()
@@ -23,7 +23,8 @@ func TestHalfSignInIsBoundAndShort(t *testing.T) {
 		name string
 		key  HalfKey
 		host string
-	}{{"another browser", BrowserHalf(b.stranger().flow), host}, {"another host", BrowserHalf(b.flow), "other.example.com"}, {"the cookie as mfa_token", apiKey(t, b.flow), host}} {
+	}{{"another browser", BrowserHalf(b.stranger().flow), host},
+		{"another host", BrowserHalf(b.flow), "other.example.com"}, {"the cookie as mfa_token", apiKey(t, b.flow), host}} {
 		by := b.by()
 		by.Host = attack.host
 		_, err := n.HalfSignIns.Complete(ctx, SecondStep{Key: attack.key, Method: identity.MethodTOTP, Code: code, By: by})
@@ -32,7 +33,8 @@ func TestHalfSignInIsBoundAndShort(t *testing.T) {
 			t.Error(attack.name, err)
 		}
 	}
-	if _, err := n.SignIns.WithPassword(ctx, PasswordTry{Login: "ada", Password: password, Kind: session.Browser, By: b.by()}); identity.CodeOf(err) != identity.CodeInvalidRequest {
+	if _, err := n.SignIns.WithPassword(ctx, PasswordTry{Login: "ada", Password: password, Kind: session.Browser,
+		By: b.by()}); identity.CodeOf(err) != identity.CodeInvalidRequest {
 		t.Error("half a sign-in of no browser:", err)
 	}
 	n.clock.Move(HalfLife - 30*time.Second)
@@ -46,7 +48,8 @@ func TestHalfSignInIsBoundAndShort(t *testing.T) {
 
 	out, err := n.SignIns.WithPassword(ctx, PasswordTry{Login: "ada", Password: password, Kind: session.API, By: b.by()})
 	must(t, err)
-	whole, err := n.HalfSignIns.Complete(ctx, SecondStep{Key: apiKey(t, out.MFAToken), Method: identity.MethodTOTP, Code: b.next(), By: b.by()})
+	whole, err := n.HalfSignIns.Complete(ctx, SecondStep{Key: apiKey(t, out.MFAToken), Method: identity.MethodTOTP,
+		Code: b.next(), By: b.by()})
 	must(t, err)
 	if whole.Secret == out.MFAToken || whole.Session.Kind != session.API || whole.Device != "" {
 		t.Errorf("%+v", whole)

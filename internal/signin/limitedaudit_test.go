@@ -15,8 +15,8 @@ import (
 	"github.com/truxeio/caddy-truxe/internal/store"
 )
 
-// ED-10 R14 a stranger who goes on after his limit is reached does not fill the audit log: of 1,000 tries with names that
-// exist and do not, from one address and many, a few rows stay, whose numbers add up to what was refused.
+// ED-10 R14 a stranger who goes on after his limit is reached does not fill the audit log: of 1,000 tries with names
+// that exist and do not, from one address and many, a few rows stay, whose numbers add up to what was refused.
 func TestLimitedSignInsAreCountedAndNotWritten(t *testing.T) {
 	n := sqliteNode(t)
 	ada := n.make("ada")
@@ -27,7 +27,9 @@ func TestLimitedSignInsAreCountedAndNotWritten(t *testing.T) {
 		if i%2 == 1 { // the address's limit is reached
 			name, address = []string{"bob", fmt.Sprint("stranger", i)}[i/2%2], netip.MustParseAddr("192.0.2.7")
 		}
-		_, err := n.SignIns.WithPassword(context.Background(), PasswordTry{Login: name, Password: "wrong", Address: address, Kind: session.Browser, By: change.By{IP: address.String(), Host: host}})
+		_, err := n.SignIns.WithPassword(context.Background(),
+			PasswordTry{Login: name, Password: "wrong", Address: address, Kind: session.Browser,
+				By: change.By{IP: address.String(), Host: host}})
 		if identity.CodeOf(err) == identity.CodeRateLimited {
 			refused++
 		} else if identity.CodeOf(err) != identity.CodeInvalidCredentials {

@@ -44,7 +44,7 @@ func (n *node) tells(what string, want ...string) []mail.Facts {
 	if strings.Join(got, ", ") != strings.Join(want, ", ") {
 		n.t.Errorf("%s: told %q, want %q", what, got, want)
 	}
-	n.clock.Move(time.Hour) // what was told counts no more
+	n.clock.Move(time.Hour) // notices sent before no longer count
 	return facts
 }
 
@@ -55,16 +55,18 @@ func posted(n *node) *atomic.Int64 {
 	return waits
 }
 
-// MF-11 PW-10 LK-01: the person is told of each change of how they sign in, of a recovery code that was used, of a new
-// browser and of the hard ceiling; the old address is told of a new one. The mail stands in the change's transaction.
-func TestPeopleAreToldWhatHappensToTheirAccount(t *testing.T) {
+// MF-11 PW-10 LK-01: users are notified of each change of how they sign in, of a recovery code that was used, of a new
+// browser and of the hard ceiling; a new address is reported to the old one. The mail is written in the change's
+// transaction.
+func TestUsersAreNotifiedOfWhatHappensToTheirAccount(t *testing.T) {
 	everywhere(t, func(t *testing.T, n *node) {
 		ctx, waits := context.Background(), posted(n)
 		b := n.browser(n.make("ada"))
 		n.tells("an account is made")
 		b.signIn()
 		facts := n.tells("first sign-in", "new_browser ada@example.com")
-		if f := facts[0]; f.Account != "ada" || f.Address != "192.0.2.1" || f.Browser != "Chrome" || f.System != "Linux" || f.Host != host || f.Other || f.At.IsZero() {
+		if f := facts[0]; f.Account != "ada" || f.Address != "192.0.2.1" || f.Browser != "Chrome" || f.System != "Linux" ||
+			f.Host != host || f.Other || f.At.IsZero() {
 			t.Errorf("%+v", f)
 		}
 		if waits.Load() != 1 {
@@ -72,7 +74,8 @@ func TestPeopleAreToldWhatHappensToTheirAccount(t *testing.T) {
 		}
 		b.signIn()
 		n.tells("the same browser again")
-		must2(n.SignIns.WithPassword(ctx, PasswordTry{Login: "ada", Password: password, Address: home, Kind: session.API, By: b.by()}))(t)
+		must2(n.SignIns.WithPassword(ctx, PasswordTry{Login: "ada", Password: password, Address: home, Kind: session.API,
+			By: b.by()}))(t)
 		n.tells("an API client")
 
 		b.signIn()
@@ -136,7 +139,8 @@ func TestPeopleAreToldWhatHappensToTheirAccount(t *testing.T) {
 		for range ceiling - 2 {
 			must2(n.st.AddFailure(ctx, b.user.ID))(t)
 		}
-		for i, told := range [][]string{nil, {"locked new@example.com"}, nil, nil} { // the failure that reaches the ceiling alone (PW-16)
+		// the failure that reaches the ceiling alone (PW-16)
+		for i, told := range [][]string{nil, {"locked new@example.com"}, nil, nil} {
 			_, err := b.stranger().password("not " + password)
 			wants(t, err, identity.CodeInvalidCredentials)
 			n.tells("locked, try "+string(rune('1'+i)), told...)
@@ -144,9 +148,9 @@ func TestPeopleAreToldWhatHappensToTheirAccount(t *testing.T) {
 	})
 }
 
-// Nobody without an address is told anything, nor who is disabled, nor anybody when there is no mail server; and what
-// does not happen is not told.
-func TestWhoIsNotTold(t *testing.T) {
+// Users without an address and disabled users get no notices, nor does any user without a mail server; a change that
+// does not happen causes none.
+func TestUsersWhoGetNoNotices(t *testing.T) {
 	n := sqliteNode(t)
 	ctx := context.Background()
 	ada := n.make("ada")
@@ -183,7 +187,7 @@ func TestWhoIsNotTold(t *testing.T) {
 }
 
 // Twenty mails an hour are the most; the change itself goes on, and the log says what was dropped.
-func TestNobodysMailboxIsFilled(t *testing.T) {
+func TestNoMailboxIsFilled(t *testing.T) {
 	n := sqliteNode(t)
 	waits := posted(n)
 	var log bytes.Buffer

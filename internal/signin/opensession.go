@@ -34,8 +34,9 @@ type completedSignIn struct {
 // open starts the session in the caller's transaction.
 func (ss *Sessions) open(ctx context.Context, tx *change.Tx, o completedSignIn) (SignedIn, error) {
 	out := SignedIn{User: o.user}
-	value, s, ended, err := ss.table.Start(ctx, tx, session.NewSession{User: o.user, Kind: o.kind, Host: o.by.Host, Proof: o.proof, Remember: o.remember,
-		IP: o.by.IP, UserAgent: o.by.UserAgent})
+	value, s, ended, err := ss.table.Start(ctx, tx,
+		session.NewSession{User: o.user, Kind: o.kind, Host: o.by.Host, Proof: o.proof, Remember: o.remember,
+			IP: o.by.IP, UserAgent: o.by.UserAgent})
 	if err != nil {
 		return out, err
 	}
@@ -62,8 +63,8 @@ func (ss *Sessions) open(ctx context.Context, tx *change.Tx, o completedSignIn) 
 	return out, nil
 }
 
-// lockAndReload locks a user until the transaction ends, and reads them anew: what was checked before counts only if they
-// may still sign in and have the same password. Otherwise the error is store.ErrNotFound.
+// lockAndReload locks a user until the transaction ends, and reads them anew: what was checked before counts only if
+// they may still sign in and have the same password. Otherwise the error is store.ErrNotFound.
 func lockAndReload(ctx context.Context, tx *change.Tx, was store.UserRecord) (store.UserRecord, error) {
 	if err := tx.LockUser(ctx, was.ID); err != nil {
 		return was, err
@@ -75,9 +76,10 @@ func lockAndReload(ctx context.Context, tx *change.Tx, was store.UserRecord) (st
 	return now, err
 }
 
-// rotate writes the proof of a session. A cookie gets a new secret (SE-02). The session of a bearer token has no secret that
-// a client holds; its tokens carry the new proof from the next refresh on.
-func (ss *Sessions) rotate(ctx context.Context, tx *change.Tx, by change.By, s store.Session, p store.Proof) (cookie string, err error) {
+// rotate writes the proof of a session. A cookie gets a new secret (SE-02). The session of a bearer token has no secret
+// that a client holds; its tokens carry the new proof from the next refresh on.
+func (ss *Sessions) rotate(ctx context.Context, tx *change.Tx, by change.By, s store.Session,
+	p store.Proof) (cookie string, err error) {
 	if by.Principal.Credential == identity.CredentialCookie {
 		return ss.table.Rotate(ctx, tx, s, p)
 	}

@@ -1,5 +1,6 @@
-// Package signin signs users in: passwords, second factors, sign-ins whose second step is due, confirmations, tickets to
-// other hosts, tokens, and the sessions that all of them lead to. Pages, API and command line call the same functions.
+// Package signin signs users in: passwords, second factors, sign-ins whose second step is due, confirmations, tickets
+// to other hosts, tokens, and the sessions that all of them lead to. Pages, API and command line call the same
+// functions.
 package signin
 
 import (
@@ -43,7 +44,8 @@ type Config struct {
 
 // SessionTable starts sessions, renews their secrets and notes their use. A *session.Table is one.
 type SessionTable interface {
-	Start(ctx context.Context, tx session.Writer, n session.NewSession) (value string, s store.Session, ended []identity.ID, err error)
+	Start(ctx context.Context, tx session.Writer, n session.NewSession) (value string, s store.Session,
+		ended []identity.ID, err error)
 	Rotate(ctx context.Context, tx session.Writer, s store.Session, p store.Proof) (value string, err error)
 	Refreshed(session, user identity.ID)
 }
@@ -74,24 +76,30 @@ func New(cfg Config) *Parts {
 	attempts := &attempts{changes: c, guard: cfg.Guard, metrics: cfg.Metrics}
 	devices := &Devices{changes: c}
 	sessions := &Sessions{changes: c, table: cfg.Sessions, devices: devices}
-	passkeys := &passkeys{changes: c, cluster: cfg.Cluster, key: cfg.CodeKey, brand: cfg.Brand, origins: cfg.Origins, attempts: attempts, devices: devices}
+	passkeys := &passkeys{changes: c, cluster: cfg.Cluster, key: cfg.CodeKey, brand: cfg.Brand, origins: cfg.Origins,
+		attempts: attempts, devices: devices}
 	totp := &authenticators{changes: c, box: cfg.Box, brand: cfg.Brand}
 	recovery := &recoveryCodes{changes: c, cluster: cfg.Cluster, box: cfg.Box, key: cfg.CodeKey}
-	passwords := &Passwords{changes: c, policy: cfg.PasswordPolicy, hasher: cfg.Hasher, attempts: attempts, sessions: sessions}
-	factors := &Factors{changes: c, mfa: cfg.MFA, passwords: cfg.PasswordPolicy, passkeys: passkeys, totp: totp, recovery: recovery, sessions: sessions}
-	halves := &HalfSignIns{changes: c, metrics: cfg.Metrics, attempts: attempts, devices: devices, sessions: sessions, passkeys: passkeys, totp: totp,
+	passwords := &Passwords{changes: c, policy: cfg.PasswordPolicy, hasher: cfg.Hasher, attempts: attempts,
+		sessions: sessions}
+	factors := &Factors{changes: c, mfa: cfg.MFA, passwords: cfg.PasswordPolicy, passkeys: passkeys, totp: totp,
+		recovery: recovery, sessions: sessions}
+	halves := &HalfSignIns{changes: c, metrics: cfg.Metrics, attempts: attempts, devices: devices, sessions: sessions,
+		passkeys: passkeys, totp: totp,
 		recovery: recovery, factors: factors}
 	return &Parts{
-		SignIns: &SignIns{changes: c, metrics: cfg.Metrics, attempts: attempts, devices: devices, sessions: sessions, passkeys: passkeys,
+		SignIns: &SignIns{changes: c, metrics: cfg.Metrics, attempts: attempts, devices: devices, sessions: sessions,
+			passkeys:  passkeys,
 			passwords: passwords, factors: factors, halves: halves},
-		HalfSignIns:   halves,
-		Challenges:    &Challenges{changes: c, passkeys: passkeys, halves: halves},
-		Confirmations: &Confirmations{changes: c, attempts: attempts, sessions: sessions, passkeys: passkeys, totp: totp, recovery: recovery, passwords: passwords},
-		Passwords:     passwords,
-		Factors:       factors,
-		Sessions:      sessions,
-		Devices:       devices,
-		Tickets:       &Tickets{changes: c, sessions: sessions, tickets: session.Tickets{Moments: cfg.Cluster}},
-		Tokens:        &Tokens{changes: c, sessions: cfg.Sessions, issuer: cfg.Issuer, refresher: cfg.Refresher},
+		HalfSignIns: halves,
+		Challenges:  &Challenges{changes: c, passkeys: passkeys, halves: halves},
+		Confirmations: &Confirmations{changes: c, attempts: attempts, sessions: sessions, passkeys: passkeys, totp: totp,
+			recovery: recovery, passwords: passwords},
+		Passwords: passwords,
+		Factors:   factors,
+		Sessions:  sessions,
+		Devices:   devices,
+		Tickets:   &Tickets{changes: c, sessions: sessions, tickets: session.Tickets{Moments: cfg.Cluster}},
+		Tokens:    &Tokens{changes: c, sessions: cfg.Sessions, issuer: cfg.Issuer, refresher: cfg.Refresher},
 	}
 }

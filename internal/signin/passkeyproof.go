@@ -39,7 +39,8 @@ var (
 )
 
 // check checks an answer. owner is the user who must have the passkey; zero for any user.
-func (k *passkeys) check(ctx context.Context, want challenge, body []byte, owner identity.ID) (store.Passkey, verifiedFactor, error) {
+func (k *passkeys) check(ctx context.Context, want challenge, body []byte,
+	owner identity.ID) (store.Passkey, verifiedFactor, error) {
 	c, err := k.consumeChallenge(ctx, want, body)
 	if err != nil {
 		return store.Passkey{}, verifiedFactor{}, err
@@ -69,24 +70,25 @@ func (k *passkeys) check(ctx context.Context, want challenge, body []byte, owner
 	if proof.Cloned {
 		return proof.Passkey, verifiedFactor{}, k.counterWentBack(ctx, c)
 	}
-	return proof.Passkey, verifiedFactor{method: identity.MethodPasskey, amr: passkeyAMR(proof.Passkey), use: func(ctx context.Context, tx *change.Tx) error {
-		if c.used != nil {
-			if err := tx.PutOneTime(ctx, *c.used); errors.Is(err, store.ErrConflict) {
-				return badPasskey(errChallenge)
-			} else if err != nil {
-				return err
+	return proof.Passkey, verifiedFactor{method: identity.MethodPasskey, amr: passkeyAMR(proof.Passkey),
+		use: func(ctx context.Context, tx *change.Tx) error {
+			if c.used != nil {
+				if err := tx.PutOneTime(ctx, *c.used); errors.Is(err, store.ErrConflict) {
+					return badPasskey(errChallenge)
+				} else if err != nil {
+					return err
+				}
 			}
-		}
-		won, err := tx.UsePasskey(ctx, proof.Passkey.ID, proof.Count, proof.BackedUp, k.changes.Now())
-		if err == nil && !won { // another use of the same counter was first, or the passkey was removed meanwhile
-			err = badPasskey(errCopied)
-		}
-		return err
-	}}, nil
+			won, err := tx.UsePasskey(ctx, proof.Passkey.ID, proof.Count, proof.BackedUp, k.changes.Now())
+			if err == nil && !won { // another use of the same counter was first, or the passkey was removed meanwhile
+				err = badPasskey(errCopied)
+			}
+			return err
+		}}, nil
 }
 
-// counterWentBack returns why an answer with an old counter is refused. To a challenge that has led to a sign-in it is the
-// same answer once more, as after Back or a lost connection, and no sign of a copied passkey (MF-16).
+// counterWentBack returns why an answer with an old counter is refused. To a challenge that has led to a sign-in it is
+// the same answer once more, as after Back or a lost connection, and no sign of a copied passkey (MF-16).
 func (k *passkeys) counterWentBack(ctx context.Context, c challenge) error {
 	if c.used == nil {
 		return badPasskey(errCopied)
@@ -112,8 +114,8 @@ type passkeyTry struct {
 	event   string // of a failure
 }
 
-// try reserves an attempt, checks the answer and calls then. Failures of others do not stop it; its own are counted on its
-// owner and on the address (LK-03, LK-05).
+// try reserves an attempt, checks the answer and calls then. Failures of others do not stop it; its own are counted on
+// its owner and on the address (LK-03, LK-05).
 func (k *passkeys) try(ctx context.Context, try passkeyTry, then func(store.Passkey, verifiedFactor) error) error {
 	claimed, owner, err := k.claimed(ctx, try)
 	if err != nil {
@@ -165,7 +167,8 @@ func (k *passkeys) claimed(ctx context.Context, try passkeyTry) (store.Passkey, 
 }
 
 // recordRefused records a refused passkey. One whose counter went back is marked (MF-16).
-func (k *passkeys) recordRefused(ctx context.Context, try passkeyTry, p store.Passkey, owner store.UserRecord, cause error) error {
+func (k *passkeys) recordRefused(ctx context.Context, try passkeyTry, p store.Passkey, owner store.UserRecord,
+	cause error) error {
 	e := try.by.UserEvent(try.event, owner.User)
 	e.Subject.ID = idText(owner.ID)
 	e.Outcome, e.Reason, e.Details = "failure", "wrong_passkey", map[string]string{"method": identity.MethodPasskey}

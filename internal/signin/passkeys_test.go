@@ -17,7 +17,7 @@ import (
 	"github.com/truxeio/caddy-truxe/internal/store"
 )
 
-// withPasskey is somebody whose only factor is a passkey.
+// withPasskey returns a user whose only factor is a passkey.
 func withPasskey(t *testing.T, n *node, name string) (*browser, *credentialtest.Authenticator) {
 	t.Helper()
 	b, a := n.browser(n.make(name)), credentialtest.New(t)
@@ -26,8 +26,8 @@ func withPasskey(t *testing.T, n *node, name string) (*browser, *credentialtest.
 	return b, a
 }
 
-// MF-21: a passkey is a second step, the only step, and a confirmation; what it proved is in the session and its tokens,
-// and whether the passkey can leave its device.
+// MF-21: a passkey is a second step, the only step, and a confirmation; what it proved is in the session and its
+// tokens, and whether the passkey can leave its device.
 func TestPasskeySignsInAloneAndSecond(t *testing.T) {
 	everywhere(t, func(t *testing.T, n *node) {
 		b, a := withPasskey(t, n, "ada")
@@ -51,7 +51,8 @@ func TestPasskeySignsInAloneAndSecond(t *testing.T) {
 		must(t, err)
 		payload, err := base64.RawURLEncoding.DecodeString(strings.Split(tokens.Access, ".")[1])
 		must(t, err)
-		for _, claim := range []string{`"acr":"3"`, `"amr":["hwk","user","mfa"]`, `"mfa_time":1`, `"passkey_time":1`, `"auth_time":1`} {
+		for _, claim := range []string{`"acr":"3"`, `"amr":["hwk","user","mfa"]`, `"mfa_time":1`,
+			`"passkey_time":1`, `"auth_time":1`} {
 			if !strings.Contains(string(payload), claim) {
 				t.Errorf("%s is not in %s", claim, payload)
 			}
@@ -66,7 +67,8 @@ func TestPasskeySignsInAloneAndSecond(t *testing.T) {
 		e := b.stranger()
 		must2(e.alone(synced.Get(t, e.options(PasskeySignIn), origin)))(t)
 		e.stands("swk user mfa", "3", true, true)
-		_, _, err = d.Factors.AddPasskey(context.Background(), d.by(), credentialtest.New(t).Create(t, d.options(PasskeyCreate), origin), strings.Repeat("x", 65))
+		_, _, err = d.Factors.AddPasskey(context.Background(), d.by(),
+			credentialtest.New(t).Create(t, d.options(PasskeyCreate), origin), strings.Repeat("x", 65))
 		wants(t, err, identity.CodeInvalidRequest)
 	})
 }
@@ -141,7 +143,8 @@ func TestChallengeIsBoundAndGoodOnce(t *testing.T) {
 	_, err = c.alone(answer(t, a, c.options(PasskeyConfirm))) // a challenge for something else
 	wants(t, err, identity.CodeInvalidCredentials)
 	d := c.stranger()
-	wants(t, c.confirm(ConfirmStep{Method: identity.MethodPasskey, Passkey: answer(t, a, d.options(PasskeySignIn))}), identity.CodeInvalidCode)
+	wants(t, c.confirm(ConfirmStep{Method: identity.MethodPasskey, Passkey: answer(t, a, d.options(PasskeySignIn))}),
+		identity.CodeInvalidCode)
 	late := answer(t, a, c.options(PasskeySignIn))
 	n.clock.Move(credential.ChallengeLife)
 	_, err = c.alone(late)
@@ -153,12 +156,15 @@ func TestChallengeIsBoundAndGoodOnce(t *testing.T) {
 	f.half()
 	_, err = f.second(SecondStep{Method: identity.MethodPasskey, Passkey: answer(t, a, e.options(PasskeySecond))})
 	wants(t, err, identity.CodeInvalidCode)
-	_, err = e.second(SecondStep{Method: identity.MethodPasskey, Passkey: answer(t, a, e.options(PasskeySecond)), Bound: f.flow})
+	_, err = e.second(SecondStep{Method: identity.MethodPasskey, Passkey: answer(t, a, e.options(PasskeySecond)),
+		Bound: f.flow})
 	wants(t, err, identity.CodeInvalidCode)
 	must2(e.second(SecondStep{Method: identity.MethodPasskey, Passkey: answer(t, a, e.options(PasskeySecond))}))(t)
 
-	for _, in := range []PasskeyBegin{{For: PasskeySignIn, Host: host}, {For: PasskeySignIn, Host: "evil.example.com", Bound: "x"}, {For: "?", Host: host, Bound: "x"},
-		{For: PasskeySignIn, Host: "192.0.2.9", Bound: "x"}, {For: PasskeySecond, Host: host, Bound: "x"}, {For: PasskeyConfirm, Host: host, Bound: "x"}} {
+	for _, in := range []PasskeyBegin{{For: PasskeySignIn, Host: host},
+		{For: PasskeySignIn, Host: "evil.example.com", Bound: "x"}, {For: "?", Host: host, Bound: "x"},
+		{For: PasskeySignIn, Host: "192.0.2.9", Bound: "x"}, {For: PasskeySecond, Host: host, Bound: "x"},
+		{For: PasskeyConfirm, Host: host, Bound: "x"}} {
 		if _, err := n.Challenges.Begin(context.Background(), in); identity.CodeOf(err) != identity.CodeInvalidRequest {
 			t.Errorf("%+v: %v", in, err)
 		}
@@ -172,13 +178,16 @@ func answer(t *testing.T, a *credentialtest.Authenticator, options []byte) []byt
 	return a.Get(t, options, origin)
 }
 
-// MF-15, MF-19: answers that lie, and bodies that are none, are refused without a word about why.
+// MF-15, MF-19: answers that lie, and bodies that are not answers, are refused without a word about why.
 func TestLyingPasskeysAreRefused(t *testing.T) {
 	n := sqliteNode(t)
 	b, a := withPasskey(t, n, "ada")
-	for name, lie := range map[string]credentialtest.Lie{"origin": {Origin: "https://evil.example.com"}, "rp id": {RPID: "evil.example.com"}, "type": {Type: "webauthn.create"},
-		"no user": {NoVerification: true}, "nobody there": {NoPresence: true}, "challenge": {Challenge: base64.RawURLEncoding.EncodeToString(make([]byte, 32))},
-		"in a frame": {Client: map[string]any{"crossOrigin": true}}, "cut": {AuthData: func(raw []byte) []byte { return raw[:20] }}} {
+	for name, lie := range map[string]credentialtest.Lie{"origin": {Origin: "https://evil.example.com"},
+		"rp id": {RPID: "evil.example.com"}, "type": {Type: "webauthn.create"},
+		"no user": {NoVerification: true}, "no presence": {NoPresence: true},
+		"challenge":  {Challenge: base64.RawURLEncoding.EncodeToString(make([]byte, 32))},
+		"in a frame": {Client: map[string]any{"crossOrigin": true}},
+		"cut":        {AuthData: func(raw []byte) []byte { return raw[:20] }}} {
 		n.clock.Move(10 * time.Minute)
 		c := b.stranger()
 		a.Lie = lie
@@ -188,13 +197,14 @@ func TestLyingPasskeysAreRefused(t *testing.T) {
 		}
 	}
 	a.Lie = credentialtest.Lie{}
-	for _, body := range []string{"", "{}", "null", "[]", `{"response":{"clientDataJSON":"AA"}}`, strings.Repeat("x", 70<<10), `{"rawId":7}`} {
+	for _, body := range []string{"", "{}", "null", "[]",
+		`{"response":{"clientDataJSON":"AA"}}`, strings.Repeat("x", 70<<10), `{"rawId":7}`} {
 		_, err := b.stranger().alone([]byte(body))
 		wants(t, err, identity.CodeInvalidCredentials)
 	}
 }
 
-// MF-16: a counter that does not grow marks the passkey, is audited, and signs nobody in.
+// MF-16: a counter that does not grow marks the passkey, is audited, and signs no user in.
 func TestCopiedPasskeyIsMarkedAndRefused(t *testing.T) {
 	everywhere(t, func(t *testing.T, n *node) {
 		b, a := withPasskey(t, n, "ada")
@@ -221,8 +231,8 @@ func TestCopiedPasskeyIsMarkedAndRefused(t *testing.T) {
 	})
 }
 
-// MF-17: a passkey of one person is nothing for another, in the second step, in a confirmation, with a forged handle; and
-// what nobody has is told to the page, not to the person.
+// MF-17: a passkey of one user does not work for another, in the second step, in a confirmation, with a forged handle.
+// That no user has a passkey is disclosed to the page, for the browser, and not to the user.
 func TestPasskeyOfAnotherPerson(t *testing.T) {
 	n := sqliteNode(t)
 	_, a := withPasskey(t, n, "ada")
@@ -236,7 +246,8 @@ func TestPasskeyOfAnotherPerson(t *testing.T) {
 	wants(t, err, identity.CodeInvalidCode)
 	_, err = c.alone(a.Get(t, c.options(PasskeySignIn), origin))
 	wants(t, err, identity.CodeInvalidCredentials)
-	wants(t, bob.confirm(ConfirmStep{Method: identity.MethodPasskey, Passkey: a.Get(t, bob.options(PasskeyConfirm), origin)}), identity.CodeInvalidCode)
+	wants(t, bob.confirm(ConfirmStep{Method: identity.MethodPasskey,
+		Passkey: a.Get(t, bob.options(PasskeyConfirm), origin)}), identity.CodeInvalidCode)
 	a.Lie = credentialtest.Lie{}
 	nobodys := credentialtest.New(t)
 	nobodys.Handle = own.Handle
@@ -245,15 +256,18 @@ func TestPasskeyOfAnotherPerson(t *testing.T) {
 	if !errors.As(err, &unknown) || unknown.CredentialID != base64.RawURLEncoding.EncodeToString(nobodys.ID) {
 		t.Error(err)
 	}
-	if _, err := n.Factors.RemovePasskey(context.Background(), bob.by(), onlyPasskey(t, n, "ada")); identity.CodeOf(err) != identity.CodeNotFound {
+	if _, err := n.Factors.RemovePasskey(context.Background(), bob.by(),
+		onlyPasskey(t, n, "ada")); identity.CodeOf(err) != identity.CodeNotFound {
 		t.Error("removed another person's:", err)
 	}
-	if err := n.Factors.RenamePasskey(context.Background(), bob.by(), onlyPasskey(t, n, "ada"), "mine"); identity.CodeOf(err) != identity.CodeNotFound {
+	if err := n.Factors.RenamePasskey(context.Background(), bob.by(), onlyPasskey(t, n, "ada"),
+		"mine"); identity.CodeOf(err) != identity.CodeNotFound {
 		t.Error("renamed another person's:", err)
 	}
-	// a credential id that somebody has cannot become another person's (WebAuthn 7.1)
+	// a credential id that a user has cannot become another user's (WebAuthn 7.1)
 	own.ID = a.ID
-	_, _, err = bob.Factors.AddPasskey(context.Background(), bob.by(), own.Create(t, bob.options(PasskeyCreate), origin), "")
+	_, _, err = bob.Factors.AddPasskey(context.Background(), bob.by(), own.Create(t, bob.options(PasskeyCreate), origin),
+		"")
 	wants(t, err, identity.CodeConflict)
 }
 
@@ -288,7 +302,8 @@ func TestPasskeyOfAnotherHost(t *testing.T) {
 	if half := c.half(); len(half.Methods) != 1 || half.Methods[0] != identity.MethodRecovery || half.Enrol != nil {
 		t.Errorf("%+v", half)
 	}
-	_, err := c.second(SecondStep{Method: identity.MethodPasskey, Passkey: a.Get(t, c.options(PasskeySecond), "https://other.example.com")})
+	_, err := c.second(SecondStep{Method: identity.MethodPasskey,
+		Passkey: a.Get(t, c.options(PasskeySecond), "https://other.example.com")})
 	wants(t, err, identity.CodeInvalidCode)
 	must(t, n.st.DeleteRecoveryCodes(context.Background(), b.user.ID))
 	if half := c.half(); len(half.Methods)+len(half.Enrol) != 0 {
@@ -320,7 +335,8 @@ func TestPasskeySignsInAnAPIClient(t *testing.T) {
 	n := sqliteNode(t)
 	b, a := withPasskey(t, n, "ada")
 	c := b.stranger()
-	out, err := n.SignIns.WithPasskey(context.Background(), PasskeyTry{Answer: a.Get(t, c.options(PasskeySignIn), origin), Bound: c.flow, Kind: session.API, By: c.by()})
+	out, err := n.SignIns.WithPasskey(context.Background(),
+		PasskeyTry{Answer: a.Get(t, c.options(PasskeySignIn), origin), Bound: c.flow, Kind: session.API, By: c.by()})
 	must(t, err)
 	if out.Session.Kind != session.API || out.Device != "" {
 		t.Errorf("%+v", out)

@@ -28,11 +28,12 @@ type PasskeyTry struct {
 func (s *SignIns) WithPasskey(ctx context.Context, in PasskeyTry) (SignedIn, error) {
 	in.By.Principal = nil
 	var out SignedIn
-	err := s.passkeys.try(ctx, passkeyTry{want: challenge{For: PasskeySignIn, Host: in.By.Host, Bound: bound(in.Bound)}, answer: in.Answer,
-		device: in.Device, address: in.Address, by: in.By, event: audit.AuthnLoginFail}, func(p store.Passkey, factor verifiedFactor) (err error) {
-		out, err = s.openWithPasskey(ctx, in, p, factor)
-		return err
-	})
+	err := s.passkeys.try(ctx, passkeyTry{want: challenge{For: PasskeySignIn, Host: in.By.Host, Bound: bound(in.Bound)},
+		answer: in.Answer, device: in.Device, address: in.Address, by: in.By, event: audit.AuthnLoginFail},
+		func(p store.Passkey, factor verifiedFactor) (err error) {
+			out, err = s.openWithPasskey(ctx, in, p, factor)
+			return err
+		})
 	code := identity.CodeOf(err)
 	switch {
 	case err == nil:
@@ -48,7 +49,8 @@ func (s *SignIns) WithPasskey(ctx context.Context, in PasskeyTry) (SignedIn, err
 
 var errGone = errors.New("its owner cannot sign in")
 
-func (s *SignIns) openWithPasskey(ctx context.Context, in PasskeyTry, p store.Passkey, factor verifiedFactor) (SignedIn, error) {
+func (s *SignIns) openWithPasskey(ctx context.Context, in PasskeyTry, p store.Passkey,
+	factor verifiedFactor) (SignedIn, error) {
 	was, err := s.changes.Store.UserByID(ctx, p.UserID)
 	if errors.Is(err, store.ErrNotFound) {
 		return SignedIn{}, badPasskey(errGone)
@@ -74,7 +76,8 @@ func (s *SignIns) openWithPasskey(ctx context.Context, in PasskeyTry, p store.Pa
 		}
 		// The wrong passwords and codes of strangers stay counted: a user who always signs in with a passkey would
 		// otherwise give them new attempts all the time.
-		out, err = s.sessions.open(ctx, tx, completedSignIn{user: user.User, kind: in.Kind, remember: in.Remember, method: factor.method, by: in.By,
+		out, err = s.sessions.open(ctx, tx, completedSignIn{user: user.User, kind: in.Kind, remember: in.Remember,
+			method: factor.method, by: in.By,
 			proof: proven(store.Proof{}, s.changes.Now(), factor.amr...), device: device, cookie: in.Device})
 		return err
 	})

@@ -22,9 +22,10 @@ type Passwords struct {
 	sessions *Sessions
 }
 
-// Change sets a new password for a user who knows the current one. Other sessions end unless keepOthers; the session of the
-// caller stays, with a new secret.
-func (p *Passwords) Change(ctx context.Context, by change.By, address netip.Addr, current, fresh string, keepOthers bool) (cookie string, err error) {
+// Change sets a new password for a user who knows the current one. Other sessions end unless keepOthers; the session of
+// the caller stays, with a new secret.
+func (p *Passwords) Change(ctx context.Context, by change.By, address netip.Addr, current, fresh string,
+	keepOthers bool) (cookie string, err error) {
 	user, session, err := p.changes.Caller(ctx, by.Principal)
 	if err != nil {
 		return "", err
@@ -36,7 +37,8 @@ func (p *Passwords) Change(ctx context.Context, by change.By, address netip.Addr
 	if err != nil {
 		return "", store.Unavailable(err)
 	}
-	hash, alone, err := p.policy.Hash(ctx, p.hasher, fresh, credential.CheckContext{Username: user.Username, Email: user.Email, HasMFA: f.Any()})
+	hash, alone, err := p.policy.Hash(ctx, p.hasher, fresh,
+		credential.CheckContext{Username: user.Username, Email: user.Email, HasMFA: f.Any()})
 	if err != nil {
 		return "", err
 	}
@@ -65,7 +67,8 @@ func (p *Passwords) Set(ctx context.Context, by change.By, id identity.ID, fresh
 	if err != nil {
 		return store.Unavailable(err)
 	}
-	hash, alone, err := p.policy.Hash(ctx, p.hasher, fresh, credential.CheckContext{Username: user.Username, Email: user.Email, HasMFA: f.Any()})
+	hash, alone, err := p.policy.Hash(ctx, p.hasher, fresh,
+		credential.CheckContext{Username: user.Username, Email: user.Email, HasMFA: f.Any()})
 	if err != nil {
 		return err
 	}
@@ -78,7 +81,8 @@ func (p *Passwords) Set(ctx context.Context, by change.By, id identity.ID, fresh
 }
 
 // put stores a password. Known and trusted browsers and half sign-ins end with the old one (MF-22).
-func (p *Passwords) put(ctx context.Context, tx *change.Tx, by change.By, user store.UserRecord, hash string, alone bool, notBefore time.Time) error {
+func (p *Passwords) put(ctx context.Context, tx *change.Tx, by change.By, user store.UserRecord, hash string,
+	alone bool, notBefore time.Time) error {
 	if err := tx.LockUser(ctx, user.ID); err != nil {
 		return change.Gone(err)
 	}
@@ -109,7 +113,8 @@ func (p *Passwords) put(ctx context.Context, tx *change.Tx, by change.By, user s
 }
 
 // prove checks the caller's own password under the limits of a sign-in.
-func (p *Passwords) prove(ctx context.Context, by change.By, address netip.Addr, user store.UserRecord, password string) error {
+func (p *Passwords) prove(ctx context.Context, by change.By, address netip.Addr, user store.UserRecord,
+	password string) error {
 	try, err := p.attempts.begin(ctx, by, user, attempt(personKey(user.ID), address, nil))
 	if err != nil {
 		return err
@@ -124,8 +129,8 @@ func (p *Passwords) prove(ctx context.Context, by change.By, address netip.Addr,
 	}
 	f, err := p.changes.Store.Factors(ctx, user.ID, by.Host, p.changes.Now())
 	if err != nil || f.Any() {
-		// The password alone is not the whole proof: whoever knows it could try any number of codes by proving it again
-		// and again (MF-05, LK-13).
+		// The password alone is not the whole proof: an attacker who knows it could try any number of codes by proving it
+		// again and again (MF-05, LK-13).
 		_ = try.Abandon(context.WithoutCancel(ctx))
 		return store.Unavailable(err)
 	}

@@ -11,8 +11,8 @@ import (
 	"github.com/truxeio/caddy-truxe/internal/store"
 )
 
-// verifiedFactor is a factor whose proof was verified. It is consumed in the transaction of what it leads to, so that of
-// racing uses one wins, on all nodes (R5).
+// verifiedFactor is a factor whose proof was verified. It is consumed in the transaction of what it leads to, so that
+// of racing uses one wins, on all nodes (R5).
 type verifiedFactor struct {
 	method string
 	amr    []string // what it adds

@@ -22,8 +22,9 @@ import (
 )
 
 // unlimited lets every racer through, so that only the factor itself decides.
-var unlimited = ratelimit.Limits{Person: ratelimit.Rate{Events: 100_000, Window: time.Minute}, Address: ratelimit.Rate{Events: 100_000, Window: time.Minute},
-	Total: ratelimit.Rate{Events: 100_000, Window: time.Minute}}
+var unlimited = ratelimit.Limits{Person: ratelimit.Rate{Events: 100_000, Window: time.Minute},
+	Address: ratelimit.Rate{Events: 100_000, Window: time.Minute},
+	Total:   ratelimit.Rate{Events: 100_000, Window: time.Minute}}
 
 // rounds of a race: few in a quick run, TRUXE_RACE_ROUNDS=1000 in `make race-factors`.
 func rounds(t *testing.T, quick int) int {
@@ -40,17 +41,20 @@ func rounds(t *testing.T, quick int) int {
 // racers are the 50 that race in a round: they hold 20 half sign-ins of one person, of which each takes 5 codes.
 const racers, halves = 50, 20
 
-// raceOnce makes half sign-ins whose password was right and lets all racers complete them at once, each on one of the nodes.
+// raceOnce begins half sign-ins whose password was right and lets all racers complete them at once, each on one of the
+// nodes.
 func raceOnce(t *testing.T, b *browser, nodes []*node, round int, method string, code func(i int) string) int {
 	t.Helper()
 	now := b.clock.Now()
 	for i := range halves {
-		must(t, b.st.PutPending(context.Background(), store.PendingSignIn{Key: BrowserHalf("race " + strconv.Itoa(round) + " " + strconv.Itoa(i)), UserID: b.user.ID,
-			Kind: session.Browser, Host: host, AMR: []string{"pwd"}, Created: now, Expires: now.Add(HalfLife)}))
+		must(t, b.st.PutPending(context.Background(),
+			store.PendingSignIn{Key: BrowserHalf("race " + strconv.Itoa(round) + " " + strconv.Itoa(i)), UserID: b.user.ID,
+				Kind: session.Browser, Host: host, AMR: []string{"pwd"}, Created: now, Expires: now.Add(HalfLife)}))
 	}
 	return race(racers, func(i int) bool {
-		out, err := nodes[i%len(nodes)].HalfSignIns.Complete(context.Background(), SecondStep{Key: BrowserHalf("race " + strconv.Itoa(round) + " " + strconv.Itoa(i%halves)),
-			Method: method, Code: code(i), Address: netip.AddrFrom4([4]byte{192, 0, 2, byte(i)}), By: change.By{Host: host}})
+		out, err := nodes[i%len(nodes)].HalfSignIns.Complete(context.Background(),
+			SecondStep{Key: BrowserHalf("race " + strconv.Itoa(round) + " " + strconv.Itoa(i%halves)),
+				Method: method, Code: code(i), Address: netip.AddrFrom4([4]byte{192, 0, 2, byte(i)}), By: change.By{Host: host}})
 		switch identity.CodeOf(err) {
 		case identity.CodeInvalidCode, identity.CodeLoginRequired, identity.CodeStateUnavailable:
 		default:
@@ -62,7 +66,7 @@ func raceOnce(t *testing.T, b *browser, nodes []*node, round int, method string,
 	})
 }
 
-// raced is the nodes of a race and somebody who is enrolled there.
+// raced runs a test with the nodes of a race and a user who is enrolled there.
 func raced(t *testing.T, test func(t *testing.T, b *browser, nodes []*node)) {
 	t.Run("sqlite", func(t *testing.T) {
 		n := newNode(t, storetest.Fresh(t, "sqlite"), setting{limits: unlimited})
@@ -107,7 +111,8 @@ func TestOneOfFiftyRacingUsesWins(t *testing.T) {
 			if round > 0 && round%10 == 0 {
 				fresh(t, b)
 			}
-			if won := raceOnce(t, b, nodes, round, identity.MethodRecovery, func(int) string { return b.codes[round%10] }); won != 1 {
+			if won := raceOnce(t, b, nodes, round, identity.MethodRecovery,
+				func(int) string { return b.codes[round%10] }); won != 1 {
 				t.Fatalf("round %d: %d sign-ins with one recovery code", round, won)
 			}
 		}
@@ -116,7 +121,7 @@ func TestOneOfFiftyRacingUsesWins(t *testing.T) {
 	})
 }
 
-// fresh makes a new set of codes.
+// fresh creates a new set of codes.
 func fresh(t *testing.T, b *browser) {
 	t.Helper()
 	b.codes = credential.NewRecoveryCodes()
@@ -133,10 +138,12 @@ func oneHalfOneSession(t *testing.T, b *browser, nodes []*node) {
 	t.Helper()
 	now := b.clock.Now()
 	key := BrowserHalf("one")
-	must(t, b.st.PutPending(context.Background(), store.PendingSignIn{Key: key, UserID: b.user.ID, Kind: session.Browser, Host: host, AMR: []string{"pwd"},
-		Created: now, Expires: now.Add(HalfLife)}))
+	must(t, b.st.PutPending(context.Background(),
+		store.PendingSignIn{Key: key, UserID: b.user.ID, Kind: session.Browser, Host: host, AMR: []string{"pwd"},
+			Created: now, Expires: now.Add(HalfLife)}))
 	won := race(5, func(i int) bool {
-		_, err := nodes[i%len(nodes)].HalfSignIns.Complete(context.Background(), SecondStep{Key: key, Method: identity.MethodRecovery, Code: b.codes[i], By: change.By{Host: host}})
+		_, err := nodes[i%len(nodes)].HalfSignIns.Complete(context.Background(),
+			SecondStep{Key: key, Method: identity.MethodRecovery, Code: b.codes[i], By: change.By{Host: host}})
 		return err == nil
 	})
 	f, err := b.Factors.Of(context.Background(), b.user.ID, host)

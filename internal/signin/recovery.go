@@ -42,7 +42,8 @@ func (r *recoveryCodes) show(ctx context.Context, session identity.ID, codes []s
 
 func codesKey(session identity.ID) string { return "recovery:" + session.String() }
 
-// shown returns the codes that were just created, while they may be shown to this session: for codesShown, or until hide.
+// shown returns the codes that were just created, while they may be shown to this session: for codesShown, or until
+// hide.
 func (r *recoveryCodes) shown(ctx context.Context, session identity.ID) []string {
 	sealed, ok, err := r.cluster.Get(ctx, codesKey(session))
 	if err != nil || !ok {
@@ -96,11 +97,12 @@ func (r *recoveryCodes) check(user identity.ID, typed string) (verifiedFactor, e
 		return verifiedFactor{}, errWrongCode
 	}
 	hash := credential.RecoveryHash(r.key, user.String(), code)
-	return verifiedFactor{method: identity.MethodRecovery, amr: []string{identity.AMRRecovery}, use: func(ctx context.Context, tx *change.Tx) error {
-		won, err := tx.UseRecoveryCode(ctx, user, hash, r.changes.Now())
-		if err == nil && !won {
-			err = errWrongCode
-		}
-		return err
-	}}, nil
+	return verifiedFactor{method: identity.MethodRecovery, amr: []string{identity.AMRRecovery},
+		use: func(ctx context.Context, tx *change.Tx) error {
+			won, err := tx.UseRecoveryCode(ctx, user, hash, r.changes.Now())
+			if err == nil && !won {
+				err = errWrongCode
+			}
+			return err
+		}}, nil
 }

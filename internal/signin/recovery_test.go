@@ -16,7 +16,8 @@ func TestRecoveryCodes(t *testing.T) {
 		b := enrolled(t, n)
 		c := b.stranger()
 		c.half()
-		out, err := c.second(SecondStep{Method: identity.MethodRecovery, Code: " " + strings.ToLower(strings.ReplaceAll(b.codes[3], "-", " "))})
+		out, err := c.second(SecondStep{Method: identity.MethodRecovery,
+			Code: " " + strings.ToLower(strings.ReplaceAll(b.codes[3], "-", " "))})
 		must(t, err)
 		if !out.RecoveryUsed || out.RecoveryLeft != 9 || n.audited(audit.RecoveryUsed) != 1 {
 			t.Errorf("%+v", out)
@@ -27,7 +28,8 @@ func TestRecoveryCodes(t *testing.T) {
 		wants(t, err, identity.CodeInvalidCode)
 		old := b.codes[4]
 		b.changed(n.Factors.NewRecoveryCodes(context.Background(), b.by()))
-		if shown := n.Factors.ShownCodes(context.Background(), b.signed.Session.ID); len(shown) != 10 || shown[0] != b.codes[0] || len(b.codes) != 10 {
+		if shown := n.Factors.ShownCodes(context.Background(), b.signed.Session.ID); len(shown) != 10 ||
+			shown[0] != b.codes[0] || len(b.codes) != 10 {
 			t.Errorf("shown %d", len(shown))
 		}
 		c.half()
@@ -56,7 +58,8 @@ func TestNewCodesAreShownToTheirSessionForTenMinutes(t *testing.T) {
 	n := sqliteNode(t)
 	ctx := context.Background()
 	b := enrolled(t, n)
-	if got := n.Factors.ShownCodes(ctx, b.signed.Session.ID); len(got) != 10 || n.Factors.ShownCodes(ctx, identity.NewID()) != nil {
+	if got := n.Factors.ShownCodes(ctx, b.signed.Session.ID); len(got) != 10 ||
+		n.Factors.ShownCodes(ctx, identity.NewID()) != nil {
 		t.Fatal(len(got))
 	}
 	raw, _, err := n.rig.Cluster.Get(ctx, codesKey(b.signed.Session.ID))

@@ -10,9 +10,9 @@ import (
 	"github.com/truxeio/caddy-truxe/internal/session"
 )
 
-// Renew sets a new secret for the caller's session when its user's roles have changed (SE-02). The session and its id stay;
-// the old secret is valid for session.Grace. An empty cookie without an error means that there was nothing to renew, or that
-// another request of the same browser was first and has the cookie.
+// Renew sets a new secret for the caller's session when its user's roles have changed (SE-02). The session and its id
+// stay; the old secret is valid for session.Grace. An empty cookie without an error means that there was nothing to
+// renew, or that another request of the same browser was first and has the cookie.
 func (ss *Sessions) Renew(ctx context.Context, by change.By) (cookie string, err error) {
 	id, ok := identity.ParseID(by.Principal.SessionID)
 	if !ok {

@@ -81,20 +81,23 @@ func newNode(t *testing.T, cfg store.Config, set setting) *node {
 	c, now := rig.Changes, rig.Clock.Now
 	guard, err := ratelimit.New(rig.Cluster, set.limits, rig.Box.Derive("rate limit keys", 32))
 	must(t, err)
-	ring, err := token.OpenRing(context.Background(), c.Store, rig.Box, token.RingConfig{Import: signingKey(), Access: changetest.Access, Logger: c.Logger, Now: now})
+	ring, err := token.OpenRing(context.Background(), c.Store, rig.Box,
+		token.RingConfig{Import: signingKey(), Access: changetest.Access, Logger: c.Logger, Now: now})
 	must(t, err)
-	return &node{t: t, clock: rig.Clock, st: c.Store, rig: rig, Directory: &people.Directory{Changes: c, Hasher: rig.Hasher}, Parts: New(Config{
-		Changes: c, Cluster: rig.Cluster, Sessions: rig.Sessions, Hasher: rig.Hasher, Guard: guard,
-		Issuer: token.NewIssuer(ring, token.IssuerConfig{Issuer: func(string) string { return origin }, Audience: []string{"truxe"}, Access: changetest.Access,
-			Now: now}),
-		Refresher: token.NewRefresher(token.RefreshConfig{Life: changetest.Refresh, Audience: []string{"truxe"}, Now: now}),
-		Metrics:   changetest.Metrics{}, Box: rig.Box, CodeKey: rig.Box.Derive("recovery codes", 32), Brand: "Example",
-		Origins: func(h string) []string {
-			if h == host || h == "other.example.com" || h == "192.0.2.9" {
-				return []string{"https://" + h}
-			}
-			return nil
-		}})}
+	return &node{t: t, clock: rig.Clock, st: c.Store, rig: rig,
+		Directory: &people.Directory{Changes: c, Hasher: rig.Hasher}, Parts: New(Config{
+			Changes: c, Cluster: rig.Cluster, Sessions: rig.Sessions, Hasher: rig.Hasher, Guard: guard,
+			Issuer: token.NewIssuer(ring, token.IssuerConfig{Issuer: func(string) string { return origin },
+				Audience: []string{"truxe"}, Access: changetest.Access,
+				Now: now}),
+			Refresher: token.NewRefresher(token.RefreshConfig{Life: changetest.Refresh, Audience: []string{"truxe"}, Now: now}),
+			Metrics:   changetest.Metrics{}, Box: rig.Box, CodeKey: rig.Box.Derive("recovery codes", 32), Brand: "Example",
+			Origins: func(h string) []string {
+				if h == host || h == "other.example.com" || h == "192.0.2.9" {
+					return []string{"https://" + h}
+				}
+				return nil
+			}})}
 }
 
 func sqliteNode(t *testing.T) *node {
@@ -113,12 +116,13 @@ func everywhere(t *testing.T, test func(t *testing.T, n *node)) {
 // make creates a user with the usual password.
 func (n *node) make(name string, roles ...string) identity.User {
 	n.t.Helper()
-	u, err := n.CreateUser(context.Background(), change.By{Via: "cli"}, people.NewUser{Username: name, Email: name + "@example.com", Roles: roles, PasswordHash: changetest.PasswordHash()})
+	u, err := n.CreateUser(context.Background(), change.By{Via: "cli"},
+		people.NewUser{Username: name, Email: name + "@example.com", Roles: roles, PasswordHash: changetest.PasswordHash()})
 	must(n.t, err)
 	return u
 }
 
-// browser is somebody's browser with its cookies.
+// browser is a user's browser with its cookies.
 type browser struct {
 	*node
 	name            string
@@ -146,7 +150,7 @@ func (b *browser) on(n *node) *browser {
 	return &c
 }
 
-// stranger is another browser of somebody who knows what this one's owner knows.
+// stranger returns another browser, of an attacker who knows what this one's user knows.
 func (b *browser) stranger() *browser {
 	c := *b
 	c.flow, _ = secret.NewSessionSecret()
@@ -167,8 +171,9 @@ func (b *browser) by() change.By {
 func (b *browser) in() bool { return b.cookie != "" && b.by().Principal != nil }
 
 func (b *browser) password(text string) (SignedIn, error) {
-	out, err := b.SignIns.WithPassword(context.Background(), PasswordTry{Login: b.name, Password: text, Address: b.address, Device: b.device, Flow: b.flow, Remember: b.remember,
-		Kind: session.Browser, By: b.by()})
+	out, err := b.SignIns.WithPassword(context.Background(),
+		PasswordTry{Login: b.name, Password: text, Address: b.address, Device: b.device, Flow: b.flow, Remember: b.remember,
+			Kind: session.Browser, By: b.by()})
 	return b.take(out, err)
 }
 
@@ -202,7 +207,7 @@ func (b *browser) code(steps int) string {
 	return code
 }
 
-// wrong is a code that is none of the three that count.
+// wrong returns a code that is not one of the three that are valid.
 func (b *browser) wrong() string {
 	for i := 0; ; i++ {
 		if code := fmt.Sprintf("%06d", i); code != b.code(-1) && code != b.code(0) && code != b.code(1) {
@@ -271,13 +276,15 @@ func (b *browser) options(what string) []byte {
 // passkey adds one.
 func (b *browser) passkey(a *credentialtest.Authenticator) store.Passkey {
 	b.t.Helper()
-	p, c, err := b.Factors.AddPasskey(context.Background(), b.by(), a.Create(b.t, b.options(PasskeyCreate), "https://"+b.host), "")
+	p, c, err := b.Factors.AddPasskey(context.Background(), b.by(),
+		a.Create(b.t, b.options(PasskeyCreate), "https://"+b.host), "")
 	b.changed(c, err)
 	return p
 }
 
 func (b *browser) alone(answer []byte) (SignedIn, error) {
-	return b.take(b.SignIns.WithPasskey(context.Background(), PasskeyTry{Answer: answer, Bound: b.flow, Device: b.device, Kind: session.Browser, Address: b.address, By: b.by()}))
+	return b.take(b.SignIns.WithPasskey(context.Background(),
+		PasskeyTry{Answer: answer, Bound: b.flow, Device: b.device, Kind: session.Browser, Address: b.address, By: b.by()}))
 }
 
 func (b *browser) confirm(s ConfirmStep) error {
@@ -289,7 +296,7 @@ func (b *browser) confirm(s ConfirmStep) error {
 	return err
 }
 
-// proof is what the session stands on, as SQL has it.
+// proof returns the proof of the session, as SQL has it.
 func (b *browser) proof() store.Proof {
 	b.t.Helper()
 	s, err := b.st.SessionByID(context.Background(), b.signed.Session.ID)
@@ -300,7 +307,8 @@ func (b *browser) proof() store.Proof {
 func (b *browser) stands(amr, acr string, mfa, passkey bool) {
 	b.t.Helper()
 	p := b.proof()
-	if got := strings.Join(p.AMR, " "); got != amr || p.ACR != acr || p.MFATime.IsZero() == mfa || p.PasskeyTime.IsZero() == passkey {
-		b.t.Errorf("the session stands on amr %q acr %q mfa %v passkey %v, want %q %q %v %v", got, p.ACR, p.MFATime, p.PasskeyTime, amr, acr, mfa, passkey)
+	if got := strings.Join(p.AMR, " "); got != amr || p.ACR != acr || p.MFATime.IsZero() == mfa ||
+		p.PasskeyTime.IsZero() == passkey {
+		b.t.Errorf("the session is proven by amr %q acr %q mfa %v passkey %v, want %q %q %v %v", got, p.ACR, p.MFATime, p.PasskeyTime, amr, acr, mfa, passkey)
 	}
 }

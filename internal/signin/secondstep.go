@@ -67,7 +67,7 @@ func (h *HalfSignIns) complete(ctx context.Context, in SecondStep) (SignedIn, er
 		return SignedIn{}, err
 	}
 	if in.Enrol == s.factors.Any() {
-		// Whoever knows only a password must not add a factor beside those that are there.
+		// An attacker who knows only the password must not add a factor beside those that exist.
 		return SignedIn{}, identity.Invalid("This step does not fit this sign-in. Start over.")
 	}
 	if s.device, err = h.devices.known(ctx, in.Device, s.user.ID); err != nil {
@@ -86,8 +86,8 @@ func (h *HalfSignIns) complete(ctx context.Context, in SecondStep) (SignedIn, er
 	return SignedIn{}, identity.Invalid("There is no such second step.")
 }
 
-// secondCode checks a code. It is counted before it is checked, on the user (whatever number of half sign-ins they have,
-// MF-05) and on this half sign-in.
+// secondCode checks a code. It is counted before it is checked, on the user (whatever number of half sign-ins they
+// have, MF-05) and on this half sign-in.
 func (h *HalfSignIns) secondCode(ctx context.Context, s halfStep) (SignedIn, error) {
 	try, err := h.attempts.begin(ctx, s.By, s.user, attempt(personKey(s.user.ID), s.Address, s.device))
 	if err != nil {
@@ -152,7 +152,8 @@ func (h *HalfSignIns) finish(ctx context.Context, s halfStep, factor verifiedFac
 }
 
 // finishWith is finish with also in the same transaction, which may return new recovery codes.
-func (h *HalfSignIns) finishWith(ctx context.Context, s halfStep, factor verifiedFactor, also func(context.Context, *change.Tx, *halfStep) ([]string, error)) (SignedIn, error) {
+func (h *HalfSignIns) finishWith(ctx context.Context, s halfStep, factor verifiedFactor,
+	also func(context.Context, *change.Tx, *halfStep) ([]string, error)) (SignedIn, error) {
 	var out SignedIn
 	var codes []string
 	err := h.changes.Run(ctx, func(tx *change.Tx) error {
@@ -181,8 +182,10 @@ func (h *HalfSignIns) finishWith(ctx context.Context, s halfStep, factor verifie
 				return err
 			}
 		}
-		out, err = h.sessions.open(ctx, tx, completedSignIn{user: user.User, kind: s.pending.Kind, remember: s.pending.Remember, method: factor.method, by: s.By,
-			proof: proven(store.Proof{AMR: s.pending.AMR}, h.changes.Now(), factor.amr...), device: s.device, cookie: s.Device, trust: s.Trust})
+		out, err = h.sessions.open(ctx, tx, completedSignIn{user: user.User, kind: s.pending.Kind,
+			remember: s.pending.Remember, method: factor.method, by: s.By,
+			proof: proven(store.Proof{AMR: s.pending.AMR}, h.changes.Now(), factor.amr...), device: s.device, cookie: s.Device,
+			trust: s.Trust})
 		if err != nil || factor.method != identity.MethodRecovery {
 			return err
 		}
@@ -212,7 +215,8 @@ func orHalf(err error) error {
 // secondPasskey completes a half sign-in with a passkey of its user.
 func (h *HalfSignIns) secondPasskey(ctx context.Context, s halfStep) (SignedIn, error) {
 	var out SignedIn
-	err := h.passkeys.try(ctx, passkeyTry{want: challenge{For: PasskeySecond, Host: s.By.Host, Bound: bound(s.Bound), User: s.user.ID.String(), Half: s.Key[:]},
+	err := h.passkeys.try(ctx, passkeyTry{want: challenge{For: PasskeySecond, Host: s.By.Host, Bound: bound(s.Bound),
+		User: s.user.ID.String(), Half: s.Key[:]},
 		answer: s.Passkey, owner: s.user.ID, device: s.Device, address: s.Address, by: s.By, event: audit.AuthnMFAFail},
 		func(_ store.Passkey, factor verifiedFactor) (err error) {
 			out, err = h.finish(ctx, s, factor)

@@ -8,7 +8,8 @@ import (
 	"github.com/truxeio/caddy-truxe/internal/identity"
 )
 
-// MF-08, MF-21, SE-02: a password alone starts no session; the code does, with a new secret, and the session tells both.
+// MF-08, MF-21, SE-02: a password alone starts no session; the code does, with a new secret, and the session tells
+// both.
 func TestSecondStepStartsTheSession(t *testing.T) {
 	everywhere(t, func(t *testing.T, n *node) {
 		b := n.browser(n.make("ada"))
@@ -22,7 +23,8 @@ func TestSecondStepStartsTheSession(t *testing.T) {
 		c := b.stranger()
 		out, err := c.password(password)
 		must(t, err)
-		if out.Half == nil || out.Secret != "" || out.Device != "" || !out.Session.ID.IsZero() || len(out.Half.Methods) != 2 || out.Half.Methods[0] != identity.MethodTOTP {
+		if out.Half == nil || out.Secret != "" || out.Device != "" || !out.Session.ID.IsZero() ||
+			len(out.Half.Methods) != 2 || out.Half.Methods[0] != identity.MethodTOTP {
 			t.Fatalf("after the password: %+v", out)
 		}
 		if _, err := n.Tokens.Start(context.Background(), c.by(), out, "truxe"); err == nil {
@@ -45,7 +47,8 @@ func TestSecondStepStartsTheSession(t *testing.T) {
 		if _, err = c.totp(code); identity.CodeOf(err) != identity.CodeLoginRequired {
 			t.Error("the half sign-in lives on:", err)
 		}
-		if n.audited(audit.AuthnMFARequired) != 1 || n.audited(audit.AuthnMFAFail) != 1 || n.audited(audit.AuthnLoginSuccess) != 2 {
+		if n.audited(audit.AuthnMFARequired) != 1 || n.audited(audit.AuthnMFAFail) != 1 ||
+			n.audited(audit.AuthnLoginSuccess) != 2 {
 			t.Error("audit is wrong")
 		}
 	})

@@ -56,8 +56,8 @@ type SignedIn struct {
 
 var errCredentials = identity.Refuse(identity.CodeInvalidCredentials, "Check your username and password.")
 
-// WithPassword checks a password and starts a session. Unknown, wrong, disabled and locked are one answer that takes one
-// time (PW-16): each of them hashes once, writes one counter and one audit line.
+// WithPassword checks a password and starts a session. Unknown, wrong, disabled and locked are one answer that takes
+// one time (PW-16): each of them hashes once, writes one counter and one audit line.
 func (s *SignIns) WithPassword(ctx context.Context, in PasswordTry) (SignedIn, error) {
 	out, err := s.withPassword(ctx, in)
 	switch code := identity.CodeOf(err); {
@@ -111,9 +111,10 @@ func (s *SignIns) withPassword(ctx context.Context, in PasswordTry) (SignedIn, e
 	return out, nil
 }
 
-// afterPassword starts the session, or stores that its first step is done when a second is due. Both are decided with the
-// user's row locked, so that no sign-in slips past a factor that is being set up (MF-08).
-func (s *SignIns) afterPassword(ctx context.Context, in PasswordTry, was store.UserRecord, device *store.Device) (SignedIn, error) {
+// afterPassword starts the session, or stores that its first step is done when a second is due. Both are decided with
+// the user's row locked, so that no sign-in slips past a factor that is being set up (MF-08).
+func (s *SignIns) afterPassword(ctx context.Context, in PasswordTry, was store.UserRecord,
+	device *store.Device) (SignedIn, error) {
 	var out SignedIn
 	err := s.changes.Run(ctx, func(tx *change.Tx) error {
 		user, err := lockAndReload(ctx, tx, was)
@@ -139,7 +140,8 @@ func (s *SignIns) afterPassword(ctx context.Context, in PasswordTry, was store.U
 		if err := tx.ClearFailures(ctx, user.ID); err != nil {
 			return err
 		}
-		out, err = s.sessions.open(ctx, tx, completedSignIn{user: user.User, kind: in.Kind, remember: in.Remember, method: identity.MethodPassword, by: in.By,
+		out, err = s.sessions.open(ctx, tx, completedSignIn{user: user.User, kind: in.Kind, remember: in.Remember,
+			method: identity.MethodPassword, by: in.By,
 			proof:  store.Proof{AuthTime: now, AMR: []string{identity.AMRPassword}, ACR: identity.ACRPassword},
 			device: device, cookie: in.Device})
 		return err

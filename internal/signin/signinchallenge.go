@@ -15,9 +15,9 @@ import (
 	"github.com/truxeio/caddy-truxe/internal/store"
 )
 
-// The challenge of a sign-in with a passkey carries its own proof, since anyone may ask for one and none must cost memory or
-// storage (R14): the time of issue, 16 random bytes, and a MAC of both with the host and the browser that asked. It is used
-// up in SQL by the sign-in that it leads to; an answer that proves nothing leaves nothing behind.
+// The challenge of a sign-in with a passkey carries its own proof, since anyone may ask for one and none must cost
+// memory or storage (R14): the time of issue, 16 random bytes, and a MAC of both with the host and the browser that
+// asked. It is used up in SQL by the sign-in that it leads to; an answer that proves nothing leaves nothing behind.
 const (
 	challengeTime   = 8
 	challengeRandom = 16
@@ -50,7 +50,8 @@ var errForgedChallenge = errors.New("its challenge is old, of another page or no
 // signInChallenge checks the challenge that an answer names and returns what it was issued with.
 func (k *passkeys) signInChallenge(text, host string, bound []byte) (challenge, error) {
 	raw, err := base64.RawURLEncoding.Strict().DecodeString(text)
-	if err != nil || len(raw) != challengeSize || base64.RawURLEncoding.EncodeToString(raw) != text { // the decoder skips line breaks
+	// the decoder skips line breaks
+	if err != nil || len(raw) != challengeSize || base64.RawURLEncoding.EncodeToString(raw) != text {
 		return challenge{}, errForgedChallenge
 	}
 	head := raw[:challengeTime+challengeRandom]
@@ -70,5 +71,6 @@ func (k *passkeys) signInChallenge(text, host string, bound []byte) (challenge, 
 		return challenge{}, err
 	}
 	return challenge{For: PasskeySignIn, Host: host, Bound: bound, State: ceremony.State,
-		used: &store.OneTime{Kind: usedChallenge, Hash: secret.Hash(text), Created: now, Expires: issued.Add(credential.ChallengeLife + 2*change.Leeway)}}, nil
+		used: &store.OneTime{Kind: usedChallenge, Hash: secret.Hash(text), Created: now,
+			Expires: issued.Add(credential.ChallengeLife + 2*change.Leeway)}}, nil
 }

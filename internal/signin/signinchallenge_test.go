@@ -48,8 +48,8 @@ func challengeIn(t *testing.T, options []byte) string {
 	return o.PublicKey.Challenge
 }
 
-// ED-08 R14: a sign-in with a passkey can be begun by anybody, as often as anybody likes: it stores nothing, in no store.
-// Answers that prove nothing store nothing either.
+// ED-08 R14: a sign-in with a passkey can be begun by anyone, as often as they like: it stores nothing, in no
+// store. Answers that prove nothing store nothing either.
 func TestBegunPasskeySignInsStoreNothing(t *testing.T) {
 	shared := &counted{Cluster: cluster.NewLocal(cluster.LocalOptions{})}
 	t.Cleanup(func() { _ = shared.Close() })
@@ -76,7 +76,8 @@ func TestBegunPasskeySignInsStoreNothing(t *testing.T) {
 	}
 	marked := func() bool {
 		t.Helper()
-		there, err := n.st.PeekOneTime(context.Background(), "passkey_challenge", secret.Hash(challengeIn(t, options)), n.clock.Now())
+		there, err := n.st.PeekOneTime(context.Background(), "passkey_challenge", secret.Hash(challengeIn(t, options)),
+			n.clock.Now())
 		must(t, err)
 		return there
 	}
@@ -108,9 +109,11 @@ func TestSignInChallengeIsBound(t *testing.T) {
 	for i := range raw {
 		changed := append([]byte{}, raw...)
 		changed[i] ^= 1
-		refused("changed", c, []byte(strings.Replace(string(options), challenge, base64.RawURLEncoding.EncodeToString(changed), 1)))
+		refused("changed", c, []byte(strings.Replace(string(options), challenge,
+			base64.RawURLEncoding.EncodeToString(changed), 1)))
 	}
-	for _, forged := range []string{base64.RawURLEncoding.EncodeToString(raw[:len(raw)-1]), challenge + "AA", base64.RawURLEncoding.EncodeToString(make([]byte, len(raw))), strings.Repeat("A", 43)} {
+	for _, forged := range []string{base64.RawURLEncoding.EncodeToString(raw[:len(raw)-1]), challenge + "AA",
+		base64.RawURLEncoding.EncodeToString(make([]byte, len(raw))), strings.Repeat("A", 43)} {
 		refused("forged", c, []byte(strings.Replace(string(options), challenge, forged, 1)))
 	}
 	other := *c
@@ -125,7 +128,8 @@ func TestSignInChallengeIsBound(t *testing.T) {
 	}
 	keys, err := n.st.Passkeys(context.Background(), b.user.ID)
 	must(t, err)
-	if n.audited(audit.PasskeySuspect) != 0 || len(keys) != 1 || keys[0].Suspect { // MF-16: a browser that sends a form twice has no copy of a passkey
+	// MF-16: a browser that sends a form twice has no copy of a passkey
+	if n.audited(audit.PasskeySuspect) != 0 || len(keys) != 1 || keys[0].Suspect {
 		t.Errorf("an answer that was sent twice is taken for a copied passkey: %d records, %+v", n.audited(audit.PasskeySuspect), keys)
 	}
 	refused("signed once more", c, options)
@@ -167,7 +171,8 @@ func TestOneOfFiftyAnswersToOneChallengeWins(t *testing.T) {
 // FuzzSignInChallenge: of all texts only what was given out to this browser is a challenge.
 func FuzzSignInChallenge(f *testing.F) {
 	now := time.UnixMilli(1_780_000_005_000)
-	k := &passkeys{key: []byte(strings.Repeat("k", 32)), changes: &change.Changes{Now: func() time.Time { return now }}, origins: func(h string) []string { return []string{"https://" + h} }, brand: "Example"}
+	k := &passkeys{key: []byte(strings.Repeat("k", 32)), changes: &change.Changes{Now: func() time.Time { return now }},
+		origins: func(h string) []string { return []string{"https://" + h} }, brand: "Example"}
 	mine := bound("flow")
 	good := base64.RawURLEncoding.EncodeToString(k.newSignInChallenge(host, mine))
 	for _, s := range []string{good, good + "A", good[1:], "", strings.Repeat("A", len(good)), good + "\n"} {
@@ -176,7 +181,8 @@ func FuzzSignInChallenge(f *testing.F) {
 	f.Fuzz(func(t *testing.T, text, at, flow string) {
 		c, err := k.signInChallenge(text, at, bound(flow))
 		raw, _ := base64.RawURLEncoding.DecodeString(text)
-		if err == nil && (base64.RawURLEncoding.EncodeToString(raw) != text || at != host || flow != "flow" || c.used == nil) {
+		if err == nil && (base64.RawURLEncoding.EncodeToString(raw) != text || at != host || flow != "flow" ||
+			c.used == nil) {
 			t.Fatalf("%q at %q is a challenge", text, at)
 		}
 	})

@@ -46,8 +46,8 @@ func (t *Tickets) SignIn(ctx context.Context, code, host string, flow [32]byte, 
 }
 
 // Redeem brings what was proven at the single sign-on host to the session on this one, with a ticket (step-up across
-// hosts). The ticket of another user or sign-in starts a session of its own, as SignIn does, and the previous session of the
-// browser ends (SE-02).
+// hosts). The ticket of another user or sign-in starts a session of its own, as SignIn does, and the previous session
+// of the browser ends (SE-02).
 func (t *Tickets) Redeem(ctx context.Context, code, host string, flow [32]byte, by change.By) (SignedIn, error) {
 	ticket, ok, err := t.tickets.Redeem(ctx, code, host, flow)
 	if err != nil {
@@ -84,7 +84,8 @@ func (t *Tickets) Redeem(ctx context.Context, code, host string, flow [32]byte, 
 }
 
 // redeemed checks that the session a ticket came from is live, and that its user may sign in.
-func (t *Tickets) redeemed(ctx context.Context, tx *change.Tx, ticket session.Ticket) (store.Session, identity.User, error) {
+func (t *Tickets) redeemed(ctx context.Context, tx *change.Tx,
+	ticket session.Ticket) (store.Session, identity.User, error) {
 	parent, err := tx.SessionByID(ctx, ticket.Session)
 	if err == nil && (!parent.EndedAt.IsZero() || !t.changes.Now().Before(parent.Expires)) {
 		err = store.ErrNotFound
@@ -93,14 +94,16 @@ func (t *Tickets) redeemed(ctx context.Context, tx *change.Tx, ticket session.Ti
 	if err == nil {
 		user, err = tx.UserByID(ctx, ticket.User)
 	}
-	if errors.Is(err, store.ErrNotFound) || err == nil && (user.Disabled || parent.Created.Before(user.NotBefore) || parent.UserID != user.ID) {
+	if errors.Is(err, store.ErrNotFound) || err == nil &&
+		(user.Disabled || parent.Created.Before(user.NotBefore) || parent.UserID != user.ID) {
 		return parent, user.User, errTicket
 	}
 	return parent, user.User, err
 }
 
 // sessionHere returns the live session of the browser that came with the ticket.
-func (t *Tickets) sessionHere(ctx context.Context, tx *change.Tx, by change.By, host string) (store.Session, bool, error) {
+func (t *Tickets) sessionHere(ctx context.Context, tx *change.Tx, by change.By,
+	host string) (store.Session, bool, error) {
 	if by.Principal == nil || by.Principal.Credential != identity.CredentialCookie {
 		return store.Session{}, false, nil
 	}
@@ -116,7 +119,8 @@ func (t *Tickets) sessionHere(ctx context.Context, tx *change.Tx, by change.By, 
 }
 
 // stepUp adds the proof of the single sign-on host's session to the session on this host.
-func (t *Tickets) stepUp(ctx context.Context, tx *change.Tx, by change.By, here, parent store.Session, user identity.User) (SignedIn, error) {
+func (t *Tickets) stepUp(ctx context.Context, tx *change.Tx, by change.By, here, parent store.Session,
+	user identity.User) (SignedIn, error) {
 	p := mergeProofs(here.Proof(), parent.Proof())
 	value, err := t.sessions.table.Rotate(ctx, tx, here, p)
 	if err != nil {
@@ -138,13 +142,16 @@ func mergeProofs(p, q store.Proof) store.Proof {
 		}
 		return b
 	}
-	return store.Proof{AuthTime: later(p.AuthTime, q.AuthTime), MFATime: later(p.MFATime, q.MFATime), PasskeyTime: later(p.PasskeyTime, q.PasskeyTime),
-		AMR: identity.AddAMR(p.AMR, q.AMR...), ACR: max(p.ACR, q.ACR)}
+	return store.Proof{AuthTime: later(p.AuthTime, q.AuthTime), MFATime: later(p.MFATime, q.MFATime),
+		PasskeyTime: later(p.PasskeyTime, q.PasskeyTime),
+		AMR:         identity.AddAMR(p.AMR, q.AMR...), ACR: max(p.ACR, q.ACR)}
 }
 
-func (t *Tickets) open(ctx context.Context, tx *change.Tx, by change.By, host string, parent store.Session, user identity.User) (SignedIn, error) {
-	value, s, ended, err := t.sessions.table.Start(ctx, tx, session.NewSession{User: user, Parent: parent.ID, Kind: session.Browser, Host: host,
-		Proof: parent.Proof(), Remember: parent.Remember, IP: by.IP, UserAgent: by.UserAgent, Until: parent.Expires})
+func (t *Tickets) open(ctx context.Context, tx *change.Tx, by change.By, host string, parent store.Session,
+	user identity.User) (SignedIn, error) {
+	value, s, ended, err := t.sessions.table.Start(ctx, tx,
+		session.NewSession{User: user, Parent: parent.ID, Kind: session.Browser, Host: host,
+			Proof: parent.Proof(), Remember: parent.Remember, IP: by.IP, UserAgent: by.UserAgent, Until: parent.Expires})
 	if err != nil {
 		return SignedIn{}, err
 	}

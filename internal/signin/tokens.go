@@ -45,8 +45,10 @@ func (t *Tokens) Start(ctx context.Context, by change.By, in SignedIn, clientID 
 	return set, err
 }
 
-func (t *Tokens) issue(tx *change.Tx, by change.By, set *TokenSet, s store.Session, user identity.User, family store.Family) error {
-	issued, err := t.issuer.Issue(token.Claims{User: user, SessionID: s.ID.String(), ClientID: family.ClientID, Host: s.Host,
+func (t *Tokens) issue(tx *change.Tx, by change.By, set *TokenSet, s store.Session, user identity.User,
+	family store.Family) error {
+	issued, err := t.issuer.Issue(token.Claims{User: user, SessionID: s.ID.String(), ClientID: family.ClientID,
+		Host:     s.Host,
 		AuthTime: s.AuthTime, AMR: s.AMR, ACR: s.ACR, MFATime: s.MFATime, PasskeyTime: s.PasskeyTime})
 	if err != nil {
 		return err
@@ -83,7 +85,8 @@ func (t *Tokens) Refresh(ctx context.Context, by change.By, raw string) (TokenSe
 			return nil
 		}
 		s, user, err := t.alive(ctx, tx, spent.Family)
-		if errors.Is(err, store.ErrNotFound) { // the session ended or the user is disabled: a refresh is a full authorisation (RT-06)
+		// the session ended or the user is disabled: a refresh is a full authorisation (RT-06)
+		if errors.Is(err, store.ErrNotFound) {
 			refused = errGrant
 			return tx.RevokeSession(ctx, spent.Family.SessionID, "refresh_refused")
 		}

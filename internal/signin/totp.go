@@ -33,8 +33,8 @@ type TOTPSetup struct {
 	Expires time.Time
 }
 
-// setter says who sets up a key: a session or a half sign-in. A key is shown to its setter only. Otherwise an attacker who
-// knows the password of a user that must enrol would read the key that this user is about to confirm.
+// setter says who sets up a key: a session or a half sign-in. A key is shown to its setter only. Otherwise an attacker
+// who knows the password of a user that must enrol would read the key that this user is about to confirm.
 type setter string
 
 func ofSession(id identity.ID) setter { return setter("session " + id.String()) }
@@ -95,9 +95,10 @@ func (a *authenticators) open(s store.TOTPSecret) (credential.TOTPKey, setter, e
 // errNoSetup means that there is nothing to confirm.
 var errNoSetup = identity.Invalid("Setting up took too long. Begin again and scan the new code.")
 
-// checkSetup checks the first code of a key that is being set up. drift is by how much the phone's clock seems to be off
-// after a refused code; it discloses nothing, since its reader has the key.
-func (a *authenticators) checkSetup(ctx context.Context, user identity.ID, who setter, typed string) (row store.TOTPSecret, step int64, drift time.Duration, err error) {
+// checkSetup checks the first code of a key that is being set up. drift is by how much the phone's clock seems to be
+// off after a refused code; it discloses nothing, since its reader has the key.
+func (a *authenticators) checkSetup(ctx context.Context, user identity.ID, who setter,
+	typed string) (row store.TOTPSecret, step int64, drift time.Duration, err error) {
 	now := a.changes.Now()
 	row, err = a.changes.Store.TOTP(ctx, user, true, now)
 	if errors.Is(err, store.ErrNotFound) {
@@ -123,7 +124,8 @@ func (a *authenticators) checkSetup(ctx context.Context, user identity.ID, who s
 }
 
 // check checks a code of the authenticator app. details are for the log: the drift of the phone's clock.
-func (a *authenticators) check(ctx context.Context, user identity.ID, typed string) (s verifiedFactor, details map[string]string, err error) {
+func (a *authenticators) check(ctx context.Context, user identity.ID,
+	typed string) (s verifiedFactor, details map[string]string, err error) {
 	now := a.changes.Now()
 	row, err := a.changes.Store.TOTP(ctx, user, false, now)
 	if errors.Is(err, store.ErrNotFound) {
@@ -147,11 +149,12 @@ func (a *authenticators) check(ctx context.Context, user identity.ID, typed stri
 		}
 		return s, details, errWrongCode
 	}
-	return verifiedFactor{method: identity.MethodTOTP, amr: []string{identity.AMROTP}, use: func(ctx context.Context, tx *change.Tx) error {
-		won, err := tx.AcceptTOTPStep(ctx, row.ID, step, now)
-		if err == nil && !won {
-			err = errUsedCode
-		}
-		return err
-	}}, nil, nil
+	return verifiedFactor{method: identity.MethodTOTP, amr: []string{identity.AMROTP},
+		use: func(ctx context.Context, tx *change.Tx) error {
+			won, err := tx.AcceptTOTPStep(ctx, row.ID, step, now)
+			if err == nil && !won {
+				err = errUsedCode
+			}
+			return err
+		}}, nil, nil
 }

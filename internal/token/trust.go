@@ -28,7 +28,8 @@ type TrustConfig struct {
 	RolesClaim   string   // default "roles"; dots lead into objects
 	// Roles maps roles of the issuer to ours. What is not mapped gives nothing: an issuer's `admin` is not our admin.
 	Roles []RoleMap
-	// UsernamePrefix is put before a subject to make a user name that no user of ours has. "": the issuer and "|"; PlainNames: nothing.
+	// UsernamePrefix is put before a subject to make a user name that no user of ours has. "": the issuer and "|";
+	// PlainNames: nothing.
 	UsernamePrefix string
 	Types          []string // `typ` of its tokens: "at+jwt" (default), "JWT"
 	Algorithms     []string // "RS256" (default), "ES256", "EdDSA"
@@ -217,8 +218,8 @@ func (t *Trust) begin() chan struct{} {
 // missing tells an issuer whose keys are unavailable from a kid that it does not have.
 func (t *Trust) missing(empty bool) error {
 	if empty {
-		return &identity.Error{Code: identity.CodeStateUnavailable, Detail: "The keys of the token's issuer cannot be read right now.", RetryAfter: 5 * time.Second,
-			Err: errors.New("the keys of " + t.cfg.Issuer + " are unavailable")}
+		return identity.Refuse(identity.CodeStateUnavailable, "The keys of the token's issuer cannot be read right now.").
+			Because(errors.New("the keys of " + t.cfg.Issuer + " are unavailable")).RetryIn(5 * time.Second)
 	}
 	return bad(unknownKey)
 }

@@ -79,12 +79,16 @@ func readGo(path string) ([]text, error) {
 
 var (
 	commentMarks = regexp.MustCompile(`(?m)^\s*(?:// ?|/\*|\*/)`)
-	inlineCode   = regexp.MustCompile("`[^`\n]*`")
+	inlineCode   = regexp.MustCompile("`[^`]{0,400}`")
 	tags         = regexp.MustCompile(`<[^<>]*>|\{\{[^{}]*\}\}`)
 )
 
-// withoutCode replaces what stands between backquotes: it quotes a file, a command, a name.
-func withoutCode(s string) string { return inlineCode.ReplaceAllString(s, "`…`") }
+// withoutCode replaces what is between backquotes, which names a file, a command or a value. Lines stay where they are.
+func withoutCode(s string) string {
+	return inlineCode.ReplaceAllStringFunc(s, func(code string) string {
+		return "`…" + strings.Repeat("\n", strings.Count(code, "\n")) + "`"
+	})
+}
 
 // readMarkdown returns the paragraphs, without code.
 func readMarkdown(path string) ([]text, error) {

@@ -57,7 +57,8 @@ var rules = []rule{
 		bad:     "TestNobodySignsIn", good: "TestNoUserSignsIn",
 	},
 	{
-		kind: "people", in: prose, pattern: words(`people(?:'s)?`),
+		kind: "people", in: prose, pattern: words(`(?:package )?people(?:'s)?`),
+		except:  regexp.MustCompile(`^Package `),
 		instead: "users, operators, callers",
 		bad:     "It is mailed to people.", good: "It is mailed to users.",
 	},

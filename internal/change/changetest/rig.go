@@ -45,7 +45,8 @@ var PasswordHash = sync.OnceValue(func() string {
 })
 
 // key is the encryption key that the nodes of a test share.
-var key = secret.Key{1, 2, 3, 250, 5, 61, 7, 8, 9, 110, 11, 12, 13, 14, 15, 16, 17, 18, 99, 20, 21, 22, 23, 24, 25, 26, 27, 128, 29, 30, 31, 32}
+var key = secret.Key{1, 2, 3, 250, 5, 61, 7, 8, 9, 110, 11, 12, 13, 14, 15, 16, 17, 18, 99, 20, 21, 22, 23, 24, 25, 26,
+	27, 128, 29, 30, 31, 32}
 
 // Metrics counts nothing.
 type Metrics struct{}
@@ -99,12 +100,14 @@ func New(t *testing.T, cfg store.Config, o Options) *Rig {
 	t.Cleanup(func() { _ = events.Close(context.Background()) })
 	table := session.New[struct{}](session.Config{Source: st, Logger: log, Now: now})
 	revoked := revocation.New(revocation.Config{Now: now})
-	news := feed.New(feed.Config{Source: st, Cluster: o.Cluster, Node: revoked, Observer: observer{table}, Logger: log, Now: now})
+	news := feed.New(feed.Config{Source: st, Cluster: o.Cluster, Node: revoked, Observer: observer{table}, Logger: log,
+		Now: now})
 	start(t, news, revoked)
-	return &Rig{T: t, Clock: o.Clock, Cluster: o.Cluster, Box: box, Hasher: hasher, Sessions: table, Changes: &change.Changes{
-		Store: st, Audit: events, Feed: news, Metrics: Metrics{}, Logger: log, Now: now,
-		AccessLifetime: Access, RefreshLifetime: Refresh, LongestSession: Refresh,
-	}}
+	return &Rig{T: t, Clock: o.Clock, Cluster: o.Cluster, Box: box, Hasher: hasher, Sessions: table,
+		Changes: &change.Changes{
+			Store: st, Audit: events, Feed: news, Metrics: Metrics{}, Logger: log, Now: now,
+			AccessLifetime: Access, RefreshLifetime: Refresh, LongestSession: Refresh,
+		}}
 }
 
 // observer keeps a table of sessions in step with the feed.

@@ -26,7 +26,9 @@ func Login(c *web.Call) error {
 	if err := c.ReadJSON(&in); err != nil {
 		return err
 	}
-	signed, err := c.SignIn.SignIns.WithPassword(c.Context(), signin.PasswordTry{Login: in.Username, Password: in.Password, Address: c.Address(), Kind: session.API, By: c.Anonymous()})
+	signed, err := c.SignIn.SignIns.WithPassword(c.Context(),
+		signin.PasswordTry{Login: in.Username, Password: in.Password, Address: c.Address(), Kind: session.API,
+			By: c.Anonymous()})
 	if err != nil {
 		return err
 	}
@@ -37,10 +39,11 @@ func Login(c *web.Call) error {
 }
 
 // mfaRequired answers a right password of somebody with a second factor: nobody is signed in, and mfa_token is good for
-// the second step alone (R6). Where a factor is required and there is none, methods is empty and enrol names those that can
-// be set up, here or at enrol_url in a browser.
+// the second step alone (R6). Where a factor is required and there is none, methods is empty and enrol names those that
+// can be set up, here or at enrol_url in a browser.
 func mfaRequired(c *web.Call, signed signin.SignedIn) error {
-	out := map[string]any{"status": "mfa_required", "mfa_token": signed.MFAToken, "methods": wire.Strings(signed.Half.Methods),
+	out := map[string]any{"status": "mfa_required", "mfa_token": signed.MFAToken,
+		"methods":    wire.Strings(signed.Half.Methods),
 		"expires_in": max(0, int(signed.Half.Expires.Sub(c.Now()).Seconds()))}
 	if len(signed.Half.Enrol) > 0 {
 		out["enrol"], out["enrol_url"] = signed.Half.Enrol, c.Flows.LoginPage(c.Host)
@@ -59,9 +62,11 @@ func authenticated(c *web.Call, signed signin.SignedIn) error {
 	}
 	u := signed.User
 	out := map[string]any{
-		"status": "authenticated", "access_token": tokens.Access, "token_type": "Bearer", "expires_in": int(tokens.ExpiresIn.Seconds()),
+		"status": "authenticated", "access_token": tokens.Access, "token_type": "Bearer",
+		"expires_in":    int(tokens.ExpiresIn.Seconds()),
 		"refresh_token": tokens.Refresh, "session_id": signed.Session.ID.String(),
-		"user": wire.User{ID: u.ID.String(), Username: u.Username, Email: u.Email, Name: u.Name, Roles: wire.Strings(u.Roles)},
+		"user": wire.User{ID: u.ID.String(), Username: u.Username, Email: u.Email, Name: u.Name,
+			Roles: wire.Strings(u.Roles)},
 	}
 	if len(signed.Codes) > 0 {
 		out["recovery_codes"] = signed.Codes
@@ -89,7 +94,8 @@ func LoginMFA(c *web.Call) error {
 	if err != nil {
 		return err
 	}
-	step := signin.SecondStep{Key: key, Method: in.Method, Code: in.Code, Bound: in.Token, Enrol: in.Enrol, Name: in.Name, Address: c.Address(), By: c.Anonymous()}
+	step := signin.SecondStep{Key: key, Method: in.Method, Code: in.Code, Bound: in.Token, Enrol: in.Enrol, Name: in.Name,
+		Address: c.Address(), By: c.Anonymous()}
 	switch in.Method {
 	case identity.MethodPasskey:
 		if step.Passkey, err = web.PasskeyAnswer(in.Passkey); err != nil {
@@ -113,7 +119,7 @@ func LoginMFA(c *web.Call) error {
 func apiHalf(token string) (signin.HalfKey, error) {
 	key, ok := signin.APIHalf(token)
 	if !ok {
-		return key, &identity.Error{Code: identity.CodeLoginRequired, Detail: "This sign-in is over. Begin again with login."}
+		return key, identity.LoginRequired("This sign-in is over. Begin again with login.")
 	}
 	return key, nil
 }
@@ -173,7 +179,7 @@ func PasskeySignInBegin(c *web.Call) error {
 	case step == stepSecond, step == stepEnrol:
 		begin.Bound = c.FlowCookie()
 		if begin.Bound == "" {
-			return &identity.Error{Code: identity.CodeLoginRequired}
+			return identity.LoginRequired("")
 		}
 		key := signin.BrowserHalf(begin.Bound)
 		begin.For, begin.Half = signin.PasskeySecond, &key
@@ -219,8 +225,9 @@ func PasskeySignInFinish(c *web.Call) error {
 	}
 	device, _ := c.Credential.CookieNamed(authn.DeviceCookie)
 	if c.R.URL.Query().Get("step") == stepEnrol {
-		signed, err := c.SignIn.HalfSignIns.Complete(c.Context(), signin.SecondStep{Key: signin.BrowserHalf(flow), Method: identity.MethodPasskey, Passkey: answer, Bound: flow,
-			Enrol: true, Device: device, Address: c.Address(), By: c.Anonymous()})
+		signed, err := c.SignIn.HalfSignIns.Complete(c.Context(),
+			signin.SecondStep{Key: signin.BrowserHalf(flow), Method: identity.MethodPasskey, Passkey: answer, Bound: flow,
+				Enrol: true, Device: device, Address: c.Address(), By: c.Anonymous()})
 		if err != nil {
 			return err
 		}
@@ -228,15 +235,17 @@ func PasskeySignInFinish(c *web.Call) error {
 		c.SignedIn(signed, signed.Session.Remember)
 		return c.JSON(http.StatusOK, map[string]string{"status": "authenticated"})
 	}
-	signed, err := c.SignIn.SignIns.WithPasskey(c.Context(), signin.PasskeyTry{Answer: answer, Bound: flow, Device: device, Kind: session.API, Address: c.Address(), By: c.Anonymous()})
+	signed, err := c.SignIn.SignIns.WithPasskey(c.Context(),
+		signin.PasskeyTry{Answer: answer, Bound: flow, Device: device, Kind: session.API, Address: c.Address(),
+			By: c.Anonymous()})
 	if err != nil {
 		return err
 	}
 	return authenticated(c, signed)
 }
 
-// Logout ends the caller's session, or with {mfa_token} a half sign-in. A bearer token that does not verify is refused, so
-// that a program learns that its session goes on, and no other user's cookie is signed out in its place.
+// Logout ends the caller's session, or with {mfa_token} a half sign-in. A bearer token that does not verify is refused,
+// so that a program learns that its session goes on, and no other user's cookie is signed out in its place.
 func Logout(c *web.Call) error {
 	if c.Entry != nil && c.PassedOver == nil {
 		if err := c.SignIn.Sessions.SignOut(c.Context(), c.By()); err != nil {
@@ -248,9 +257,10 @@ func Logout(c *web.Call) error {
 	}
 	none := c.PassedOver
 	if none == nil {
-		none = &identity.Error{Code: identity.CodeLoginRequired} // a session's token in a form signs nobody in, nor out (SE-19)
+		none = identity.LoginRequired("") // a session's token in a form signs nobody in, nor out (SE-19)
 	}
-	if media, _, err := mime.ParseMediaType(c.R.Header.Get("Content-Type")); err != nil || media != "application/json" || c.R.ContentLength == 0 {
+	if media, _, err := mime.ParseMediaType(c.R.Header.Get("Content-Type")); err != nil || media != "application/json" ||
+		c.R.ContentLength == 0 {
 		return none
 	}
 	var in struct {

@@ -34,7 +34,7 @@ func JWKS(c *web.Call) error {
 func PasskeyEndpoints(c *web.Call) error {
 	if c.R.Method != http.MethodGet && c.R.Method != http.MethodHead {
 		c.W.Header().Set("Allow", "GET, HEAD")
-		return &identity.Error{Code: identity.CodeMethodNotAllowed}
+		return identity.Refuse(identity.CodeMethodNotAllowed, "")
 	}
 	page := c.Home("/account/passkeys")
 	if own, ok := c.Origins.Main(c.Host); page[0] == '/' && ok {
@@ -60,8 +60,10 @@ func HealthReady(c *web.Call) error {
 	if status != http.StatusOK {
 		c.W.Header().Set("Retry-After", "2")
 		problemType := problem.Detail(identity.CodeStateUnavailable)
-		return c.JSON(status, map[string]any{"type": "urn:truxe:problem:state_unavailable", "title": http.StatusText(status), "status": status,
-			"detail": problemType, "code": identity.CodeStateUnavailable, "reference": identity.NewReference(), "components": state})
+		return c.JSON(status, map[string]any{"type": "urn:truxe:problem:state_unavailable", "title": http.StatusText(status),
+			"status": status,
+			"detail": problemType, "code": identity.CodeStateUnavailable, "reference": identity.NewReference(),
+			"components": state})
 	}
 	return c.JSON(status, map[string]any{"status": "ok", "components": state})
 }

@@ -46,7 +46,8 @@ func recoveryUsed(c *web.Call, id string) error {
 	if err != nil {
 		return err
 	}
-	page := view.RecoveryUsed{Viewer: c.Viewer(), Left: factors.RecoveryLeft, Continue: c.Base + "/continue?r=" + url.QueryEscape(id)}
+	page := view.RecoveryUsed{Viewer: c.Viewer(), Left: factors.RecoveryLeft,
+		Continue: c.Base + "/continue?r=" + url.QueryEscape(id)}
 	page.Host, page.App = target(c, id)
 	if action, ok := web.ConfirmActions[id]; ok {
 		page.Continue = c.Base + action.Back
@@ -65,8 +66,8 @@ func target(c *web.Call, id string) (host, app string) {
 }
 
 // goOn sends a signed-in visitor where they wanted to go: on this host, or with a ticket to another one. What has to be
-// proven on the way (step-up) is asked for first. On this host the way need not have been begun in this browser: it leads
-// to no more than a link to that page does.
+// proven on the way (step-up) is asked for first. On this host the way need not have been begun in this browser: it
+// leads to no more than a link to that page does.
 func goOn(c *web.Call, id string, status int) error {
 	way, ok := c.Flows.Open(c.Context(), id)
 	if ok && way.Ask.Unmet(c.Entry.Principal, c.Now()) != "" {
@@ -130,7 +131,7 @@ func (b *Callback) Show(c *web.Call) error {
 		c.Redirect(http.StatusFound, c.Base+"/?gone=1")
 		return nil
 	default:
-		return &identity.Error{Code: identity.CodeInvalidRequest, Detail: "This sign-in was begun in another browser or a while ago. Open the app again."}
+		return identity.Invalid("This sign-in was begun in another browser or a while ago. Open the app again.")
 	}
 	if hash := web.FlowHash(flow); subtle.ConstantTimeCompare(hash[:], way.Flow[:]) == 1 {
 		if err := arrive(c, query.Get("ticket"), flow); err != nil {
@@ -153,7 +154,8 @@ func arrive(c *web.Call, ticket, flow string) error {
 	var err error
 	if c.Entry == nil {
 		signed, err = c.SignIn.Tickets.SignIn(c.Context(), ticket, c.Host, web.FlowHash(flow), by)
-	} else if signed, err = c.SignIn.Tickets.Redeem(c.Context(), ticket, c.Host, web.FlowHash(flow), by); identity.CodeOf(err) == identity.CodeInvalidRequest {
+	} else if signed, err = c.SignIn.Tickets.Redeem(c.Context(), ticket, c.Host, web.FlowHash(flow),
+		by); identity.CodeOf(err) == identity.CodeInvalidRequest {
 		return nil
 	}
 	if err == nil && signed.Secret != "" {
@@ -163,8 +165,9 @@ func arrive(c *web.Call, ticket, flow string) error {
 }
 
 // DropTicket ends the ticket of a callback that did not try it: in another browser, on another host, in a frame, with a
-// way back that is gone. Whoever opened the callback has seen the ticket, so it must not be good any more (SE-05). While the
-// shared store is down this fails for every anonymous request that looks like a callback, so the log has a line a minute (R14).
+// way back that is gone. Whoever opened the callback has seen the ticket, so it must not be good any more (SE-05).
+// While the shared store is down this fails for every anonymous request that looks like a callback, so the log has a
+// line a minute (R14).
 func (b *Callback) DropTicket(c *web.Call) {
 	if c.Redeemed {
 		return

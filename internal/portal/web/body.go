@@ -86,8 +86,8 @@ func (c *Call) ReadQuery(into map[string]*string, takes string) error {
 
 // BadRequest returns the error of a request that cannot be read, with what it should be.
 func BadRequest(detail string) error {
-	return &identity.Error{Code: identity.CodeInvalidRequest, Detail: detail}
+	return identity.Invalid(detail)
 }
 
 // NotFound returns the error of a URL that is none of ours.
-func NotFound() error { return &identity.Error{Code: identity.CodeNotFound} }
+func NotFound() error { return identity.NotFound("") }

@@ -50,8 +50,8 @@ func NewCall(cfg *Config, w http.ResponseWriter, r *http.Request, client authn.C
 // TakeCredential takes the caller's credential off the request.
 func (c *Call) TakeCredential() { c.Credential = c.Verifier.Take(c.R) }
 
-// BoundBody bounds what is read of a request in size and in time, however slowly it comes (HD-11). A writer that knows no
-// deadlines is one of a test.
+// BoundBody bounds what is read of a request in size and in time, however slowly it comes (HD-11). A writer that knows
+// no deadlines is one of a test.
 func (c *Call) BoundBody() {
 	c.R.Body = http.MaxBytesReader(c.W, c.R.Body, maxBody)
 	if c.R.ContentLength != 0 {
@@ -89,13 +89,14 @@ func (c *Call) Address() netip.Addr {
 func (c *Call) Own() (user, session identity.ID, err error) {
 	user, ok := identity.ParseID(c.Entry.Principal.UserID)
 	if !ok {
-		return user, session, &identity.Error{Code: identity.CodeForbidden, Detail: "This needs an account of this gateway."}
+		return user, session, identity.Refuse(identity.CodeForbidden, "This needs an account of this gateway.")
 	}
 	session, _ = identity.ParseID(c.Entry.Principal.SessionID)
 	return user, session, nil
 }
 
-// CheckFresh asks for a sign-in or confirmation of the last minutes, with a factor as strong as the caller's best (MF-13, SE-14).
+// CheckFresh asks for a sign-in or confirmation of the last minutes, with a factor as strong as the caller's best
+// (MF-13, SE-14).
 func (c *Call) CheckFresh() error { return c.Changes.CheckFresh(c.Context(), c.Entry.Principal) }
 
 // CheckFreshForPassword asks for a second factor before the password of a user who has one is changed. For others the

@@ -20,7 +20,7 @@ func KnownError(err error) (*identity.Error, bool) {
 		return known, true
 	}
 	if errors.Is(err, store.ErrUnavailable) {
-		return &identity.Error{Code: identity.CodeStateUnavailable, RetryAfter: 2 * time.Second, Err: err}, true
+		return identity.Unavailable(err), true
 	}
 	return nil, false
 }
@@ -34,7 +34,7 @@ func (c *Call) Fail(err error) {
 	}
 	if !ok {
 		c.Changes.Logger.Error("request failed", "path", c.Path, "reference", reference, "error", err)
-		known = &identity.Error{Code: identity.CodeInternal}
+		known = identity.Refuse(identity.CodeInternal, "")
 	}
 	if known.Code == identity.CodeStateUnavailable && known.Err != nil {
 		c.Changes.Logger.Warn("state unavailable", "path", c.Path, "reference", reference, "error", known.Err)
@@ -51,7 +51,8 @@ func (c *Call) Fail(err error) {
 }
 
 func (c *Call) problem(e *identity.Error, reference string) {
-	p := problem.Problem{Code: e.Code, Detail: e.Detail, Reference: reference, RetryAfter: e.RetryAfter, Limits: ratelimit.LimitsOf(e)}
+	p := problem.Problem{Code: e.Code, Detail: e.Detail, Reference: reference, RetryAfter: e.RetryAfter,
+		Limits: ratelimit.LimitsOf(e)}
 	if e.Code == identity.CodeLoginRequired {
 		c.W.Header().Set("WWW-Authenticate", "Bearer")
 		p.LoginURL = c.Flows.LoginPage(c.Host)
@@ -74,7 +75,8 @@ func (c *Call) failPage(e *identity.Error, reference string) {
 			Resubmit: true, Host: c.Host, Reference: reference})
 		return
 	}
-	c.Render(problem.Status(e.Code), view.ErrorPage{Viewer: c.Viewer(), Status: problem.Status(e.Code), Code: e.Code, Detail: e.Detail,
+	c.Render(problem.Status(e.Code), view.ErrorPage{Viewer: c.Viewer(), Status: problem.Status(e.Code), Code: e.Code,
+		Detail:    e.Detail,
 		Reference: reference, RetryAfter: e.RetryAfter})
 }
 

@@ -3,7 +3,6 @@ package web
 import (
 	"errors"
 	"net/http"
-	"time"
 
 	"github.com/truxeio/caddy-truxe/internal/authn"
 	"github.com/truxeio/caddy-truxe/internal/cors"
@@ -27,29 +26,30 @@ func NewGuard(trusted *cors.Origins) (Guard, error) {
 // Check refuses what another site's page makes a browser do (CS-01, CS-13) and requests that could be replays (HD-10).
 func (g Guard) Check(c *Call) error {
 	if !c.Client.Secure(c.R) {
-		return &identity.Error{Code: identity.CodeHTTPSRequired}
+		return identity.Refuse(identity.CodeHTTPSRequired, "")
 	}
 	if c.R.TLS != nil && !c.R.TLS.HandshakeComplete {
-		return &identity.Error{Code: identity.CodeTooEarly}
+		return identity.Refuse(identity.CodeTooEarly, "")
 	}
 	if err := g.foreign(c); err != nil {
-		return &identity.Error{Code: identity.CodeCrossOrigin, Err: err}
+		return identity.Refuse(identity.CodeCrossOrigin, "").Because(err)
 	}
 	h := c.R.Header
 	switch h.Get("Sec-Fetch-Dest") {
 	case "iframe", "frame", "embed", "object", "fencedframe":
-		return &identity.Error{Code: identity.CodeCrossOrigin, Detail: "This page cannot be shown inside another page."}
+		return identity.Refuse(identity.CodeCrossOrigin, "This page cannot be shown inside another page.")
 	}
-	if c.API && h.Get("Sec-Fetch-Site") == "cross-site" && h.Get("Sec-Fetch-Mode") != "navigate" && !c.CORS.Allows(h.Get("Origin")) {
-		return &identity.Error{Code: identity.CodeCrossOrigin}
+	if c.API && h.Get("Sec-Fetch-Site") == "cross-site" && h.Get("Sec-Fetch-Mode") != "navigate" &&
+		!c.CORS.Allows(h.Get("Origin")) {
+		return identity.Refuse(identity.CodeCrossOrigin, "")
 	}
 	return nil
 }
 
 var errForeignOrigin = errors.New("the Origin header is not that of this host")
 
-// foreign refuses changes that another site's page makes a browser do. Of browsers without Fetch Metadata, Go's own check
-// compares the Origin's host with Host; scheme and port belong to it too.
+// foreign refuses changes that another site's page makes a browser do. Of browsers without Fetch Metadata, Go's own
+// check compares the Origin's host with Host; scheme and port belong to it too.
 func (g Guard) foreign(c *Call) error {
 	switch c.R.Method {
 	case http.MethodGet, http.MethodHead, http.MethodOptions:
@@ -66,14 +66,16 @@ func (g Guard) foreign(c *Call) error {
 }
 
 // Identify finds the caller: the cookie on the host it was made for, or a bearer token on every host. A token that does
-// not verify is refused where the caller matters. Elsewhere it is as if it had not been sent, so that a client which sends
-// its old token along can still refresh it or sign in. So is one that cannot be checked now, as while a trusted issuer is down.
+// not verify is refused where the caller matters. Elsewhere it is as if it had not been sent, so that a client which
+// sends its old token along can still refresh it or sign in. So is one that cannot be checked now, as while a trusted
+// issuer is down.
 func (c *Call) Identify(matters bool) error {
 	if !c.Verifier.Revocations.Ready() {
-		return &identity.Error{Code: identity.CodeStateUnavailable, RetryAfter: 2 * time.Second}
+		return identity.Unavailable(nil)
 	}
 	found, err := c.Verifier.Verify(c.Context(), c.Credential, c.Host)
-	if code := identity.CodeOf(err); !matters && c.Credential.Bearer != "" && (code == identity.CodeInvalidToken || code == identity.CodeStateUnavailable) {
+	if code := identity.CodeOf(err); !matters && c.Credential.Bearer != "" &&
+		(code == identity.CodeInvalidToken || code == identity.CodeStateUnavailable) {
 		c.PassedOver, c.Credential.Bearer = err, ""
 		found, err = c.Verifier.Verify(c.Context(), c.Credential, c.Host)
 	}

@@ -14,7 +14,8 @@ const maxPasskeyAnswer = 64 << 10
 // PasskeyAnswer checks the shape of what navigator.credentials gave, which has members that we do not know (AP-03).
 func PasskeyAnswer(raw []byte) (json.RawMessage, error) {
 	if err := passkeyShape(raw); err != nil {
-		return nil, &identity.Error{Code: identity.CodeInvalidRequest, Detail: "This is not what a browser's PublicKeyCredential.toJSON() gives: " + err.Error() + ".", Err: err}
+		return nil, identity.Invalid(
+			"This is not what a browser's PublicKeyCredential.toJSON() gives: " + err.Error() + ".").Because(err)
 	}
 	return raw, nil
 }

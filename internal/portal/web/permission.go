@@ -17,8 +17,9 @@ func (c *Call) Permitted(permission string) bool {
 	return ok
 }
 
-// Require refuses a caller without a permission, and names it: the names are in the API reference, who holds one is not told.
-// The refusal is in the audit log, under the reference of the answer (AU-01); the same one again within a minute is counted.
+// Require refuses a caller without a permission, and names it: the names are in the API reference, who holds one is not
+// told. The refusal is in the audit log, under the reference of the answer (AU-01); the same one again within a minute
+// is counted.
 func (c *Call) Require(permission string) error {
 	if c.Permitted(permission) {
 		return nil
@@ -31,9 +32,11 @@ func (c *Call) Deny(detail, permission string) error {
 	p := c.Entry.Principal
 	kind := audit.Denial{User: p.UserID, Site: "portal", Reason: string(identity.CodePermissionRequired), Rule: permission}
 	c.reference = c.Changes.Audit.Deny(kind, func() audit.Event {
-		return audit.Event{Event: audit.AuthzFail, Outcome: "deny", Actor: audit.Actor{ID: p.UserID, Name: p.Username}, Session: p.SessionID,
-			IP: c.Client.Addr, UserAgent: c.R.UserAgent(), Host: c.Host, Method: c.R.Method, Path: c.R.URL.Path, Reason: string(identity.CodePermissionRequired),
+		return audit.Event{Event: audit.AuthzFail, Outcome: "deny", Actor: audit.Actor{ID: p.UserID, Name: p.Username},
+			Session: p.SessionID,
+			IP:      c.Client.Addr, UserAgent: c.R.UserAgent(), Host: c.Host, Method: c.R.Method, Path: c.R.URL.Path,
+			Reason:  string(identity.CodePermissionRequired),
 			Details: map[string]string{"permission": permission}}
 	})
-	return &identity.Error{Code: identity.CodePermissionRequired, Detail: detail}
+	return identity.Refuse(identity.CodePermissionRequired, detail)
 }

@@ -21,16 +21,18 @@ const (
 
 // CountCheck bounds how often a user asks (OP-06).
 func (c *Call) CountCheck() error {
-	limit, ok := c.Limits.Allow("portal check", ratelimit.Rate{Events: checkRate, Window: time.Minute}, ratelimit.UserKey(c.Entry.Principal.UserID), c.Now())
+	limit, ok := c.Limits.Allow("portal check", ratelimit.Rate{Events: checkRate, Window: time.Minute},
+		ratelimit.UserKey(c.Entry.Principal.UserID), c.Now())
 	if !ok {
-		return &identity.Error{Code: identity.CodeRateLimited, RetryAfter: limit.RetryAfter, Detail: "Too many checks. Ask for up to 100 things in one call."}
+		return identity.Refuse(identity.CodeRateLimited, "Too many checks. Ask for up to 100 things in one call.").
+			RetryIn(limit.RetryAfter)
 	}
 	return nil
 }
 
-// NewQuestion returns the caller's question about a request to a folded host. It reads method and path as a server reads a
-// request line: what no server would take is refused, and how the path can be read is for the rules to say. authority is
-// the host with the port that the request would name.
+// NewQuestion returns the caller's question about a request to a folded host. It reads method and path as a server
+// reads a request line: what no server would take is refused, and how the path can be read is for the rules to say.
+// authority is the host with the port that the request would name.
 func (c *Call) NewQuestion(method, path, host, authority string) (rules.Question, error) {
 	r, err := askedRequest(c.R, method, path, authority)
 	return rules.Question{Asker: c.R, Principal: c.Entry.Principal, Client: c.Client, Host: host, Request: r}, err
@@ -40,7 +42,8 @@ func askedRequest(asker *http.Request, method, path, authority string) (*http.Re
 	if method == "" || len(method) > MaxMethod || strings.ContainsFunc(method, func(r rune) bool { return r <= ' ' || r >= 0x7f || strings.ContainsRune(`"(),/:;<=>?@[\]{}`, r) }) {
 		return nil, BadRequest("method is an HTTP method, such as GET.")
 	}
-	if !strings.HasPrefix(path, "/") || len(path) > MaxAsked || strings.ContainsFunc(path, func(r rune) bool { return r <= ' ' || r == 0x7f }) {
+	if !strings.HasPrefix(path, "/") || len(path) > MaxAsked ||
+		strings.ContainsFunc(path, func(r rune) bool { return r <= ' ' || r == 0x7f }) {
 		return nil, BadRequest("path begins with a slash and is as in a request line, at most 8 KiB.")
 	}
 	u, err := url.ParseRequestURI(path)

@@ -7,13 +7,13 @@ import (
 	"github.com/truxeio/caddy-truxe/internal/portal/view"
 )
 
-// What is said of a code that cannot be one, before it is tried: it costs no try and tells nothing. The words stand in the
-// pages' catalogue.
+// What is said of a code that cannot be one, before it is tried: it costs no try and tells nothing. The words stand in
+// the pages' catalogue.
 var (
-	errCodeMissing     = &identity.Error{Code: identity.CodeInvalidCode, Detail: "Enter the code."}
-	errCodeShape       = &identity.Error{Code: identity.CodeInvalidCode, Detail: "Enter the 6 digits that your app shows."}
-	errRecoveryMissing = &identity.Error{Code: identity.CodeInvalidCode, Detail: "Enter a recovery code."}
-	errDigits          = &identity.Error{Code: identity.CodeInvalidCode, Detail: "A code is exactly 6 digits from 0 to 9, without spaces."}
+	errCodeMissing     = identity.InvalidCode("Enter the code.")
+	errCodeShape       = identity.InvalidCode("Enter the 6 digits that your app shows.")
+	errRecoveryMissing = identity.InvalidCode("Enter a recovery code.")
+	errDigits          = identity.InvalidCode("A code is exactly 6 digits from 0 to 9, without spaces.")
 )
 
 // TypedCode judges what was typed into a page, where people paste "123 456".
