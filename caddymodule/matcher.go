@@ -61,8 +61,8 @@ func (g *Gate) covers(w http.ResponseWriter, r *http.Request) (bool, error) {
 	return g.coversAny(probe, readings), nil
 }
 
-// coversPath reports whether a matcher of nothing but paths matches a request, or would with one of these paths. What the first
-// ones are when they are decoded once more is among them.
+// coversPath reports whether a matcher of nothing but paths matches a request, or would with one of these paths. What
+// the first ones are when they are decoded once more is among them.
 func (g *Gate) coversPath(r *http.Request, readings []string, first int) bool {
 	probe, u := *r, *r.URL
 	probe.URL = &u
@@ -90,8 +90,8 @@ func (g *Gate) coversPath(r *http.Request, readings []string, first int) bool {
 	return false
 }
 
-// onlyPaths reports whether the answer of matchers depends on the decoded path alone: not on the host, nor on the path as it is
-// escaped, nor on placeholders. They leave nothing behind either.
+// onlyPaths reports whether the answer of matchers depends on the decoded path alone: not on the host, nor on the path
+// as it is escaped, nor on placeholders. They leave nothing behind either.
 func onlyPaths(sets caddyhttp.MatcherSets) bool {
 	for _, set := range sets {
 		for _, m := range set {
@@ -192,8 +192,8 @@ func foldedHost(host string) (string, bool) {
 	return folded, true
 }
 
-// probeOf returns a copy of a request, whose path and host can be changed. Placeholders such as {path} and {host} follow them,
-// and what matchers write, such as the groups of a regular expression, stays in the copy.
+// probeOf returns a copy of a request, whose path and host can be changed. Placeholders such as {path} and {host}
+// follow them, and what matchers write, such as the groups of a regular expression, stays in the copy.
 func probeOf(w http.ResponseWriter, r *http.Request) *http.Request {
 	copied, u := *r, *r.URL
 	copied.URL = &u

@@ -180,9 +180,11 @@ func TestMatcherCoversEverySpellingOfAHost(t *testing.T) {
 }
 
 // worstTargets are the paths that cost a matcher most.
-var worstTargets = map[string]string{"plain": "/open/x", "escaped": "/open%2fx", "many readings": "/" + strings.Repeat("a.;b%3fc%23d%255c//", 14),
-	"long": "/" + strings.Repeat("%25", 1300), "lookalikes": "/" + strings.Repeat("%ef%bc%8f;a%3f", 60),
-	"many lookalikes": "/a;b%3fc%23d%255c//x." + strings.Repeat("%ef%bc%8f", 10), "spaces": "/" + strings.Repeat("%20", 1300)}
+var worstTargets = map[string]string{"plain": "/open/x", "escaped": "/open%2fx",
+	"many readings": "/" + strings.Repeat("a.;b%3fc%23d%255c//", 14),
+	"long":          "/" + strings.Repeat("%25", 1300), "lookalikes": "/" + strings.Repeat("%ef%bc%8f;a%3f", 60),
+	"many lookalikes": "/a;b%3fc%23d%255c//x." + strings.Repeat("%ef%bc%8f", 10), "spaces": "/" + strings.Repeat("%20",
+		1300)}
 
 // worstMatchers have one pattern and sixteen, and a host besides.
 func worstMatchers(t testing.TB) map[string]*Gate {
@@ -197,7 +199,8 @@ func worstMatchers(t testing.TB) map[string]*Gate {
 			t.Fatal(err)
 		}
 		gates[strconv.Itoa(patterns)] = &Gate{matchers: caddyhttp.MatcherSets{{m}}}
-		gates[strconv.Itoa(patterns)+" of a host"] = &Gate{matchers: caddyhttp.MatcherSets{{&caddyhttp.MatchHost{"app.test"}, m}}}
+		gates[strconv.Itoa(patterns)+" of a host"] = &Gate{matchers: caddyhttp.MatcherSets{{&caddyhttp.MatchHost{"app.test"},
+			m}}}
 	}
 	return gates
 }
@@ -229,7 +232,8 @@ func TestNoMatchingCostsMoreThan16KiB(t *testing.T) {
 	}
 }
 
-// BenchmarkMatcherOverTheWorstPaths is what a stranger's path costs at a site with a matcher of one, and of sixteen, patterns.
+// BenchmarkMatcherOverTheWorstPaths is what a stranger's path costs at a site with a matcher of one, and of sixteen,
+// patterns.
 func BenchmarkMatcherOverTheWorstPaths(b *testing.B) {
 	gates := worstMatchers(b)
 	for _, matcher := range slices.Sorted(maps.Keys(gates)) {

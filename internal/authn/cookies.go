@@ -5,16 +5,16 @@ import (
 	"strings"
 )
 
-// The gateway's cookies are read and removed by scanning the Cookie header: building net/http's list of all cookies costs
-// twenty times as much. The app's own cookies keep their bytes.
+// The gateway's cookies are read and removed by scanning the Cookie header: building net/http's list of all cookies
+// costs twenty times as much. The app's own cookies keep their bytes.
 
-// cookiePrefix begins the name of every cookie of ours. Anything that begins with it, in any case, is removed before the
-// upstream, so a cookie that looks like a chunk of ours is ignored and never passed on (SE-07).
+// cookiePrefix begins the name of every cookie of ours. Anything that begins with it, in any case, is removed before
+// the upstream, so a cookie that looks like a chunk of ours is ignored and never passed on (SE-07).
 const cookiePrefix = "__Host-truxe"
 
-// findCookie returns the first value of a cookie and how many of that name were sent, over all Cookie lines (HTTP/2 may send
-// one line per cookie, RFC 9113 8.2.3). Two or more mean unauthenticated (SE-06). Names compare exactly; quotes stay in
-// the value.
+// findCookie returns the first value of a cookie and how many of that name were sent, over all Cookie lines (HTTP/2 may
+// send one line per cookie, RFC 9113 8.2.3). Two or more mean unauthenticated (SE-06). Names compare exactly; quotes
+// stay in the value.
 func findCookie(h http.Header, name string) (value string, count int) {
 	for _, line := range h["Cookie"] {
 		for line != "" {
@@ -39,8 +39,8 @@ func findCookie(h http.Header, name string) (value string, count int) {
 	return value, count
 }
 
-// StripCookies removes our cookies (SE-09). Without any it changes and allocates nothing; a line is copied only when the app
-// has cookies on both sides of ours. It works in the header's own slice, which belongs to this request alone.
+// StripCookies removes our cookies (SE-09). Without any it changes and allocates nothing; a line is copied only when
+// the app has cookies on both sides of ours. It works in the header's own slice, which belongs to this request alone.
 func StripCookies(h http.Header) {
 	lines := h["Cookie"]
 	kept, found := 0, false
@@ -129,8 +129,8 @@ func trimLeft(s string) string {
 	return s
 }
 
-// StripSetCookies removes the Set-Cookie lines of an app's answer that a browser could take for a cookie of ours (CWE-384). It
-// changes the slice only when it finds one, and allocates nothing.
+// StripSetCookies removes the Set-Cookie lines of an app's answer that a browser could take for a cookie of ours
+// (CWE-384). It changes the slice only when it finds one, and allocates nothing.
 func StripSetCookies(h http.Header) {
 	lines := h["Set-Cookie"]
 	first := 0

@@ -57,7 +57,8 @@ func TestTwoCookiesOfOneNameAreCounted(t *testing.T) {
 			t.Errorf("findCookie(%q) counted %d, want %d", in, n, want)
 		}
 	}
-	if v, n := findCookie(http.Header{"Cookie": {"__Host-truxe=a", "b=1; __Host-truxe=c"}}, "__Host-truxe"); n != 2 || v != "a" {
+	if v, n := findCookie(http.Header{"Cookie": {"__Host-truxe=a", "b=1; __Host-truxe=c"}}, "__Host-truxe"); n != 2 ||
+		v != "a" {
 		t.Errorf("two lines: %q %d", v, n)
 	}
 	// SE-08 quotes are part of the value, so it is not a value of ours

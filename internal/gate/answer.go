@@ -69,8 +69,8 @@ func (g *Gate) remembered(q *request) string {
 	if q.set == nil {
 		path = q.URL.Path
 	}
-	g.Refusals.keep(Refusal{Judgement: q.Judgement, Reference: q.reference, At: g.Now(), Method: q.Method, Host: q.Host, Path: path,
-		Address: q.client.Addr})
+	g.Refusals.keep(Refusal{Judgement: q.Judgement, Reference: q.reference, At: g.Now(), Method: q.Method, Host: q.Host,
+		Path: path, Address: q.client.Addr})
 	return q.reference
 }
 
@@ -95,7 +95,8 @@ func (g *Gate) askToSignIn(w http.ResponseWriter, q *request, reference string) 
 		}
 		challenge(w.Header(), q, bearerChallenge)
 		g.CORS.Allow(w.Header(), r)
-		problem.Write(w, problem.Problem{Code: identity.CodeLoginRequired, LoginURL: g.WayBack.LoginPage(r.Host), Reference: reference})
+		problem.Write(w, problem.Problem{Code: identity.CodeLoginRequired, LoginURL: g.WayBack.LoginPage(r.Host),
+			Reference: reference})
 	}
 }
 
@@ -122,7 +123,8 @@ func WriteUnavailable(w http.ResponseWriter) {
 const drainTime = 10 * time.Second
 
 // drain reads what is left of a form before it is answered: Go closes the connection after about 256 KB of unread
-// body, and the person would see a reset instead of the page (UX section 1.2). A sender who is slow gets drainTime (HD-11).
+// body, and the person would see a reset instead of the page (UX section 1.2). A sender who is slow gets drainTime
+// (HD-11).
 func drain(w http.ResponseWriter, r *http.Request) {
 	if r.Body == nil {
 		return

@@ -7,15 +7,17 @@ import (
 	"github.com/truxeio/caddy-truxe/internal/policy"
 )
 
-// AppDown returns the status of an error by which the handlers after a gate report that the app does not answer. It is 0
-// for any other error, and where the site answers such errors itself.
+// AppDown returns the status of an error by which the handlers after a gate report that the app does not answer. It is
+// 0 for any other error, and where the site answers such errors itself.
 type AppDown func(r *http.Request, err error) int
 
 // ofPages are header fields of one page.
-var ofPages = []string{"Accept-Ranges", "Content-Disposition", "Content-Encoding", "Content-Length", "Etag", "Expires", "Last-Modified"}
+var ofPages = []string{"Accept-Ranges", "Content-Disposition", "Content-Encoding", "Content-Length", "Etag", "Expires",
+	"Last-Modified"}
 
 // answerDown shows people a page when the app does not answer, and reports whether it did. Programs, frames and sites
-// with error pages of their own get the server's answer. The log has the cause: the server logs only errors it is given.
+// with error pages of their own get the server's answer. The log has the cause: the server logs only errors it is
+// given.
 func (g *Gate) answerDown(w http.ResponseWriter, q *request, answer *response, err error) bool {
 	if err == nil || g.AppDown == nil || answer.begun || answer.own {
 		return false

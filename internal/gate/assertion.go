@@ -4,9 +4,10 @@ import (
 	"github.com/truxeio/caddy-truxe/internal/identity"
 )
 
-// assertion gives the signed proof for the upstream, "" when the site wants none or nobody is signed in. Its audience is
-// the host that was asked for, so no app can use it at another (HD-04). Signing costs over a millisecond: it is kept with
-// the credential's entry, and goes with it when roles or factors change; when what roles grant changes, it is signed anew.
+// assertion gives the signed proof for the upstream, "" when the site wants none or nobody is signed in. Its audience
+// is the host that was asked for, so no app can use it at another (HD-04). Signing costs over a millisecond: it is kept
+// with the credential's entry, and goes with it when roles or factors change; when what roles grant changes, it is
+// signed anew.
 func (g *Gate) assertion(q *request) (string, error) {
 	if q.entry == nil || !q.site.cfg.Headers.Assertion {
 		return "", nil

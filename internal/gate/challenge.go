@@ -31,7 +31,8 @@ func answersBasic(r *request) bool {
 			return false // Fetch Metadata, client hints, WebSockets: names that scripts cannot set (Fetch section 2.2.2)
 		}
 	}
-	for _, name := range []string{"Origin", "Referer", "X-Requested-With", "Upgrade-Insecure-Requests", "Dnt", "Access-Control-Request-Method"} {
+	for _, name := range []string{"Origin", "Referer", "X-Requested-With", "Upgrade-Insecure-Requests", "Dnt",
+		"Access-Control-Request-Method"} {
 		if len(h[name]) > 0 {
 			return false
 		}
@@ -41,8 +42,8 @@ func answersBasic(r *request) bool {
 
 // browserAgents are words in the User-Agent of everything that renders pages and prompts its user for a password. All
 // graphical browsers since 1995 call themselves Mozilla; the rest are text browsers and those of old phones.
-var browserAgents = []string{"mozilla", "opera", "webkit", "gecko", "msie", "browser", "lynx", "links", "w3m", "dillo", "netsurf", "konqueror",
-	"netfront", "nokia", "blackberry", "samsung", "maui"}
+var browserAgents = []string{"mozilla", "opera", "webkit", "gecko", "msie", "browser", "lynx", "links", "w3m", "dillo",
+	"netsurf", "konqueror", "netfront", "nokia", "blackberry", "samsung", "maui"}
 
 func browserAgent(agent string) bool {
 	if strings.TrimSpace(agent) == "" {

@@ -14,7 +14,8 @@ import (
 func (g *Gate) ServeForwardAuth(w http.ResponseWriter, r *http.Request, s *Site, question Question, c Client) {
 	w.Header().Set("Cache-Control", "no-store")
 	if !c.TrustedPeer {
-		problem.Write(w, problem.Problem{Code: identity.CodeForbidden, Detail: "forward-auth answers only proxies named in trusted_proxies."})
+		problem.Write(w, problem.Problem{Code: identity.CodeForbidden,
+			Detail: "forward-auth answers only proxies named in trusted_proxies."})
 		return
 	}
 	f, err := readForwarded(r, s, question, g.Origins)
@@ -47,7 +48,8 @@ func (g *Gate) ServeForwardAuth(w http.ResponseWriter, r *http.Request, s *Site,
 	}
 	assertion, err := g.assertion(&q)
 	if err != nil {
-		problem.Write(w, problem.Problem{Code: identity.CodeStateUnavailable, RetryAfter: readyWait, Reference: g.failedToSign(err)})
+		problem.Write(w, problem.Problem{Code: identity.CodeStateUnavailable, RetryAfter: readyWait,
+			Reference: g.failedToSign(err)})
 		return
 	}
 	g.Metrics.Decision("allow", "")

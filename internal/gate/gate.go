@@ -37,15 +37,16 @@ type Pages interface {
 	Denied(w http.ResponseWriter, r *http.Request, p *identity.Principal, d policy.Decision, reference string)
 	SessionEnded(w http.ResponseWriter, r *http.Request, loginURL string, resubmit bool, reference string)
 	// StepUp answers a form whose sender has to prove a factor first.
-	StepUp(w http.ResponseWriter, r *http.Request, p *identity.Principal, confirmURL string, resubmit bool, reference string)
+	StepUp(w http.ResponseWriter, r *http.Request, p *identity.Principal, confirmURL string, resubmit bool,
+		reference string)
 	FrameSignIn(w http.ResponseWriter, r *http.Request, loginURL, reference string)
 	// AppDown answers for an app that does not; sent: a form was sent to it. p is nil for an anonymous visitor.
 	AppDown(w http.ResponseWriter, r *http.Request, p *identity.Principal, status int, sent bool, reference string)
 	Problem(w http.ResponseWriter, r *http.Request, code identity.Code, retryAfter time.Duration, reference string)
 }
 
-// WayBack carries where a visitor wanted to go and returns the URL of the login page. The way back is sealed into that URL
-// (CS-07), so that an anonymous request stores nothing; the flow cookie binds it to the browser.
+// WayBack carries where a visitor wanted to go and returns the URL of the login page. The way back is sealed into that
+// URL (CS-07), so that an anonymous request stores nothing; the flow cookie binds it to the browser.
 type WayBack interface {
 	// LoginURL seals target, a path with query on the host of r. It may set the flow cookie.
 	LoginURL(w http.ResponseWriter, r *http.Request, c authn.Credential, target string) string

@@ -88,8 +88,8 @@ func isForm(h http.Header) bool {
 	return false
 }
 
-// oldPost sorts the form of a browser without Fetch Metadata by where it says that the form's page is. Only a page of the
-// same host makes it one that may be submitted again.
+// oldPost sorts the form of a browser without Fetch Metadata by where it says that the form's page is. Only a page of
+// the same host makes it one that may be submitted again.
 func oldPost(r *http.Request, hosts *origin.Book) Kind {
 	from := first(r.Header, "Origin")
 	if from == "" {
@@ -105,9 +105,9 @@ func oldPost(r *http.Request, hosts *origin.Book) Kind {
 	return KindPostCross
 }
 
-// isWebSocket reports whether a request opens a WebSocket: by the upgrade of HTTP/1.1 or the extended CONNECT of HTTP/2 and 3
-// (RFC 8441, RFC 9220), which only reverse_proxy turns into a GET. Where another proxy asks about one, Upgrade and Connection
-// are gone, being of its own connection; what no script can write (Sec-*) is still there.
+// isWebSocket reports whether a request opens a WebSocket: by the upgrade of HTTP/1.1 or the extended CONNECT of HTTP/2
+// and 3 (RFC 8441, RFC 9220), which only reverse_proxy turns into a GET. Where another proxy asks about one, Upgrade
+// and Connection are gone, being of its own connection; what no script can write (Sec-*) is still there.
 func isWebSocket(r *http.Request) bool {
 	h := r.Header
 	if r.Method == http.MethodConnect && (r.Proto == "websocket" || first(h, ":protocol") == "websocket") {
@@ -117,8 +117,8 @@ func isWebSocket(r *http.Request) bool {
 		len(h["Sec-Websocket-Key"]) > 0 || len(h["Sec-Websocket-Version"]) > 0
 }
 
-// insecureOrigin reports whether a page on http made a request to a site on https. Browsers that do not look at schemes yet
-// call it the same site, but such a page is whoever is on the wire.
+// insecureOrigin reports whether a page on http made a request to a site on https. Browsers that do not look at schemes
+// yet call it the same site, but such a page is whoever is on the wire.
 func insecureOrigin(r *http.Request) bool {
 	plain := r.TLS == nil && authn.Loopback(r.Host)
 	return !plain && strings.HasPrefix(first(r.Header, "Origin"), "http:")

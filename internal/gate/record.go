@@ -16,7 +16,7 @@ func (g *Gate) record(q *request) {
 	}
 	site := q.site.rules.Name()
 	if g.Records.IsNew(site, &q.asked, q.principal, d.Allow, q.judged) {
-		g.Records.Add(rules.Record{Principal: q.principal, Site: site, Host: q.asked.Host, Method: q.asked.Method, Path: q.asked.Path,
-			Addr: q.address(), Allowed: d.Allow, At: g.Now()})
+		g.Records.Add(rules.Record{Principal: q.principal, Site: site, Host: q.asked.Host, Method: q.asked.Method,
+			Path: q.asked.Path, Addr: q.address(), Allowed: d.Allow, At: g.Now()})
 	}
 }

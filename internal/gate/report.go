@@ -41,12 +41,13 @@ func (k *reports) isNew(r reported, now time.Time) bool {
 	return true
 }
 
-// report writes down what would have been decided, once a minute for the same user, request and rule, and for all anonymous
-// requests together.
+// report writes down what would have been decided, once a minute for the same user, request and rule, and for all
+// anonymous requests together.
 func (g *Gate) report(q *request) {
 	g.Metrics.Decision("report", string(q.Report.Code))
 	p := q.principal
-	if p != nil && !g.reports.isNew(reported{p.UserID, q.asked.Host, q.asked.Method, q.asked.Path, q.Report.Rule}, g.Now()) {
+	if p != nil && !g.reports.isNew(reported{p.UserID, q.asked.Host, q.asked.Method, q.asked.Path, q.Report.Rule},
+		g.Now()) {
 		return
 	}
 	shown := *q
@@ -77,8 +78,8 @@ func (r *request) denialKind(reason string) audit.Denial {
 
 // denial returns the audit event of a refusal, with the trace that `caddy truxe explain` shows.
 func (r *request) denial() audit.Event {
-	e := audit.Event{Event: audit.AuthzFail, Outcome: "deny", IP: r.client.Addr, UserAgent: r.UserAgent(), Host: r.Host, Method: r.Method,
-		Path: r.URL.Path, Reason: string(r.Code), Details: map[string]string{"rule": r.Rule}}
+	e := audit.Event{Event: audit.AuthzFail, Outcome: "deny", IP: r.client.Addr, UserAgent: r.UserAgent(), Host: r.Host,
+		Method: r.Method, Path: r.URL.Path, Reason: string(r.Code), Details: map[string]string{"rule": r.Rule}}
 	if p := r.principal; p != nil {
 		e.Actor = audit.Actor{ID: p.UserID, Name: p.Username}
 		e.Session = p.SessionID

@@ -10,9 +10,9 @@ import (
 	"github.com/truxeio/caddy-truxe/internal/policy"
 )
 
-// request is one HTTP request at one site. Whatever is read from it more than once is resolved here, once: the path in all
-// its readings, the folded host, the visitor's address, the kind, the credential and whose it is. Deciding, answering,
-// records, the audit log and forward-auth read the same value.
+// request is one HTTP request at one site. Whatever is read from it more than once is resolved here, once: the path in
+// all its readings, the folded host, the visitor's address, the kind, the credential and whose it is. Deciding,
+// answering, records, the audit log and forward-auth read the same value.
 type request struct {
 	*http.Request // the one that is proxied
 	Judgement
@@ -30,8 +30,8 @@ type request struct {
 	sorted     bool
 }
 
-// resolve reads host, path and method as rules see them, and returns the code with which a request that cannot be judged is
-// refused. A host that is known folded is not folded again. Address and time are left to locate.
+// resolve reads host, path and method as rules see them, and returns the code with which a request that cannot be
+// judged is refused. A host that is known folded is not folded again. Address and time are left to locate.
 func (r *request) resolve() identity.Code {
 	r.socket = isWebSocket(r.Request)
 	path, err := r.before.pathOf(r.Request)
@@ -47,16 +47,17 @@ func (r *request) resolve() identity.Code {
 // locate adds where and when the request was sent. Most rules do not ask, and reading an address takes time.
 func (r *request) locate(now time.Time) { r.asked.Addr, r.asked.Now = r.address(), now }
 
-// address returns the address that networks are judged by. It is the zero address, which is in none, when the server does
-// not know it. The address of a trusted proxy is not its visitor's: that is what Caddy falls back to when the proxy does not
-// say whom it speaks for, or names no address outside trusted_proxies. A proxy that asks forward_auth always speaks for
-// another client.
+// address returns the address that networks are judged by. It is the zero address, which is in none, when the server
+// does not know it. The address of a trusted proxy is not its visitor's: that is what Caddy falls back to when the
+// proxy does not say whom it speaks for, or names no address outside trusted_proxies. A proxy that asks forward_auth
+// always speaks for another client.
 func (r *request) address() netip.Addr {
 	if r.asked.Addr.IsValid() {
 		return r.asked.Addr
 	}
 	addr := parseAddress(r.client.Addr)
-	if r.client.TrustedPeer && (r.site.forwards != nil || len(r.Header["X-Forwarded-For"]) > 0) && addr == parseAddress(r.RemoteAddr) {
+	if r.client.TrustedPeer && (r.site.forwards != nil || len(r.Header["X-Forwarded-For"]) > 0) &&
+		addr == parseAddress(r.RemoteAddr) {
 		return netip.Addr{}
 	}
 	return addr

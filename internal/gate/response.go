@@ -90,8 +90,8 @@ func (w *response) FlushError() error {
 	return http.NewResponseController(w.ResponseWriter).Flush()
 }
 
-// Hijack hands the connection over. What a handler writes to it by itself is not HTTP to us any more; reverse_proxy sends
-// the header of a 101 first.
+// Hijack hands the connection over. What a handler writes to it by itself is not HTTP to us any more; reverse_proxy
+// sends the header of a 101 first.
 func (w *response) Hijack() (net.Conn, *bufio.ReadWriter, error) {
 	conn, rw, err := http.NewResponseController(w.ResponseWriter).Hijack()
 	if !errors.Is(err, http.ErrNotSupported) {

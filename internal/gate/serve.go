@@ -12,7 +12,8 @@ import (
 	"github.com/truxeio/caddy-truxe/internal/revocation"
 )
 
-// began is the start of the process; durations are differences of the monotonic clock, without a reading of the wall clock.
+// began is the start of the process; durations are differences of the monotonic clock, without a reading of the wall
+// clock.
 var began = time.Now()
 
 // Serve judges one request, then hands it to next with its identity, or answers it.
@@ -105,8 +106,8 @@ func (g *Gate) renewed(w http.ResponseWriter, q *request) bool {
 	return false
 }
 
-// judge finds the principal of the credential, unless it is known, and decides. It writes nothing. A panic in it is a refusal
-// and a log line (AP-05, R1).
+// judge finds the principal of the credential, unless it is known, and decides. It writes nothing. A panic in it is a
+// refusal and a log line (AP-05, R1).
 func (g *Gate) judge(q *request) {
 	defer g.judgedAt(q)
 	q.cost = "public"
@@ -160,7 +161,8 @@ func (g *Gate) judgedAt(q *request) {
 	if what := recover(); what != nil {
 		q.refuse(identity.CodeInternal)
 		q.cost, q.reference = "public", identity.NewReference()
-		g.Logger.Error("a request was refused because the gate failed", "panic", what, "reference", q.reference, "stack", string(debug.Stack()))
+		g.Logger.Error("a request was refused because the gate failed", "panic", what, "reference", q.reference, "stack",
+			string(debug.Stack()))
 	}
 	q.judged = time.Since(began)
 }
@@ -171,10 +173,11 @@ func earlyData(r *http.Request) bool {
 	return r.TLS != nil && !r.TLS.HandshakeComplete
 }
 
-// crossSiteSocket reports whether another site's page opens a WebSocket with the visitor's cookie (SE-18): the browser's
-// same-origin policy does not hold for WebSockets.
+// crossSiteSocket reports whether another site's page opens a WebSocket with the visitor's cookie (SE-18): the
+// browser's same-origin policy does not hold for WebSockets.
 func (g *Gate) crossSiteSocket(q *request) bool {
-	if !q.socket || q.principal == nil || q.principal.Credential != identity.CredentialCookie || g.Origins.FromHere(q.Request) {
+	if !q.socket || q.principal == nil || q.principal.Credential != identity.CredentialCookie ||
+		g.Origins.FromHere(q.Request) {
 		return false
 	}
 	return len(q.Header["Origin"]) != 1 || !g.CORS.Allows(first(q.Header, "Origin"))

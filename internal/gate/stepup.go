@@ -21,8 +21,8 @@ func canStepUp(p *identity.Principal) bool {
 	return ok
 }
 
-// askToStepUp answers a request of somebody who has to prove a factor first, by its kind (CONTRACT section 3). As with a
-// sign-in, a form is answered in place and never redirected (CS-12).
+// askToStepUp answers a request of somebody who has to prove a factor first, by its kind (CONTRACT section 3). As with
+// a sign-in, a form is answered in place and never redirected (CS-12).
 func (g *Gate) askToStepUp(w http.ResponseWriter, q *request, reference string) {
 	r, ask, kind := q.Request, q.Ask, q.kindOf(g.Origins)
 	switch kind {
@@ -45,7 +45,8 @@ func (g *Gate) askToStepUp(w http.ResponseWriter, q *request, reference string) 
 		}
 		w.Header().Set("WWW-Authenticate", Challenge(ask))
 		g.CORS.Allow(w.Header(), r)
-		problem.Write(w, problem.Problem{Code: identity.CodeStepUpRequired, ACRValues: ask.ACRValues(), MaxAge: seconds(ask.MaxAge),
+		problem.Write(w, problem.Problem{Code: identity.CodeStepUpRequired, ACRValues: ask.ACRValues(),
+			MaxAge:     seconds(ask.MaxAge),
 			ConfirmURL: g.WayBack.ConfirmPage(ask), Reference: reference})
 	}
 }

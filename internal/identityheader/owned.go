@@ -2,10 +2,10 @@ package identityheader
 
 import "net/http"
 
-// Owned are the header names that only the gateway may set: those of every site, preset, forward_auth and `header` line of
-// one configuration. An app may be reached through several directives, and each of them sees requests that another one
-// names headers for, so all names are removed from every request (HD-01). It is filled while the configuration is compiled,
-// and only read afterwards.
+// Owned are the header names that only the gateway may set: those of every site, preset, forward_auth and `header` line
+// of one configuration. An app may be reached through several directives, and each of them sees requests that another
+// one names headers for, so all names are removed from every request (HD-01). It is filled while the configuration is
+// compiled, and only read afterwards.
 type Owned struct {
 	folded map[string]bool
 	first  [256]bool // first bytes of the names in any spelling: a cheap test before the map
@@ -47,8 +47,8 @@ func (o *Owned) Has(name string) bool {
 	return n == len(name) && n >= o.minLen && n <= o.maxLen && o.folded[string(buf[:n])]
 }
 
-// Clean removes every claim of an identity that a client could have sent: the names themselves in any spelling, and what
-// would remove or add them later, in Connection and in trailers (HD-01, HD-02).
+// Clean removes every claim of an identity that a client could have sent: the names themselves in any spelling, and
+// what would remove or add them later, in Connection and in trailers (HD-01, HD-02).
 func (o *Owned) Clean(r *http.Request) {
 	o.Strip(r.Header)
 	SanitizeConnection(r.Header)

@@ -152,8 +152,8 @@ type Site struct {
 // Name is the same for sites with the same lines, on every node and after every start.
 func (s *Site) Name() string { return s.name }
 
-// Decide asks the rules in force about a request, and returns them with the decision, so that it can be explained. Only rules
-// that ask where or when a request was sent have it located: reading an address takes time.
+// Decide asks the rules in force about a request, and returns them with the decision, so that it can be explained. Only
+// rules that ask where or when a request was sent have it located: reading an address takes time.
 func (s *Site) Decide(r *policy.Request, p *identity.Principal, locate func()) (*policy.Set, policy.Decision) {
 	set := s.Set()
 	if set.Requires() {

@@ -50,8 +50,8 @@ func NewRecords() *Records {
 	return &Records{seed: maphash.MakeSeed(), queue: make(chan Record, recordQueue)}
 }
 
-// IsNew reports whether a decision is to be recorded: it was not within the hour, and is not too large. It allocates nothing.
-// at is when it was made, by a steady clock that is the same for all decisions.
+// IsNew reports whether a decision is to be recorded: it was not within the hour, and is not too large. It allocates
+// nothing. at is when it was made, by a steady clock that is the same for all decisions.
 func (k *Records) IsNew(site string, r *policy.Request, p *identity.Principal, allowed bool, at time.Duration) bool {
 	if len(r.Path) > maxRecordedPath || len(r.Method) > maxRecordedMethod {
 		return false

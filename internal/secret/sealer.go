@@ -43,8 +43,8 @@ func (s *Sealer) Seal(plain []byte) string {
 	return string(room.text)
 }
 
-// sealRoom is the room in which a value is sealed: a way back has up to 64 KiB, and any anonymous request seals one. It never
-// holds what was sealed in the clear.
+// sealRoom is the room in which a value is sealed: a way back has up to 64 KiB, and any anonymous request seals one. It
+// never holds what was sealed in the clear.
 type sealRoom struct{ sealed, text []byte }
 
 var sealing = sync.Pool{New: func() any { return new(sealRoom) }}

@@ -96,7 +96,8 @@ func decodeWay(raw []byte) (Way, bool) {
 		return Way{}, false
 	}
 	w.Begun = time.Unix(int64(begun), 0)
-	w.Ask = identity.Assurance{MFA: flags&flagMFA != 0, Passkey: flags&flagPasskey != 0, MaxAge: time.Duration(age) * time.Second}
+	w.Ask = identity.Assurance{MFA: flags&flagMFA != 0, Passkey: flags&flagPasskey != 0,
+		MaxAge: time.Duration(age) * time.Second}
 	for _, s := range []*string{&w.Host, &w.Port, &w.Fragment} {
 		var n uint64
 		if n, raw, ok = number(raw, uint64(len(raw))); !ok || n > uint64(len(raw)) {
