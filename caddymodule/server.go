@@ -10,8 +10,7 @@ import (
 
 	"github.com/caddyserver/caddy/v2"
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
-
-	"github.com/truxeio/caddy-truxe/internal/authn"
+	"github.com/truxeio/caddy-truxe/internal/loopback"
 	"github.com/truxeio/caddy-truxe/internal/origin"
 )
 
@@ -109,7 +108,7 @@ func (l listener) origins(host string) []origin.Origin {
 		return []origin.Origin{own("https", port), own("https", "")}
 	case l.tls:
 		return []origin.Origin{own("https", port)}
-	case l.behind && authn.Loopback(host):
+	case l.behind && loopback.Host(host):
 		return []origin.Origin{own("https", ""), own("http", port)}
 	case l.behind:
 		return []origin.Origin{own("https", "")}

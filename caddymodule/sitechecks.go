@@ -10,9 +10,8 @@ import (
 
 	"github.com/caddyserver/caddy/v2"
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
-
-	"github.com/truxeio/caddy-truxe/internal/authn"
 	"github.com/truxeio/caddy-truxe/internal/gateway"
+	"github.com/truxeio/caddy-truxe/internal/loopback"
 	"github.com/truxeio/caddy-truxe/internal/origin"
 	"github.com/truxeio/caddy-truxe/internal/policy"
 )
@@ -40,7 +39,7 @@ func checkSites(sites []foundSite, cfg gateway.Config) error {
 }
 
 func (s foundSite) checkScheme() error {
-	if s.tls || s.behind || authn.Loopback(s.host) && s.host != "" {
+	if s.tls || s.behind || loopback.Host(s.host) && s.host != "" {
 		return nil
 	}
 	const proxy = "behind a proxy that speaks https, name that proxy: servers { trusted_proxies static <its address> }, " +

@@ -28,8 +28,8 @@ func TestMain(m *testing.M) {
 // floors orders the rooms: a package imports from lower floors only, never sideways or upward. A room is the folder
 // below internal/, its subfolders included.
 var floors = [][]string{
-	{"identity", "nearest", "useragent", "regular"},
-	{"store", "cluster", "secret", "problem", "strictjson", "identityheader", "mail"},
+	{"identity", "nearest", "useragent", "regular", "loopback"},
+	{"store", "cluster", "secret", "problem", "strictjson", "cookie", "identityheader", "mail"},
 	{"session", "token", "revocation", "credential", "federation", "policy", "ratelimit", "audit", "cors", "claim"},
 	{"authn"},
 	{"origin"},

@@ -5,21 +5,13 @@ package authn
 import (
 	"context"
 	"errors"
-	"net"
 	"net/http"
-	"net/netip"
 	"strings"
 
 	"github.com/truxeio/caddy-truxe/internal/identity"
 	"github.com/truxeio/caddy-truxe/internal/identityheader"
+	"github.com/truxeio/caddy-truxe/internal/loopback"
 	"github.com/truxeio/caddy-truxe/internal/session"
-)
-
-// The gateway's cookies (CONTRACT section 5).
-const (
-	SessionCookie = "__Host-truxe"
-	FlowCookie    = "__Host-truxe-flow"
-	DeviceCookie  = "__Host-truxe-device"
 )
 
 // Client is who sent a request, as Caddy's trusted_proxies logic found it (R3).
@@ -31,24 +23,11 @@ type Client struct {
 // Secure reports whether a request came over https, or over plain http where browsers keep Secure cookies all the same
 // (loopback names), or through a trusted proxy that says https (CONTRACT section 2).
 func (c Client) Secure(r *http.Request) bool {
-	if r.TLS != nil || Loopback(r.Host) {
+	if r.TLS != nil || loopback.Host(r.Host) {
 		return true
 	}
 	proto := r.Header["X-Forwarded-Proto"]
 	return c.TrustedPeer && len(proto) == 1 && strings.EqualFold(proto[0], "https")
-}
-
-// Loopback reports whether a host, with or without a port, names this machine.
-func Loopback(host string) bool {
-	if name, _, err := net.SplitHostPort(host); err == nil {
-		host = name
-	}
-	host = strings.TrimSuffix(strings.ToLower(strings.Trim(host, "[]")), ".")
-	if host == "localhost" || strings.HasSuffix(host, ".localhost") {
-		return true
-	}
-	ip, err := netip.ParseAddr(host)
-	return err == nil && ip.Unmap().IsLoopback()
 }
 
 // Entry is a verified credential with its rendered header values. Requests share it: it is read-only.

@@ -4,6 +4,8 @@ import (
 	"encoding/base64"
 	"net/http"
 	"strings"
+
+	"github.com/truxeio/caddy-truxe/internal/cookie"
 )
 
 // Credential is what a request brought to prove who sends it, before it is verified.
@@ -19,7 +21,7 @@ func (c Credential) CookieNamed(name string) (value string, count int) {
 	if c.sent == "" {
 		return "", 0
 	}
-	return findCookie(http.Header{"Cookie": {c.sent}}, name)
+	return cookie.Find(http.Header{"Cookie": {c.sent}}, name)
 }
 
 // Take reads our credentials and takes them off the request, so that no app ever sees them (HD-12, SE-09).
@@ -38,8 +40,7 @@ func (v *Verifier) Take(r *http.Request) Credential {
 		if c.sent = lines[0]; len(lines) > 1 { // HTTP/2 may send one line per cookie (RFC 9113 8.2.3)
 			c.sent = strings.Join(lines, "; ")
 		}
-		c.Cookie, c.Cookies = findCookie(r.Header, SessionCookie)
-		StripCookies(r.Header)
+		c.Cookie, c.Cookies = cookie.Take(r.Header, cookie.Session)
 	}
 	return c
 }

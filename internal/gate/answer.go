@@ -22,7 +22,7 @@ func (g *Gate) refuse(w http.ResponseWriter, q *request) {
 	case identity.CodeLoginRequired:
 		g.askToSignIn(w, q, g.remembered(q))
 	case identity.CodeInvalidToken:
-		challenge(w.Header(), q, invalidTokenChallenge)
+		challenge(w.Header(), q, problem.BearerInvalidToken)
 		g.CORS.Allow(w.Header(), q.Request)
 		problem.Write(w, problem.Problem{Code: q.Code, Reference: g.remembered(q)})
 	case identity.CodeStateUnavailable, identity.CodeBusy:
@@ -93,7 +93,7 @@ func (g *Gate) askToSignIn(w http.ResponseWriter, q *request, reference string) 
 		if kind == KindPreflight && g.CORS.Preflight(w, r) {
 			return
 		}
-		challenge(w.Header(), q, bearerChallenge)
+		challenge(w.Header(), q, problem.Bearer)
 		g.CORS.Allow(w.Header(), r)
 		problem.Write(w, problem.Problem{Code: identity.CodeLoginRequired, LoginURL: g.WayBack.LoginPage(r.Host),
 			Reference: reference})
@@ -138,11 +138,6 @@ func drain(w http.ResponseWriter, r *http.Request) {
 		}
 		left -= n
 	}
-}
-
-// clearCookie makes the browser forget one of our cookies.
-func clearCookie(h http.Header, name string) {
-	h.Add("Set-Cookie", name+"=; Path=/; Max-Age=0; Secure; HttpOnly; SameSite=Lax")
 }
 
 // IsOwnPath reports whether a path is the gateway's own: below the base path, or a well-known one that belongs to it.

@@ -5,12 +5,8 @@ import (
 	"strings"
 )
 
-const (
-	bearerChallenge       = "Bearer"
-	invalidTokenChallenge = `Bearer error="invalid_token"`
-	// basicChallenge is answered with a token as the password; the realm is what a client shows to its user (RFC 7617).
-	basicChallenge = `Basic realm="Use an access token as the password", charset="UTF-8"`
-)
+// basicChallenge is answered with a token as the password; the realm is what a client shows to its user (RFC 7617).
+const basicChallenge = `Basic realm="Use an access token as the password", charset="UTF-8"`
 
 // challenge sets the WWW-Authenticate of a 401. Clients that are no browser also get a Basic challenge: git, WebDAV and
 // curl send what they were given only when they are asked for it.

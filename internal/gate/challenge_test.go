@@ -4,6 +4,8 @@ import (
 	"net/http"
 	"slices"
 	"testing"
+
+	"github.com/truxeio/caddy-truxe/internal/problem"
 )
 
 // ED-24 CONTRACT section 3: who gets a Basic challenge, and who would show a native prompt for it.
@@ -61,7 +63,7 @@ func TestBasicChallengeIsForClientsThatAreNoBrowser(t *testing.T) {
 			r.Header.Set(c.headers[i], c.headers[i+1])
 		}
 		h := http.Header{}
-		challenge(h, &request{Request: r, socket: isWebSocket(r)}, bearerChallenge)
+		challenge(h, &request{Request: r, socket: isWebSocket(r)}, problem.Bearer)
 		want := []string{"Bearer"}
 		if c.want {
 			want = append(want, basicChallenge)

@@ -7,8 +7,8 @@ import (
 	"net/url"
 	"strings"
 
-	"github.com/truxeio/caddy-truxe/internal/authn"
 	"github.com/truxeio/caddy-truxe/internal/identityheader"
+	"github.com/truxeio/caddy-truxe/internal/loopback"
 	"github.com/truxeio/caddy-truxe/internal/nearest"
 	"github.com/truxeio/caddy-truxe/internal/origin"
 	"github.com/truxeio/caddy-truxe/internal/policy"
@@ -117,7 +117,7 @@ func readForwarded(r *http.Request, s *Site, q Question, origins *origin.Book) (
 	if !s.forwards[host] {
 		return f, errForwardedHost
 	}
-	if d.scheme == "http" && !authn.Loopback(host) {
+	if d.scheme == "http" && !loopback.Host(host) {
 		return f, errForwardedPlain
 	}
 	u, err := url.ParseRequestURI(d.uri)

@@ -5,7 +5,7 @@ import (
 	"net/url"
 	"strings"
 
-	"github.com/truxeio/caddy-truxe/internal/authn"
+	"github.com/truxeio/caddy-truxe/internal/loopback"
 	"github.com/truxeio/caddy-truxe/internal/origin"
 )
 
@@ -120,7 +120,7 @@ func isWebSocket(r *http.Request) bool {
 // insecureOrigin reports whether a page on http made a request to a site on https. Browsers that do not look at schemes
 // yet call it the same site, but such a page is whoever is on the wire.
 func insecureOrigin(r *http.Request) bool {
-	plain := r.TLS == nil && authn.Loopback(r.Host)
+	plain := r.TLS == nil && loopback.Host(r.Host)
 	return !plain && strings.HasPrefix(first(r.Header, "Origin"), "http:")
 }
 

@@ -7,7 +7,7 @@ import (
 	"net"
 	"net/http"
 
-	"github.com/truxeio/caddy-truxe/internal/authn"
+	"github.com/truxeio/caddy-truxe/internal/cookie"
 )
 
 // response is the answer of the handlers after the gate, with what all gates of the request share. It is part of the
@@ -39,12 +39,12 @@ func (w *response) complete(status int) {
 		return
 	}
 	h := w.Header()
-	authn.StripSetCookies(h)
+	cookie.StripSet(h)
 	if status < http.StatusOK {
 		return
 	}
 	if w.forget {
-		clearCookie(h, authn.SessionCookie)
+		cookie.Clear(h, cookie.Session)
 		w.forget = false
 	}
 	if w.harden && status != http.StatusNotModified {

@@ -6,7 +6,7 @@ import (
 	"net/netip"
 	"strings"
 
-	"github.com/truxeio/caddy-truxe/internal/authn"
+	"github.com/truxeio/caddy-truxe/internal/loopback"
 )
 
 // Values of `security_headers on`. They follow the OWASP Secure Headers Project as far as an app that never heard of
@@ -76,5 +76,5 @@ func sendsHSTS(r *http.Request, c Client) bool {
 	if _, err := netip.ParseAddr(strings.Trim(host, "[]")); err == nil {
 		return false
 	}
-	return !authn.Loopback(host) && c.Secure(r)
+	return !loopback.Host(host) && c.Secure(r)
 }

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/truxeio/caddy-truxe/internal/authn"
+	"github.com/truxeio/caddy-truxe/internal/cookie"
 	"github.com/truxeio/caddy-truxe/internal/identity"
 	"github.com/truxeio/caddy-truxe/internal/policy"
 	"github.com/truxeio/caddy-truxe/internal/ratelimit"
@@ -39,7 +40,7 @@ func (g *Gate) Serve(w http.ResponseWriter, r *http.Request, s *Site, c Client, 
 	if !q.Allow {
 		q.ownAnswer(true)
 		if q.duplicateCookie() {
-			clearCookie(w.Header(), authn.SessionCookie)
+			cookie.Clear(w.Header(), cookie.Session)
 		}
 		g.refuse(w, &q)
 		return nil
@@ -208,7 +209,7 @@ func (g *Gate) underLimit(w http.ResponseWriter, q *request) bool {
 // everything else is 503 (R1). Requests that the directive's matcher does not cover are not judged.
 func ServeUnavailable(w http.ResponseWriter, r *http.Request, s *Site, c Client, covers Covers, next Next) error {
 	s.clean(r)
-	authn.StripCookies(r.Header)
+	cookie.Strip(r.Header)
 	t := &trail{Stream: revocation.Stream{Context: r.Context()}}
 	w, r = t.answers(w, nil), r.WithContext(t)
 	covered, err := covers(w, r)

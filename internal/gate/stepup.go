@@ -1,9 +1,7 @@
 package gate
 
 import (
-	"fmt"
 	"net/http"
-	"strconv"
 	"strings"
 	"time"
 
@@ -37,27 +35,18 @@ func (g *Gate) askToStepUp(w http.ResponseWriter, q *request, reference string) 
 		w.WriteHeader(http.StatusFound)
 	case KindPost, KindPostCross:
 		drain(w, r)
-		w.Header().Set("WWW-Authenticate", Challenge(ask)) // every 401 has one (RFC 9110 15.5.2)
+		w.Header().Set("WWW-Authenticate", problem.StepUpChallenge(ask)) // every 401 has one (RFC 9110 15.5.2)
 		g.Pages.StepUp(w, r, q.principal, g.WayBack.ConfirmPage(ask), kind == KindPost, reference)
 	default:
 		if kind == KindPreflight && g.CORS.Preflight(w, r) {
 			return
 		}
-		w.Header().Set("WWW-Authenticate", Challenge(ask))
+		w.Header().Set("WWW-Authenticate", problem.StepUpChallenge(ask))
 		g.CORS.Allow(w.Header(), r)
 		problem.Write(w, problem.Problem{Code: identity.CodeStepUpRequired, ACRValues: ask.ACRValues(),
 			MaxAge:     seconds(ask.MaxAge),
 			ConfirmURL: g.WayBack.ConfirmPage(ask), Reference: reference})
 	}
-}
-
-// Challenge is the WWW-Authenticate field of a step-up (RFC 9470 section 3).
-func Challenge(ask identity.Assurance) string {
-	text := fmt.Sprintf(`Bearer error="insufficient_user_authentication", acr_values=%q`, ask.ACRValues())
-	if ask.MaxAge > 0 {
-		text += `, max_age="` + strconv.Itoa(seconds(ask.MaxAge)) + `"`
-	}
-	return text
 }
 
 func seconds(d time.Duration) int { return int(d / time.Second) }

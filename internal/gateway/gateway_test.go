@@ -14,6 +14,7 @@ import (
 	"github.com/truxeio/caddy-truxe/internal/authn"
 	"github.com/truxeio/caddy-truxe/internal/change"
 	"github.com/truxeio/caddy-truxe/internal/console"
+	"github.com/truxeio/caddy-truxe/internal/cookie"
 	"github.com/truxeio/caddy-truxe/internal/gate"
 	"github.com/truxeio/caddy-truxe/internal/identity"
 	"github.com/truxeio/caddy-truxe/internal/rules"
@@ -59,7 +60,7 @@ func startWith(t testing.TB, cfg Config) *Gateway {
 }
 
 // signIn returns a session cookie and an access token.
-func signIn(t testing.TB, g *Gateway) (cookie, bearer string) {
+func signIn(t testing.TB, g *Gateway) (sent, bearer string) {
 	t.Helper()
 	ctx, by := context.Background(), change.By{IP: "127.0.0.1", Host: "app.test"}
 	in := signin.PasswordTry{Login: testUser, Password: testPassword, Address: netip.MustParseAddr("127.0.0.1"),
@@ -72,7 +73,7 @@ func signIn(t testing.TB, g *Gateway) (cookie, bearer string) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return authn.SessionCookie + "=" + signed.Secret, "Bearer " + tokens.Access
+	return cookie.Session + "=" + signed.Secret, "Bearer " + tokens.Access
 }
 
 // upstream takes the request that the gate lets through.

@@ -17,6 +17,7 @@ import (
 	"github.com/truxeio/caddy-truxe/internal/authn"
 	"github.com/truxeio/caddy-truxe/internal/change"
 	"github.com/truxeio/caddy-truxe/internal/cluster"
+	"github.com/truxeio/caddy-truxe/internal/cookie"
 	"github.com/truxeio/caddy-truxe/internal/identity"
 	"github.com/truxeio/caddy-truxe/internal/session"
 	"github.com/truxeio/caddy-truxe/internal/signin"
@@ -68,8 +69,8 @@ func TestOwnPagesAreUseOfTheSession(t *testing.T) {
 // must be good then. One in another browser uses it up.
 func TestRenewalKeepsTheTicketOfACallback(t *testing.T) {
 	p := promote(t)
-	cookie, _ := signIn(t, p.Gateway)
-	entry, err := p.gate.Verifier.Sessions.Find(t.Context(), strings.TrimPrefix(cookie, authn.SessionCookie+"="),
+	sent, _ := signIn(t, p.Gateway)
+	entry, err := p.gate.Verifier.Sessions.Find(t.Context(), strings.TrimPrefix(sent, cookie.Session+"="),
 		"app.test")
 	if err != nil {
 		t.Fatal(err)
@@ -92,7 +93,7 @@ func TestRenewalKeepsTheTicketOfACallback(t *testing.T) {
 		return ok
 	}
 	code := ticket()
-	w := atPortal(p.Gateway, http.MethodGet, "callback?ticket="+url.QueryEscape(code), "", "Cookie", cookie,
+	w := atPortal(p.Gateway, http.MethodGet, "callback?ticket="+url.QueryEscape(code), "", "Cookie", sent,
 		"Sec-Fetch-Mode", "navigate")
 	if w.Code != http.StatusFound || !strings.HasPrefix(w.Header().Get("Location"), "?ticket=") {
 		t.Fatalf("the session was not renewed: %d %v", w.Code, w.Header())

@@ -7,7 +7,7 @@ import (
 
 	"github.com/truxeio/caddy-truxe/internal/authn"
 	"github.com/truxeio/caddy-truxe/internal/change"
-	"github.com/truxeio/caddy-truxe/internal/portal/web"
+	"github.com/truxeio/caddy-truxe/internal/cookie"
 	"github.com/truxeio/caddy-truxe/internal/signin"
 )
 
@@ -29,5 +29,5 @@ func (n *renewer) Renew(r *http.Request, e *authn.Entry, c authn.Client) string 
 	if value == "" {
 		return ""
 	}
-	return web.SessionCookie(value, e.Principal.Remember, e.Principal.Expires, n.now())
+	return cookie.SessionField(value, e.Principal.Remember, e.Principal.Expires, n.now())
 }

@@ -17,9 +17,8 @@ import (
 	"time"
 
 	"github.com/golang-jwt/jwt/v5"
-
-	"github.com/truxeio/caddy-truxe/internal/authn"
 	"github.com/truxeio/caddy-truxe/internal/change"
+	"github.com/truxeio/caddy-truxe/internal/cookie"
 	"github.com/truxeio/caddy-truxe/internal/gate"
 	"github.com/truxeio/caddy-truxe/internal/identity"
 	"github.com/truxeio/caddy-truxe/internal/rules"
@@ -42,7 +41,7 @@ func proven(t testing.TB, g *Gateway, p store.Proof) string {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return authn.SessionCookie + "=" + value
+	return cookie.Session + "=" + value
 }
 
 // from requires a network.

@@ -12,6 +12,7 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/truxeio/caddy-truxe/internal/loopback"
 	"github.com/truxeio/caddy-truxe/internal/regular"
 )
 
@@ -143,7 +144,7 @@ func (s *Settings) parseQuery(query string) error {
 		return errors.New("parameters of smtp url cannot be read")
 	}
 	config := &tls.Config{MinVersion: tls.VersionTLS12, ServerName: s.host}
-	secure := s.implicit || !loopback(s.host)
+	secure := s.implicit || !loopback.Host(s.host)
 	for name, v := range values {
 		if len(v) != 1 || v[0] == "" {
 			return errors.New("each parameter of smtp url must appear once, with a value")
@@ -173,10 +174,4 @@ func (s *Settings) parseQuery(query string) error {
 		s.tls = config
 	}
 	return nil
-}
-
-// loopback reports whether a host is a name or an address of this machine.
-func loopback(host string) bool {
-	ip := net.ParseIP(host)
-	return strings.EqualFold(host, "localhost") || ip != nil && ip.IsLoopback()
 }

@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"strings"
 	"testing"
+
+	"github.com/truxeio/caddy-truxe/internal/loopback"
 )
 
 const sender = "Example <no-reply@example.com>"
@@ -110,7 +112,7 @@ func FuzzSettings(f *testing.F) {
 			raw = strings.ReplaceAll(raw, "ca_file", "ca_fil")
 		}
 		if s, err := Parse(raw, from); err == nil {
-			if s.tls == nil && !loopback(s.host) || s.tls != nil && s.tls.InsecureSkipVerify {
+			if s.tls == nil && !loopback.Host(s.host) || s.tls != nil && s.tls.InsecureSkipVerify {
 				t.Errorf("%q goes unprotected", raw)
 			}
 			if strings.ContainsAny(s.host+s.port+s.username+s.password+s.from.String(), "\r\n") {

@@ -6,7 +6,7 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/truxeio/caddy-truxe/internal/authn"
+	"github.com/truxeio/caddy-truxe/internal/loopback"
 	"github.com/truxeio/caddy-truxe/internal/policy"
 )
 
@@ -135,7 +135,7 @@ func (b *Book) Asked(r *http.Request) Origin {
 		return o
 	}
 	scheme := "https"
-	if r.TLS == nil && authn.Loopback(r.Host) {
+	if r.TLS == nil && loopback.Host(r.Host) {
 		scheme = "http"
 	}
 	o, err := New(scheme, r.Host)

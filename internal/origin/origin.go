@@ -10,7 +10,7 @@ import (
 	"strconv"
 	"strings"
 
-	"github.com/truxeio/caddy-truxe/internal/authn"
+	"github.com/truxeio/caddy-truxe/internal/loopback"
 	"github.com/truxeio/caddy-truxe/internal/policy"
 )
 
@@ -65,7 +65,7 @@ func ParsePublic(text string) (Origin, error) {
 	if err != nil {
 		return Origin{}, err
 	}
-	if o.Scheme == "http" && !authn.Loopback(o.Host) {
+	if o.Scheme == "http" && !loopback.Host(o.Host) {
 		return Origin{}, errPlain
 	}
 	if wild {

@@ -36,8 +36,14 @@ type Problem struct {
 // (RFC 9457 3.1.1).
 const typeBase = "urn:truxe:problem:"
 
-// Write sends the problem. Empty fields are filled from the code. The answer is never stored (SE-16).
+// Write sends the problem, with empty fields filled from the code.
 func Write(w http.ResponseWriter, p Problem) {
+	p = p.Fill()
+	write(w, p, p)
+}
+
+// Fill returns the problem with its empty fields filled from the code.
+func (p Problem) Fill() Problem {
 	if p.Status == 0 {
 		p.Status = Status(p.Code)
 	}
@@ -56,6 +62,11 @@ func Write(w http.ResponseWriter, p Problem) {
 	if p.Reference == "" {
 		p.Reference = identity.NewReference()
 	}
+	return p
+}
+
+// write sends a body with the headers of its problem. The answer is never stored (SE-16).
+func write(w http.ResponseWriter, p Problem, body any) {
 	h := w.Header()
 	h.Set("Content-Type", "application/problem+json")
 	h.Set("Cache-Control", "no-store")
@@ -64,7 +75,7 @@ func Write(w http.ResponseWriter, p Problem) {
 		h.Set("Retry-After", strconv.Itoa(Seconds(p.RetryAfter)))
 	}
 	w.WriteHeader(p.Status)
-	_ = json.NewEncoder(w).Encode(p)
+	_ = json.NewEncoder(w).Encode(body)
 }
 
 // Seconds rounds up, as Retry-After wants whole seconds (RFC 9110 10.2.3), at least 1.

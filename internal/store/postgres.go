@@ -12,6 +12,7 @@ import (
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
 	"github.com/jackc/pgx/v5/stdlib"
+	"github.com/truxeio/caddy-truxe/internal/loopback"
 )
 
 // settings bound what a connection may do to others. They are set after connecting: a pooler such as PgBouncer refuses
@@ -229,9 +230,5 @@ func tlsWarnings(cfg *pgx.ConnConfig) []string {
 }
 
 func local(host string) bool {
-	if host == "localhost" || strings.HasPrefix(host, "/") || strings.HasPrefix(host, "@") {
-		return true
-	}
-	ip := net.ParseIP(host)
-	return ip != nil && ip.IsLoopback()
+	return strings.HasPrefix(host, "/") || strings.HasPrefix(host, "@") || loopback.Host(host)
 }

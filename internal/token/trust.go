@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"github.com/truxeio/caddy-truxe/internal/identity"
+	"github.com/truxeio/caddy-truxe/internal/loopback"
 	"github.com/truxeio/caddy-truxe/internal/regular"
 )
 
@@ -79,7 +80,7 @@ func NewTrust(cfg TrustConfig) (*Trust, error) {
 	}
 	u, err := url.Parse(cfg.JWKS)
 	if err == nil && (u.Scheme == "https" || u.Scheme == "http") && u.Host != "" {
-		if u.Scheme == "http" && !loopback(u.Hostname()) {
+		if u.Scheme == "http" && !loopback.Host(u.Hostname()) {
 			return nil, errors.New("jwks must be fetched over https: keys that come over plain http can be exchanged on their way; use an https URL or a file")
 		}
 		t.client = newClient()

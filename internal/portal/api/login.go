@@ -6,7 +6,7 @@ import (
 	"net/http"
 	"time"
 
-	"github.com/truxeio/caddy-truxe/internal/authn"
+	"github.com/truxeio/caddy-truxe/internal/cookie"
 	"github.com/truxeio/caddy-truxe/internal/identity"
 	"github.com/truxeio/caddy-truxe/internal/portal/web"
 	"github.com/truxeio/caddy-truxe/internal/portal/wire"
@@ -221,9 +221,9 @@ func PasskeySignInFinish(c *web.Call) error {
 	}
 	flow := c.FlowCookie()
 	if flow == "" {
-		return web.BadRequest("The cookie " + authn.FlowCookie + ", which begin has set, did not come back.")
+		return web.BadRequest("The cookie " + cookie.Flow + ", which begin has set, did not come back.")
 	}
-	device, _ := c.Credential.CookieNamed(authn.DeviceCookie)
+	device := c.DeviceCookie()
 	if c.R.URL.Query().Get("step") == stepEnrol {
 		signed, err := c.SignIn.HalfSignIns.Complete(c.Context(),
 			signin.SecondStep{Key: signin.BrowserHalf(flow), Method: identity.MethodPasskey, Passkey: answer, Bound: flow,

@@ -3,13 +3,13 @@
 package api
 
 import (
-	"encoding/json"
 	"net/http"
 	"strings"
 
 	"github.com/truxeio/caddy-truxe/internal/identity"
 	"github.com/truxeio/caddy-truxe/internal/portal/web"
 	"github.com/truxeio/caddy-truxe/internal/portal/wire"
+	"github.com/truxeio/caddy-truxe/internal/problem"
 )
 
 // Token renews tokens (RFC 6749 section 6).
@@ -22,7 +22,9 @@ func Token(c *web.Call) error {
 	case grant == "":
 		return oauthError(c, web.BadRequest("grant_type is missing."))
 	case grant != "refresh_token":
-		return oauthProblem(c, http.StatusBadRequest, "unsupported_grant_type", "This grant type is not supported; use refresh_token.")
+		problem.WriteOAuth(c.W, problem.Problem{Code: "unsupported_grant_type", Title: problem.Title(identity.CodeInvalidRequest),
+			Detail: "This grant type is not supported; use refresh_token.", Remedy: problem.Remedy(identity.CodeInvalidRequest)})
+		return nil
 	case form.Get("refresh_token") == "":
 		return oauthError(c, web.BadRequest("refresh_token is missing."))
 	}
@@ -30,25 +32,19 @@ func Token(c *web.Call) error {
 	if err != nil {
 		return oauthError(c, err)
 	}
-	return c.JSON(http.StatusOK, map[string]any{"access_token": tokens.Access, "token_type": "Bearer",
+	return c.JSON(http.StatusOK, map[string]any{"access_token": tokens.Access, "token_type": problem.Bearer,
 		"expires_in": int(tokens.ExpiresIn.Seconds()), "refresh_token": tokens.Refresh})
 }
 
-// oauthError gives RFC 6749 5.2 clients their `error` member beside problem+json.
+// oauthError answers an error that OAuth clients know with the members they read (RFC 6749 section 5.2), and returns any
+// other.
 func oauthError(c *web.Call, err error) error {
 	known, ok := web.KnownError(err)
 	if !ok || known.Code != identity.CodeInvalidGrant && known.Code != identity.CodeInvalidRequest {
 		return err
 	}
-	return oauthProblem(c, http.StatusBadRequest, string(known.Code), known.Detail)
-}
-
-func oauthProblem(c *web.Call, status int, code, detail string) error {
-	c.W.Header().Set("Content-Type", "application/problem+json")
-	c.W.Header().Set("Cache-Control", "no-store")
-	c.W.WriteHeader(status)
-	return json.NewEncoder(c.W).Encode(map[string]any{"type": "urn:truxe:problem:" + code, "title": http.StatusText(status), "status": status,
-		"detail": detail, "code": code, "reference": identity.NewReference(), "error": code, "error_description": detail})
+	problem.WriteOAuth(c.W, problem.Problem{Code: known.Code, Detail: known.Detail})
+	return nil
 }
 
 // Revoke is RFC 7009: holding the token is enough, and an unknown one is no error.

@@ -59,11 +59,10 @@ func HealthReady(c *web.Call) error {
 	}
 	if status != http.StatusOK {
 		c.W.Header().Set("Retry-After", "2")
-		problemType := problem.Detail(identity.CodeStateUnavailable)
-		return c.JSON(status, map[string]any{"type": "urn:truxe:problem:state_unavailable", "title": http.StatusText(status),
-			"status": status,
-			"detail": problemType, "code": identity.CodeStateUnavailable, "reference": identity.NewReference(),
-			"components": state})
+		return c.JSON(status, struct {
+			problem.Problem
+			Components map[string]any `json:"components"`
+		}{problem.Problem{Code: identity.CodeStateUnavailable}.Fill(), state})
 	}
 	return c.JSON(status, map[string]any{"status": "ok", "components": state})
 }

@@ -22,7 +22,7 @@ func (g Gate) Denied(w http.ResponseWriter, r *http.Request, p *identity.Princip
 
 // SessionEnded answers a form whose session is over.
 func (g Gate) SessionEnded(w http.ResponseWriter, r *http.Request, loginURL string, resubmit bool, reference string) {
-	w.Header().Set("WWW-Authenticate", "Bearer")
+	w.Header().Set("WWW-Authenticate", problem.Bearer)
 	g.View.Render(w, r, http.StatusUnauthorized, view.SessionEnded{LoginURL: loginURL, Resubmit: resubmit, Host: web.FoldHost(r.Host), Reference: reference})
 }
 
@@ -34,7 +34,7 @@ func (g Gate) StepUp(w http.ResponseWriter, r *http.Request, p *identity.Princip
 
 // FrameSignIn is the small page in an app's frame.
 func (g Gate) FrameSignIn(w http.ResponseWriter, r *http.Request, loginURL, _ string) {
-	w.Header().Set("WWW-Authenticate", "Bearer")
+	w.Header().Set("WWW-Authenticate", problem.Bearer)
 	g.View.Render(w, r, http.StatusUnauthorized, view.FrameSignIn{LoginURL: loginURL, Host: web.FoldHost(r.Host)})
 }
 

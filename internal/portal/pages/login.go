@@ -8,7 +8,7 @@ import (
 	"net/url"
 	"time"
 
-	"github.com/truxeio/caddy-truxe/internal/authn"
+	"github.com/truxeio/caddy-truxe/internal/cookie"
 	"github.com/truxeio/caddy-truxe/internal/credential"
 	"github.com/truxeio/caddy-truxe/internal/identity"
 	"github.com/truxeio/caddy-truxe/internal/origin"
@@ -122,7 +122,7 @@ func SubmitLogin(c *web.Call) error {
 	c.EndOldSession()
 	id = keepFragment(c, id, page.Fragment)
 	if signed.Half != nil { // nobody is signed in yet, whoever was before (R6)
-		c.ClearCookie(authn.SessionCookie)
+		cookie.Clear(c.W.Header(), cookie.Session)
 		c.Redirect(http.StatusSeeOther, c.Base+"/mfa?r="+url.QueryEscape(id))
 		return nil
 	}
@@ -133,7 +133,7 @@ func SubmitLogin(c *web.Call) error {
 }
 
 func firstStep(c *web.Call, form url.Values, flow string, remember bool) (signin.SignedIn, error) {
-	device, _ := c.Credential.CookieNamed(authn.DeviceCookie)
+	device := c.DeviceCookie()
 	by := c.Anonymous()
 	if text := form.Get(view.FieldPasskey); text != "" {
 		answer, err := web.PasskeyAnswer([]byte(text))

@@ -5,7 +5,6 @@ import (
 	"net/url"
 	"time"
 
-	"github.com/truxeio/caddy-truxe/internal/authn"
 	"github.com/truxeio/caddy-truxe/internal/identity"
 	"github.com/truxeio/caddy-truxe/internal/portal/view"
 	"github.com/truxeio/caddy-truxe/internal/portal/web"
@@ -119,7 +118,7 @@ func SubmitMFA(c *web.Call) error {
 
 func secondStep(c *web.Call, form url.Values, key signin.HalfKey, enrol bool) (signin.SignedIn, error) {
 	by := c.Anonymous()
-	device, _ := c.Credential.CookieNamed(authn.DeviceCookie)
+	device := c.DeviceCookie()
 	in := signin.SecondStep{Key: key, Method: form.Get(view.FieldMethod), Code: form.Get(view.FieldCode), Bound: c.FlowCookie(), Enrol: enrol,
 		Trust: form.Get(view.FieldTrust) == "on" && !enrol, Device: device, Address: c.Address(), By: by}
 	if in.Method == view.MethodPasskey {

@@ -1,9 +1,7 @@
 package view
 
 import (
-	"net"
 	"net/http"
-	"net/netip"
 	"strings"
 )
 
@@ -34,18 +32,4 @@ func SecurityHeaders(h http.Header, loopback bool) {
 	if !loopback {
 		h.Set("Strict-Transport-Security", "max-age=63072000") // two years
 	}
-}
-
-// Loopback reports whether a host, with or without a port, names this machine: localhost, *.localhost, 127.0.0.0/8,
-// ::1.
-func Loopback(host string) bool {
-	if name, _, err := net.SplitHostPort(host); err == nil {
-		host = name
-	}
-	host = strings.TrimSuffix(strings.ToLower(strings.Trim(host, "[]")), ".")
-	if host == "localhost" || strings.HasSuffix(host, ".localhost") {
-		return true
-	}
-	ip, err := netip.ParseAddr(host)
-	return err == nil && ip.Unmap().IsLoopback()
 }

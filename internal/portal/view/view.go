@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/truxeio/caddy-truxe/internal/identity"
+	"github.com/truxeio/caddy-truxe/internal/loopback"
 )
 
 // Brand is how the gateway calls itself. The zero value is Truxe's own.
@@ -132,7 +133,7 @@ func (r *Renderer) Render(w http.ResponseWriter, req *http.Request, status int, 
 		}
 	}
 	h := w.Header()
-	SecurityHeaders(h, Loopback(req.Host))
+	SecurityHeaders(h, loopback.Host(req.Host))
 	if m.framed {
 		h.Set("Content-Security-Policy", framedPolicy)
 	}

@@ -9,37 +9,37 @@ import (
 )
 
 // JSON answers with a body as JSON, which is never stored (RFC 6749 section 5.1).
-func (c *Call) JSON(status int, body any) error {
+func (x *Exchange) JSON(status int, body any) error {
 	raw, err := json.Marshal(body)
 	if err != nil {
 		return err
 	}
-	h := c.W.Header()
+	h := x.W.Header()
 	h.Set("Content-Type", "application/json")
 	h.Set("Cache-Control", "no-store")
 	h.Set("X-Content-Type-Options", "nosniff")
-	c.W.WriteHeader(status)
-	if c.R.Method != http.MethodHead {
-		_, _ = c.W.Write(append(raw, '\n'))
+	x.W.WriteHeader(status)
+	if x.R.Method != http.MethodHead {
+		_, _ = x.W.Write(append(raw, '\n'))
 	}
 	return nil
 }
 
 // List answers with a whole list in the API's shape of one page.
-func (c *Call) List(items any) error {
-	return c.JSON(http.StatusOK, map[string]any{"items": items, "next_cursor": ""})
+func (x *Exchange) List(items any) error {
+	return x.JSON(http.StatusOK, map[string]any{"items": items, "next_cursor": ""})
 }
 
 // Attachment answers with JSON as a file to keep. It is never shown as a page (nosniff), whatever it has in it.
-func (c *Call) Attachment(name string, body any) error {
-	c.W.Header().Set("Content-Disposition", `attachment; filename="`+name+`"`)
-	return c.JSON(http.StatusOK, body)
+func (x *Exchange) Attachment(name string, body any) error {
+	x.W.Header().Set("Content-Disposition", `attachment; filename="`+name+`"`)
+	return x.JSON(http.StatusOK, body)
 }
 
 // NoContent answers 204.
-func (c *Call) NoContent() error {
-	c.W.Header().Set("Cache-Control", "no-store")
-	c.W.WriteHeader(http.StatusNoContent)
+func (x *Exchange) NoContent() error {
+	x.W.Header().Set("Cache-Control", "no-store")
+	x.W.WriteHeader(http.StatusNoContent)
 	return nil
 }
 
@@ -47,11 +47,11 @@ func (c *Call) NoContent() error {
 func (c *Call) Render(status int, page view.Page) { c.View.Render(c.W, c.R, status, page) }
 
 // Redirect answers with a redirect that is never stored.
-func (c *Call) Redirect(status int, location string) {
-	h := c.W.Header()
+func (x *Exchange) Redirect(status int, location string) {
+	h := x.W.Header()
 	h.Set("Cache-Control", "no-store")
 	h.Set("Location", location)
-	c.W.WriteHeader(status)
+	x.W.WriteHeader(status)
 }
 
 // ToPortal redirects to the same page on the single sign-on host. It is a GET there whatever was sent here: the fields of a

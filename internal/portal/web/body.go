@@ -11,8 +11,8 @@ import (
 )
 
 // ReadJSON reads a request body strictly (AP-03).
-func (c *Call) ReadJSON(into any) error {
-	raw, err := c.ReadObject()
+func (x *Exchange) ReadJSON(into any) error {
+	raw, err := x.ReadObject()
 	if err != nil {
 		return err
 	}
@@ -23,11 +23,11 @@ func (c *Call) ReadJSON(into any) error {
 }
 
 // ReadObject reads a body that is a JSON object, without looking into it.
-func (c *Call) ReadObject() ([]byte, error) {
-	if !c.HasJSON() {
+func (x *Exchange) ReadObject() ([]byte, error) {
+	if !x.HasJSON() {
 		return nil, BadRequest("Send JSON with Content-Type: application/json.")
 	}
-	raw, err := io.ReadAll(c.R.Body)
+	raw, err := io.ReadAll(x.R.Body)
 	if err != nil {
 		return nil, BadRequest("The body is larger than 1 MiB, or did not come within 10 seconds.")
 	}
@@ -38,39 +38,39 @@ func (c *Call) ReadObject() ([]byte, error) {
 }
 
 // HasJSON reports whether the request says that its body is JSON.
-func (c *Call) HasJSON() bool {
-	media, _, err := mime.ParseMediaType(c.R.Header.Get("Content-Type"))
+func (x *Exchange) HasJSON() bool {
+	media, _, err := mime.ParseMediaType(x.R.Header.Get("Content-Type"))
 	return err == nil && media == "application/json"
 }
 
 // ReadEmpty takes no body, or an object without members: what a script's fetch sends when there is nothing to say.
-func (c *Call) ReadEmpty() error {
-	if c.R.ContentLength == 0 {
+func (x *Exchange) ReadEmpty() error {
+	if x.R.ContentLength == 0 {
 		return nil
 	}
-	return c.ReadJSON(&struct{}{})
+	return x.ReadJSON(&struct{}{})
 }
 
 // ReadForm reads a form, of a page or as in RFC 6749: the body only, never the URL, each parameter once.
-func (c *Call) ReadForm() (url.Values, error) {
-	media, _, err := mime.ParseMediaType(c.R.Header.Get("Content-Type"))
+func (x *Exchange) ReadForm() (url.Values, error) {
+	media, _, err := mime.ParseMediaType(x.R.Header.Get("Content-Type"))
 	if err != nil || media != "application/x-www-form-urlencoded" {
 		return nil, BadRequest("Send a form with Content-Type: application/x-www-form-urlencoded.")
 	}
-	if err := c.R.ParseForm(); err != nil {
+	if err := x.R.ParseForm(); err != nil {
 		return nil, BadRequest("The form could not be read, is larger than 1 MiB, or did not come within 10 seconds.")
 	}
-	for _, values := range c.R.PostForm {
+	for _, values := range x.R.PostForm {
 		if len(values) != 1 {
 			return nil, BadRequest("A parameter stands more than once.")
 		}
 	}
-	return c.R.PostForm, nil
+	return x.R.PostForm, nil
 }
 
 // ReadQuery takes these parameters, each once at most; takes says so.
-func (c *Call) ReadQuery(into map[string]*string, takes string) error {
-	query, err := url.ParseQuery(c.R.URL.RawQuery)
+func (x *Exchange) ReadQuery(into map[string]*string, takes string) error {
+	query, err := url.ParseQuery(x.R.URL.RawQuery)
 	if err != nil {
 		return BadRequest("The query cannot be read.")
 	}

@@ -1,11 +1,9 @@
 package web
 
 import (
-	"context"
 	"net/http"
 	"net/netip"
 	"strings"
-	"time"
 
 	"github.com/truxeio/caddy-truxe/internal/authn"
 	"github.com/truxeio/caddy-truxe/internal/change"
@@ -16,8 +14,7 @@ import (
 // Call is one request to the portal with what was found out about it.
 type Call struct {
 	*Config
-	W          http.ResponseWriter
-	R          *http.Request
+	Exchange
 	Path       string // below the base, without a slash at either end
 	ID         string // the {id} of the route
 	Role       string // its {role}
@@ -34,33 +31,15 @@ type Call struct {
 	reference string // of the audit record of a refusal
 }
 
-// Every request body of pages and API is bounded in size, and in the time from the end of its headers (HD-11).
-const (
-	maxBody  = 1 << 20
-	bodyTime = 10 * time.Second
-)
-
 // NewCall returns the call of a request for a path below the base. Its body is bounded, its credential not yet read.
 func NewCall(cfg *Config, w http.ResponseWriter, r *http.Request, client authn.Client, path string) *Call {
-	c := &Call{Config: cfg, W: w, R: r, Client: client, Path: strings.Trim(path, "/"), Host: FoldHost(r.Host)}
+	c := &Call{Config: cfg, Exchange: Exchange{W: w, R: r}, Client: client, Path: strings.Trim(path, "/"), Host: FoldHost(r.Host)}
 	c.API = strings.HasPrefix(c.Path, "api/") || strings.HasSuffix(c.Path, ".json") || strings.HasPrefix(c.Path, "health/")
 	return c
 }
 
 // TakeCredential takes the caller's credential off the request.
 func (c *Call) TakeCredential() { c.Credential = c.Verifier.Take(c.R) }
-
-// BoundBody bounds what is read of a request in size and in time, however slowly it comes (HD-11). A writer that knows
-// no deadlines is one of a test.
-func (c *Call) BoundBody() {
-	c.R.Body = http.MaxBytesReader(c.W, c.R.Body, maxBody)
-	if c.R.ContentLength != 0 {
-		_ = http.NewResponseController(c.W).SetReadDeadline(time.Now().Add(bodyTime))
-	}
-}
-
-// Context returns the context of the request.
-func (c *Call) Context() context.Context { return c.R.Context() }
 
 // By returns the caller, for the audit log.
 func (c *Call) By() change.By {
@@ -114,9 +93,6 @@ func (c *Call) Navigates() bool {
 	mode := c.R.Header.Get("Sec-Fetch-Mode")
 	return !c.API && c.Reads() && (mode == "" || mode == "navigate")
 }
-
-// Reads reports whether the request is one that changes nothing.
-func (c *Call) Reads() bool { return c.R.Method == http.MethodGet || c.R.Method == http.MethodHead }
 
 // Elsewhere reports whether sign-in and account live on another host, the single sign-on host.
 func (c *Call) Elsewhere() bool { return c.Flows.Elsewhere(c.R.Host) }

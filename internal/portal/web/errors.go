@@ -3,8 +3,6 @@ package web
 import (
 	"errors"
 	"net/http"
-	"strconv"
-	"time"
 
 	"github.com/truxeio/caddy-truxe/internal/identity"
 	"github.com/truxeio/caddy-truxe/internal/portal/view"
@@ -40,7 +38,7 @@ func (c *Call) Fail(err error) {
 		c.Changes.Logger.Warn("state unavailable", "path", c.Path, "reference", reference, "error", known.Err)
 	}
 	if known.Code == identity.CodeInvalidToken { // RFC 6750 3
-		c.W.Header().Set("WWW-Authenticate", `Bearer error="invalid_token"`)
+		c.W.Header().Set("WWW-Authenticate", problem.BearerInvalidToken)
 	}
 	c.RateFields(err)
 	if c.API {
@@ -54,16 +52,12 @@ func (c *Call) problem(e *identity.Error, reference string) {
 	p := problem.Problem{Code: e.Code, Detail: e.Detail, Reference: reference, RetryAfter: e.RetryAfter,
 		Limits: ratelimit.LimitsOf(e)}
 	if e.Code == identity.CodeLoginRequired {
-		c.W.Header().Set("WWW-Authenticate", "Bearer")
+		c.W.Header().Set("WWW-Authenticate", problem.Bearer)
 		p.LoginURL = c.Flows.LoginPage(c.Host)
 	}
 	if e.Code == identity.CodeStepUpRequired { // RFC 9470 3
-		p.ACRValues, p.MaxAge = e.Ask.ACRValues(), int(e.Ask.MaxAge/time.Second)
-		challenge := `Bearer error="insufficient_user_authentication", acr_values="` + p.ACRValues + `"`
-		if p.MaxAge > 0 {
-			challenge += `, max_age="` + strconv.Itoa(p.MaxAge) + `"`
-		}
-		c.W.Header().Set("WWW-Authenticate", challenge)
+		p.Ask(e.Ask)
+		c.W.Header().Set("WWW-Authenticate", problem.StepUpChallenge(e.Ask))
 	}
 	problem.Write(c.W, p)
 }

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/truxeio/caddy-truxe/internal/authn"
+	"github.com/truxeio/caddy-truxe/internal/cookie"
 	"github.com/truxeio/caddy-truxe/internal/identity"
 	"github.com/truxeio/caddy-truxe/internal/origin"
 	"github.com/truxeio/caddy-truxe/internal/secret"
@@ -158,7 +159,7 @@ func (f *Flows) Cookie(w http.ResponseWriter, c authn.Credential) string {
 		return value
 	}
 	value, _ := secret.NewSessionSecret()
-	w.Header().Add("Set-Cookie", cookieText(authn.FlowCookie, value, 0))
+	cookie.Add(w.Header(), cookie.Flow, value, 0)
 	return value
 }
 

@@ -43,8 +43,8 @@ func (c *Call) WaitFor(e *identity.Error) view.Wait {
 }
 
 // RetryAfter says when to try again, as a header.
-func (c *Call) RetryAfter(e *identity.Error) {
-	c.W.Header().Set("Retry-After", strconv.Itoa(problem.Seconds(e.RetryAfter)))
+func (x *Exchange) RetryAfter(e *identity.Error) {
+	x.W.Header().Set("Retry-After", strconv.Itoa(problem.Seconds(e.RetryAfter)))
 }
 
 // fewTries is when a page begins to say how many tries are left.

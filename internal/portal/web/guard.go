@@ -4,7 +4,7 @@ import (
 	"errors"
 	"net/http"
 
-	"github.com/truxeio/caddy-truxe/internal/authn"
+	"github.com/truxeio/caddy-truxe/internal/cookie"
 	"github.com/truxeio/caddy-truxe/internal/cors"
 	"github.com/truxeio/caddy-truxe/internal/identity"
 )
@@ -83,7 +83,7 @@ func (c *Call) Identify(matters bool) error {
 		return err
 	}
 	if c.Credential.Cookies > 1 {
-		c.ClearCookie(authn.SessionCookie)
+		cookie.Clear(c.W.Header(), cookie.Session)
 	}
 	c.Entry = found.Entry
 	return nil

@@ -21,7 +21,7 @@ func askedAt(t testing.TB, host string, origins ...string) *Call {
 	}
 	book := origin.NewBook(sites)
 	r := httptest.NewRequest("GET", "https://"+host+"/.truxe/login", nil)
-	return &Call{Config: &Config{Base: "/.truxe", Origins: book}, R: r, Host: FoldHost(host)}
+	return &Call{Config: &Config{Base: "/.truxe", Origins: book}, Exchange: Exchange{R: r}, Host: FoldHost(host)}
 }
 
 // ED-22 CS-06 CVE-2021-21291: an address is a way back only when its origin, with scheme and port, is one of the

@@ -1,21 +1,20 @@
-package authn
+// Package cookie reads and removes the gateway's cookies by scanning the Cookie header: building net/http's list of all
+// cookies costs twenty times as much. The app's own cookies keep their bytes.
+package cookie
 
 import (
 	"net/http"
 	"strings"
 )
 
-// The gateway's cookies are read and removed by scanning the Cookie header: building net/http's list of all cookies
-// costs twenty times as much. The app's own cookies keep their bytes.
+// Prefix begins the name of every cookie of ours. Anything that begins with it, in any case, is removed before the
+// upstream, so a cookie that looks like a chunk of ours is ignored and never passed on (SE-07).
+const Prefix = "__Host-truxe"
 
-// cookiePrefix begins the name of every cookie of ours. Anything that begins with it, in any case, is removed before
-// the upstream, so a cookie that looks like a chunk of ours is ignored and never passed on (SE-07).
-const cookiePrefix = "__Host-truxe"
-
-// findCookie returns the first value of a cookie and how many of that name were sent, over all Cookie lines (HTTP/2 may
-// send one line per cookie, RFC 9113 8.2.3). Two or more mean unauthenticated (SE-06). Names compare exactly; quotes
-// stay in the value.
-func findCookie(h http.Header, name string) (value string, count int) {
+// Find returns the first value of a cookie and how many of that name were sent, over all Cookie lines (HTTP/2 may send
+// one line per cookie, RFC 9113 8.2.3). Two or more mean unauthenticated (SE-06). Names compare exactly; quotes stay in
+// the value.
+func Find(h http.Header, name string) (value string, count int) {
 	for _, line := range h["Cookie"] {
 		for line != "" {
 			var part string
@@ -39,9 +38,16 @@ func findCookie(h http.Header, name string) (value string, count int) {
 	return value, count
 }
 
-// StripCookies removes our cookies (SE-09). Without any it changes and allocates nothing; a line is copied only when
-// the app has cookies on both sides of ours. It works in the header's own slice, which belongs to this request alone.
-func StripCookies(h http.Header) {
+// Take returns what Find does, and then strips our cookies.
+func Take(h http.Header, name string) (value string, count int) {
+	value, count = Find(h, name)
+	Strip(h)
+	return value, count
+}
+
+// Strip removes our cookies (SE-09). Without any it changes and allocates nothing; a line is copied only when the app
+// has cookies on both sides of ours. It works in the header's own slice, which belongs to this request alone.
+func Strip(h http.Header) {
 	lines := h["Cookie"]
 	kept, found := 0, false
 	for i, line := range lines {
@@ -112,7 +118,7 @@ func without(line string) (rest string, had bool) {
 // ours reports whether a cookie's name begins with our prefix. Browsers compare the prefix without case, so do we.
 func ours(part string) bool {
 	part = trimLeft(part)
-	return len(part) >= len(cookiePrefix) && part[0] == '_' && strings.EqualFold(part[:len(cookiePrefix)], cookiePrefix)
+	return len(part) >= len(Prefix) && part[0] == '_' && strings.EqualFold(part[:len(Prefix)], Prefix)
 }
 
 func trim(s string) string {
@@ -129,9 +135,9 @@ func trimLeft(s string) string {
 	return s
 }
 
-// StripSetCookies removes the Set-Cookie lines of an app's answer that a browser could take for a cookie of ours
-// (CWE-384). It changes the slice only when it finds one, and allocates nothing.
-func StripSetCookies(h http.Header) {
+// StripSet removes the Set-Cookie lines of an app's answer that a browser could take for a cookie of ours (CWE-384). It
+// changes the slice only when it finds one, and allocates nothing.
+func StripSet(h http.Header) {
 	lines := h["Set-Cookie"]
 	first := 0
 	for first < len(lines) && !setsOurs(lines[first]) {
@@ -163,7 +169,7 @@ func setsOurs(line string) bool {
 			start++
 		}
 		line = line[start:]
-		if len(line) >= len(cookiePrefix) && strings.EqualFold(line[:len(cookiePrefix)], cookiePrefix) {
+		if len(line) >= len(Prefix) && strings.EqualFold(line[:len(Prefix)], Prefix) {
 			return true
 		}
 		comma := strings.IndexByte(line, ',')

@@ -1,4 +1,4 @@
-package authn
+package cookie
 
 import (
 	"net/http"
@@ -30,16 +30,16 @@ func TestOwnCookiesAreRemovedAndTheAppsKeepTheirBytes(t *testing.T) {
 		{"", ""},
 	} {
 		h := http.Header{"Cookie": {c.in}}
-		StripCookies(h)
+		Strip(h)
 		if got := strings.Join(h["Cookie"], "|"); got != c.out {
-			t.Errorf("StripCookies(%q) = %q, want %q", c.in, got, c.out)
+			t.Errorf("Strip(%q) = %q, want %q", c.in, got, c.out)
 		}
 		if _, there := h["Cookie"]; there && c.out == "" && c.in != "" {
-			t.Errorf("StripCookies(%q) left an empty Cookie header", c.in)
+			t.Errorf("Strip(%q) left an empty Cookie header", c.in)
 		}
 	}
 	h := http.Header{"Cookie": {"a=1", "__Host-truxe=x", "b=2; __Host-truxe-flow=y", "c=3"}}
-	StripCookies(h)
+	Strip(h)
 	if want := []string{"a=1", "b=2", "c=3"}; !slices.Equal(h["Cookie"], want) {
 		t.Errorf("several lines: %q, want %q", h["Cookie"], want)
 	}
@@ -53,16 +53,15 @@ func TestTwoCookiesOfOneNameAreCounted(t *testing.T) {
 		"x__Host-truxe=a":             0, "__Host-truxeX=a": 0, "__Host-truxe": 0, "__Host-truxe ": 0, "__host-truxe=a": 0,
 		"": 0,
 	} {
-		if _, n := findCookie(http.Header{"Cookie": {in}}, "__Host-truxe"); n != want {
-			t.Errorf("findCookie(%q) counted %d, want %d", in, n, want)
+		if _, n := Find(http.Header{"Cookie": {in}}, "__Host-truxe"); n != want {
+			t.Errorf("Find(%q) counted %d, want %d", in, n, want)
 		}
 	}
-	if v, n := findCookie(http.Header{"Cookie": {"__Host-truxe=a", "b=1; __Host-truxe=c"}}, "__Host-truxe"); n != 2 ||
-		v != "a" {
+	if v, n := Find(http.Header{"Cookie": {"__Host-truxe=a", "b=1; __Host-truxe=c"}}, "__Host-truxe"); n != 2 || v != "a" {
 		t.Errorf("two lines: %q %d", v, n)
 	}
 	// SE-08 quotes are part of the value, so it is not a value of ours
-	if v, n := findCookie(http.Header{"Cookie": {`b=2; __Host-truxe="a" ;c=3`}}, "__Host-truxe"); n != 1 || v != `"a"` {
+	if v, n := Find(http.Header{"Cookie": {`b=2; __Host-truxe="a" ;c=3`}}, "__Host-truxe"); n != 1 || v != `"a"` {
 		t.Errorf("quoted: %q %d", v, n)
 	}
 }
@@ -83,7 +82,7 @@ func TestWhatIsLeftIsTheAppsCookies(t *testing.T) {
 			}
 		}
 		h := http.Header{"Cookie": {strings.Join(all, ";")}}
-		StripCookies(h)
+		Strip(h)
 		got, want := strings.Join(h["Cookie"], ""), strings.Join(apps, ";")
 		if len(all) == len(apps) && got != want {
 			t.Fatalf("nothing was ours, but %q became %q", want, got)
@@ -100,14 +99,14 @@ func FuzzStripCookies(f *testing.F) {
 	f.Add(";;__Host-truxe;; __")
 	f.Fuzz(func(t *testing.T, line string) {
 		h := http.Header{"Cookie": {line}}
-		StripCookies(h)
+		Strip(h)
 		left := strings.Join(h["Cookie"], ";")
 		for part := range strings.SplitSeq(left, ";") {
 			if p := strings.ToLower(strings.Trim(part, " \t")); strings.HasPrefix(p, "__host-truxe") {
 				t.Fatalf("%q kept %q", line, part)
 			}
 		}
-		StripCookies(h)
+		Strip(h)
 		if again := strings.Join(h["Cookie"], ";"); again != left {
 			t.Fatalf("%q: a second time gives %q after %q", line, again, left)
 		}
@@ -124,7 +123,7 @@ func FuzzCookieScan(f *testing.F) {
 				want++
 			}
 		}
-		if _, n := findCookie(http.Header{"Cookie": {line}}, "__Host-truxe"); n != want {
+		if _, n := Find(http.Header{"Cookie": {line}}, "__Host-truxe"); n != want {
 			t.Fatalf("%q: counted %d, want %d", line, n, want)
 		}
 	})
@@ -143,8 +142,8 @@ func TestCookieWorkStaysWithinItsAllocations(t *testing.T) {
 		n := testing.AllocsPerRun(100, func() {
 			lines[0] = c.line
 			h["Cookie"] = lines
-			findCookie(h, cookiePrefix)
-			StripCookies(h)
+			Find(h, Prefix)
+			Strip(h)
 		})
 		if n > c.most {
 			t.Errorf("%q: %v allocations, at most %v", c.line, n, c.most)
@@ -152,21 +151,21 @@ func TestCookieWorkStaysWithinItsAllocations(t *testing.T) {
 	}
 }
 
-func BenchmarkFindCookie(b *testing.B) {
+func BenchmarkFind(b *testing.B) {
 	b.ReportAllocs()
 	h := http.Header{"Cookie": {typical}}
 	for b.Loop() {
-		findCookie(h, cookiePrefix)
+		Find(h, Prefix)
 	}
 }
 
-func BenchmarkStripCookies(b *testing.B) {
+func BenchmarkStrip(b *testing.B) {
 	b.ReportAllocs()
 	h, lines := http.Header{}, []string{""}
 	for b.Loop() {
 		lines[0] = typical
 		h["Cookie"] = lines
-		StripCookies(h)
+		Strip(h)
 	}
 }
 
@@ -186,16 +185,16 @@ func TestSetCookieLinesOfOurs(t *testing.T) {
 			h.Add("Set-Cookie", kept[i])
 		}
 	}
-	if StripSetCookies(h); !slices.Equal(h["Set-Cookie"], kept) {
+	if StripSet(h); !slices.Equal(h["Set-Cookie"], kept) {
 		t.Errorf("%q stay, want %q", h["Set-Cookie"], kept)
 	}
 	for _, line := range ours {
 		h := http.Header{"Set-Cookie": {line}}
-		if StripSetCookies(h); len(h) != 0 {
+		if StripSet(h); len(h) != 0 {
 			t.Errorf("%q stays", line)
 		}
 	}
-	if n := testing.AllocsPerRun(100, func() { StripSetCookies(h) }); n != 0 {
+	if n := testing.AllocsPerRun(100, func() { StripSet(h) }); n != 0 {
 		t.Errorf("%v allocations without a cookie of ours", n)
 	}
 }
@@ -206,7 +205,7 @@ func FuzzStripSet(f *testing.F) {
 	f.Add(" =\t__host-truxe", "a=1, __Host-truxe=x")
 	f.Fuzz(func(t *testing.T, one, two string) {
 		h := http.Header{"Set-Cookie": {one, two}}
-		StripSetCookies(h)
+		StripSet(h)
 		for _, line := range h["Set-Cookie"] {
 			if line != one && line != two {
 				t.Fatalf("%q became %q", []string{one, two}, line)
@@ -217,7 +216,7 @@ func FuzzStripSet(f *testing.F) {
 			if found && sent == "" {
 				sent = strings.Trim(value, " \t") // the value alone
 			}
-			if len(sent) >= len(cookiePrefix) && strings.EqualFold(sent[:len(cookiePrefix)], cookiePrefix) {
+			if len(sent) >= len(Prefix) && strings.EqualFold(sent[:len(Prefix)], Prefix) {
 				t.Fatalf("%q stays", line)
 			}
 		}
