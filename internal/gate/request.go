@@ -55,25 +55,12 @@ func (r *request) address() netip.Addr {
 	if r.asked.Addr.IsValid() {
 		return r.asked.Addr
 	}
-	addr := parseAddress(r.client.Addr)
+	addr := r.client.Address()
 	if r.client.TrustedPeer && (r.site.forwards != nil || len(r.Header["X-Forwarded-For"]) > 0) &&
-		addr == parseAddress(r.RemoteAddr) {
+		addr == authn.ParseAddress(r.RemoteAddr) {
 		return netip.Addr{}
 	}
 	return addr
-}
-
-// parseAddress reads an address with a port or without; the zero address for anything else.
-func parseAddress(text string) netip.Addr {
-	addr, err := netip.ParseAddr(text)
-	if err != nil {
-		at, err := netip.ParseAddrPort(text)
-		if err != nil {
-			return netip.Addr{}
-		}
-		addr = at.Addr()
-	}
-	return addr.Unmap().WithZone("")
 }
 
 // identify sets whose credential the request has; nil makes it anonymous.

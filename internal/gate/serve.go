@@ -191,7 +191,7 @@ func (s *Site) isPassive(r *policy.Request) bool {
 
 // underLimit applies the site's own rate limit: per signed-in user or per address.
 func (g *Gate) underLimit(w http.ResponseWriter, q *request) bool {
-	rate, key := q.site.cfg.RateLimit, ratelimit.AddressKey(parseAddress(q.client.Addr))
+	rate, key := q.site.cfg.RateLimit, ratelimit.AddressKey(q.client.Address())
 	if q.principal != nil && rate.PerUser {
 		key = ratelimit.UserKey(q.principal.UserID)
 	}
