@@ -65,7 +65,7 @@ func (fs *Factors) storePasskey(ctx context.Context, tx *change.Tx, by change.By
 	if f.Any() {
 		return nil, nil
 	}
-	return fs.recovery.first(ctx, tx, user.ID, f)
+	return fs.recovery.First(ctx, tx, user.ID, f)
 }
 
 func passkeyEvent(by change.By, name string, user identity.User, p store.Passkey) audit.Event {
