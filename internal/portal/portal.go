@@ -39,7 +39,7 @@ func (p *Portal) Serve(w http.ResponseWriter, r *http.Request, client authn.Clie
 		outside(c, only)
 		return
 	}
-	c.TakeCredential()
+	c.Credential = p.cfg.Verifier.Take(r)
 	route, found := p.find(c)
 	if route.Finally != nil {
 		defer route.Finally(c)
@@ -78,7 +78,7 @@ func outside(c *web.Call, only bool) {
 	case only && path == "/":
 		c.Redirect(http.StatusFound, c.Base+"/")
 	default:
-		err = web.NotFound()
+		err = identity.NotFound("")
 	}
 	if err != nil {
 		c.Fail(err)
@@ -92,10 +92,10 @@ func (p *Portal) serve(c *web.Call, rt web.Route, found bool) error {
 		return nil
 	}
 	if c.R.URL.RawPath != "" || strings.Contains(c.R.URL.Path, "//") || strings.Contains(c.R.URL.Path, "/../") {
-		return web.NotFound() // our own URLs have one spelling
+		return identity.NotFound("") // our own URLs have one spelling
 	}
 	if !found {
-		return web.NotFound()
+		return identity.NotFound("")
 	}
 	if c.API && c.R.Method == http.MethodOptions && c.CORS.Preflight(c.W, c.R) {
 		return nil
@@ -133,6 +133,11 @@ func (p *Portal) serve(c *web.Call, rt web.Route, found bool) error {
 			return nil
 		}
 		return identity.LoginRequired("")
+	}
+	if rt.Needs != "" {
+		if err := c.Require(rt.Needs); err != nil {
+			return err
+		}
 	}
 	return h(c)
 }

@@ -16,6 +16,9 @@ func routes() map[string]web.Route {
 	callback := new(pages.Callback)
 	get, post, put, patch, del := http.MethodGet, http.MethodPost, http.MethodPut, http.MethodPatch, http.MethodDelete
 	own := func(m web.Methods) web.Route { return web.Route{Methods: m, Signed: true, Portal: true} } // a page of one's own account
+	needs := func(permission string, m web.Methods) web.Route {
+		return web.Route{Methods: m, Signed: true, Needs: permission}
+	}
 	signed := func(m web.Methods) web.Route { return web.Route{Methods: m, Signed: true} }
 	return map[string]web.Route{
 		"":         signed(web.Methods{get: pages.Launcher}),
@@ -36,7 +39,8 @@ func routes() map[string]web.Route {
 		"account/sessions":       own(web.Methods{get: pages.Sessions, post: pages.SubmitSessions}),
 		"account/devices":        own(web.Methods{get: pages.Devices, post: pages.SubmitDevices}),
 		"account/activity":       own(web.Methods{get: pages.Activity}),
-		"admin/policies":         own(web.Methods{get: pages.Policies, post: pages.SubmitPolicies}),
+		"admin/policies": {Methods: web.Methods{get: pages.Policies, post: pages.SubmitPolicies}, Signed: true, Portal: true,
+			Needs: web.PoliciesRead},
 
 		"api/v1/login":                 {Methods: web.Methods{post: api.Login}},
 		"api/v1/login/mfa":             {Methods: web.Methods{post: api.LoginMFA}},
@@ -45,7 +49,7 @@ func routes() map[string]web.Route {
 		"api/v1/login/passkey/finish":  {Methods: web.Methods{post: api.PasskeySignInFinish}},
 		"api/v1/token":                 {Methods: web.Methods{post: api.Token}},
 		"api/v1/revoke":                {Methods: web.Methods{post: api.Revoke}},
-		"api/v1/introspect":            signed(web.Methods{post: api.Introspect}),
+		"api/v1/introspect":            needs(web.TokensIntrospect, web.Methods{post: api.Introspect}),
 		"api/v1/logout":                {Methods: web.Methods{post: api.Logout}},
 		"api/v1/userinfo":              {Methods: web.Methods{get: api.Userinfo}, Signed: true, Passive: true},
 		"api/v1/session":               {Methods: web.Methods{get: api.Session}, Caller: true, Passive: true},
@@ -67,11 +71,11 @@ func routes() map[string]web.Route {
 		"api/v1/check":                 {Methods: web.Methods{get: api.Check, post: api.CheckAll}, Signed: true, Passive: true},
 
 		"api/v1/apps":                          signed(web.Methods{get: api.Apps}),
-		"api/v1/admin/policies":                signed(web.Methods{get: api.Policies}),
-		"api/v1/admin/policies/explain":        signed(web.Methods{post: api.Explain}),
-		"api/v1/admin/roles":                   signed(web.Methods{get: api.Roles}),
-		"api/v1/admin/roles/{role}":            signed(web.Methods{get: api.Role}),
-		"api/v1/admin/users/{id}/roles/{role}": signed(web.Methods{put: api.GrantRole, del: api.RevokeRole}),
+		"api/v1/admin/policies":                needs(web.PoliciesRead, web.Methods{get: api.Policies}),
+		"api/v1/admin/policies/explain":        needs(web.PoliciesRead, web.Methods{post: api.Explain}),
+		"api/v1/admin/roles":                   needs(web.RolesRead, web.Methods{get: api.Roles}),
+		"api/v1/admin/roles/{role}":            needs(web.RolesRead, web.Methods{get: api.Role}),
+		"api/v1/admin/users/{id}/roles/{role}": needs(web.RolesWrite, web.Methods{put: api.GrantRole, del: api.RevokeRole}),
 
 		"jwks.json":    {Methods: web.Methods{get: api.JWKS}, Open: true},
 		"health/live":  {Methods: web.Methods{get: api.HealthLive}, Open: true},
@@ -83,15 +87,16 @@ func routes() map[string]web.Route {
 type Route struct {
 	Path    string // below the base path; {id} and {role} stand for one segment each
 	Methods []string
-	Signed  bool // needs a signed-in caller
-	Open    bool // asks nothing of the caller
+	Signed  bool   // needs a signed-in caller
+	Open    bool   // asks nothing of the caller
+	Needs   string // a permission that the caller must hold
 }
 
 // Routes lists every URL that is registered, by path.
 func Routes() []Route {
 	var list []Route
 	for path, r := range routes() {
-		list = append(list, Route{Path: path, Methods: slices.Sorted(maps.Keys(r.Methods)), Signed: r.Signed, Open: r.Open})
+		list = append(list, Route{Path: path, Methods: slices.Sorted(maps.Keys(r.Methods)), Signed: r.Signed, Open: r.Open, Needs: r.Needs})
 	}
 	slices.SortFunc(list, func(a, b Route) int { return strings.Compare(a.Path, b.Path) })
 	return list

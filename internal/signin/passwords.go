@@ -22,6 +22,17 @@ type Passwords struct {
 	sessions *Sessions
 }
 
+// CheckFresh asks a user who has a second factor to have proven it recently before the password changes. For others the
+// current password, which Change checks, is proof enough.
+func (p *Passwords) CheckFresh(ctx context.Context, of *identity.Principal) error {
+	err := p.changes.CheckFresh(ctx, of)
+	var known *identity.Error
+	if errors.As(err, &known) && known.Code == identity.CodeStepUpRequired && !known.Ask.MFA && !known.Ask.Passkey {
+		return nil
+	}
+	return err
+}
+
 // Change sets a new password for a user who knows the current one. Other sessions end unless keepOthers; the session of
 // the caller stays, with a new secret.
 func (p *Passwords) Change(ctx context.Context, by change.By, address netip.Addr, current, fresh string,

@@ -33,7 +33,7 @@ func Check(c *web.Call) error {
 		return err
 	}
 	var item checkItem
-	if err := c.ReadQuery(map[string]*string{"method": &item.Method, "path": &item.Path, "host": &item.Host, "permission": &item.Permission},
+	if err := web.ReadQuery(c.R, map[string]*string{"method": &item.Method, "path": &item.Path, "host": &item.Host, "permission": &item.Permission},
 		"The query takes method, path, host and permission, each once."); err != nil {
 		return err
 	}
@@ -52,11 +52,11 @@ func CheckAll(c *web.Call) error {
 	var in struct {
 		Items []checkItem `json:"items"`
 	}
-	if err := c.ReadJSON(&in); err != nil {
+	if err := web.ReadJSON(c.R, &in); err != nil {
 		return err
 	}
 	if len(in.Items) == 0 || len(in.Items) > maxChecks {
-		return web.BadRequest("items holds 1 to 100 questions.")
+		return identity.Invalid("items holds 1 to 100 questions.")
 	}
 	answers := make([]checkAnswer, len(in.Items))
 	for i, item := range in.Items {
@@ -71,7 +71,7 @@ func CheckAll(c *web.Call) error {
 func check(c *web.Call, item checkItem) (checkAnswer, error) {
 	if item.Permission != "" {
 		if item.Method+item.Path+item.Host != "" {
-			return checkAnswer{}, web.BadRequest("Ask for a permission, or for a method and a path.")
+			return checkAnswer{}, identity.Invalid("Ask for a permission, or for a method and a path.")
 		}
 		return checkPermission(c, item.Permission)
 	}
@@ -105,7 +105,7 @@ func check(c *web.Call, item checkItem) (checkAnswer, error) {
 
 func checkPermission(c *web.Call, permission string) (checkAnswer, error) {
 	if err := policy.CheckPermission(permission); err != nil {
-		return checkAnswer{}, web.BadRequest("A permission is resource:action, such as orders:read.")
+		return checkAnswer{}, identity.Invalid("A permission is resource:action, such as orders:read.")
 	}
 	if c.Permitted(permission) {
 		return checkAnswer{Allow: true}, nil
@@ -121,10 +121,10 @@ func checkedHost(c *web.Call, asked string) (string, error) {
 	}
 	host, err := policy.FoldHost(asked)
 	if err != nil {
-		return "", web.BadRequest("host is not a host name.")
+		return "", identity.Invalid("host is not a host name.")
 	}
 	if host != c.Host && c.Entry.Principal.Credential != identity.CredentialBearer {
-		return "", web.BadRequest("A session is good on its own host alone. Ask there, or send an access token.")
+		return "", identity.Invalid("A session is good on its own host alone. Ask there, or send an access token.")
 	}
 	return host, nil
 }

@@ -2,11 +2,9 @@ package api
 
 import (
 	"encoding/json"
-	"mime"
 	"net/http"
 	"time"
 
-	"github.com/truxeio/caddy-truxe/internal/cookie"
 	"github.com/truxeio/caddy-truxe/internal/identity"
 	"github.com/truxeio/caddy-truxe/internal/portal/web"
 	"github.com/truxeio/caddy-truxe/internal/portal/wire"
@@ -24,7 +22,7 @@ func Login(c *web.Call) error {
 		Username string `json:"username"`
 		Password string `json:"password"`
 	}
-	if err := c.ReadJSON(&in); err != nil {
+	if err := web.ReadJSON(c.R, &in); err != nil {
 		return err
 	}
 	signed, err := c.SignIn.SignIns.WithPassword(c.Context(),
@@ -88,7 +86,7 @@ func LoginMFA(c *web.Call) error {
 		Enrol   bool            `json:"enrol"`
 		Name    string          `json:"name"`
 	}
-	if err := c.ReadJSON(&in); err != nil {
+	if err := web.ReadJSON(c.R, &in); err != nil {
 		return err
 	}
 	key, err := apiHalf(in.Token)
@@ -107,7 +105,7 @@ func LoginMFA(c *web.Call) error {
 			return err
 		}
 	default:
-		return web.BadRequest("method can be totp, recovery_code or passkey.")
+		return identity.Invalid("method can be totp, recovery_code or passkey.")
 	}
 	signed, err := c.SignIn.HalfSignIns.Complete(c.Context(), step)
 	if err != nil {
@@ -131,7 +129,7 @@ func LoginEnrol(c *web.Call) error {
 		Token  string `json:"mfa_token"`
 		Method string `json:"method"`
 	}
-	if err := c.ReadJSON(&in); err != nil {
+	if err := web.ReadJSON(c.R, &in); err != nil {
 		return err
 	}
 	key, err := apiHalf(in.Token)
@@ -139,7 +137,7 @@ func LoginEnrol(c *web.Call) error {
 		return err
 	}
 	if in.Method != identity.MethodTOTP {
-		return web.BadRequest("method can be totp; for a passkey use login/passkey/begin with enrol.")
+		return identity.Invalid("method can be totp; for a passkey use login/passkey/begin with enrol.")
 	}
 	setup, err := c.SignIn.HalfSignIns.BeginTOTP(c.Context(), key, c.Host)
 	if err != nil {
@@ -151,134 +149,4 @@ func LoginEnrol(c *web.Call) error {
 func totpJSON(c *web.Call, setup secondfactor.Setup) error {
 	return c.JSON(http.StatusOK, map[string]any{"secret": setup.Key.Text(), "otpauth_uri": setup.URI,
 		"expires_in": max(0, int(setup.Expires.Sub(c.Now())/time.Second))})
-}
-
-// PasskeySignInBegin gives the options of a sign-in with a passkey, alike for everybody (MF-18). A browser is known by
-// its flow cookie, which is set when there is none; ?step= is for the pages of the second step.
-func PasskeySignInBegin(c *web.Call) error {
-	var in struct {
-		Token string `json:"mfa_token"`
-		Enrol bool   `json:"enrol"`
-	}
-	if err := c.ReadJSON(&in); err != nil {
-		return err
-	}
-	begin := signin.PasskeyBegin{For: signin.PasskeySignIn, Host: c.Host, By: c.Anonymous()}
-	step := c.R.URL.Query().Get("step")
-	switch {
-	case in.Token != "":
-		key, err := apiHalf(in.Token)
-		if err != nil {
-			return err
-		}
-		begin.For, begin.Bound, begin.Half = signin.PasskeySecond, in.Token, &key
-		if in.Enrol {
-			begin.For = signin.PasskeyCreate
-		}
-	case in.Enrol:
-		return web.BadRequest("enrol goes with mfa_token.")
-	case step == stepSecond, step == stepEnrol:
-		begin.Bound = c.FlowCookie()
-		if begin.Bound == "" {
-			return identity.LoginRequired("")
-		}
-		key := signin.BrowserHalf(begin.Bound)
-		begin.For, begin.Half = signin.PasskeySecond, &key
-		if step == stepEnrol {
-			begin.For = signin.PasskeyCreate
-		}
-	case step != "":
-		return web.BadRequest("step can be second or enrol.")
-	default:
-		begin.Bound = c.Flows.Cookie(c.W, c.Credential)
-	}
-	return passkeyOptions(c, begin)
-}
-
-// Steps of a browser's half sign-in.
-const (
-	stepSecond = "second"
-	stepEnrol  = "enrol"
-)
-
-func passkeyOptions(c *web.Call, begin signin.PasskeyBegin) error {
-	options, err := c.SignIn.Challenges.Begin(c.Context(), begin)
-	if err != nil {
-		return err
-	}
-	return c.JSON(http.StatusOK, options)
-}
-
-// PasskeySignInFinish signs in with the browser's answer and gives tokens; with ?step=enrol it ends the sign-in of a
-// page that had to set a passkey up, and gives the browser its session.
-func PasskeySignInFinish(c *web.Call) error {
-	raw, err := c.ReadObject()
-	if err != nil {
-		return err
-	}
-	answer, err := web.PasskeyAnswer(raw)
-	if err != nil {
-		return err
-	}
-	flow := c.FlowCookie()
-	if flow == "" {
-		return web.BadRequest("The cookie " + cookie.Flow + ", which begin has set, did not come back.")
-	}
-	device := c.DeviceCookie()
-	if c.R.URL.Query().Get("step") == stepEnrol {
-		signed, err := c.SignIn.HalfSignIns.Complete(c.Context(),
-			signin.SecondStep{Key: signin.BrowserHalf(flow), Method: identity.MethodPasskey, Passkey: answer, Bound: flow,
-				Enrol: true, Device: device, Address: c.Address(), By: c.Anonymous()})
-		if err != nil {
-			return err
-		}
-		c.EndOldSession()
-		c.SignedIn(signed, signed.Session.Remember)
-		return c.JSON(http.StatusOK, map[string]string{"status": "authenticated"})
-	}
-	signed, err := c.SignIn.SignIns.WithPasskey(c.Context(),
-		signin.PasskeyTry{Answer: answer, Bound: flow, Device: device, Kind: session.API, Address: c.Address(),
-			By: c.Anonymous()})
-	if err != nil {
-		return err
-	}
-	return authenticated(c, signed)
-}
-
-// Logout ends the caller's session, or with {mfa_token} a half sign-in. A bearer token that does not verify is refused,
-// so that a program learns that its session goes on, and no other user's cookie is signed out in its place.
-func Logout(c *web.Call) error {
-	if c.Entry != nil && c.PassedOver == nil {
-		if err := c.SignIn.Sessions.SignOut(c.Context(), c.By()); err != nil {
-			return err
-		}
-		c.DropHalf()
-		c.SignedOut()
-		return c.NoContent()
-	}
-	none := c.PassedOver
-	if none == nil {
-		none = identity.LoginRequired("") // a session's token in a form signs nobody in, nor out (SE-19)
-	}
-	if media, _, err := mime.ParseMediaType(c.R.Header.Get("Content-Type")); err != nil || media != "application/json" ||
-		c.R.ContentLength == 0 {
-		return none
-	}
-	var in struct {
-		Token string `json:"mfa_token"`
-	}
-	if err := c.ReadJSON(&in); err != nil {
-		return err
-	}
-	if in.Token == "" {
-		return none
-	}
-	key, err := apiHalf(in.Token)
-	if err != nil {
-		return err
-	}
-	if err := c.SignIn.HalfSignIns.StartOver(c.Context(), key); err != nil {
-		return err
-	}
-	return c.NoContent()
 }

@@ -3,17 +3,15 @@ package api
 import (
 	"net/http"
 
+	"github.com/truxeio/caddy-truxe/internal/identity"
 	"github.com/truxeio/caddy-truxe/internal/policy"
 	"github.com/truxeio/caddy-truxe/internal/portal/web"
 )
 
 // Policies lists the rules in force.
 func Policies(c *web.Call) error {
-	if err := c.Require(web.PoliciesRead); err != nil {
-		return err
-	}
 	var site string
-	if err := c.ReadQuery(map[string]*string{"site": &site}, "The query takes site, once."); err != nil {
+	if err := web.ReadQuery(c.R, map[string]*string{"site": &site}, "The query takes site, once."); err != nil {
 		return err
 	}
 	listing, err := c.Policies.Show(site)
@@ -26,18 +24,15 @@ func Policies(c *web.Call) error {
 // Explain shows how a request of anybody would be decided, rule by rule. It costs more than a check, and is counted as
 // one (OP-06).
 func Explain(c *web.Call) error {
-	if err := c.Require(web.PoliciesRead); err != nil {
-		return err
-	}
 	if err := c.CountCheck(); err != nil {
 		return err
 	}
 	var in policy.Inquiry
-	if err := c.ReadJSON(&in); err != nil {
+	if err := web.ReadJSON(c.R, &in); err != nil {
 		return err
 	}
 	if len(in.URL) > web.MaxAsked || len(in.Method) > web.MaxMethod {
-		return web.BadRequest("url is at most 8 KiB long, and method 32 letters.")
+		return identity.Invalid("url is at most 8 KiB long, and method 32 letters.")
 	}
 	e, err := c.Policies.Explain(c.Context(), in)
 	if err != nil {

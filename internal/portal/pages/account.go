@@ -55,12 +55,12 @@ func Account(c *web.Call) error {
 
 // SubmitAccount keeps the method that is asked for first.
 func SubmitAccount(c *web.Call) error {
-	form, err := c.ReadForm()
+	form, err := web.ReadForm(c.R)
 	if err != nil {
 		return err
 	}
 	if form.Get(view.FieldAction) != view.ActionDefault {
-		return web.BadRequest("This form has no such action.")
+		return identity.Invalid("This form has no such action.")
 	}
 	if err := c.SignIn.Factors.SetPreferred(c.Context(), c.By(), form.Get(view.FieldMethod)); err != nil {
 		return c.AskFirst(err, web.ForMethod)
@@ -72,7 +72,7 @@ func SubmitAccount(c *web.Call) error {
 // Password shows the form of a new password.
 func Password(c *web.Call) error {
 	if c.R.URL.Query().Get("changed") == "" {
-		if err := c.CheckFreshForPassword(); err != nil {
+		if err := c.SignIn.Passwords.CheckFresh(c.Context(), c.Entry.Principal); err != nil {
 			return c.AskFirst(err, web.ForPassword)
 		}
 	}
@@ -107,11 +107,11 @@ func shortestPassword(c *web.Call, user identity.ID) (int, error) {
 
 // SubmitPassword changes the password.
 func SubmitPassword(c *web.Call) error {
-	form, err := c.ReadForm()
+	form, err := web.ReadForm(c.R)
 	if err != nil {
 		return err
 	}
-	if err := c.CheckFreshForPassword(); err != nil {
+	if err := c.SignIn.Passwords.CheckFresh(c.Context(), c.Entry.Principal); err != nil {
 		return c.AskFirst(err, web.ForPassword)
 	}
 	keep := form.Get(view.FieldSignOut) != "on"
@@ -122,7 +122,7 @@ func SubmitPassword(c *web.Call) error {
 			failed = password(c, status, view.PasswordChange{Problems: problems, Wait: wait, KeepOthers: keep})
 		}), &failed)
 	}
-	c.SetSession(cookie)
+	c.Browser().SetSession(cookie)
 	c.Redirect(http.StatusSeeOther, c.Base+"/account/password?changed=1")
 	return nil
 }

@@ -30,7 +30,7 @@ func asked(c *web.Call, name string) (proof, error) {
 	if !ok {
 		name, action = "", web.ConfirmActions[""]
 	}
-	err := c.Changes.CheckFresh(c.Context(), c.Entry.Principal)
+	err := c.CheckFresh()
 	ask, due := web.StepUp(err)
 	if err != nil && !due {
 		return proof{}, err
@@ -112,7 +112,7 @@ func SubmitConfirm(c *web.Call) error {
 	if c.Elsewhere() {
 		return c.ToPortal()
 	}
-	form, err := c.ReadForm()
+	form, err := web.ReadForm(c.R)
 	if err != nil {
 		return err
 	}
@@ -138,7 +138,7 @@ func SubmitConfirm(c *web.Call) error {
 	if err != nil {
 		return confirmFailed(c, err, a, step.Method)
 	}
-	c.SetSession(cookie)
+	c.Browser().SetSession(cookie)
 	to := after(c, a)
 	if step.Method == view.MethodRecovery { // how many are left comes first (MF-11)
 		to = c.Base + "/continue?recovery=1&r=" + url.QueryEscape(a.name)

@@ -124,7 +124,7 @@ type Callback struct {
 func (b *Callback) Show(c *web.Call) error {
 	query := c.R.URL.Query()
 	way, ok := c.Flows.Open(c.Context(), query.Get("r"))
-	flow := c.FlowCookie()
+	flow := c.Browser().FlowCookie()
 	switch {
 	case ok && way.Host == c.Host && flow != "":
 	case c.Entry != nil:
@@ -159,7 +159,7 @@ func arrive(c *web.Call, ticket, flow string) error {
 		return nil
 	}
 	if err == nil && signed.Secret != "" {
-		c.SignedIn(signed, signed.Session.Remember)
+		c.Browser().SignedIn(signed, signed.Session.Remember)
 	}
 	return err
 }

@@ -25,7 +25,7 @@ func Devices(c *web.Call) error {
 	if n, err := strconv.Atoi(c.R.URL.Query().Get("ended")); err == nil && n > 0 && n < 1000 {
 		page.Ended = n
 	}
-	here := c.ThisDevice(user)
+	here := c.Browser().ThisDevice(user)
 	for _, d := range list {
 		page.Devices = append(page.Devices, view.TrustedDevice{ID: d.ID.String(), UserAgent: d.UserAgent, Added: d.Created, LastUsed: d.LastUsed,
 			Expires: d.Trusted, Current: d.ID == here && !here.IsZero()})
@@ -40,7 +40,7 @@ func SubmitDevices(c *web.Call) error {
 	if err != nil {
 		return err
 	}
-	form, err := c.ReadForm()
+	form, err := web.ReadForm(c.R)
 	if err != nil {
 		return err
 	}
@@ -54,7 +54,7 @@ func SubmitDevices(c *web.Call) error {
 		}
 		id, ended = identity.ID{}, len(list)
 	case !ok || id.IsZero():
-		return web.BadRequest("There is no such device.")
+		return identity.Invalid("There is no such device.")
 	}
 	if err := c.SignIn.Devices.Forget(c.Context(), c.By(), id); err != nil && (identity.CodeOf(err) != identity.CodeNotFound) {
 		return c.AskFirst(err, web.ForDevices)

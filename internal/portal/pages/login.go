@@ -102,13 +102,13 @@ func SubmitLogin(c *web.Call) error {
 		c.Redirect(http.StatusSeeOther, c.Home("/login"))
 		return nil
 	}
-	form, err := c.ReadForm()
+	form, err := web.ReadForm(c.R)
 	if err != nil {
 		return err
 	}
 	id := form.Get(view.FieldReturn)
 	page := view.Login{Username: form.Get(view.FieldUsername), Remember: form.Get(view.FieldRemember) == "on", Fragment: form.Get(view.FieldFragment)}
-	flow := c.FlowCookie()
+	flow := c.Browser().FlowCookie()
 	if flow == "" {
 		c.Flows.Cookie(c.W, c.Credential)
 		page.CookiesBlocked, page.Host = true, c.Host
@@ -119,21 +119,21 @@ func SubmitLogin(c *web.Call) error {
 	if err != nil {
 		return loginFailed(c, err, id, page, form.Get(view.FieldPasskey) != "")
 	}
-	c.EndOldSession()
+	c.Browser().EndOldSession()
 	id = keepFragment(c, id, page.Fragment)
 	if signed.Half != nil { // nobody is signed in yet, whoever was before (R6)
 		cookie.Clear(c.W.Header(), cookie.Session)
 		c.Redirect(http.StatusSeeOther, c.Base+"/mfa?r="+url.QueryEscape(id))
 		return nil
 	}
-	c.DropHalf()
-	c.SignedIn(signed, page.Remember)
+	c.Browser().DropHalf()
+	c.Browser().SignedIn(signed, page.Remember)
 	c.Redirect(http.StatusSeeOther, c.Base+"/continue?r="+url.QueryEscape(id))
 	return nil
 }
 
 func firstStep(c *web.Call, form url.Values, flow string, remember bool) (signin.SignedIn, error) {
-	device := c.DeviceCookie()
+	device := c.Browser().DeviceCookie()
 	by := c.Anonymous()
 	if text := form.Get(view.FieldPasskey); text != "" {
 		answer, err := web.PasskeyAnswer([]byte(text))

@@ -34,8 +34,8 @@ func SubmitLogout(c *web.Call) error {
 			return err
 		}
 	}
-	c.DropHalf()
-	c.SignedOut()
+	c.Browser().DropHalf()
+	c.Browser().SignedOut()
 	c.Redirect(http.StatusSeeOther, c.Base+"/logout")
 	return nil
 }

@@ -14,7 +14,7 @@ import (
 
 // halfOf returns the half sign-in of this browser; false when there is none (any more).
 func halfOf(c *web.Call) (signin.HalfKey, signin.Half, bool, error) {
-	flow := c.FlowCookie()
+	flow := c.Browser().FlowCookie()
 	if flow == "" {
 		return signin.HalfKey{}, signin.Half{}, false, nil
 	}
@@ -77,13 +77,13 @@ func mfa(c *web.Call, status int, half signin.Half, page view.MFA) {
 
 // SubmitMFA takes the second step.
 func SubmitMFA(c *web.Call) error {
-	form, err := c.ReadForm()
+	form, err := web.ReadForm(c.R)
 	if err != nil {
 		return err
 	}
 	id := form.Get(view.FieldReturn)
 	if form.Get(view.FieldAction) == view.ActionStartOver {
-		c.DropHalf()
+		c.Browser().DropHalf()
 		c.Redirect(http.StatusSeeOther, c.Base+"/login?r="+url.QueryEscape(id))
 		return nil
 	}
@@ -105,9 +105,9 @@ func SubmitMFA(c *web.Call) error {
 	case err != nil:
 		return mfaFailed(c, err, view.MFA{Method: form.Get(view.FieldMethod), Return: id, Fragment: form.Get(view.FieldFragment), Trust: form.Get(view.FieldTrust) == "on"})
 	}
-	c.EndOldSession()
+	c.Browser().EndOldSession()
 	id = keepFragment(c, id, form.Get(view.FieldFragment))
-	c.SignedIn(signed, signed.Session.Remember)
+	c.Browser().SignedIn(signed, signed.Session.Remember)
 	to := afterSecondStep(c, signed.Codes, id)
 	if signed.RecoveryUsed {
 		to += "&recovery=1"
@@ -118,8 +118,8 @@ func SubmitMFA(c *web.Call) error {
 
 func secondStep(c *web.Call, form url.Values, key signin.HalfKey, enrol bool) (signin.SignedIn, error) {
 	by := c.Anonymous()
-	device := c.DeviceCookie()
-	in := signin.SecondStep{Key: key, Method: form.Get(view.FieldMethod), Code: form.Get(view.FieldCode), Bound: c.FlowCookie(), Enrol: enrol,
+	device := c.Browser().DeviceCookie()
+	in := signin.SecondStep{Key: key, Method: form.Get(view.FieldMethod), Code: form.Get(view.FieldCode), Bound: c.Browser().FlowCookie(), Enrol: enrol,
 		Trust: form.Get(view.FieldTrust) == "on" && !enrol, Device: device, Address: c.Address(), By: by}
 	if in.Method == view.MethodPasskey {
 		var err error
@@ -172,7 +172,7 @@ func mfaFailed(c *web.Call, err error, page view.MFA) error {
 // passkeyElsewhere tells somebody whose only factors are passkeys of other hosts where to go: nothing here can complete the
 // sign-in.
 func passkeyElsewhere(c *web.Call, id string) error {
-	c.DropHalf()
+	c.Browser().DropHalf()
 	words := "Your passkey is for another address of this service. Sign in there."
 	login(c, http.StatusForbidden, id, view.Login{Problems: []view.Problem{{Text: words}}})
 	return nil

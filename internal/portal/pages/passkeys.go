@@ -70,7 +70,7 @@ func passkeyOrigin(c *web.Call) string {
 
 // SubmitPasskeys renames or removes one.
 func SubmitPasskeys(c *web.Call) error {
-	form, err := c.ReadForm()
+	form, err := web.ReadForm(c.R)
 	if err != nil {
 		return err
 	}
@@ -90,11 +90,11 @@ func SubmitPasskeys(c *web.Call) error {
 		if err != nil {
 			return passkeysFailed(c, err, view.Passkeys{}, "", web.ForRemovePasskey)
 		}
-		c.SetSession(changed.Cookie)
+		c.Browser().SetSession(changed.Cookie)
 		c.Redirect(http.StatusSeeOther, c.Base+"/account/passkeys?removed=1")
 		return nil
 	}
-	return web.BadRequest("This form has no such action.")
+	return identity.Invalid("This form has no such action.")
 }
 
 func passkeysFailed(c *web.Call, err error, page view.Passkeys, field, action string) error {

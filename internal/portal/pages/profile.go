@@ -28,7 +28,7 @@ func Profile(c *web.Call) error {
 // SubmitProfile changes one's own name and address, or gives one's data. A new address asks for a fresh factor: it is where
 // help is sent.
 func SubmitProfile(c *web.Call) error {
-	form, err := c.ReadForm()
+	form, err := web.ReadForm(c.R)
 	if err != nil {
 		return err
 	}
@@ -44,7 +44,7 @@ func SubmitProfile(c *web.Call) error {
 		if err != nil {
 			return c.AskFirst(err, web.ForExport)
 		}
-		return c.Attachment("my-data.json", wire.ExportOf(data, session, c.ThisDevice(user)))
+		return c.Attachment("my-data.json", wire.ExportOf(data, session, c.Browser().ThisDevice(user)))
 	}
 	page := view.Profile{Viewer: c.Viewer(), Name: form.Get(view.FieldName), Email: form.Get(view.FieldEmail)}
 	err = c.People.UpdateProfile(c.Context(), c.By(), page.Name, page.Email)

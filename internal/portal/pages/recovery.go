@@ -54,7 +54,7 @@ func recovery(c *web.Call, status int, page view.RecoveryCodes) error {
 
 // SubmitRecovery creates new recovery codes, downloads them or ends showing them.
 func SubmitRecovery(c *web.Call) error {
-	form, err := c.ReadForm()
+	form, err := web.ReadForm(c.R)
 	if err != nil {
 		return err
 	}
@@ -66,7 +66,7 @@ func SubmitRecovery(c *web.Call) error {
 	case view.ActionFinish:
 		return finishCodes(c, form)
 	}
-	return web.BadRequest("This form has no such action.")
+	return identity.Invalid("This form has no such action.")
 }
 
 func newCodes(c *web.Call) error {
@@ -78,7 +78,7 @@ func newCodes(c *web.Call) error {
 	if err != nil {
 		return c.AskFirst(err, web.ForRecoveryCodes)
 	}
-	c.SetSession(changed.Cookie)
+	c.Browser().SetSession(changed.Cookie)
 	c.Redirect(http.StatusSeeOther, c.Base+"/account/recovery-codes")
 	return nil
 }

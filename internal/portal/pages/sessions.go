@@ -36,14 +36,14 @@ func SubmitSessions(c *web.Call) error {
 	if err != nil {
 		return err
 	}
-	form, err := c.ReadForm()
+	form, err := web.ReadForm(c.R)
 	if err != nil {
 		return err
 	}
 	what := form.Get(view.FieldRevoke)
 	id, ok := identity.ParseID(what)
 	if !ok && what != view.RevokeOthers {
-		return web.BadRequest("There is no such session.")
+		return identity.Invalid("There is no such session.")
 	}
 	if id == current {
 		c.Redirect(http.StatusSeeOther, c.Base+"/logout")

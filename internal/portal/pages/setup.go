@@ -33,7 +33,7 @@ func SubmitSetup(c *web.Call) error {
 	if err := needsSetup(c); err != nil {
 		return err
 	}
-	form, err := c.ReadForm()
+	form, err := web.ReadForm(c.R)
 	if err != nil {
 		return err
 	}
@@ -47,7 +47,7 @@ func SubmitSetup(c *web.Call) error {
 			c.Render(status, page)
 		})
 	}
-	flow := c.FlowCookie()
+	flow := c.Browser().FlowCookie()
 	signed, err := c.SignIn.SignIns.WithPassword(c.Context(), signin.PasswordTry{Login: page.Username, Password: password, Address: c.Address(), Flow: flow, Kind: session.Browser, By: c.By()})
 	switch {
 	case err != nil, signed.Half != nil && flow == "":
@@ -57,7 +57,7 @@ func SubmitSetup(c *web.Call) error {
 		c.Redirect(http.StatusSeeOther, c.Base+"/mfa")
 		return nil
 	}
-	c.SignedIn(signed, false)
+	c.Browser().SignedIn(signed, false)
 	c.Redirect(http.StatusSeeOther, c.Base+"/?welcome=1")
 	return nil
 }

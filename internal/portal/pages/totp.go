@@ -62,7 +62,7 @@ func totpSetup(c *web.Call, status int, page view.TOTP, action string) error {
 
 // SubmitTOTP confirms the key with a code, removes the app, or begins with another one.
 func SubmitTOTP(c *web.Call) error {
-	form, err := c.ReadForm()
+	form, err := web.ReadForm(c.R)
 	if err != nil {
 		return err
 	}
@@ -77,7 +77,7 @@ func SubmitTOTP(c *web.Call) error {
 		return removeTOTP(c)
 	case "":
 	default:
-		return web.BadRequest("This form has no such action.")
+		return identity.Invalid("This form has no such action.")
 	}
 	code := form.Get(view.FieldCode)
 	if err := web.TypedCode(view.MethodTOTP, code); err != nil {
@@ -87,7 +87,7 @@ func SubmitTOTP(c *web.Call) error {
 	if err != nil {
 		return totpFailed(c, err, drift)
 	}
-	c.SetSession(changed.Cookie)
+	c.Browser().SetSession(changed.Cookie)
 	to := "/account/totp"
 	if len(changed.Codes) > 0 {
 		to = "/account/recovery-codes"
@@ -108,7 +108,7 @@ func removeTOTP(c *web.Call) error {
 	if err != nil {
 		return c.AskFirst(err, web.ForRemoveTOTP)
 	}
-	c.SetSession(changed.Cookie)
+	c.Browser().SetSession(changed.Cookie)
 	c.Redirect(http.StatusSeeOther, c.Base+"/account/totp?removed=1")
 	return nil
 }

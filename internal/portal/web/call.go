@@ -31,15 +31,12 @@ type Call struct {
 	reference string // of the audit record of a refusal
 }
 
-// NewCall returns the call of a request for a path below the base. Its body is bounded, its credential not yet read.
+// NewCall returns the call of a request for a path below the base.
 func NewCall(cfg *Config, w http.ResponseWriter, r *http.Request, client authn.Client, path string) *Call {
 	c := &Call{Config: cfg, Exchange: Exchange{W: w, R: r}, Client: client, Path: strings.Trim(path, "/"), Host: FoldHost(r.Host)}
 	c.API = strings.HasPrefix(c.Path, "api/") || strings.HasSuffix(c.Path, ".json") || strings.HasPrefix(c.Path, "health/")
 	return c
 }
-
-// TakeCredential takes the caller's credential off the request.
-func (c *Call) TakeCredential() { c.Credential = c.Verifier.Take(c.R) }
 
 // By returns the caller, for the audit log.
 func (c *Call) By() change.By {
@@ -56,13 +53,7 @@ func (c *Call) Anonymous() change.By {
 }
 
 // Address returns the client's address; the zero Addr without one.
-func (c *Call) Address() netip.Addr {
-	addr, err := netip.ParseAddr(c.Client.Addr)
-	if err != nil {
-		return netip.Addr{}
-	}
-	return addr
-}
+func (c *Call) Address() netip.Addr { return c.Client.Address() }
 
 // Own returns the ids of the caller's user and session; a foreign token has none here.
 func (c *Call) Own() (user, session identity.ID, err error) {
@@ -77,16 +68,6 @@ func (c *Call) Own() (user, session identity.ID, err error) {
 // CheckFresh asks for a sign-in or confirmation of the last minutes, with a factor as strong as the caller's best
 // (MF-13, SE-14).
 func (c *Call) CheckFresh() error { return c.Changes.CheckFresh(c.Context(), c.Entry.Principal) }
-
-// CheckFreshForPassword asks for a second factor before the password of a user who has one is changed. For others the
-// current password in the form itself is the confirmation.
-func (c *Call) CheckFreshForPassword() error {
-	err := c.CheckFresh()
-	if ask, due := StepUp(err); due && !ask.MFA && !ask.Passkey {
-		return nil
-	}
-	return err
-}
 
 // Navigates reports whether the request opens a page, as opposed to a script's request or a form.
 func (c *Call) Navigates() bool {

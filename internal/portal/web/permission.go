@@ -5,8 +5,14 @@ import (
 	"github.com/truxeio/caddy-truxe/internal/identity"
 )
 
-// PoliciesRead is the permission to read rules, to be told which of them decides, and to ask on behalf of another user.
-const PoliciesRead = "truxe:policies:read"
+// Permissions of pages and API (CONTRACT section 7).
+const (
+	// PoliciesRead allows to read rules, to learn which of them decides, and to ask on behalf of another user.
+	PoliciesRead     = "truxe:policies:read"
+	RolesRead        = "truxe:roles:read"
+	RolesWrite       = "truxe:roles:write"
+	TokensIntrospect = "truxe:tokens:introspect"
+)
 
 // Permitted reports whether the caller holds a permission, through the roles that policies define at this moment.
 func (c *Call) Permitted(permission string) bool {

@@ -40,15 +40,15 @@ func (c *Call) NewQuestion(method, path, host, authority string) (rules.Question
 
 func askedRequest(asker *http.Request, method, path, authority string) (*http.Request, error) {
 	if method == "" || len(method) > MaxMethod || strings.ContainsFunc(method, func(r rune) bool { return r <= ' ' || r >= 0x7f || strings.ContainsRune(`"(),/:;<=>?@[\]{}`, r) }) {
-		return nil, BadRequest("method is an HTTP method, such as GET.")
+		return nil, identity.Invalid("method is an HTTP method, such as GET.")
 	}
 	if !strings.HasPrefix(path, "/") || len(path) > MaxAsked ||
 		strings.ContainsFunc(path, func(r rune) bool { return r <= ' ' || r == 0x7f }) {
-		return nil, BadRequest("path begins with a slash and is as in a request line, at most 8 KiB.")
+		return nil, identity.Invalid("path begins with a slash and is as in a request line, at most 8 KiB.")
 	}
 	u, err := url.ParseRequestURI(path)
 	if err != nil {
-		return nil, BadRequest("path is not a path of a request.")
+		return nil, identity.Invalid("path is not a path of a request.")
 	}
 	if _, err := netip.ParseAddr(authority); err == nil && strings.Contains(authority, ":") {
 		authority = "[" + authority + "]"

@@ -16,6 +16,8 @@ type Methods map[string]Handler
 type Route struct {
 	Methods Methods
 	Signed  bool // needs a signed-in caller
+	// Needs is a permission that a signed-in caller must hold; "": none.
+	Needs   string
 	Open    bool // asks nothing of the caller and works while the state is unreadable
 	Portal  bool // a page that lives on the single sign-on host, where there is one
 	Caller  bool // says who the caller is, if anyone: a credential that does not verify is refused
