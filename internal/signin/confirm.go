@@ -57,7 +57,7 @@ func (c *Confirmations) Confirm(ctx context.Context, in ConfirmStep) (cookie str
 			Bound: bound(session.ID.String()), User: user.ID.String()},
 			answer: in.Passkey, owner: user.ID, address: in.Address, by: in.By, event: audit.AuthnMFAFail},
 			func(_ store.Passkey, factor secondfactor.Verified) (err error) {
-				proof := proven(session.Proof(), c.changes.Now(), factor.AMR...)
+				proof := secondfactor.Proven(session.Proof(), c.changes.Now(), factor.AMR...)
 				cookie, err = c.confirmed(ctx, in.By, user, session, proof, factor)
 				return err
 			})
@@ -95,7 +95,8 @@ func (c *Confirmations) confirmCode(ctx context.Context, in ConfirmStep, user st
 		err = secondfactor.ErrWrong
 	}
 	if err == nil {
-		cookie, err = c.confirmed(ctx, in.By, user, session, proven(session.Proof(), c.changes.Now(), factor.AMR...), factor)
+		cookie, err = c.confirmed(ctx, in.By, user, session, secondfactor.Proven(session.Proof(), c.changes.Now(),
+			factor.AMR...), factor)
 	}
 	switch {
 	case err == nil:

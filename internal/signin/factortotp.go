@@ -41,7 +41,7 @@ func (fs *Factors) ConfirmTOTP(ctx context.Context, by change.By, address netip.
 		return Changed{}, drift, err
 	}
 	c, err = fs.change(ctx, by, func(ctx context.Context, c *factorChange) error {
-		c.proof = proven(c.proof, fs.changes.Now(), identity.AMROTP)
+		c.proof = secondfactor.Proven(c.proof, fs.changes.Now(), identity.AMROTP)
 		c.codes, err = fs.activateTOTP(ctx, c.Tx, c.by, c.user.User, c.factors, row, step)
 		return err
 	})

@@ -80,7 +80,7 @@ func (s *SignIns) openWithPasskey(ctx context.Context, in PasskeyTry, p store.Pa
 		// otherwise give them new attempts all the time.
 		out, err = s.sessions.open(ctx, tx, completedSignIn{user: user.User, kind: in.Kind, remember: in.Remember,
 			method: factor.Method, by: in.By,
-			proof: proven(store.Proof{}, s.changes.Now(), factor.AMR...), device: device, cookie: in.Device})
+			proof: secondfactor.Proven(store.Proof{}, s.changes.Now(), factor.AMR...), device: device, cookie: in.Device})
 		return err
 	})
 	if err != nil {

@@ -185,8 +185,9 @@ func (h *HalfSignIns) finishWith(ctx context.Context, s halfStep, factor secondf
 		}
 		out, err = h.sessions.open(ctx, tx, completedSignIn{user: user.User, kind: s.pending.Kind,
 			remember: s.pending.Remember, method: factor.Method, by: s.By,
-			proof: proven(store.Proof{AMR: s.pending.AMR}, h.changes.Now(), factor.AMR...), device: s.device, cookie: s.Device,
-			trust: s.Trust})
+			proof: secondfactor.Proven(store.Proof{AMR: s.pending.AMR}, h.changes.Now(), factor.AMR...), device: s.device,
+			cookie: s.Device,
+			trust:  s.Trust})
 		if err != nil || factor.Method != identity.MethodRecovery {
 			return err
 		}
