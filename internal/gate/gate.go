@@ -37,15 +37,16 @@ type Pages interface {
 	Denied(w http.ResponseWriter, r *http.Request, p *identity.Principal, d policy.Decision, reference string)
 	SessionEnded(w http.ResponseWriter, r *http.Request, loginURL string, resubmit bool, reference string)
 	// StepUp answers a form whose sender has to prove a factor first.
-	StepUp(w http.ResponseWriter, r *http.Request, p *identity.Principal, confirmURL string, resubmit bool, reference string)
+	StepUp(w http.ResponseWriter, r *http.Request, p *identity.Principal, confirmURL string, resubmit bool,
+		reference string)
 	FrameSignIn(w http.ResponseWriter, r *http.Request, loginURL, reference string)
 	// AppDown answers for an app that does not; sent: a form was sent to it. p is nil for an anonymous visitor.
 	AppDown(w http.ResponseWriter, r *http.Request, p *identity.Principal, status int, sent bool, reference string)
 	Problem(w http.ResponseWriter, r *http.Request, code identity.Code, retryAfter time.Duration, reference string)
 }
 
-// WayBack carries where a visitor wanted to go and returns the URL of the login page. The way back is sealed into that URL
-// (CS-07), so that an anonymous request stores nothing; the flow cookie binds it to the browser.
+// WayBack carries where a visitor wanted to go and returns the URL of the login page. The way back is sealed into that
+// URL (CS-07), so that an anonymous request stores nothing; the flow cookie binds it to the browser.
 type WayBack interface {
 	// LoginURL seals target, a path with query on the host of r. It may set the flow cookie.
 	LoginURL(w http.ResponseWriter, r *http.Request, c authn.Credential, target string) string
@@ -99,12 +100,18 @@ type Gate struct {
 	Origins  *origin.Book // what the hosts are called outside
 	Signer   Signer
 	Streams  Streams
-	Refusals *Refusals
-	Records  *rules.Records // nil: none are kept
 	Limits   *ratelimit.Sites
 	AppDown  AppDown // nil: the server answers every error
 	Now      func() time.Time
 	Logger   *slog.Logger
+
+	Memory
+}
+
+// Memory is what a gate remembers of its decisions.
+type Memory struct {
+	Refusals *Refusals
+	Records  *rules.Records // nil: none are kept
 
 	reports reports
 }

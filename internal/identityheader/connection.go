@@ -40,7 +40,8 @@ func SanitizeConnection(h http.Header) {
 // onlyOurs tells whether a line can stay as it is: options of the connection alone, as browsers spell them.
 func onlyOurs(line string, upgrades bool) bool {
 	for option, rest := nextOption(line); option != "" || rest != ""; option, rest = nextOption(rest) {
-		if name := ofConnection(option, upgrades); name == "" || option != name && option != "Upgrade" && option != "Keep-Alive" {
+		if name := ofConnection(option, upgrades); name == "" || option != name && option != "Upgrade" &&
+			option != "Keep-Alive" {
 			return false
 		}
 	}

@@ -117,5 +117,6 @@ func encode(s string, separator byte) string {
 // mustEncode: a space at an end would be cut by every HTTP parser, so that "bob " would arrive as "bob".
 func mustEncode(s string, i int, separator byte) bool {
 	c := s[i]
-	return c < ' ' || c > '~' || c == '%' || separator != 0 && (c == separator || c == ',' || c == '|') || c == ' ' && (i == 0 || i == len(s)-1)
+	return c < ' ' || c > '~' || c == '%' || separator != 0 && (c == separator || c == ',' || c == '|') || c == ' ' &&
+		(i == 0 || i == len(s)-1)
 }

@@ -122,7 +122,8 @@ func TestOriginHeaderMustBeTheHostsOwn(t *testing.T) {
 
 // ED-21: what is not an origin is refused, and what is has one spelling.
 func FuzzOrigin(f *testing.F) {
-	for _, s := range []string{"https://app.example.com", "http://[::1]:80", "https://a:443", "https://a:0", "https://a@b", "//a", "https://a/b", "https://a?", "https://é"} {
+	for _, s := range []string{"https://app.example.com", "http://[::1]:80", "https://a:443", "https://a:0", "https://a@b",
+		"//a", "https://a/b", "https://a?", "https://é"} {
 		f.Add(s)
 	}
 	f.Fuzz(func(t *testing.T, s string) {
