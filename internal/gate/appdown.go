@@ -15,7 +15,7 @@ type AppDown func(r *http.Request, err error) int
 var ofPages = []string{"Accept-Ranges", "Content-Disposition", "Content-Encoding", "Content-Length", "Etag", "Expires",
 	"Last-Modified"}
 
-// answerDown shows people a page when the app does not answer, and reports whether it did. Programs, frames and sites
+// answerDown shows users a page when the app does not answer, and reports whether it did. Programs, frames and sites
 // with error pages of their own get the server's answer. The log has the cause: the server logs only errors it is
 // given.
 func (g *Gate) answerDown(w http.ResponseWriter, q *request, answer *response, err error) bool {

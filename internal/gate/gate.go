@@ -29,10 +29,10 @@ type Covers func(http.ResponseWriter, *http.Request) (bool, error)
 // Client is who sent the request.
 type Client = authn.Client
 
-// Announce tells the server in front what was decided, for its placeholders and logs.
+// Announce reports to the server in front what was decided, for its placeholders and logs.
 type Announce func(r *http.Request, p *identity.Principal, d policy.Decision)
 
-// Pages renders what people see instead of the app.
+// Pages renders what users see instead of the app.
 type Pages interface {
 	Denied(w http.ResponseWriter, r *http.Request, p *identity.Principal, d policy.Decision, reference string)
 	SessionEnded(w http.ResponseWriter, r *http.Request, loginURL string, resubmit bool, reference string)
@@ -62,7 +62,7 @@ type WayBack interface {
 	LoginPage(host string) string
 }
 
-// Audit takes an event that need not be waited for and gives its reference.
+// Audit takes an event that need not be waited for and returns its reference.
 type Audit interface {
 	Note(e audit.Event) string
 	// Deny takes a refusal; those of the same kind become one row a minute, with their number.
@@ -71,7 +71,7 @@ type Audit interface {
 
 // Signer signs the assertion for an upstream (CONTRACT section 4).
 type Signer interface {
-	// Sign gives a token for one audience and when to sign a new one.
+	// Sign returns a token for one audience and when to sign a new one.
 	Sign(p *identity.Principal, host string) (jwt string, renew time.Time, err error)
 	// Version changes when what Sign says about the same principal does.
 	Version() uint64

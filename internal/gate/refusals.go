@@ -10,7 +10,7 @@ import (
 )
 
 const (
-	// keptRefusals bounds what is remembered of refusals that no audit line tells of: anonymous visitors, step-ups, and
+	// keptRefusals bounds what is remembered of refusals that are not in the audit log: anonymous requests, step-ups, and
 	// requests that were never judged. A stranger can fill it at will, so it is memory only.
 	keptRefusals = 2048
 	// keptPath is the longest path that is remembered whole; keptText what the other readings of it, host and method may

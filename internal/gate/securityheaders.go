@@ -17,7 +17,7 @@ const (
 	referrerPolicy  = "strict-origin-when-cross-origin" // not no-referrer: apps compare Referer against forgery
 	sameOriginFrame = "SAMEORIGIN"
 	frameAncestors  = "frame-ancestors 'self'"
-	twoYearsHTTPS   = "max-age=63072000" // no includeSubDomains: the names below may be somebody else's
+	twoYearsHTTPS   = "max-age=63072000" // no includeSubDomains: the names below may be another owner's
 )
 
 // addSecurityHeaders adds what the app's answer leaves unsaid.
@@ -67,7 +67,7 @@ func hasFrameAncestors(policies []string) bool {
 
 // sendsHSTS reports whether Strict-Transport-Security makes sense for a request's host: the connection is https, and
 // the name is neither an address, for which browsers ignore it (RFC 6797 section 8.1.1), nor this machine, where it
-// would lock people out of other servers.
+// would lock users out of other servers.
 func sendsHSTS(r *http.Request, c Client) bool {
 	host := r.Host
 	if name, _, err := net.SplitHostPort(host); err == nil {

@@ -205,7 +205,7 @@ func (g *Gate) underLimit(w http.ResponseWriter, q *request) bool {
 	return false
 }
 
-// ServeUnavailable stands in for the gate until the engine runs: public paths are served without an identity,
+// ServeUnavailable takes the place of the gate until the engine runs: public paths are served without an identity,
 // everything else is 503 (R1). Requests that the directive's matcher does not cover are not judged.
 func ServeUnavailable(w http.ResponseWriter, r *http.Request, s *Site, c Client, covers Covers, next Next) error {
 	s.clean(r)

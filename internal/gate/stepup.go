@@ -9,8 +9,8 @@ import (
 	"github.com/truxeio/caddy-truxe/internal/problem"
 )
 
-// canStepUp tells whether somebody can prove more: who has a session of this gateway. The token of a trusted issuer has
-// none, so a rule that it does not meet is a plain refusal.
+// canStepUp reports whether a user can prove more: one who has a session of this gateway can. The token of a trusted
+// issuer has none, so a rule that it does not meet is a plain refusal.
 func canStepUp(p *identity.Principal) bool {
 	if p == nil || strings.IndexByte(p.UserID, '|') >= 0 {
 		return false
@@ -19,7 +19,7 @@ func canStepUp(p *identity.Principal) bool {
 	return ok
 }
 
-// askToStepUp answers a request of somebody who has to prove a factor first, by its kind (CONTRACT section 3). As with
+// askToStepUp answers a request of a user who has to prove a factor first, by its kind (CONTRACT section 3). As with
 // a sign-in, a form is answered in place and never redirected (CS-12).
 func (g *Gate) askToStepUp(w http.ResponseWriter, q *request, reference string) {
 	r, ask, kind := q.Request, q.Ask, q.kindOf(g.Origins)

@@ -44,7 +44,7 @@ var steering = strings.Fields(`HOST COOKIE SET_COOKIE AUTHORIZATION WWW_AUTHENTI
 
 var steeringPrefixes = []string{"PROXY_", "SEC_", "ACCESS_CONTROL_"}
 
-// checkName refuses a configured name that is no field name (RFC 9110 5.1, 5.6.2) or not the operator's to give.
+// checkName refuses a configured name that is no field name (RFC 9110 5.1, 5.6.2) or that an operator may not set.
 func checkName(name string) error {
 	if name == "" || len(name) > longestName {
 		return fmt.Errorf("header %q: a name has 1 to %d characters", name, longestName)

@@ -6,7 +6,7 @@ import (
 	"unicode/utf8"
 )
 
-// readable gives an encoded value to an app that wants UTF-8 and decodes nothing: printable characters beyond ASCII
+// readable converts an encoded value for an app that wants UTF-8 and decodes nothing: printable characters beyond ASCII
 // become what they are. Everything else stays percent-encoded, so that two names that differ never look alike: "%"
 // itself, ASCII, controls (C1 too), spaces and line ends of any script, what changes the direction of text
 // (CVE-2021-42574), and bytes that are not UTF-8 (HD-03).

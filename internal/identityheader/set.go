@@ -107,7 +107,7 @@ func (s *Set) add(c Custom) error {
 // SetAssertion sets the signed assertion.
 func (s *Set) SetAssertion(h http.Header, jwt string) { h[Assertion] = []string{jwt} }
 
-// Apply sets the headers that have a value, at the cost of one allocation. One that a person has no value for is left
+// Apply sets the headers that have a value, at the cost of one allocation. One that the user has no value for is left
 // out: nothing of the client's is there after Strip, and apps then fall back as they do without a gateway.
 func (s *Set) Apply(h http.Header, v *Values) { s.ApplyTo(h, v, new(Buffer)) }
 
@@ -116,7 +116,7 @@ type Buffer [8]string
 
 // ApplyTo sets the headers with room from the caller: no allocation for our own set and the presets. The slices are
 // never shared between requests, since Caddy's request_header replaces values in place (headers.go:319): shared ones
-// would give one person's edited value to the next. Their capacity is one, so an append copies. It returns the room
+// would pass one user's edited value on to the next. Their capacity is one, so an append copies. It returns the room
 // that is left, which is empty at a site with more headers of its own than the buffer holds.
 func (s *Set) ApplyTo(h http.Header, v *Values, buf *Buffer) []string {
 	room, texts := buf[:], v.in(s.utf8)

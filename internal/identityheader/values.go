@@ -39,7 +39,7 @@ func (v *Values) in(utf8 bool) *texts {
 	return &v.text
 }
 
-// Render encodes a principal's values; nil gives empty ones.
+// Render encodes a principal's values; for nil they are empty.
 func Render(p *identity.Principal) *Values {
 	v := &Values{}
 	if p == nil {
