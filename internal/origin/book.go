@@ -3,7 +3,6 @@ package origin
 import (
 	"net/http"
 	"net/netip"
-	"slices"
 	"strings"
 
 	"github.com/truxeio/caddy-truxe/internal/loopback"
@@ -99,9 +98,6 @@ func (b *Book) Main(host string) (Origin, bool) {
 	}
 	return list[0], true
 }
-
-// Names reports whether an origin is one of the configuration's.
-func (b *Book) Names(o Origin) bool { return slices.Contains(b.All(o.Host), o) }
 
 // Named returns the origin of a Host header, with or without a port, that the configuration names: an exact name first,
 // then a wildcard of one label, as Caddy matches them. Of several ports the one that was asked counts; browsers leave
