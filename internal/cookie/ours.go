@@ -5,8 +5,8 @@ import (
 	"time"
 )
 
-// The gateway's cookies (CONTRACT section 5). The portal sets all of them, with [Add]; the gate ends sessions with [Clear];
-// apps set none of them ([StripSet]).
+// The gateway's cookies (CONTRACT section 5). The portal sets all of them, with [Add]; the gate ends sessions with
+// [Clear]; apps set none of them ([StripSet]).
 const (
 	Session = Prefix             // the secret of a session
 	Flow    = Prefix + "-flow"   // binds sign-ins in progress to this browser
@@ -18,8 +18,8 @@ func Add(h http.Header, name, value string, life time.Duration) {
 	h.Add("Set-Cookie", field(name, value, life))
 }
 
-// SessionField returns the Set-Cookie field of a session. The cookie of a session that was kept with "Keep me signed in"
-// lasts as long as the session, any other ends with the browser.
+// SessionField returns the Set-Cookie field of a session. The cookie of a session that was kept with "Keep me signed
+// in" lasts as long as the session, any other ends with the browser.
 func SessionField(value string, remember bool, expires, now time.Time) string {
 	life := time.Duration(0)
 	if remember {

@@ -19,7 +19,8 @@ func TestOurCookiesKeepToTheirHost(t *testing.T) {
 	ages := []int{0, 90, -1, 3601, 0}
 	for i, line := range h["Set-Cookie"] {
 		c, err := http.ParseSetCookie(line)
-		if err != nil || !strings.HasPrefix(c.Name, Prefix) || !c.Secure || !c.HttpOnly || c.Path != "/" || c.Domain != "" ||
+		if err != nil || !strings.HasPrefix(c.Name, Prefix) || !c.Secure || !c.HttpOnly || c.Path != "/" ||
+			c.Domain != "" ||
 			c.SameSite != http.SameSiteLaxMode || c.MaxAge != ages[i] {
 			t.Errorf("%s: %v", line, err)
 		}

@@ -92,7 +92,8 @@ func LoginMFA(c *web.Call) error {
 	if err != nil {
 		return err
 	}
-	step := signin.SecondStep{Key: key, Method: in.Method, Code: in.Code, Bound: in.Token, Enrol: in.Enrol, Name: in.Name,
+	step := signin.SecondStep{Key: key, Method: in.Method, Code: in.Code, Bound: in.Token, Enrol: in.Enrol,
+		Name:    in.Name,
 		Address: c.Address(), By: c.Anonymous()}
 	switch in.Method {
 	case identity.MethodPasskey:

@@ -22,7 +22,8 @@ func Logout(c *web.Call) error {
 	if none == nil {
 		none = identity.LoginRequired("") // a session's token in a form signs nobody in, nor out (SE-19)
 	}
-	if media, _, err := mime.ParseMediaType(c.R.Header.Get("Content-Type")); err != nil || media != "application/json" ||
+	if media, _, err := mime.ParseMediaType(c.R.Header.Get("Content-Type")); err != nil ||
+		media != "application/json" ||
 		c.R.ContentLength == 0 {
 		return none
 	}

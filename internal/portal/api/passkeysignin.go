@@ -84,7 +84,8 @@ func PasskeySignInFinish(c *web.Call) error {
 	device := c.Browser().DeviceCookie()
 	if c.R.URL.Query().Get("step") == stepEnrol {
 		signed, err := c.SignIn.HalfSignIns.Complete(c.Context(),
-			signin.SecondStep{Key: signin.BrowserHalf(flow), Method: identity.MethodPasskey, Passkey: answer, Bound: flow,
+			signin.SecondStep{Key: signin.BrowserHalf(flow), Method: identity.MethodPasskey, Passkey: answer,
+				Bound: flow,
 				Enrol: true, Device: device, Address: c.Address(), By: c.Anonymous()})
 		if err != nil {
 			return err

@@ -56,5 +56,6 @@ func changeRole(c *web.Call, do roleChange) error {
 	if err != nil {
 		return err
 	}
-	return c.JSON(http.StatusOK, map[string]any{"id": user.ID.String(), "username": user.Username, "roles": wire.Strings(user.Roles)})
+	return c.JSON(http.StatusOK, map[string]any{"id": user.ID.String(), "username": user.Username,
+		"roles": wire.Strings(user.Roles)})
 }

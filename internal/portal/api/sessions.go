@@ -76,8 +76,9 @@ func Session(c *web.Call) error {
 		return c.JSON(http.StatusOK, map[string]any{"authenticated": false})
 	}
 	p := c.Entry.Principal
-	return c.JSON(http.StatusOK, map[string]any{"authenticated": true, "username": p.Username, "name": p.Name, "session_id": p.SessionID,
-		"expires": wire.Time(p.Expires), "auth_time": wire.Time(p.AuthTime), "amr": wire.Strings(p.AMR)})
+	return c.JSON(http.StatusOK, map[string]any{"authenticated": true, "username": p.Username, "name": p.Name,
+		"session_id": p.SessionID,
+		"expires":    wire.Time(p.Expires), "auth_time": wire.Time(p.AuthTime), "amr": wire.Strings(p.AMR)})
 }
 
 // PasswordChange changes the caller's password.

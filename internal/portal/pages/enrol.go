@@ -20,7 +20,8 @@ func enrol(c *web.Call, key signin.HalfKey, half signin.Half, id, choice string)
 		return enrolTOTP(c, http.StatusOK, key, half, view.TOTP{Return: id})
 	case choice == view.MethodPasskey && slices.Contains(half.Enrol, choice):
 		c.Render(http.StatusOK, view.Passkeys{Forced: true, Viewer: halfViewer(half), Return: id,
-			BeginURL: c.Base + "/api/v1/login/passkey/begin?step=enrol", FinishURL: c.Base + "/api/v1/login/passkey/finish?step=enrol"})
+			BeginURL:  c.Base + "/api/v1/login/passkey/begin?step=enrol",
+			FinishURL: c.Base + "/api/v1/login/passkey/finish?step=enrol"})
 		return nil
 	}
 	page := view.Enrol{Account: halfViewer(half), Methods: half.Enrol, Return: id}

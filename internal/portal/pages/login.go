@@ -1,5 +1,5 @@
-// Package pages has the pages for users: signing in and out, and their own account. Handlers are thin: they read a call,
-// ask the rooms below and fill a model of package view.
+// Package pages has the pages for users: signing in and out, and their own account. Handlers are thin: they read a
+// call, ask the rooms below and fill a model of package view.
 package pages
 
 import (
@@ -107,7 +107,8 @@ func SubmitLogin(c *web.Call) error {
 		return err
 	}
 	id := form.Get(view.FieldReturn)
-	page := view.Login{Username: form.Get(view.FieldUsername), Remember: form.Get(view.FieldRemember) == "on", Fragment: form.Get(view.FieldFragment)}
+	page := view.Login{Username: form.Get(view.FieldUsername), Remember: form.Get(view.FieldRemember) == "on",
+		Fragment: form.Get(view.FieldFragment)}
 	flow := c.Browser().FlowCookie()
 	if flow == "" {
 		c.Flows.Cookie(c.W, c.Credential)
@@ -140,15 +141,17 @@ func firstStep(c *web.Call, form url.Values, flow string, remember bool) (signin
 		if err != nil {
 			return signin.SignedIn{}, err
 		}
-		return c.SignIn.SignIns.WithPasskey(c.Context(), signin.PasskeyTry{Answer: answer, Bound: flow, Device: device, Remember: remember, Kind: session.Browser,
+		return c.SignIn.SignIns.WithPasskey(c.Context(), signin.PasskeyTry{Answer: answer, Bound: flow, Device: device,
+			Remember: remember, Kind: session.Browser,
 			Address: c.Address(), By: by})
 	}
-	return c.SignIn.SignIns.WithPassword(c.Context(), signin.PasswordTry{Login: form.Get(view.FieldUsername), Password: form.Get(view.FieldPassword), Address: c.Address(),
+	return c.SignIn.SignIns.WithPassword(c.Context(), signin.PasswordTry{Login: form.Get(view.FieldUsername),
+		Password: form.Get(view.FieldPassword), Address: c.Address(),
 		Device: device, Flow: flow, Remember: remember, Kind: session.Browser, By: by})
 }
 
-// keepFragment adds what followed # to the way back, since a form's answer loses it (UX section 1.4), and returns the id
-// of the way with it.
+// keepFragment adds what followed # to the way back, since a form's answer loses it (UX section 1.4), and returns the
+// id of the way with it.
 func keepFragment(c *web.Call, id, fragment string) string {
 	if fragment == "" || !web.IsFragment(fragment) {
 		return id
@@ -169,7 +172,8 @@ func loginFailed(c *web.Call, err error, id string, page view.Login, passkey boo
 	c.RateFields(err)
 	status := problem.Status(known.Code)
 	switch {
-	case passkey && (known.Code == identity.CodeInvalidCredentials || known.Code == identity.CodeInvalidCode || known.Code == identity.CodeInvalidRequest):
+	case passkey && (known.Code == identity.CodeInvalidCredentials || known.Code == identity.CodeInvalidCode ||
+		known.Code == identity.CodeInvalidRequest):
 		page.Problems = []view.Problem{{Key: "problem.passkey_wrong"}}
 		var unknown *signin.UnknownPasskey
 		if errors.As(err, &unknown) {

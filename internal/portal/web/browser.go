@@ -62,7 +62,8 @@ func (b Browser) setSession(value string, remember bool, expires time.Time) {
 }
 
 // SignedOut has the browser forget the session and what it keeps of this host's pages, the back-forward cache included
-// (Clear-Site-Data, W3C). Only the cache: "storage" would end service workers, and drafts and settings of the app with them.
+// (Clear-Site-Data, W3C). Only the cache: "storage" would end service workers, and drafts and settings of the app with
+// them.
 func (b Browser) SignedOut() {
 	cookie.Clear(b.c.W.Header(), cookie.Session)
 	b.c.W.Header().Set("Clear-Site-Data", `"cache"`)

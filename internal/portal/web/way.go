@@ -15,8 +15,8 @@ import (
 const wayLife = 12 * time.Hour
 
 const (
-	// maxTarget bounds the path and query of a way back. Caddy's default header limit is lower. A longer target leads to
-	// the app's start.
+	// maxTarget bounds the path and query of a way back. Caddy's default header limit is lower. A longer target leads
+	// to the app's start.
 	maxTarget = 64 << 10
 	// maxFragment bounds what follows # in the address, as the pages' script does.
 	maxFragment = 2048
@@ -90,7 +90,8 @@ func decodeWay(raw []byte) (Way, bool) {
 		return Way{}, false
 	}
 	w.Begun = time.Unix(int64(begun), 0)
-	w.Ask = identity.Assurance{MFA: flags&flagMFA != 0, Passkey: flags&flagPasskey != 0, MaxAge: time.Duration(age) * time.Second}
+	w.Ask = identity.Assurance{MFA: flags&flagMFA != 0, Passkey: flags&flagPasskey != 0,
+		MaxAge: time.Duration(age) * time.Second}
 	for _, s := range []*string{&w.Host, &w.Port, &w.Fragment} {
 		var n uint64
 		if n, raw, ok = number(raw, uint64(len(raw))); !ok || n > uint64(len(raw)) {

@@ -21,7 +21,8 @@ func testFlows(t testing.TB, now func() time.Time) *Flows {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return &Flows{Base: "/.truxe", Sealer: box.Sealer("way back"), Overflow: Overflow{cluster.NewLocal(cluster.LocalOptions{})}, Now: now}
+	return &Flows{Base: "/.truxe", Sealer: box.Sealer("way back"),
+		Overflow: Overflow{cluster.NewLocal(cluster.LocalOptions{})}, Now: now}
 }
 
 // incompressible is n characters of a URL.
@@ -37,8 +38,9 @@ func TestWayComesBackAsItWas(t *testing.T) {
 	f := testFlows(t, func() time.Time { return now })
 	for _, n := range []int{1, compressFrom, 3000, 20_000, maxTarget - 4} {
 		for _, fill := range []string{incompressible(n), strings.Repeat("a", n)} {
-			want := Way{Host: "app.example.com", Port: "8443", Target: "/?q=" + fill, Flow: FlowHash(fill), Fragment: "/list?a=%20b",
-				Ask: identity.Assurance{MFA: true, MaxAge: 10 * time.Minute}, Begun: now}
+			want := Way{Host: "app.example.com", Port: "8443", Target: "/?q=" + fill, Flow: FlowHash(fill),
+				Fragment: "/list?a=%20b",
+				Ask:      identity.Assurance{MFA: true, MaxAge: 10 * time.Minute}, Begun: now}
 			want.Target = want.Target[:min(len(want.Target), maxTarget)]
 			id := f.Seal(context.Background(), want)
 			if got, ok := f.Open(context.Background(), id); !ok || got != want {
@@ -66,7 +68,8 @@ func TestWayEndsAfterTwelveHours(t *testing.T) {
 	}
 }
 
-// ED-08 a flood of long links takes the places there are and none that is in use: each way comes back, those before it too.
+// ED-08 a flood of long links takes the places there are and none that is in use: each way comes back, those before it
+// too.
 func TestFloodOfLongLinksPushesNoneOut(t *testing.T) {
 	f := testFlows(t, time.Now)
 	counted := &counting{Cluster: f.Overflow.Cluster}
@@ -74,7 +77,8 @@ func TestFloodOfLongLinksPushesNoneOut(t *testing.T) {
 	var ids, targets []string
 	for range 4 * overflowPlaces {
 		target := "/?q=" + incompressible(5000)
-		ids, targets = append(ids, f.Seal(context.Background(), Way{Host: "app.example.com", Target: target, Begun: time.Now()})), append(targets, target)
+		ids, targets = append(ids, f.Seal(context.Background(), Way{Host: "app.example.com", Target: target,
+			Begun: time.Now()})), append(targets, target)
 	}
 	if counted.longest != 30*time.Minute {
 		t.Errorf("a place is taken for %v, want 30 minutes: the next long link needs it", counted.longest)
@@ -91,7 +95,8 @@ func TestFloodOfLongLinksPushesNoneOut(t *testing.T) {
 	if placed < overflowPlaces/2 || placed > overflowPlaces || counted.stored != placed {
 		t.Errorf("%d ways in %d places, %d values stored", placed, overflowPlaces, counted.stored)
 	}
-	for _, id := range []string{"0.", "0.AAAAAAAAAAAAAAAAAAAAAA", "256.x", "-1.x", "+1.x", "01.x", "1.x.y", ".", strings.Repeat(".", 100)} {
+	for _, id := range []string{"0.", "0.AAAAAAAAAAAAAAAAAAAAAA", "256.x", "-1.x", "+1.x", "01.x", "1.x.y", ".",
+		strings.Repeat(".", 100)} {
 		if _, ok := f.Open(context.Background(), id); ok {
 			t.Errorf("%q is a way", id)
 		}

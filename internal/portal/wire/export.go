@@ -86,10 +86,14 @@ func EventOf(r store.AuditRow, self string) Event {
 // ExportOf returns the file of a user's own data, for the browser with this session and device.
 func ExportOf(data people.Export, session, device identity.ID) Export {
 	u, f := data.User, data.Factors
-	out := Export{More: data.More, Sessions: []Session{}, Devices: []Device{}, Requests: []Request{}, Activity: []Event{},
-		Profile: Profile{ID: u.ID.String(), Username: u.Username, Email: u.Email, Name: u.Name, Roles: Strings(u.Roles), Created: Time(u.Created),
-			LastSeen: Time(u.LastSeen), PasswordChanged: Time(u.PasswordChanged), TimeZone: data.TimeZone, Managed: u.Managed != ""},
-		Factors: Factors{TOTP: Time(f.TOTP), TOTPUsed: Time(f.TOTPUsed), Passkeys: []Passkey{}, RecoveryMade: Time(f.RecoveryMade), RecoveryLeft: f.RecoveryLeft,
+	out := Export{More: data.More, Sessions: []Session{}, Devices: []Device{}, Requests: []Request{},
+		Activity: []Event{},
+		Profile: Profile{ID: u.ID.String(), Username: u.Username, Email: u.Email, Name: u.Name, Roles: Strings(u.Roles),
+			Created:  Time(u.Created),
+			LastSeen: Time(u.LastSeen), PasswordChanged: Time(u.PasswordChanged), TimeZone: data.TimeZone,
+			Managed: u.Managed != ""},
+		Factors: Factors{TOTP: Time(f.TOTP), TOTPUsed: Time(f.TOTPUsed), Passkeys: []Passkey{},
+			RecoveryMade: Time(f.RecoveryMade), RecoveryLeft: f.RecoveryLeft,
 			Preferred: f.Preferred, ShortPassword: f.ShortPassword}}
 	for _, p := range data.Passkeys {
 		out.Factors.Passkeys = append(out.Factors.Passkeys, PasskeyOf(p))
