@@ -27,7 +27,7 @@ func ConfirmMethods(c *web.Call) error {
 }
 
 // Confirm proves a factor again, so that a program can do what asks for step_up_required. A browser gets its session's
-// new secret; a bearer token tells of it after its next refresh.
+// new secret; a bearer token shows it after its next refresh.
 func Confirm(c *web.Call) error {
 	var in struct {
 		Method   string          `json:"method"`

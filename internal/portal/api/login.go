@@ -12,7 +12,7 @@ import (
 	"github.com/truxeio/caddy-truxe/internal/signin"
 )
 
-// defaultClient is the client_id of people who sign in themselves.
+// defaultClient is the client_id of users who sign in themselves.
 const defaultClient = "truxe"
 
 // Login takes the first step of a sign-in of a program.
@@ -36,7 +36,7 @@ func Login(c *web.Call) error {
 	return authenticated(c, signed)
 }
 
-// mfaRequired answers a right password of somebody with a second factor: nobody is signed in, and mfa_token is good for
+// mfaRequired answers a right password of a user with a second factor: no one is signed in, and mfa_token is good for
 // the second step alone (R6). Where a factor is required and there is none, methods is empty and enrol names those that
 // can be set up, here or at enrol_url in a browser.
 func mfaRequired(c *web.Call, signed signin.SignedIn) error {

@@ -69,7 +69,7 @@ func EndSessions(c *web.Call) error {
 	return c.NoContent()
 }
 
-// Session tells the state of the caller's session. Asking does not extend it (SE-10). Anonymous callers get an
+// Session returns the state of the caller's session. Asking does not extend it (SE-10). Anonymous callers get an
 // answer too, so that a waiting login page can poll it.
 func Session(c *web.Call) error {
 	if c.Entry == nil {

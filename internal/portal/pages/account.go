@@ -8,7 +8,7 @@ import (
 	"github.com/truxeio/caddy-truxe/internal/portal/web"
 )
 
-// Launcher lists the apps this person may open.
+// Launcher lists the apps this user may open.
 func Launcher(c *web.Call) error {
 	query := c.R.URL.Query()
 	if query.Get("welcome") != "" && c.Entry.Principal.HasRole(identity.AdminRole) {
@@ -96,7 +96,8 @@ func password(c *web.Call, status int, page view.PasswordChange) error {
 	return nil
 }
 
-// shortestPassword is shorter for somebody who has a second factor (NIST SP 800-63B-4 3.1.1.2).
+// shortestPassword returns the least length of a password, which is shorter for a user who has a second factor (NIST SP
+// 800-63B-4 3.1.1.2).
 func shortestPassword(c *web.Call, user identity.ID) (int, error) {
 	policy := c.People.PasswordPolicy
 	if policy.MinLengthWithMFA == 0 {
@@ -132,7 +133,7 @@ func SubmitPassword(c *web.Call) error {
 	return nil
 }
 
-// first gives err, or else what a page that was shown for it failed with.
+// first returns err, or else what a page that was shown for it failed with.
 func first(err error, shown *error) error {
 	if err != nil {
 		return err

@@ -13,7 +13,7 @@ import (
 )
 
 // enrol sets a second factor up within a sign-in that must have one (R6). The key or challenge is bound to the half
-// sign-in, so nobody is signed in until it works.
+// sign-in, so no one is signed in until it works.
 func enrol(c *web.Call, key signin.HalfKey, half signin.Half, id, choice string) error {
 	switch {
 	case choice == view.MethodTOTP && slices.Contains(half.Enrol, choice):

@@ -14,7 +14,7 @@ import (
 // Gate renders the pages that users see instead of the app.
 type Gate struct{ View *view.Renderer }
 
-// Denied says that a signed-in person may not enter, in the words of the rule if it has any, without naming roles or
+// Denied says that a signed-in user may not enter, in the words of the rule if it has any, without naming roles or
 // rules.
 func (g Gate) Denied(w http.ResponseWriter, r *http.Request, p *identity.Principal, d policy.Decision,
 	reference string) {

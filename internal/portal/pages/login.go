@@ -73,7 +73,7 @@ func login(c *web.Call, status int, id string, page view.Login) {
 	c.Render(status, page)
 }
 
-// passkeysHere tells whether browsers can have passkeys on this host.
+// passkeysHere reports whether browsers can have passkeys on this host.
 func passkeysHere(c *web.Call) bool {
 	_, named := c.Origins.Main(c.Host)
 	return named && credential.PasskeysPossible(c.Host)
@@ -96,7 +96,7 @@ func appName(c *web.Call, host string) string {
 }
 
 // SubmitLogin takes the first step: a password, or a passkey, which is the only one. A form without its flow cookie is
-// refused: it could be another site's way of signing the visitor in as somebody else (CS-02).
+// refused: it could be another site's way of signing the visitor in as another user (CS-02).
 func SubmitLogin(c *web.Call) error {
 	if c.Elsewhere() {
 		c.Redirect(http.StatusSeeOther, c.Home("/login"))
@@ -122,7 +122,7 @@ func SubmitLogin(c *web.Call) error {
 	}
 	c.Browser().EndOldSession()
 	id = keepFragment(c, id, page.Fragment)
-	if signed.Half != nil { // nobody is signed in yet, whoever was before (R6)
+	if signed.Half != nil { // no one is signed in yet, even if someone was before (R6)
 		cookie.Clear(c.W.Header(), cookie.Session)
 		c.Redirect(http.StatusSeeOther, c.Base+"/mfa?r="+url.QueryEscape(id))
 		return nil

@@ -69,7 +69,7 @@ func mfa(c *web.Call, status int, half signin.Half, page view.MFA) {
 	page.Methods = half.Methods
 	page.PasskeyBegin = c.Base + "/api/v1/login/passkey/begin?step=second"
 	page.Here = c.Base + "/mfa?r=" + url.QueryEscape(page.Return)
-	if page.Shown() != view.MethodRecovery { // a browser in an emergency is nobody's own
+	if page.Shown() != view.MethodRecovery { // a browser used in an emergency is often a borrowed one
 		page.TrustDays = int(signin.TrustLife / (24 * time.Hour))
 	}
 	c.Render(status, page)
@@ -173,7 +173,7 @@ func mfaFailed(c *web.Call, err error, page view.MFA) error {
 	return nil
 }
 
-// passkeyElsewhere tells somebody whose only factors are passkeys of other hosts where to go: nothing here can complete
+// passkeyElsewhere shows a user whose only factors are passkeys of other hosts where to go: nothing here can complete
 // the sign-in.
 func passkeyElsewhere(c *web.Call, id string) error {
 	c.Browser().DropHalf()

@@ -25,8 +25,8 @@ func Profile(c *web.Call) error {
 	return nil
 }
 
-// SubmitProfile changes one's own name and address, or gives one's data. A new address asks for a fresh factor: it is
-// where help is sent.
+// SubmitProfile changes one's own name and address, or downloads one's data. A new address asks for a fresh factor: it
+// is where help is sent.
 func SubmitProfile(c *web.Call) error {
 	form, err := web.ReadForm(c.R)
 	if err != nil {

@@ -9,7 +9,7 @@ import (
 	"github.com/truxeio/caddy-truxe/internal/portal/web"
 )
 
-// shownCodes gives the recovery codes that may still be shown to this session.
+// shownCodes returns the recovery codes that may still be shown to this session.
 func shownCodes(c *web.Call) []string {
 	_, session, err := c.Own()
 	if err != nil || session.IsZero() || c.Entry.Principal.Credential != identity.CredentialCookie {

@@ -10,7 +10,7 @@ import (
 	"github.com/truxeio/caddy-truxe/internal/signin"
 )
 
-// Browser is the browser that sent a call: the cookies that it keeps, and what they stand for.
+// Browser is the browser that sent a call: the cookies that it keeps, and what they identify.
 type Browser struct{ c *Call }
 
 // Browser returns the browser that sent the call.

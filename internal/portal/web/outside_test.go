@@ -8,7 +8,7 @@ import (
 	"github.com/truxeio/caddy-truxe/internal/portal/view"
 )
 
-// MF-04: only six ASCII digits are a code; what people paste around them is let through by pages and refused by the
+// MF-04: only six ASCII digits are a code; what users paste around them is let through by pages and refused by the
 // API.
 func TestWhatCanBeACode(t *testing.T) {
 	for _, good := range []string{"123456", " 123 456 ", "123-456"} {

@@ -6,7 +6,7 @@ import (
 	"github.com/truxeio/caddy-truxe/internal/store"
 )
 
-// What somebody else did to an account is in its owner's data, where they were is not; a try that nobody is named for
+// What another user did to an account is in its owner's data, where they were is not; a try that nobody is named for
 // is.
 func TestOwnDataDoesNotTellWhereOthersWere(t *testing.T) {
 	for name, c := range map[string]struct {
