@@ -16,7 +16,8 @@ const (
 	denialQuiet = time.Minute
 	// maxDenials bounds the kinds that are counted apart.
 	maxDenials = 1024
-	// settleEvery is how often new kinds make room for themselves once there are maxDenials: it looks through all of them.
+	// settleEvery is how often new kinds make room for themselves once there are maxDenials: it looks through all of
+	// them.
 	settleEvery = time.Second
 )
 

@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"net/http"
+	"net/netip"
 	"strings"
 
 	"github.com/truxeio/caddy-truxe/internal/identity"
@@ -18,6 +19,23 @@ import (
 type Client struct {
 	Addr        string // "" or "@" when there is no address
 	TrustedPeer bool   // the peer is in trusted_proxies
+}
+
+// Address returns Addr as an address. It is the zero Addr when there is none.
+func (c Client) Address() netip.Addr { return ParseAddress(c.Addr) }
+
+// ParseAddress reads an address with or without a port, IPv4-mapped IPv6 as IPv4 and without a zone. It returns the zero
+// Addr for anything else.
+func ParseAddress(text string) netip.Addr {
+	addr, err := netip.ParseAddr(text)
+	if err != nil {
+		at, err := netip.ParseAddrPort(text)
+		if err != nil {
+			return netip.Addr{}
+		}
+		addr = at.Addr()
+	}
+	return addr.Unmap().WithZone("")
 }
 
 // Secure reports whether a request came over https, or over plain http where browsers keep Secure cookies all the same

@@ -8,8 +8,8 @@ import (
 	"pgregory.net/rapid"
 )
 
-// Why give does not use Reservation.CancelAt: a try that could happen at once is not given back later. Should the library
-// change its mind, this test says so.
+// Why give does not use Reservation.CancelAt: a try that could happen at once is not given back later. Should the
+// library change its mind, this test says so.
 func TestCancelGivesNothingBackLater(t *testing.T) {
 	b := Bucket{Key: "k", Burst: 5, Window: 5 * time.Minute}
 	at := time.Unix(1_000_000, 0)
@@ -62,8 +62,8 @@ func (g *gcra) look(now int64) LimitState {
 	return s
 }
 
-// LK-06 LK-10 the limiter in the process and GCRA, which Redis computes, allow the same and report the same numbers, for
-// any order of taking, giving back and waiting.
+// LK-06 LK-10 the limiter in the process and GCRA, which Redis computes, allow the same and report the same numbers,
+// for any order of taking, giving back and waiting.
 func TestLimiterAgreesWithGCRA(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		b := Bucket{Key: "k", Burst: rapid.IntRange(1, 60).Draw(t, "burst")}
@@ -105,7 +105,7 @@ func TestLimiterAgreesWithGCRA(t *testing.T) {
 	})
 }
 
-// A limit that was changed in the configuration counts at once, and gives nobody a fresh start.
+// A limit that was changed in the configuration counts at once, and no counter starts afresh.
 func TestChangedLimitKeepsWhatWasUsed(t *testing.T) {
 	wall := time.Unix(1_000_000, 0)
 	c := NewCounters(0, func() time.Time { return wall })

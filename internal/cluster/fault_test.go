@@ -105,7 +105,8 @@ func TestKilledRedisIsRefilledFromSQL(t *testing.T) {
 	clustertest.Eventually(t, "refill heard by the feed", time.Second, func() bool { return slices.Contains(r.Names(), "durable1199") })
 }
 
-// FAULTS 7 FLUSHALL under a living connection: noticed within about a second on every node, refilled, counters cautious.
+// FAULTS 7 FLUSHALL under a living connection: noticed within about a second on every node, refilled, counters
+// cautious.
 func TestFlushedRedisIsRefilledWithinASecond(t *testing.T) {
 	t.Parallel()
 	s := redistest.Start(t)

@@ -46,7 +46,7 @@ type localFeed struct {
 	queue   []Event // published before that
 }
 
-// NewLocal makes the in-process twin. It starts nothing.
+// NewLocal returns the in-process twin. It starts nothing.
 func NewLocal(o LocalOptions) *Local {
 	if o.Node == "" {
 		o.Node = "local"
@@ -192,7 +192,7 @@ func (l *Local) Reserve(_ context.Context, buckets []Bucket) (Outcome, error) {
 	return l.counters.Reserve(buckets)
 }
 
-// Refund gives one unit back to each bucket.
+// Refund returns one unit to each bucket.
 func (l *Local) Refund(_ context.Context, buckets []Bucket) error { return l.counters.Refund(buckets) }
 
 // Clear forgets counters.

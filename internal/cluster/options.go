@@ -10,7 +10,7 @@ import (
 	"github.com/truxeio/caddy-truxe/internal/loopback"
 )
 
-// DefaultPrefix stands before every key in Redis (CONTRACT section 2).
+// DefaultPrefix is the beginning of every key in Redis (CONTRACT section 2).
 const DefaultPrefix = "truxe:"
 
 // Mode says how Redis is run.

@@ -32,7 +32,8 @@ func (l *logged) String() string {
 	return l.text.String()
 }
 
-// FIELD 47 ED-09: what Redis refuses is said in its own word, once, and shows neither user nor password; a call says it too.
+// FIELD 47 ED-09: what Redis refuses is said in its own word, once, and shows neither user nor password; a call says it
+// too.
 func TestRefusalsOfRedisAreSaidOnce(t *testing.T) {
 	s := redistest.Start(t, "--requirepass", "right", "--user", "QuietUser", "on", ">QuietWord", "~truxe:*", "+@all", "-time")
 	for name, c := range map[string]struct{ url, says string }{

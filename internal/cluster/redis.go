@@ -53,7 +53,7 @@ type lastSeen struct {
 	writeErr error // of the last probe
 }
 
-// Open makes the Redis twin. A nil logger is slog.Default().
+// Open returns the Redis twin. A nil logger is slog.Default().
 func Open(o Options, log *slog.Logger) (*Redis, error) {
 	if err := o.fill(); err != nil {
 		return nil, err
@@ -108,8 +108,8 @@ func (o Options) client(size, idle int, timeout time.Duration) redis.UniversalCl
 // errCaller marks a call that its caller gave up: it says nothing about Redis.
 var errCaller = errors.New("the caller gave up")
 
-// answered tells errors that a server sent. It is there and quick, so waiting for it cannot pile up; the call failed
-// all the same (READONLY, LOADING, OOM, NOAUTH, WRONGTYPE, ...: FAULTS 9).
+// answered reports whether a server sent the error. It is there and quick, so waiting for it cannot pile up; the call
+// failed all the same (READONLY, LOADING, OOM, NOAUTH, WRONGTYPE, ...: FAULTS 9).
 func answered(err error) bool {
 	var reply redis.Error
 	return errors.As(err, &reply)
@@ -161,8 +161,8 @@ func (r *Redis) Health() Health {
 	return h
 }
 
-// probe writes a short-lived key each second, so that a Redis that is read-only, full or gone is known before
-// a user wants to sign in, and so that the breaker closes again without traffic. Before the first success, and after each
+// probe writes a short-lived key each second, so that a Redis that is read-only, full or gone is known before a user
+// wants to sign in, and so that the breaker closes again without traffic. Before the first success, and after each
 // failure, it tries every command that calls need: an ACL that lacks one is found before a user does.
 func (r *Redis) probe(ctx context.Context) {
 	tried := false

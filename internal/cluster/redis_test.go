@@ -35,7 +35,7 @@ func open(t testing.TB, url, prefix string) *cluster.Redis {
 	return c
 }
 
-// world gives each test of the suite a prefix of its own on one server.
+// world assigns each test of the suite a prefix of its own on one server.
 func world(url string, prefix string) clustertest.World {
 	return clustertest.World{Shared: true, Open: func(t *testing.T) cluster.Cluster {
 		return open(t, url, prefix+strings.NewReplacer("/", ".", "#", ".").Replace(t.Name()[strings.LastIndexByte(t.Name(), '/')+1:])+":")

@@ -29,7 +29,7 @@ func TestWrongTypesCountAsLoss(t *testing.T) {
 	s.Do("DEL", "truxe:revocations")
 	clustertest.Eventually(t, "healed", 2*time.Second, func() bool { return c.Health().Connected })
 
-	s.Do("SET", "truxe:epoch", "somebody else's")
+	s.Do("SET", "truxe:epoch", "another program's")
 	clustertest.Eventually(t, "lost", 2*time.Second, func() bool { return !c.Health().Connected })
 	s.Do("DEL", "truxe:epoch")
 	clustertest.Eventually(t, "healed", 2*time.Second, func() bool { return c.Health().Connected })

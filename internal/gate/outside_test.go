@@ -8,6 +8,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/truxeio/caddy-truxe/internal/authn"
 	"github.com/truxeio/caddy-truxe/internal/ratelimit"
 )
 
@@ -49,12 +50,12 @@ func FuzzAddress(f *testing.F) {
 		f.Add(text)
 	}
 	f.Fuzz(func(t *testing.T, text string) {
-		addr := parseAddress(text)
+		addr := authn.ParseAddress(text)
 		key := ratelimit.Source(addr)
 		if addr.Is4In6() || addr.Zone() != "" {
 			t.Errorf("%q is read as %s", text, addr)
 		}
-		if addr.IsValid() && (parseAddress(addr.String()) != addr || parseAddress(netip.AddrPortFrom(addr, 7).String()) != addr) {
+		if addr.IsValid() && (authn.ParseAddress(addr.String()) != addr || authn.ParseAddress(netip.AddrPortFrom(addr, 7).String()) != addr) {
 			t.Errorf("%q is read as %s, which is read as another", text, addr)
 		}
 		if _, err := netip.ParseAddr(key); err == nil || key == "" {

@@ -211,7 +211,7 @@ func (s *Site) isPassive(r policy.Request) bool {
 
 // underLimit applies the site's own rate limit: per signed-in user or per address.
 func (g *Gate) underLimit(w http.ResponseWriter, r *http.Request, s *Site, c Client, v verdict) bool {
-	key := ratelimit.AddressKey(parseAddress(c.Addr))
+	key := ratelimit.AddressKey(c.Address())
 	if p := v.principal(); p != nil && s.cfg.RateLimit.PerUser {
 		key = ratelimit.UserKey(p.UserID)
 	}

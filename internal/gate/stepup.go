@@ -6,6 +6,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/truxeio/caddy-truxe/internal/authn"
 	"github.com/truxeio/caddy-truxe/internal/identity"
 	"github.com/truxeio/caddy-truxe/internal/problem"
 )
@@ -56,22 +57,9 @@ func seconds(d time.Duration) int { return int(d / time.Second) }
 // say whom it speaks for, or names nobody outside trusted_proxies. A proxy that asks forward_auth always speaks for
 // somebody else.
 func (s *Site) visitorAddress(r *http.Request, c Client) netip.Addr {
-	addr := parseAddress(c.Addr)
-	if c.TrustedPeer && (s.forwards != nil || len(r.Header["X-Forwarded-For"]) > 0) && addr == parseAddress(r.RemoteAddr) {
+	addr := c.Address()
+	if c.TrustedPeer && (s.forwards != nil || len(r.Header["X-Forwarded-For"]) > 0) && addr == authn.ParseAddress(r.RemoteAddr) {
 		return netip.Addr{}
 	}
 	return addr
-}
-
-// parseAddress reads an address with a port or without; the zero address for anything else.
-func parseAddress(text string) netip.Addr {
-	addr, err := netip.ParseAddr(text)
-	if err != nil {
-		at, err := netip.ParseAddrPort(text)
-		if err != nil {
-			return netip.Addr{}
-		}
-		addr = at.Addr()
-	}
-	return addr.Unmap().WithZone("")
 }

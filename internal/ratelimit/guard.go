@@ -66,8 +66,8 @@ func New(c cluster.Cluster, limits Limits, key []byte) (*Guard, error) {
 
 // Attempt is one attempt to prove an identity.
 type Attempt struct {
-	// Person is the user's id, or the folded login name if no user has it: one value for all spellings (LK-02). "" for a
-	// passkey, which cannot be guessed: the failures of others must not stop it (LK-05), and Blame counts its own.
+	// Person is the user's id, or the folded login name if no user has it: one value for all spellings (LK-02). "" for
+	// a passkey, which cannot be guessed: the failures of others must not stop it (LK-05), and Blame counts its own.
 	Person string
 	// Address is the client's, from Caddy's trusted_proxies logic. Without one (unix socket) the limit per address does
 	// not apply, rather than all such clients sharing one counter and locking each other out.

@@ -106,7 +106,7 @@ func (n *Node) State() State {
 	return State{Ready: n.Ready(), Stale: n.elapsed() - time.Duration(n.alive.Load())}
 }
 
-// Join makes a stream, whose Context is set, end when the principal is revoked, when its credential expires, and when the
+// Join ends a stream, whose Context is set, when the principal is revoked, when its credential expires, and when the
 // node stops being ready (context.Cause: ErrRevoked, ErrExpired, ErrCutOff). Call its End when the request is done.
 func (n *Node) Join(s *Stream, p *identity.Principal) { n.streams.join(s, p) }
 
@@ -116,7 +116,7 @@ func (n *Node) Streams() *Streams { return n.streams }
 // Len is how many revocations this node remembers.
 func (n *Node) Len() int { return n.copy.Len() }
 
-// Add makes a revocation count on this node and reports whether it was news. At and expires are Unix ms, as for Copy.Put.
+// Add applies a revocation on this node and reports whether it was news. At and expires are Unix ms, as for Copy.Put.
 func (n *Node) Add(kind identity.RevocationKind, name string, at, expires int64) bool {
 	if !n.copy.Put(kind, name, at, expires) {
 		return false

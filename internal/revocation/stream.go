@@ -18,8 +18,8 @@ var (
 	ErrCutOff  = errors.New("the revocation state is unknown")
 )
 
-// Stream is the context of one request under way. It is made to be a part of what its request allocates anyway; the machinery of a cancellable context is
-// built when somebody waits for it, as reverse_proxy does and an answer from memory does not.
+// Stream is the context of one request under way. It is a part of what its request allocates anyway. The machinery of a
+// cancellable context is built when a handler waits for it, as reverse_proxy does and an answer from memory does not.
 type Stream struct {
 	context.Context // of the request
 	principal       *identity.Principal
@@ -34,7 +34,7 @@ type Stream struct {
 
 type innerContext struct{ context.Context }
 
-// build makes the standard library's context underneath. Contexts derived from the stream then find it and need no
+// build creates the standard library's context underneath. Contexts derived from the stream then find it and need no
 // goroutine of their own.
 func (s *Stream) build() context.Context {
 	if in := s.inner.Load(); in != nil {
@@ -70,7 +70,7 @@ func (s *Stream) Value(key any) any {
 	return s.Context.Value(key)
 }
 
-// End takes the stream out of the registry. Its context ends too when somebody waits for it.
+// End takes the stream out of the registry. Its context ends too if it was built.
 func (s *Stream) End() {
 	if s.shard != nil {
 		s.shard.remove(s)

@@ -121,7 +121,7 @@ func (r *Streams) cutWhere(reason func(*Stream) error) {
 			s = next
 		}
 		shard.mu.Unlock()
-		for _, e := range ends { // outside the lock: cancelling runs other people's code
+		for _, e := range ends { // outside the lock: cancelling runs code of handlers
 			e.stream.cut(e.why)
 		}
 	}

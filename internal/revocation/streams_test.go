@@ -65,7 +65,7 @@ func TestStreamBehavesAsAContext(t *testing.T) {
 	parent, cancel := context.WithCancel(context.WithValue(context.Background(), key{}, "v"))
 	s := r.open(parent, bearer("x", "", "u", 0))
 	if s.Err() != nil || s.Value(key{}) != "v" {
-		t.Error("before anybody waits")
+		t.Error("before the context is built")
 	}
 	child, stop := context.WithTimeout(s, time.Hour)
 	defer stop()

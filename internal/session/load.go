@@ -89,9 +89,9 @@ func (t *Table[E]) read(ctx context.Context, hash [32]byte) row {
 	return r
 }
 
-// complete makes a row the result of its read. False when the session or user was dropped while it was read: it is read
-// again, so that no request is judged by what was true before a change that has been acknowledged. No request joins the
-// read once its result is in the table.
+// complete sets a row as the result of its read. False when the session or user was dropped while it was read: it is
+// read again, so that no request is judged by what was true before a change that has been acknowledged. No request
+// joins the read once its result is in the table.
 func (t *Table[E]) complete(hash *[32]byte, shared *sharedRead[E], row row) bool {
 	t.readsMu.Lock()
 	defer t.readsMu.Unlock()
@@ -127,8 +127,9 @@ func (t *Table[E]) validate(hash *[32]byte, row row) (record, bool) {
 		return record{}, false
 	}
 	elapsed := t.elapsed()
-	left := min(s.Expires.Sub(now), s.Expires.Sub(s.Created)) // a clock set back gives nobody more than a whole life
-	return record{hash: *hash, id: s.ID, created: s.Created.UnixMilli(), auth: s.AuthTime.UnixMilli(), mfa: milli(s.MFATime), passkey: milli(s.PasskeyTime), expires: s.Expires.UnixMilli(),
+	left := min(s.Expires.Sub(now), s.Expires.Sub(s.Created)) // a clock set back lengthens no session
+	return record{hash: *hash, id: s.ID, created: s.Created.UnixMilli(), auth: s.AuthTime.UnixMilli(),
+		mfa: milli(s.MFATime), passkey: milli(s.PasskeyTime), expires: s.Expires.UnixMilli(),
 		until: elapsed + left.Milliseconds(), used: elapsed - unused.Milliseconds(), idle: s.Idle.Milliseconds()}, true
 }
 
@@ -152,17 +153,17 @@ func (t *Table[E]) insert(r record, row row) *Live[E] {
 	s := t.shardOf(&r.hash)
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	who, at := t.people.acquire(&row.user)
+	who, at := t.owners.acquire(&row.user)
 	what, number, room := t.labels.acquire(&row.session)
-	// checked after acquire: a later drop of the user finds the person, an earlier one is in the log
+	// checked after acquire: a later drop of the user finds the owner, an earlier one is in the log
 	if t.drops.touched(row.since, row.session.ID, row.session.UserID) {
-		t.people.release(at)
+		t.owners.release(at)
 		return nil
 	}
-	r.person, r.label = at, number
+	r.owner, r.label = at, number
 	l := newLive[E](&r, who, what)
 	if !room { // works all the same, at the price of a read each time
-		t.people.release(at)
+		t.owners.release(at)
 		return l
 	}
 	t.put(s, r, l)

@@ -14,7 +14,7 @@ const shardCount = 64
 type record struct {
 	hash    [32]byte
 	id      identity.ID
-	person  uint32
+	owner   uint32
 	label   uint32
 	created int64
 	auth    int64
@@ -26,11 +26,11 @@ type record struct {
 	idle    int64
 }
 
-// shard is one part of the table. Records lie without gaps; the last one moves into a hole.
+// shard is one part of the table. Records have no gaps: removal swaps in the last one.
 type shard[E any] struct {
 	mu      sync.RWMutex
 	records []record
-	lives   []*Live[E] // beside records; nil while nobody uses the session
+	lives   []*Live[E] // beside records; nil while the session is not in use
 	warm    int        // lives that are not nil
 	byHash  map[[16]byte]uint32
 	byID    map[identity.ID]uint32
@@ -65,12 +65,13 @@ func (t *Table[E]) makeReady(s *shard[E], hash *[32]byte) *Live[E] {
 	}
 	at := s.byHash[head(hash)]
 	r := &s.records[at]
-	l = newLive[E](r, t.people.at(r.person), t.labels.at(r.label))
+	l = newLive[E](r, t.owners.at(r.owner), t.labels.at(r.label))
 	t.setLive(s, at, l)
 	return l
 }
 
-// setLive makes l the principal of a record. Beyond the limit another one, unused since the hand last passed, goes.
+// setLive sets the principal of a record. Beyond the limit, CLOCK eviction drops one that has not been used since the
+// hand passed it last.
 func (t *Table[E]) setLive(s *shard[E], at uint32, l *Live[E]) {
 	if s.lives[at] == nil {
 		s.warm++
@@ -124,7 +125,7 @@ func (s *shard[E]) oldest() uint32 {
 // remove takes a record out; its principal lives on in requests under way.
 func (t *Table[E]) remove(s *shard[E], at uint32) {
 	r := &s.records[at]
-	t.people.release(r.person)
+	t.owners.release(r.owner)
 	delete(s.byHash, head(&r.hash))
 	delete(s.byID, r.id)
 	if s.lives[at] != nil {
@@ -151,7 +152,7 @@ func (t *Table[E]) sweep() {
 			if l := s.lives[at]; l != nil {
 				used = l.used.Load()
 			}
-			if elapsed >= r.until || now >= r.expires || elapsed-used >= r.idle || t.people.at(r.person).gone.Load() {
+			if elapsed >= r.until || now >= r.expires || elapsed-used >= r.idle || t.owners.at(r.owner).gone.Load() {
 				t.remove(s, uint32(at))
 			}
 		}
@@ -166,7 +167,7 @@ type Live[E any] struct {
 	Kind      string // Browser or API
 
 	id       identity.ID
-	person   *person
+	owner    *owner
 	expires  int64
 	until    int64
 	idle     int64
@@ -179,7 +180,8 @@ func (l *Live[E]) over(elapsed, now int64) bool {
 	return elapsed >= l.until || now >= l.expires || elapsed-l.used.Load() >= l.idle
 }
 
-// Attach keeps what was made of the session, e.g. its rendered header values, for as long as the session stays as it is.
+// Attach keeps what was made of the session, e.g. its rendered header values, for as long as the session stays as it
+// is.
 func (l *Live[E]) Attach(v *E) { l.attached.Store(v) }
 
 // Attached returns what was attached, nil when nothing was.

@@ -27,16 +27,16 @@ type Config struct {
 	Idle time.Duration
 	// Max ends it absolutely. Default 24 h.
 	Max time.Duration
-	// Remember is both for "Keep me signed in": the person asked not to be signed out by being away. Default 30 d.
+	// Remember is both for "Keep me signed in": the user asked not to be signed out by being away. Default 30 d.
 	Remember time.Duration
-	// API is both for sessions of Kind "api", which live as long as their refresh tokens. Default 30 d.
+	// API is both for sessions of Kind API, which live as long as their refresh tokens. Default 30 d.
 	API time.Duration
 	// Limit is how many sessions one user may have. Default 10.
 	Limit int
 	// MaxKnown bounds the sessions kept in memory (185 B each), MaxReady those of them with a ready-made principal
 	// (450 B each). What does not fit is read from SQL, or made again. Defaults 1,000,000 and 32,768.
 	MaxKnown, MaxReady int
-	// TouchUsers notes when users were last seen; nil: nobody does.
+	// TouchUsers notes when users were last seen; nil disables it.
 	TouchUsers func(ctx context.Context, seen map[identity.ID]time.Time) error
 	// Now is the wall clock. Default time.Now.
 	Now func() time.Time
@@ -49,7 +49,7 @@ type Config struct {
 type Table[E any] struct {
 	cfg    Config
 	shards [shardCount]shard[E]
-	people people
+	owners owners
 	labels labels
 	drops  dropLog
 	uses   uses
@@ -63,7 +63,7 @@ type Table[E any] struct {
 // maxReaders bounds the reads of SQL at one time, so that a flood of invented cookies leaves connections for others.
 const maxReaders = 32
 
-// New makes an empty table.
+// New returns an empty table.
 func New[E any](cfg Config) *Table[E] {
 	def := func(d *time.Duration, v time.Duration) {
 		if *d <= 0 {
@@ -97,9 +97,9 @@ func New[E any](cfg Config) *Table[E] {
 	return t
 }
 
-// Find gives the session behind a cookie's value on this host. No session without an error is "not signed in": the
-// value is not one of ours, unknown, ended, expired, idle for too long, of another host, or of a disabled user. An error
-// is an *identity.Error with CodeStateUnavailable: nobody can tell.
+// Find returns the session behind a cookie's value on this host. No session without an error is "not signed in": the
+// value is not one of ours, unknown, ended, expired, idle for too long, of another host, or of a disabled user. An
+// error is an *identity.Error with CodeStateUnavailable.
 func (t *Table[E]) Find(ctx context.Context, cookie, host string) (*Live[E], error) {
 	hash, ok := secret.ParseSessionSecret(cookie)
 	if !ok {
@@ -134,7 +134,7 @@ func (t *Table[E]) ready(hash *[32]byte) *Live[E] {
 			return nil
 		}
 	}
-	if l.person.gone.Load() || l.over(t.elapsed(), t.cfg.Now().UnixMilli()) {
+	if l.owner.gone.Load() || l.over(t.elapsed(), t.cfg.Now().UnixMilli()) {
 		return nil // SQL decides: another node may have seen the session in use
 	}
 	if !l.recent.Load() {
@@ -156,10 +156,11 @@ func (t *Table[E]) Drop(id identity.ID) {
 	}
 }
 
-// DropUser forgets a user and all of the user's sessions, e.g. because roles changed: the next request reads SQL (AZ-08).
+// DropUser forgets a user and all of the user's sessions, e.g. because roles changed: the next request reads SQL
+// (AZ-08).
 func (t *Table[E]) DropUser(id identity.ID) {
 	t.drops.add(id)
-	t.people.drop(id)
+	t.owners.drop(id)
 	t.misses.clear()
 }
 

@@ -25,14 +25,14 @@ func (t *Table[E]) Used(l *Live[E]) {
 	if now-last < min(useStep, l.idle/4) || l.over(now, t.cfg.Now().UnixMilli()) || !l.used.CompareAndSwap(last, now) {
 		return // a socket may outlive the idle time of its session, and must not wake it
 	}
-	t.uses.add(l.id, l.person.id, t.cfg.Now())
+	t.uses.add(l.id, l.owner.id, t.cfg.Now())
 }
 
-// LastUse is when a token last marked its session as used. The zero value is never.
+// LastUse is when a token last marked its session as used. The zero value means it has not.
 type LastUse struct{ at atomic.Int64 }
 
-// tokenStep is how close together uses through one token are one, in ms: programs send many requests, and an API session
-// is not idle for long as sessions of browsers go.
+// tokenStep is how close together uses through one token are one, in ms: programs send many requests, and an API
+// session is not idle for long as sessions of browsers go.
 const tokenStep = 60_000
 
 // UsedByToken notes that the session of an access token is in use now.

@@ -123,8 +123,8 @@ func TestEverythingAtOnce(t *testing.T) {
 		}
 	}
 	table.DropAll()
-	if len(table.people.byID) != 0 || len(table.people.free) != len(table.people.list) {
-		t.Errorf("%d persons of %d left behind", len(table.people.list)-len(table.people.free), len(table.people.list))
+	if len(table.owners.byID) != 0 || len(table.owners.free) != len(table.owners.list) {
+		t.Errorf("%d owners of %d left behind", len(table.owners.list)-len(table.owners.free), len(table.owners.list))
 	}
 }
 

@@ -59,7 +59,7 @@ func threeKinds(t testing.TB) string {
 	return path
 }
 
-// signWith makes a token with the signature of an algorithm whatever its header says.
+// signWith returns a token with the signature of an algorithm whatever its header says.
 func signWith(alg string, head, claims any) string {
 	input := enc(head) + "." + enc(claims)
 	sig, err := jwt.GetSigningMethod(alg).Sign(input, map[string]any{"RS256": attackerKey(), "ES256": ecKey(), "EdDSA": edKey()}[alg])
@@ -69,8 +69,8 @@ func signWith(alg string, head, claims any) string {
 	return input + "." + enc(sig)
 }
 
-// ED-24 JW-02: an algorithm counts for an issuer that the operator names it for, with a key that is of it. No header makes a
-// key of one kind check a signature of another.
+// ED-24 JW-02: an algorithm counts for an issuer that the operator names it for, with a key that is of it. No header
+// makes a key of one kind check a signature of another.
 func TestAlgorithmsOfATrustedIssuer(t *testing.T) {
 	file := threeKinds(t)
 	all, _ := newTrust(t, file, func(c *TrustConfig) { c.Algorithms = []string{"RS256", "ES256", "EdDSA"} })
@@ -108,8 +108,8 @@ func TestAlgorithmsOfATrustedIssuer(t *testing.T) {
 	all.refused("ours with typ JWT", sign(ourKey(), with(header, m{"typ": "JWT"}), own))
 }
 
-// ED-24: an ECDSA signature that is cut, padded, zero or of another length verifies nothing (CVE-2022-21449), and its second
-// spelling (r, n-s) is no second token: what was revoked stays revoked.
+// ED-24: an ECDSA signature that is cut, padded, zero or of another length verifies nothing (CVE-2022-21449), and its
+// second spelling (r, n-s) is no second token: what was revoked stays revoked.
 func TestSpellingsOfAnECDSASignature(t *testing.T) {
 	r, _ := newTrust(t, threeKinds(t), func(c *TrustConfig) { c.Algorithms = []string{"ES256"} })
 	_, claims := parts(t, theirToken(r.clock.now(), "e", m{"jti": removed{}}))
@@ -132,7 +132,8 @@ func TestSpellingsOfAnECDSASignature(t *testing.T) {
 	}
 }
 
-// ED-24: a token without a kid means the issuer's one key of its algorithm; where there are two, or at+jwt is said, it is refused.
+// ED-24: a token without a kid means the issuer's one key of its algorithm; where there are two, or at+jwt is said, it
+// is refused.
 func TestTokenWithoutAKid(t *testing.T) {
 	file := threeKinds(t)
 	plain := func(c *TrustConfig) { c.Types, c.Algorithms = []string{"JWT"}, []string{"RS256", "ES256", "EdDSA"} }
@@ -219,7 +220,7 @@ func TestVectorsOfES256AndEdDSA(t *testing.T) {
 	}
 }
 
-// JW-07: a point off the curve, a short coordinate, a key of another curve or size is none.
+// JW-07: a point off the curve, a short coordinate, a key of another curve or size is refused.
 func TestUnsoundKeysOfOtherKinds(t *testing.T) {
 	all := []string{"RS256", "ES256", "EdDSA"}
 	ec, ed := ecJWK(&ecKey().PublicKey, "e"), edJWK(edKey(), "d")

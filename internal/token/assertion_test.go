@@ -47,8 +47,8 @@ func asApp(r *rig, raw, host string) (jwt.MapClaims, error) {
 	return claims, err
 }
 
-// JW-17 HD-04: the last assertion that an old key signs verifies with the published keys to its own end, and at no moment
-// of a rotation is one signed with a key that is not published.
+// JW-17 HD-04: the last assertion that an old key signs verifies with the published keys to its own end, and at no
+// moment of a rotation is one signed with a key that is not published.
 func TestAssertionsOutliveTheRotationOfTheirKey(t *testing.T) {
 	r := newRig(t)
 	a, p := r.asserter(), r.principal()
@@ -84,8 +84,8 @@ func TestAssertionsOutliveTheRotationOfTheirKey(t *testing.T) {
 	}
 }
 
-// HD-04: an assertion is for one host; whenever a request may still carry it, it is good for a whole minute, fractions of
-// a second included; and it ends with the credential.
+// HD-04: an assertion is for one host; whenever a request may still carry it, it is good for a whole minute, fractions
+// of a second included; and it ends with the credential.
 func TestAssertionIsGoodForAMinuteWheneverItIsSent(t *testing.T) {
 	c := newClock()
 	c.add(999 * time.Millisecond)
@@ -116,8 +116,8 @@ func TestAssertionIsGoodForAMinuteWheneverItIsSent(t *testing.T) {
 	}
 }
 
-// JW-10 RFC 8725 3.11: an assertion never passes for an access token of ours, whatever its audience, and is still ours to
-// refuse; an access token never passes for an assertion.
+// JW-10 RFC 8725 3.11: an assertion never passes for an access token of ours, whatever its audience, and is still ours
+// to refuse; an access token never passes for an assertion.
 func TestAssertionAndAccessTokenAreNotEachOther(t *testing.T) {
 	r := newRig(t)
 	a := r.asserter()

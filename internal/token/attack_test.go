@@ -221,7 +221,7 @@ func attacks(r *rig, listener string) map[string][]attempt {
 	}
 }
 
-// standard gives a signature in the alphabet with + and /, from a token whose signature needs it.
+// standard returns a signature in the alphabet with + and /, from a token whose signature needs it.
 func standard(t testing.TB, key *rsa.PrivateKey, header, claims m) string {
 	for i := range 200 {
 		input := enc(header) + "." + enc(with(claims, m{"n": i}))

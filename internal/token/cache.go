@@ -14,12 +14,13 @@ const (
 	cacheShards = 64
 )
 
-// Cache remembers a value for each verified token, so that a signature is checked once per token and node. Only verified
-// tokens enter, so a flood of invented ones costs no memory (OP-06). A hit compares the whole token, counts only for the
-// generation it was stored under, and ends with the token. The caller still asks the revocation copy (JW-16).
+// Cache remembers a value for each verified token, so that a signature is checked once per token and node. Only
+// verified tokens enter, so a flood of invented ones costs no memory (OP-06). A hit compares the whole token, counts
+// only for the generation it was stored under, and ends with the token. The caller still asks the revocation copy
+// (JW-16).
 //
 // The slot comes from a keyed hash (maphash, a random key per process), and the stored text is then compared: no
-// collision, found or forged, can give somebody another's entry, at a third of the cost of SHA-256. Reaching the
+// collision, found or forged, can return another token's entry, at a third of the cost of SHA-256. Reaching the
 // comparison at all takes a token with the same secret 64-bit hash, so its timing tells nothing.
 type Cache[V any] struct {
 	seed   maphash.Seed
@@ -76,11 +77,12 @@ func (c *Cache[V]) Put(token string, generation uint64, p *identity.Principal, v
 		s.evict()
 	}
 	// A copy: the token is a part of the request's header block, which it would keep in memory.
-	s.entries[h] = cacheEntry[V]{token: strings.Clone(token), generation: generation, expires: p.Expires.Unix(), value: value}
+	s.entries[h] = cacheEntry[V]{token: strings.Clone(token), generation: generation, expires: p.Expires.Unix(),
+		value: value}
 	s.bytes += len(token)
 }
 
-// evict gives up the entry that ends first among a few that Go's random order shows.
+// evict removes the entry that ends first among a few that Go's random order shows.
 func (s *cacheShard[V]) evict() {
 	const sample = 5
 	var victim uint64

@@ -16,8 +16,9 @@ const (
 
 // newClient follows redirects on the same host only (OC-09) and keeps no connection open between fetches.
 func newClient() *http.Client {
-	transport := &http.Transport{Proxy: http.ProxyFromEnvironment, DisableKeepAlives: true, MaxResponseHeaderBytes: 64 << 10,
-		ForceAttemptHTTP2: true, TLSHandshakeTimeout: fetchTimeout}
+	transport := &http.Transport{Proxy: http.ProxyFromEnvironment, DisableKeepAlives: true,
+		MaxResponseHeaderBytes: 64 << 10,
+		ForceAttemptHTTP2:      true, TLSHandshakeTimeout: fetchTimeout}
 	return &http.Client{Timeout: fetchTimeout, Transport: transport, CheckRedirect: func(r *http.Request, via []*http.Request) error {
 		if r.URL.Host != via[0].URL.Host || r.URL.Scheme != via[0].URL.Scheme {
 			return errors.New("redirect to another host")

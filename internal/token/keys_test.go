@@ -23,7 +23,7 @@ func pkcs8PEM(t testing.TB, k any) string {
 	return string(pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: der}))
 }
 
-// A key is taken in every form that people keep it in.
+// A key is taken in every form that operators keep it in.
 func TestImportedKeyInEveryForm(t *testing.T) {
 	k := ourKey()
 	text1, text8 := pkcs1PEM(k), pkcs8PEM(t, k)
@@ -68,7 +68,7 @@ func TestWeakOrBrokenKeyIsRefused(t *testing.T) {
 	}
 }
 
-// smallKey makes a 1024-bit key: Go's own generator refuses them.
+// smallKey returns a 1024-bit key: Go's own generator refuses them.
 func smallKey(t testing.TB) *rsa.PrivateKey {
 	t.Helper()
 	one := big.NewInt(1)

@@ -80,8 +80,8 @@ func TestReplayedRefreshTokenRevokesFamily(t *testing.T) {
 	}
 }
 
-// RT-02: of 50 racing uses one wins. The 49 others are reuse and end the family, as RFC 9700 4.14.2 has it: nobody can
-// tell which of them was the thief.
+// RT-02: of 50 racing uses one wins. The 49 others are reuse and end the family, as RFC 9700 4.14.2 has it: it is
+// unknown which of them was the thief.
 func TestFiftyRacingRefreshesHaveOneWinner(t *testing.T) {
 	r := newRefreshRig(t)
 	results := make([]Result, 50)

@@ -190,7 +190,7 @@ func enc(v any) string {
 	return base64.RawURLEncoding.EncodeToString(raw)
 }
 
-// sign makes a token with an RS256 signature whatever its header says. header and claims are maps, or raw text.
+// sign returns a token with an RS256 signature whatever its header says. header and claims are maps, or raw text.
 func sign(key *rsa.PrivateKey, header, claims any) string {
 	input := enc(header) + "." + enc(claims)
 	return input + "." + enc(rs256(key, input))
@@ -212,7 +212,7 @@ func mac(hash crypto.Hash, key []byte, header, claims any) string {
 	return input + "." + enc(h.Sum(nil))
 }
 
-// good gives the header and claims of a good token.
+// good returns the header and claims of a good token.
 func (r *rig) good() (header, claims m) { return parts(r.t, r.issue()) }
 
 func mustJSON(v any) string {

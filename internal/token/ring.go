@@ -19,17 +19,19 @@ import (
 
 // RingConfig of a Ring.
 type RingConfig struct {
-	Bits   int           // of generated keys: 2048 (default), 3072 or 4096
-	Import string        // a key to sign with instead of a generated one, as ImportKey reads it; such a ring does not rotate by itself
-	Rotate time.Duration // after which a new key takes over; 0: never by itself
+	Bits int // of generated keys: 2048 (default), 3072 or 4096
+	// Import is a key to sign with instead of a generated one, as ImportKey reads it. Such a ring does not rotate by
+	// itself.
+	Import string
+	Rotate time.Duration // after which a new key takes over; 0: not by itself
 	Access time.Duration // lifetime of access tokens; an old key verifies this long after its last signature
 	// Publish is how long a new key is in the JWKS before it signs (JW-17). Default 2 min: longer than the minute for
 	// which our JWKS may be cached, and than the minute after which every node reads the ring.
 	Publish time.Duration
 	// OnRotate runs in the transaction of a rotation that the ring begins by itself, to audit it. May be nil.
 	OnRotate func(ctx context.Context, tx *store.Tx, info KeyInfo) error
-	// OnChange runs after each change of the keys that this ring has committed and loaded, to publish it to the other nodes.
-	// May be nil.
+	// OnChange runs after each change of the keys that this ring has committed and loaded, to publish it to the other
+	// nodes. May be nil.
 	OnChange func(ctx context.Context) error
 	Logger   *slog.Logger
 	Now      func() time.Time

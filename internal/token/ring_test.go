@@ -56,8 +56,8 @@ func kidOf(t testing.TB, raw string) string {
 	return text(header, "kid")
 }
 
-// JW-17: a new key is published before it signs; the old one verifies until its last token has ended; there is no moment
-// without a signer, on the node that rotated and on one that only reads.
+// JW-17: a new key is published before it signs; the old one verifies until its last token has ended; there is no
+// moment without a signer, on the node that rotated and on one that only reads.
 func TestRotationWithoutAGap(t *testing.T) {
 	r := newRig(t)
 	other := must(r.open(RingConfig{}))(t)
@@ -299,7 +299,7 @@ func TestImportedKeyTakesOver(t *testing.T) {
 }
 
 // A generated key whose last token has long ended is deleted with the next rotation.
-func TestKeyThatNobodyNeedsIsDeleted(t *testing.T) {
+func TestUnneededKeyIsDeleted(t *testing.T) {
 	r := &rig{t: t, clock: newClock(), store: openStore(t), box: newBox(t)}
 	ring := must(r.open(RingConfig{}))(t)
 	for range 3 {

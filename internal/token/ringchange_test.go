@@ -9,8 +9,9 @@ import (
 	"time"
 )
 
-// JW-17: every change of the keys is published once it can be read: by the node that created, took over or rotated a key and by
-// no other. One that cannot be published is an error of a rotation that an operator asked for, and of nothing else.
+// JW-17: every change of the keys is published once it can be read: by the node that created, took over or rotated a
+// key and by no other. One that cannot be published is an error of a rotation that an operator asked for, and of
+// nothing else.
 func TestEveryChangeOfTheKeysIsPublished(t *testing.T) {
 	r := &rig{t: t, clock: newClock(), store: openStore(t), box: newBox(t)}
 	var changes []string

@@ -38,7 +38,7 @@ type TrustConfig struct {
 	Now            func() time.Time
 }
 
-// RoleMap gives a role of ours to those who have one of the issuer's.
+// RoleMap assigns a role of ours to users who have one of the issuer's.
 type RoleMap struct {
 	Role string
 	From []string
@@ -216,7 +216,7 @@ func (t *Trust) begin() chan struct{} {
 	return t.flight
 }
 
-// missing tells an issuer whose keys are unavailable from a kid that it does not have.
+// missing distinguishes an issuer whose keys are unavailable from a kid that it does not have.
 func (t *Trust) missing(empty bool) error {
 	if empty {
 		return identity.Refuse(identity.CodeStateUnavailable, "The keys of the token's issuer cannot be read right now.").

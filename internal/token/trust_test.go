@@ -66,7 +66,7 @@ func theirToken(now time.Time, kid string, change m) string {
 		"iat": now.Unix(), "jti": "j1", "client_id": "c", "roles": []string{"staff"}}, change))
 }
 
-// newTrust makes a rig that trusts an issuer; both share one clock.
+// newTrust returns a rig that trusts an issuer; both share one clock.
 func newTrust(t testing.TB, source string, change func(*TrustConfig)) (*rig, *Trust) {
 	t.Helper()
 	c := newClock()
@@ -100,8 +100,9 @@ func TestTokenOfATrustedIssuer(t *testing.T) {
 	}
 }
 
-// JW-09: an identity provider at a name below a wildcard site is an issuer of its own: only the issuers that the configuration
-// names exactly are refused in a trust block. Its tokens verify with its keys, and those of the gateway's keys are none of its.
+// JW-09: an identity provider at a name below a wildcard site is an issuer of its own: only the issuers that the
+// configuration names exactly are refused in a trust block. Its tokens verify with its keys, and those of the gateway's
+// keys do not.
 func TestTrustedIssuerBelowAWildcardSite(t *testing.T) {
 	theirs := "https://idp.wild.test"
 	source := jwksFile(t, attackerKey(), "k1")
@@ -130,8 +131,8 @@ func TestTrustedIssuerBelowAWildcardSite(t *testing.T) {
 	}
 }
 
-// MF-21: how a trusted issuer signed somebody in is its own words: none of them is a method of ours. What cannot be a list of
-// methods is none.
+// MF-21: how a trusted issuer signed a user in is its own words: no word is a method of ours. What cannot be a list
+// of methods is left out.
 func TestMethodsOfATrustedIssuerAreItsOwn(t *testing.T) {
 	r, _ := newTrust(t, jwksFile(t, attackerKey(), "k1"), nil)
 	many := make([]string, 1000)
@@ -238,7 +239,8 @@ func TestManyWaitForOneFetch(t *testing.T) {
 	}
 }
 
-// FAULTS 25: cached keys are used for a day while the issuer is down, then no more; a withdrawn key ends within the hour.
+// FAULTS 25: cached keys are used for a day while the issuer is down, then no more; a withdrawn key ends within the
+// hour.
 func TestCachedKeysEnd(t *testing.T) {
 	i := newIDP(t, serve(jwks(map[string]*rsa.PrivateKey{"k1": attackerKey()})))
 	r, trust := newTrust(t, i.URL, nil)
@@ -281,7 +283,8 @@ func settle(t *Trust) {
 	}
 }
 
-// OC-09: a set that is too large, redirected elsewhere, endless, broken or not 200 gives no key, and no answer waits long.
+// OC-09: a set that is too large, redirected elsewhere, endless, broken or not 200 gives no key, and no answer waits
+// long.
 func TestBrokenKeySourcesGiveNoKeys(t *testing.T) {
 	elsewhere := newIDP(t, serve(jwks(map[string]*rsa.PrivateKey{"k1": attackerKey()})))
 	good := jwks(map[string]*rsa.PrivateKey{"k1": attackerKey()})

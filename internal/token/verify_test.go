@@ -56,7 +56,8 @@ func TestTokenCarriesEveryClaim(t *testing.T) {
 	}
 }
 
-// JW-11: lists are lists when empty, several audiences are a list, and no token is issued that nobody would take.
+// JW-11: lists are lists when empty, several audiences are a list, and no token is issued that every receiver would
+// refuse.
 func TestTokenOfAPersonWithoutRolesAndOfOneWithTooMany(t *testing.T) {
 	r := newRig(t)
 	i := NewIssuer(r.ring, IssuerConfig{Issuer: func(string) string { return ourIssuer }, Audience: []string{"truxe", "orders"}, Access: time.Minute, Now: r.clock.now})

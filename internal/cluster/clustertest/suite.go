@@ -14,7 +14,7 @@ import (
 	"github.com/truxeio/caddy-truxe/internal/cluster"
 )
 
-// World makes the nodes of one test.
+// World opens the nodes of one test.
 type World struct {
 	// Open adds a node to a fresh world per test t. With Shared, further calls for the same t share state.
 	Open   func(t *testing.T) cluster.Cluster

@@ -55,13 +55,7 @@ func (c *Call) Anonymous() change.By {
 }
 
 // Address returns the client's address; the zero Addr without one.
-func (c *Call) Address() netip.Addr {
-	addr, err := netip.ParseAddr(c.Client.Addr)
-	if err != nil {
-		return netip.Addr{}
-	}
-	return addr
-}
+func (c *Call) Address() netip.Addr { return c.Client.Address() }
 
 // Own returns the ids of the caller's user and session; a foreign token has none here.
 func (c *Call) Own() (user, session identity.ID, err error) {

@@ -1,8 +1,8 @@
 // Package feed carries news between the nodes: revocations, changed users and changed signing keys.
 //
-// There is one path for every change: commit it, apply it on this node, publish it to the others, and publish again what
-// could not be published. SQL is the durable record. It is read at start, after every gap of the feed and every half
-// minute, so that neither an emptied nor a refusing Redis un-revokes anything (R4).
+// There is one path for every change: commit it, apply it on this node, publish it to the others, and publish again
+// what could not be published. SQL is the durable record. It is read at start, after every gap of the feed and every
+// half minute, so that neither an emptied nor a refusing Redis un-revokes anything (R4).
 package feed
 
 import (
@@ -101,8 +101,8 @@ func (f *Feed) Run(ctx context.Context) error {
 	}
 }
 
-// watch sees a lost feed within a tenth of a second, and logs when the node stops or starts to be ready. While it is not
-// ready, nothing stays open that would be refused as a new request (R4): it cuts at each look, not only at the first,
+// watch finds a lost feed within a tenth of a second, and logs when the node stops or starts to be ready. While it is
+// not ready, nothing stays open that would be refused as a new request (R4). It cuts each time, not only the first,
 // since a request that was let in before may be registered after it.
 func (f *Feed) watch(ctx context.Context) {
 	node, was := f.cfg.Node, false

@@ -23,7 +23,7 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 var errDown = errors.New("database is down")
 
-// ledger stands in for SQL: what the nodes of a test share durably.
+// ledger is SQL in a test: what the nodes of a test share durably.
 type ledger struct {
 	mu    sync.Mutex
 	rows  []store.Revocation

@@ -158,7 +158,7 @@ func (r *refusing) Publish(ctx context.Context, e cluster.Event) error {
 }
 
 // FAULTS 8, R4: what Redis refuses is not acknowledged, counts here at once, and reaches the other node when Redis
-// takes it again, without anybody asking.
+// takes it again, without another call.
 func TestRevocationThatRedisRefusesIsNotAcknowledgedButEnforced(t *testing.T) {
 	server := redistest.Start(t)
 	l := &ledger{}

@@ -20,7 +20,7 @@ type News struct {
 	Keys bool
 }
 
-// Publish makes committed news count on this node at once and publishes it to the other nodes. An error, an
+// Publish applies committed news on this node at once and publishes it to the other nodes. An error, an
 // *identity.Error with CodeStateUnavailable, says that it did not reach the shared store: the caller must not
 // acknowledge the change. It is published again until that works, and revocations are found in SQL as well (FAULTS 8).
 // Publish goes on when the caller's client has gone away.
@@ -81,8 +81,8 @@ func (f *Feed) send(ctx context.Context, events []cluster.Event) error {
 	return first
 }
 
-// sendPart publishes one event after the other. After the first failure the rest is unsent: each call may take a second.
-// An invalid event is dropped, since no later try can succeed.
+// sendPart publishes one event after the other. After the first failure the rest is unsent, since each call may take a
+// second. An invalid event is dropped: no later try can succeed.
 func (f *Feed) sendPart(ctx context.Context, events []cluster.Event) error {
 	var invalid error
 	for i, e := range events {

@@ -24,8 +24,8 @@ func everyNews() map[string]News {
 	}
 }
 
-// R4, FAULTS 8: every kind of news that could not be published is not acknowledged, and arrives within a second of the end of
-// the fault: also when the process that made it has published other news meanwhile.
+// R4, FAULTS 8: every kind of news that could not be published is not acknowledged, and arrives within a second of the
+// end of the fault.
 func TestNewsThatCouldNotBePublishedArrivesAfterTheFault(t *testing.T) {
 	server := redistest.Start(t)
 	l := &ledger{}
@@ -37,7 +37,8 @@ func TestNewsThatCouldNotBePublishedArrivesAfterTheFault(t *testing.T) {
 	for call, news := range everyNews() {
 		full.full.Store(true)
 		for range 2 { // the same once more is one event
-			if err := a.Publish(context.Background(), news); identity.CodeOf(err) != identity.CodeStateUnavailable || !errors.Is(err, cluster.ErrUnavailable) {
+			err := a.Publish(context.Background(), news)
+			if identity.CodeOf(err) != identity.CodeStateUnavailable || !errors.Is(err, cluster.ErrUnavailable) {
 				t.Fatalf("%s: acknowledged: %v", call, err)
 			}
 		}
@@ -57,8 +58,8 @@ func TestNewsThatCouldNotBePublishedArrivesAfterTheFault(t *testing.T) {
 	within(t, time.Second, "refused on b", func() bool { return b.Refused(bearer("token", "", "u", 0)) != "" })
 }
 
-// A change is applied once on the node that made it, before Publish returns, and once on another node in the same process
-// or beyond Redis. The keys are not loaded again where they were changed.
+// A change is applied once on the node that made it, before Publish returns, and once on another node in the same
+// process or beyond Redis. The keys are not loaded again where they were changed.
 func TestNewsIsAppliedOnceOnEachNode(t *testing.T) {
 	server := redistest.Start(t)
 	local := cluster.NewLocal(cluster.LocalOptions{})
@@ -96,8 +97,8 @@ func TestNewsIsAppliedOnceOnEachNode(t *testing.T) {
 	}
 }
 
-// R4: what waits to be published is bounded: revocations by their number, since SQL has them all, and the rest by the users
-// there are. The latest of each name is kept.
+// R4: what waits to be published is bounded: revocations by their number, since SQL has them all, and the rest by the
+// number of users. The latest of each name is kept.
 func TestUnsentNewsIsBounded(t *testing.T) {
 	var u unsent
 	for i := range maxUnsent + 10 {

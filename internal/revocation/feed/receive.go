@@ -69,7 +69,8 @@ func (f *Feed) readSQL(ctx context.Context, all bool, each func(cluster.Event)) 
 	defer func() { <-f.reading }()
 	start := f.cfg.Now()
 	var since time.Time
-	if until := f.readUntil.Load(); until != 0 && until <= start.UnixMilli() && !all { // set back, a clock says nothing: read all
+	// A clock that was set back says nothing: read all.
+	if until := f.readUntil.Load(); until != 0 && until <= start.UnixMilli() && !all {
 		since = time.UnixMilli(until).Add(-overlap)
 	}
 	err := f.cfg.Source.Revocations(ctx, start, since, func(r store.Revocation) error {
@@ -85,7 +86,7 @@ func (f *Feed) readSQL(ctx context.Context, all bool, each func(cluster.Event)) 
 	return nil
 }
 
-// apply makes an event count on this node and reports whether it was news.
+// apply applies an event on this node and reports whether it was news.
 func (f *Feed) apply(e cluster.Event) bool {
 	if kind, ok := identity.ParseRevocationKind(e.Kind); ok && !f.cfg.Node.Add(kind, e.Name, e.At, e.Expires) {
 		return false

@@ -12,8 +12,8 @@ import (
 	"github.com/truxeio/caddy-truxe/internal/store"
 )
 
-// person is what the sessions of one user have in common.
-type person struct {
+// owner is what the sessions of one user have in common.
+type owner struct {
 	id    identity.ID
 	text  string
 	key   identity.Key
@@ -21,24 +21,24 @@ type person struct {
 	email string
 	full  string
 	roles []string
-	refs  int         // records that point here; guarded by people
-	gone  atomic.Bool // dropped: who points here reads SQL again
+	refs  int         // records that point here; guarded by owners
+	gone  atomic.Bool // dropped: records that point here are read from SQL again
 }
 
-func (p *person) is(u *store.UserRecord) bool {
+func (p *owner) is(u *store.UserRecord) bool {
 	return p.name == u.Username && p.email == u.Email && p.full == u.Name && slices.Equal(p.roles, u.Roles)
 }
 
-// people shares persons between sessions.
-type people struct {
+// owners shares users between sessions.
+type owners struct {
 	mu   sync.RWMutex
 	byID map[identity.ID]uint32
-	list []*person
+	list []*owner
 	free []uint32
 }
 
-// acquire returns the person of a user for one more record.
-func (p *people) acquire(u *store.UserRecord) (*person, uint32) {
+// acquire returns the owner entry of a user for one more record.
+func (p *owners) acquire(u *store.UserRecord) (*owner, uint32) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if at, ok := p.byID[u.ID]; ok {
@@ -49,8 +49,9 @@ func (p *people) acquire(u *store.UserRecord) (*person, uint32) {
 		p.list[at].gone.Store(true) // SQL has news; its event is still on the way
 	}
 	text := u.ID.String()
-	fresh := &person{id: u.ID, text: text, key: identity.RevocationKey(identity.RevokeUser, text), name: strings.Clone(u.Username),
-		email: strings.Clone(u.Email), full: strings.Clone(u.Name), roles: slices.Clone(u.Roles), refs: 1}
+	fresh := &owner{id: u.ID, text: text, key: identity.RevocationKey(identity.RevokeUser, text),
+		name: strings.Clone(u.Username), email: strings.Clone(u.Email), full: strings.Clone(u.Name),
+		roles: slices.Clone(u.Roles), refs: 1}
 	var at uint32
 	if n := len(p.free); n > 0 {
 		at, p.free = p.free[n-1], p.free[:n-1]
@@ -66,13 +67,13 @@ func (p *people) acquire(u *store.UserRecord) (*person, uint32) {
 	return fresh, at
 }
 
-func (p *people) at(i uint32) *person {
+func (p *owners) at(i uint32) *owner {
 	p.mu.RLock()
 	defer p.mu.RUnlock()
 	return p.list[i]
 }
 
-func (p *people) release(i uint32) {
+func (p *owners) release(i uint32) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	who := p.list[i]
@@ -86,7 +87,7 @@ func (p *people) release(i uint32) {
 	p.free = append(p.free, i)
 }
 
-func (p *people) drop(id identity.ID) {
+func (p *owners) drop(id identity.ID) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if at, ok := p.byID[id]; ok {
@@ -114,13 +115,15 @@ type labels struct {
 
 // acquire returns the number of a label; false when there is no room.
 func (b *labels) acquire(s *store.Session) (label, uint32, bool) {
-	key := strings.Join([]string{s.Host, s.Kind, s.ACR, strings.Join(s.AMR, "\x00"), strconv.FormatBool(s.Remember)}, "\x01")
+	amr, remember := strings.Join(s.AMR, "\x00"), strconv.FormatBool(s.Remember)
+	key := strings.Join([]string{s.Host, s.Kind, s.ACR, amr, remember}, "\x01")
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	if at, ok := b.byIt[key]; ok {
 		return b.list[at], at, true
 	}
-	made := label{host: strings.Clone(s.Host), kind: strings.Clone(s.Kind), acr: strings.Clone(s.ACR), amr: slices.Clone(s.AMR), remember: s.Remember}
+	made := label{host: strings.Clone(s.Host), kind: strings.Clone(s.Kind), acr: strings.Clone(s.ACR),
+		amr: slices.Clone(s.AMR), remember: s.Remember}
 	if len(b.list) >= maxLabels {
 		return made, 0, false
 	}
@@ -139,14 +142,16 @@ func (b *labels) at(i uint32) label {
 	return b.list[i]
 }
 
-// newLive makes the principal of a session.
-func newLive[E any](r *record, who *person, what label) *Live[E] {
+// newLive creates the principal of a session.
+func newLive[E any](r *record, who *owner, what label) *Live[E] {
 	text := r.id.String()
-	l := &Live[E]{Host: what.host, Kind: what.kind, id: r.id, person: who, expires: r.expires, until: r.until, idle: r.idle}
+	l := &Live[E]{Host: what.host, Kind: what.kind, id: r.id, owner: who,
+		expires: r.expires, until: r.until, idle: r.idle}
 	l.Principal = identity.Principal{
 		UserID: who.text, Username: who.name, Email: who.email, Name: who.full, Roles: who.roles,
 		SessionID: text, AMR: what.amr, ACR: what.acr, Remember: what.remember,
-		AuthTime: time.UnixMilli(r.auth), MFATime: fromMilli(r.mfa), PasskeyTime: fromMilli(r.passkey), Expires: time.UnixMilli(r.expires), Credential: identity.CredentialCookie,
+		AuthTime: time.UnixMilli(r.auth), MFATime: fromMilli(r.mfa), PasskeyTime: fromMilli(r.passkey),
+		Expires: time.UnixMilli(r.expires), Credential: identity.CredentialCookie,
 		SessionKey: identity.RevocationKey(identity.RevokeSession, text), UserKey: who.key, IssuedAt: r.created,
 	}
 	l.used.Store(r.used)
