@@ -58,7 +58,7 @@ func (b Browser) SetSession(value string) {
 }
 
 func (b Browser) setSession(value string, remember bool, expires time.Time) {
-	b.c.W.Header().Add("Set-Cookie", cookie.SessionField(value, remember, expires, b.c.Now()))
+	cookie.AddSession(b.c.W.Header(), value, remember, expires, b.c.Now())
 }
 
 // SignedOut has the browser forget the session and what it keeps of this host's pages, the back-forward cache included
