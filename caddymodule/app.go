@@ -75,6 +75,7 @@ type appState struct {
 	scanning bool
 	scanned  bool
 	live     atomic.Pointer[gateway.Gateway]
+	judge    atomic.Pointer[gate.Gate] // the gate of live, without a call on the way of every request
 	opened   bool
 }
 
@@ -162,6 +163,7 @@ func (a *App) Start() error {
 	}
 	a.opened = true
 	a.live.Store(g)
+	a.judge.Store(g.Gate())
 	a.warnOfCatchAll()
 	return nil
 }

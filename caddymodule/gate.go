@@ -73,21 +73,21 @@ func (g *Gate) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyhttp.
 		}
 		return re.judge(w, r, g.site, next)
 	}
-	gw := g.app.gateway()
-	if gw == nil { // http may start before us, or our Start is still waiting for the database
+	judge := g.app.judge.Load()
+	if judge == nil { // http may start before us, or our Start is still waiting for the database
 		return gate.ServeUnavailable(w, r, g.site, clientOf(r), g.covers, next)
 	}
 	if len(g.matchers) == 0 {
-		return gw.Gate().Serve(w, r, g.site, clientOf(r), next, announce)
+		return judge.Serve(w, r, g.site, clientOf(r), next, announce)
 	}
 	// matchers see what the app would: a token of ours is no Authorization header of the app's
-	return gw.Gate().Strip(w, r, g.site, caddyhttp.HandlerFunc(func(w http.ResponseWriter, r *http.Request) error {
+	return judge.Strip(w, r, g.site, caddyhttp.HandlerFunc(func(w http.ResponseWriter, r *http.Request) error {
 		covered, err := g.covers(w, r)
 		switch {
 		case err != nil:
 			return err
 		case covered:
-			return gw.Gate().Serve(w, r, g.site, clientOf(r), next, announce)
+			return judge.Serve(w, r, g.site, clientOf(r), next, announce)
 		}
 		return next.ServeHTTP(w, r)
 	}))

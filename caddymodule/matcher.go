@@ -6,6 +6,7 @@ import (
 	"net"
 	"net/http"
 	"net/url"
+	"strings"
 
 	"github.com/caddyserver/caddy/v2"
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
@@ -21,9 +22,6 @@ func (g *Gate) covers(w http.ResponseWriter, r *http.Request) (bool, error) {
 	if len(g.matchers) == 0 {
 		return true, nil
 	}
-	if matches, err := g.matchers.AnyMatchWithError(r); matches || err != nil {
-		return matches, err
-	}
 	path, err := gate.PathOf(r)
 	if err != nil {
 		return true, nil
@@ -36,20 +34,84 @@ func (g *Gate) covers(w http.ResponseWriter, r *http.Request) (bool, error) {
 	if len(readings) == 0 && path.Canonical != r.URL.Path { // no path at all, which is "/" (RFC 9112 3.2.2)
 		readings = []string{path.Canonical}
 	}
-	if g.tooCostly(readings, host != r.Host) {
-		return true, nil
+	if len(readings) > 0 && onlyPaths(g.matchers) {
+		return g.tooCostly(readings, false) || g.coversPath(r, readings, 1+len(path.Readings)), nil
 	}
-	if len(readings) > 0 && g.coversAny(probeOf(w, r, r.Host), readings) {
-		return true, nil
+	if matches, err := g.matchers.AnyMatchWithError(r); matches || err != nil {
+		return matches, err
 	}
-	if host == r.Host {
+	folded := host != r.Host && !onlyPaths(g.matchers)
+	if len(readings) == 0 && !folded {
 		return false, nil
 	}
-	probe := probeOf(w, r, host)
+	if g.tooCostly(readings, folded) {
+		return true, nil
+	}
+	probe := probeOf(w, r)
+	if g.coversAny(probe, readings) {
+		return true, nil
+	}
+	if !folded {
+		return false, nil
+	}
+	probe.Host, probe.URL.Path, probe.URL.RawPath = host, r.URL.Path, r.URL.RawPath
 	if matches, err := g.matchers.AnyMatchWithError(probe); matches || err != nil {
 		return true, nil
 	}
 	return g.coversAny(probe, readings), nil
+}
+
+// coversPath reports whether a matcher of nothing but paths matches a request, or would with one of these paths. What
+// the first ones are when they are decoded once more is among them.
+func (g *Gate) coversPath(r *http.Request, readings []string, first int) bool {
+	probe, u := *r, *r.URL
+	probe.URL = &u
+	if matches, err := g.matchers.AnyMatchWithError(&probe); matches || err != nil {
+		return true
+	}
+	for i, reading := range readings {
+		if u.Path = reading; reading != r.URL.Path {
+			if matches, err := g.matchers.AnyMatchWithError(&probe); matches || err != nil {
+				return true
+			}
+		}
+		if i < first {
+			continue
+		}
+		decoded, err := url.PathUnescape(reading)
+		if err != nil || decoded == reading {
+			continue
+		}
+		u.Path = decoded
+		if matches, err := g.matchers.AnyMatchWithError(&probe); matches || err != nil {
+			return true
+		}
+	}
+	return false
+}
+
+// onlyPaths reports whether the answer of matchers depends on the decoded path alone: not on the host, nor on the path
+// as it is escaped, nor on placeholders. They leave nothing behind either.
+func onlyPaths(sets caddyhttp.MatcherSets) bool {
+	for _, set := range sets {
+		for _, m := range set {
+			var patterns caddyhttp.MatchPath
+			switch m := m.(type) {
+			case caddyhttp.MatchPath:
+				patterns = m
+			case *caddyhttp.MatchPath:
+				patterns = *m
+			default:
+				return false
+			}
+			for _, p := range patterns {
+				if strings.ContainsAny(p, "{%") {
+					return false
+				}
+			}
+		}
+	}
+	return true
 }
 
 // coversAny reports whether the matcher matches a probe with one of these paths. A matcher that fails does.
@@ -130,11 +192,11 @@ func foldedHost(host string) (string, bool) {
 	return folded, true
 }
 
-// probeOf returns a copy of a request to a host, whose path can be changed. Placeholders such as {path} and {host}
-// follow it, and what matchers write, such as the groups of a regular expression, stays in the copy.
-func probeOf(w http.ResponseWriter, r *http.Request, host string) *http.Request {
+// probeOf returns a copy of a request, whose path and host can be changed. Placeholders such as {path} and {host}
+// follow them, and what matchers write, such as the groups of a regular expression, stays in the copy.
+func probeOf(w http.ResponseWriter, r *http.Request) *http.Request {
 	copied, u := *r, *r.URL
-	copied.URL, copied.Host = &u, host
+	copied.URL = &u
 	ctx := r.Context()
 	server, _ := ctx.Value(caddyhttp.ServerCtxKey).(*caddyhttp.Server)
 	placeholders := caddy.NewReplacer()

@@ -7,6 +7,7 @@ import (
 	"net/http/httptest"
 	"net/url"
 	"path"
+	"runtime"
 	"slices"
 	"strconv"
 	"strings"
@@ -178,39 +179,80 @@ func TestMatcherCoversEverySpellingOfAHost(t *testing.T) {
 	}
 }
 
-// BenchmarkMatcherOverTheWorstPaths is what a stranger's path costs at a site with a matcher of one, and of sixteen,
-// patterns.
-func BenchmarkMatcherOverTheWorstPaths(b *testing.B) {
-	targets := map[string]string{"plain": "/open/x", "escaped": "/open%2fx",
-		"many readings": "/" + strings.Repeat("a.;b%3fc%23d%255c//", 14),
-		"long":          "/" + strings.Repeat("%25", 1300), "lookalikes": "/" + strings.Repeat("%ef%bc%8f;a%3f", 60),
-		"many lookalikes": "/a;b%3fc%23d%255c//x." + strings.Repeat("%ef%bc%8f", 10),
-		"spaces":          "/" + strings.Repeat("%20", 1300)}
+// worstTargets are the paths that cost a matcher most.
+var worstTargets = map[string]string{"plain": "/open/x", "escaped": "/open%2fx",
+	"many readings": "/" + strings.Repeat("a.;b%3fc%23d%255c//", 14),
+	"long":          "/" + strings.Repeat("%25", 1300), "lookalikes": "/" + strings.Repeat("%ef%bc%8f;a%3f", 60),
+	"many lookalikes": "/a;b%3fc%23d%255c//x." + strings.Repeat("%ef%bc%8f", 10), "spaces": "/" + strings.Repeat("%20",
+		1300)}
+
+// worstMatchers have one pattern and sixteen, and a host besides.
+func worstMatchers(t testing.TB) map[string]*Gate {
+	t.Helper()
+	gates := map[string]*Gate{}
 	for _, patterns := range []int{1, 16} {
 		var m caddyhttp.MatchPath
 		for i := range patterns {
 			m = append(m, "/admin"+strconv.Itoa(i)+"/*")
 		}
 		if err := m.Provision(caddy.Context{}); err != nil {
-			b.Fatal(err)
+			t.Fatal(err)
 		}
-		g := &Gate{matchers: caddyhttp.MatcherSets{{m}}}
-		for _, name := range slices.Sorted(maps.Keys(targets)) {
+		gates[strconv.Itoa(patterns)] = &Gate{matchers: caddyhttp.MatcherSets{{m}}}
+		gates[strconv.Itoa(patterns)+" of a host"] = &Gate{matchers: caddyhttp.MatcherSets{{&caddyhttp.MatchHost{"app.test"},
+			m}}}
+	}
+	return gates
+}
+
+// ED-10 R14 asking whether a matcher covers a stranger's path takes at most 16 KiB, whatever path and host are.
+// (BenchmarkMatcherOverTheWorstPaths measures the time.)
+func TestNoMatchingCostsMoreThan16KiB(t *testing.T) {
+	for name, target := range worstTargets {
+		for matcher, g := range worstMatchers(t) {
 			for _, host := range []string{"app.test", "APP.test."} {
-				b.Run(name+"/"+strconv.Itoa(patterns)+"/"+host, func(b *testing.B) {
-					r, ok := asksFor(targets[name])
+				r, ok := asksFor(target)
+				if !ok {
+					t.Fatal(target)
+				}
+				r.Host = host
+				least := uint64(1 << 30)
+				for range 20 { // other goroutines are measured too, and room that is used again is made once
+					var before, after runtime.MemStats
+					runtime.ReadMemStats(&before)
+					_, _ = g.covers(nil, r)
+					runtime.ReadMemStats(&after)
+					least = min(least, after.TotalAlloc-before.TotalAlloc)
+				}
+				if least > 16<<10 {
+					t.Errorf("%s, matcher %s, host %s: %d bytes", name, matcher, host, least)
+				}
+			}
+		}
+	}
+}
+
+// BenchmarkMatcherOverTheWorstPaths is what a stranger's path costs at a site with a matcher of one, and of sixteen,
+// patterns.
+func BenchmarkMatcherOverTheWorstPaths(b *testing.B) {
+	gates := worstMatchers(b)
+	for _, matcher := range slices.Sorted(maps.Keys(gates)) {
+		for _, name := range slices.Sorted(maps.Keys(worstTargets)) {
+			for _, host := range []string{"app.test", "APP.test."} {
+				b.Run(name+"/"+matcher+"/"+host, func(b *testing.B) {
+					r, ok := asksFor(worstTargets[name])
 					if !ok {
-						b.Fatal(targets[name])
+						b.Fatal(worstTargets[name])
 					}
 					r.Host = host
 					if path, err := policy.Canonical(r); err == nil {
-						b.Logf("%d readings, %d bytes of path", len(path.Spellings()), len(targets[name]))
+						b.Logf("%d readings, %d bytes of path", len(path.Spellings()), len(worstTargets[name]))
 					} else {
 						b.Logf("refused")
 					}
 					b.ReportAllocs()
 					for b.Loop() {
-						_, _ = g.covers(nil, r)
+						_, _ = gates[matcher].covers(nil, r)
 					}
 				})
 			}

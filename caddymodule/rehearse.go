@@ -141,7 +141,7 @@ func rehearsalOf(r *http.Request) *rehearsal {
 // judge asks one gate, and goes on to the next one if that lets the request through, as the real request would.
 func (re *rehearsal) judge(w http.ResponseWriter, r *http.Request, s *gate.Site, next caddyhttp.Handler) error {
 	re.met = true
-	if re.judgement = re.gate.Check(r, s, re.principal, re.client); !re.judgement.Decision.Allow {
+	if re.judgement = re.gate.Check(r, s, re.principal, re.client); !re.judgement.Allow {
 		return nil
 	}
 	return next.ServeHTTP(w, r)

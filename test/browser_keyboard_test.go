@@ -3,6 +3,7 @@ package test
 import (
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/chromedp/chromedp/kb"
 
@@ -48,9 +49,7 @@ func (v *viewer) keysIn(f *factor) {
 func (v *viewer) keyCode(code string) {
 	v.t.Helper()
 	v.WaitVisible("#code")
-	if !rig.Eval[bool](v.Chromium, `document.activeElement.id === "code"`) {
-		v.t.Errorf("the focus is not in the code's field, at %s", v.Location())
-	}
+	v.WaitEval(8*time.Second, "the code's field has the focus", `document.activeElement.id === "code"`)
 	v.steps("code")
 	v.TabTo("#code")
 	v.Type(code + kb.Enter) // where the sixth digit has sent it already, too

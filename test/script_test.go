@@ -139,10 +139,12 @@ func scriptJSON(ts *testscript.TestScript, _ bool, args []string) {
 	if len(args) == 1 {
 		return
 	}
-	var list []any
-	ts.Check(json.Unmarshal([]byte(text), &list))
-	if args[1] != strconv.Itoa(len(list)) {
-		ts.Fatalf("%d items, want %s", len(list), args[1])
+	var page struct {
+		Items []any `json:"items"`
+	}
+	ts.Check(json.Unmarshal([]byte(text), &page))
+	if args[1] != strconv.Itoa(len(page.Items)) {
+		ts.Fatalf("%d items, want %s", len(page.Items), args[1])
 	}
 }
 

@@ -40,8 +40,7 @@ func (v *Verifier) Take(r *http.Request) Credential {
 		if c.sent = lines[0]; len(lines) > 1 { // HTTP/2 may send one line per cookie (RFC 9113 8.2.3)
 			c.sent = strings.Join(lines, "; ")
 		}
-		c.Cookie, c.Cookies = cookie.Find(r.Header, cookie.Session)
-		cookie.Strip(r.Header)
+		c.Cookie, c.Cookies = cookie.Take(r.Header, cookie.Session)
 	}
 	return c
 }

@@ -28,10 +28,7 @@ func (r *Redis) tryPublish(ctx context.Context) error {
 		if r.opts.Mode == ModeCluster {
 			err = r.calls.XAdd(ctx, add).Err()
 		} else {
-			_, err = r.calls.TxPipelined(ctx, func(p redis.Pipeliner) error {
-				_ = p.XAdd(ctx, add)
-				return nil
-			})
+			err = r.transaction(ctx, func(p redis.Pipeliner) { _ = p.XAdd(ctx, add) })
 		}
 		if errors.Is(err, redis.Nil) {
 			return nil

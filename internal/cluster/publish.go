@@ -26,13 +26,29 @@ func (r *Redis) Publish(ctx context.Context, e Event) error {
 			}
 			return r.append(ctx, r.calls, e)
 		}
-		_, err := r.calls.TxPipelined(ctx, func(p redis.Pipeliner) error {
+		return r.transaction(ctx, func(p redis.Pipeliner) {
 			_ = r.mark(ctx, p, e)
 			_ = r.append(ctx, p, e)
-			return nil
 		})
-		return err
 	})
+}
+
+// transaction sends commands between MULTI and EXEC. When Redis refuses one of them, EXEC only answers EXECABORT: the
+// error is that of the command.
+func (r *Redis) transaction(ctx context.Context, commands func(redis.Pipeliner)) error {
+	sent, err := r.calls.TxPipelined(ctx, func(p redis.Pipeliner) error {
+		commands(p)
+		return nil
+	})
+	if err == nil {
+		return nil
+	}
+	for _, c := range sent {
+		if cause := c.Err(); cause != nil && !redis.IsExecAbortError(cause) {
+			return cause
+		}
+	}
+	return err
 }
 
 // mark writes {prefix}revoked:{jti} for the rest of the token's life. The value is the jti itself, so that a reader

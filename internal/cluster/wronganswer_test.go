@@ -100,6 +100,20 @@ func TestRedisWithoutWritesIsNotConnected(t *testing.T) {
 	publish(t, c, "x")
 }
 
+// ED-25 a transaction that Redis refuses names the refusal of its command ("OOM …"), not the "EXECABORT" that follows from it.
+func TestRefusedTransactionSaysWhy(t *testing.T) {
+	t.Parallel()
+	s := redistest.Start(t)
+	c := open(t, s.URL(), "truxe:")
+	clustertest.Follow(t, c, &clustertest.Recorder{})
+	publish(t, c, "x")
+	s.Do("CONFIG", "SET", "maxmemory", "1")
+	err := c.Publish(context.Background(), revocation("y"))
+	if !errors.Is(err, cluster.ErrUnavailable) || !strings.Contains(err.Error(), "OOM") || strings.Contains(err.Error(), "EXECABORT") {
+		t.Errorf("cause: %v", err)
+	}
+}
+
 // FAULTS 9 servers that answer LOADING, NOAUTH, MOVED or rubbish to everything are loss.
 func TestWrongAnswersAreLoss(t *testing.T) {
 	t.Parallel()

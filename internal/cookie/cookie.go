@@ -38,6 +38,13 @@ func Find(h http.Header, name string) (value string, count int) {
 	return value, count
 }
 
+// Take returns what Find does, and then strips our cookies.
+func Take(h http.Header, name string) (value string, count int) {
+	value, count = Find(h, name)
+	Strip(h)
+	return value, count
+}
+
 // Strip removes our cookies (SE-09). Without any it changes and allocates nothing; a line is copied only when the app
 // has cookies on both sides of ours. It works in the header's own slice, which belongs to this request alone.
 func Strip(h http.Header) {

@@ -11,41 +11,45 @@ import (
 
 // ServeForwardAuth answers the sub-request of another proxy (CONTRACT section 7). What it says is believed only when
 // Caddy's trusted_proxies names it, and only for the hosts of this site; anything missing or malformed is 4xx (HD-05).
-func (g *Gate) ServeForwardAuth(w http.ResponseWriter, r *http.Request, s *Site, q Question, c Client) {
+func (g *Gate) ServeForwardAuth(w http.ResponseWriter, r *http.Request, s *Site, question Question, c Client) {
 	w.Header().Set("Cache-Control", "no-store")
 	if !c.TrustedPeer {
-		problem.Write(w, problem.Problem{Code: identity.CodeForbidden, Detail: "forward-auth answers only proxies named in trusted_proxies."})
+		problem.Write(w, problem.Problem{Code: identity.CodeForbidden,
+			Detail: "forward-auth answers only proxies named in trusted_proxies."})
 		return
 	}
-	f, err := readForwarded(r, s, q, g.Origins)
+	f, err := readForwarded(r, s, question, g.Origins)
 	if err != nil {
 		problem.Write(w, problem.Problem{Code: identity.CodeInvalidRequest, Detail: err.Error()})
 		return
 	}
 	s.clean(f.request)
-	v := g.judge(f.request, s, g.Verifier.Take(f.request), nil, c)
-	if v.duplicateCookie {
+	q := request{Request: f.request, site: s, client: c, before: trailOf(r), credential: g.Verifier.Take(f.request)}
+	q.asked.Host = f.host
+	g.judge(&q)
+	if q.duplicateCookie() {
 		cookie.Clear(w.Header(), cookie.Session)
 	}
-	out := &forwardWriter{ResponseWriter: w, origin: f.origin, nginx: f.nginx && !q.Answer,
+	out := &forwardWriter{ResponseWriter: w, origin: f.origin, nginx: f.nginx && !question.Answer,
 		bodyless: f.request.Method == http.MethodHead && r.Method != http.MethodHead}
-	if v.decision.Allow && q.Answer { // decided otherwise a moment ago; a 2xx would be shown as the app's page
-		g.answer(out, f.request, identity.CodeStateUnavailable, readyWait, g.remembered(f.request, c, &v))
+	if q.Allow && question.Answer { // decided otherwise a moment ago; a 2xx would be shown as the app's page
+		g.answer(out, &q, identity.CodeStateUnavailable, readyWait, g.remembered(&q))
 		return
 	}
-	if !q.Answer { // counted when nginx asked for the first time
-		g.record(f.request, s, &v, c)
-		if v.decision.Report != nil {
-			g.report(f.request, s, c, &v)
+	if !question.Answer { // counted when nginx asked for the first time
+		g.record(&q)
+		if q.Report != nil {
+			g.report(&q)
 		}
 	}
-	if !v.decision.Allow {
-		g.refuse(out, f.request, s, c, &v)
+	if !q.Allow {
+		g.refuse(out, &q)
 		return
 	}
-	assertion, err := g.assertion(f.request, s, v)
+	assertion, err := g.assertion(&q)
 	if err != nil {
-		problem.Write(w, problem.Problem{Code: identity.CodeStateUnavailable, RetryAfter: readyWait, Reference: g.failedToSign(err)})
+		problem.Write(w, problem.Problem{Code: identity.CodeStateUnavailable, RetryAfter: readyWait,
+			Reference: g.failedToSign(err)})
 		return
 	}
 	g.Metrics.Decision("allow", "")
@@ -53,13 +57,13 @@ func (g *Gate) ServeForwardAuth(w http.ResponseWriter, r *http.Request, s *Site,
 	if assertion != "" {
 		s.headers.SetAssertion(w.Header(), assertion)
 	}
-	if v.entry != nil {
-		s.headers.Apply(w.Header(), v.entry.Values)
-		if !s.isPassive(v.request) {
-			g.Verifier.Used(v.entry)
+	if q.entry != nil {
+		s.headers.Apply(w.Header(), q.entry.Values)
+		if !s.isPassive(&q.asked) {
+			g.Verifier.Used(q.entry)
 		}
 	}
-	s.forApp(w.Header(), r, q, f.request.Header)
+	s.forApp(w.Header(), r, question, f.request.Header)
 	w.WriteHeader(http.StatusOK)
 }
 

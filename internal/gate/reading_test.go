@@ -11,7 +11,9 @@ import (
 // ED-10 R2 all directives on the way share one reading of a path, and a rewrite between two of them makes a new one.
 func TestPathIsReadOnceForAllDirectives(t *testing.T) {
 	r := httptest.NewRequest("GET", "/a%2fb;x", nil)
-	r = r.WithContext(&trail{Stream: revocation.Stream{Context: r.Context()}})
+	before := &trail{Stream: revocation.Stream{Context: r.Context()}}
+	before.answers(httptest.NewRecorder(), nil)
+	r = r.WithContext(before)
 	first, err := PathOf(r)
 	if err != nil || len(first.Readings) == 0 {
 		t.Fatal(first, err)

@@ -1,26 +1,22 @@
 package gate
 
-import (
-	"net/http"
-
-	"github.com/truxeio/caddy-truxe/internal/rules"
-)
+import "github.com/truxeio/caddy-truxe/internal/rules"
 
 // record notes what was decided about a request of a signed-in user.
-func (g *Gate) record(r *http.Request, s *Site, v *verdict, c Client) {
-	p := v.principal()
-	if g.Records == nil || p == nil || v.set == nil {
+func (g *Gate) record(q *request) {
+	if g.Records == nil || q.principal == nil || q.set == nil {
 		return
 	}
-	d := &v.decision
+	d := &q.Decision
 	if d.Report != nil {
 		d = d.Report
 	}
 	if !d.Allow && !rules.ByRule(d.Code) {
 		return // not a matter of rules
 	}
-	if g.Records.IsNew(s.rules.Name(), &v.request, p, d.Allow) {
-		g.Records.Add(rules.Record{Principal: p, Site: s.rules.Name(), Host: v.request.Host, Method: v.request.Method, Path: v.request.Path,
-			Addr: s.visitorAddress(r, c), Allowed: d.Allow, At: g.Now()})
+	site := q.site.rules.Name()
+	if g.Records.IsNew(site, &q.asked, q.principal, d.Allow, q.judged) {
+		g.Records.Add(rules.Record{Principal: q.principal, Site: site, Host: q.asked.Host, Method: q.asked.Method,
+			Path: q.asked.Path, Addr: q.address(), Allowed: d.Allow, At: g.Now()})
 	}
 }

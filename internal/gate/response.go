@@ -10,8 +10,8 @@ import (
 	"github.com/truxeio/caddy-truxe/internal/cookie"
 )
 
-// response is the answer of the handlers after the gate. It is part of the first trail of a request, so it costs no
-// allocation; gates after the first one use the same.
+// response is the answer of the handlers after the gate, with what all gates of the request share. It is part of the
+// first trail of a request, so it costs no allocation; gates after the first one use the same.
 type response struct {
 	http.ResponseWriter
 	begun  bool // the header of the final answer has been sent
@@ -19,6 +19,8 @@ type response struct {
 	forget bool // the browser sent two session cookies and must forget both (SE-06)
 	harden bool // security_headers on
 	https  bool // the visitor's connection is https to a name that is not this machine's: HSTS holds
+
+	reading *reading // the last path of the request that has several readings, or is refused; nil: none
 }
 
 // WriteHeader completes the header before it is sent. Informational answers (1xx) go through the same hands, since
@@ -88,8 +90,8 @@ func (w *response) FlushError() error {
 	return http.NewResponseController(w.ResponseWriter).Flush()
 }
 
-// Hijack hands the connection over. What a handler writes to it by itself is not HTTP to us any more; reverse_proxy sends
-// the header of a 101 first.
+// Hijack hands the connection over. What a handler writes to it by itself is not HTTP to us any more; reverse_proxy
+// sends the header of a 101 first.
 func (w *response) Hijack() (net.Conn, *bufio.ReadWriter, error) {
 	conn, rw, err := http.NewResponseController(w.ResponseWriter).Hijack()
 	if !errors.Is(err, http.ErrNotSupported) {

@@ -20,7 +20,8 @@ type SiteConfig struct {
 	RateLimit       *RateLimit
 	AppName         string   // keeps the rate limits of sites apart that are alike otherwise
 	ForwardHosts    []string // forward_auth only
-	ForwardFrom     string   // forward_auth only: whose headers are believed, one of Proxies; "" is whichever kind is present alone
+	// ForwardFrom, of forward_auth, is whose headers are believed, one of Proxies; "" is whichever kind is present alone.
+	ForwardFrom string
 }
 
 // RateLimit bounds the requests to a site.
@@ -42,8 +43,8 @@ type Site struct {
 	from     string
 }
 
-// Compile checks and compiles a site, and adds it to the rules. Its requests are not counted until CountRequests. It does no
-// I/O.
+// Compile checks and compiles a site, and adds it to the rules. Its requests are not counted until CountRequests. It
+// does no I/O.
 func (all *Sites) Compile(c SiteConfig) (*Site, error) {
 	s := &Site{cfg: c, sites: all}
 	var err error
@@ -67,7 +68,8 @@ func (all *Sites) Compile(c SiteConfig) (*Site, error) {
 		s.forwards = map[string]bool{}
 		for _, h := range c.ForwardHosts {
 			if _, port, err := net.SplitHostPort(h); err == nil {
-				return nil, fmt.Errorf("hosts: %q: a name has no port here; add `origin https://%s` if browsers use port %s", h, h, port)
+				return nil, fmt.Errorf("hosts: %q: a name has no port here; add `origin https://%s` if browsers use port %s", h, h,
+					port)
 			}
 			folded, err := policy.FoldHost(h)
 			if err != nil {
@@ -79,10 +81,13 @@ func (all *Sites) Compile(c SiteConfig) (*Site, error) {
 	return s, nil
 }
 
-// CountRequests puts the site's rate limit in force. The listener is the addresses of the server that the site is on: servers
-// are set up in no fixed order. Copies of a site that serve no requests must not call it.
+// CountRequests puts the site's rate limit in force. The listener is the addresses of the server that the site is on:
+// servers are set up in no fixed order. Copies of a site that serve no requests must not call it.
 func (s *Site) CountRequests(listener string) {
 	if s.cfg.RateLimit != nil {
 		s.limit = s.sites.limitName(s.cfg, listener)
 	}
 }
+
+// Forwards reports whether another proxy protects a folded host with this site's rules.
+func (s *Site) Forwards(host string) bool { return s.forwards[host] }

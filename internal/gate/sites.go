@@ -22,8 +22,8 @@ func NewSites(book *rules.Book) *Sites {
 	return &Sites{rules: book, owned: identityheader.NewOwned(), limited: map[string]int{}}
 }
 
-// headers compiles what one site's app gets. The names that it sets are removed from the requests of every site: one app may
-// be reached through several directives (HD-01).
+// headers compiles what one site's app gets. The names that it sets are removed from the requests of every site: one
+// app may be reached through several directives (HD-01).
 func (all *Sites) headers(c identityheader.Config) (*identityheader.Set, error) {
 	all.mu.Lock()
 	defer all.mu.Unlock()

@@ -17,8 +17,8 @@ func compiled(t *testing.T, c SiteConfig, all *Sites) *Site {
 	return s
 }
 
-// ED-12 a reload sets the same sites up again, servers in any order, and copies of sites for questions among them: a site keeps
-// the name under which its requests are counted, and sites that are alike keep theirs apart.
+// ED-12 a reload sets the same sites up again, servers in any order, and copies of sites for questions among them: a
+// site keeps the name under which its requests are counted, and sites that are alike keep theirs apart.
 func TestSitesKeepTheirLimits(t *testing.T) {
 	limited := SiteConfig{RateLimit: &RateLimit{Events: 3, Window: time.Hour}}
 	names := func(copies int, listeners ...string) map[string][]string {

@@ -7,7 +7,6 @@ import (
 	"time"
 
 	"github.com/truxeio/caddy-truxe/internal/audit"
-	"github.com/truxeio/caddy-truxe/internal/authn"
 	"github.com/truxeio/caddy-truxe/internal/cors"
 	"github.com/truxeio/caddy-truxe/internal/identity"
 	"github.com/truxeio/caddy-truxe/internal/policy"
@@ -41,16 +40,19 @@ func TestWhoCannotProveMoreIsRefused(t *testing.T) {
 		"ours, but without a session": {UserID: ours},
 		"a session id that cannot be": {UserID: ours, SessionID: "x"},
 	} {
-		for code, ask := range map[identity.Code]identity.Assurance{identity.CodeMFARequired: {MFA: true}, identity.CodePasskeyRequired: {Passkey: true}, identity.CodeReauthRequired: {MaxAge: time.Minute}} {
+		for code, ask := range map[identity.Code]identity.Assurance{identity.CodeMFARequired: {MFA: true},
+			identity.CodePasskeyRequired: {Passkey: true}, identity.CodeReauthRequired: {MaxAge: time.Minute}} {
 			log, metrics := &noted{}, &counted{}
 			g := &Gate{Audit: log, Metrics: metrics, CORS: origins}
 			w := httptest.NewRecorder()
-			v := verdict{entry: &authn.Entry{Principal: p}, decision: policy.Decision{Code: code, Rule: "caddyfile:require#1", Ask: ask}}
-			g.refuse(w, httptest.NewRequest(http.MethodGet, "https://app.test/x", nil), site, Client{Addr: "192.0.2.1"}, &v)
+			g.refuse(w, &request{Request: httptest.NewRequest(http.MethodGet, "https://app.test/x", nil), site: site,
+				client:    Client{Addr: "192.0.2.1"},
+				Judgement: Judgement{principal: p, Decision: policy.Decision{Code: code, Rule: "caddyfile:require#1", Ask: ask}}})
 			if w.Code != http.StatusForbidden || w.Header().Get("WWW-Authenticate") != "" || w.Header().Get("Location") != "" {
 				t.Errorf("%s, %s: %d %v", name, code, w.Code, w.Header())
 			}
-			if len(log.events) != 1 || log.events[0].Reason != string(code) || len(*metrics) != 1 || (*metrics)[0] != "deny "+string(code) {
+			if len(log.events) != 1 || log.events[0].Reason != string(code) || len(*metrics) != 1 ||
+				(*metrics)[0] != "deny "+string(code) {
 				t.Errorf("%s, %s: %v %v", name, code, log.events, *metrics)
 			}
 		}

@@ -18,9 +18,6 @@ type trail struct {
 	// Room for what this request's headers hold. It is never shared between requests: other handlers edit header values
 	// in place.
 	values identityheader.Buffer
-	vary   [1]string
-
-	reading reading // the last path that was read
 
 	answer   *response // of the first trail of the request
 	response response
@@ -36,15 +33,16 @@ func (t *trail) answers(w http.ResponseWriter, before *trail) http.ResponseWrite
 	return t.answer
 }
 
-// varyByCredential keeps shared caches from serving one person's answer to another (SE-16, web cache deception).
-func (t *trail) varyByCredential(h http.Header) {
+// varyByCredential keeps shared caches from serving one person's answer to another (SE-16, web cache deception). The
+// value is kept in room, if there is any.
+func varyByCredential(h http.Header, room []string) {
 	const credentials = "Cookie, Authorization"
-	if len(h["Vary"]) > 0 {
+	if len(h["Vary"]) > 0 || len(room) == 0 {
 		h.Add("Vary", credentials)
 		return
 	}
-	t.vary[0] = credentials
-	h["Vary"] = t.vary[:]
+	room[0] = credentials
+	h["Vary"] = room[:1:1]
 }
 
 type trailKey struct{}
@@ -75,10 +73,6 @@ func (g *Gate) Strip(w http.ResponseWriter, r *http.Request, s *Site, next Next)
 	return next.ServeHTTP(w, r)
 }
 
-// clean removes every claim of an identity that a client could have sent: the header names of every site of this
-// configuration in any spelling, and our names in Connection and in trailers (HD-01, HD-02).
-func (s *Site) clean(r *http.Request) {
-	s.sites.owned.Strip(r.Header)
-	cleanConnection(r.Header)
-	s.sites.owned.GuardTrailers(r)
-}
+// clean removes every claim of an identity: the header names of every site of this configuration, whichever site is
+// asked.
+func (s *Site) clean(r *http.Request) { s.sites.owned.Clean(r) }

@@ -7,6 +7,7 @@ import (
 
 	"github.com/truxeio/caddy-truxe/internal/identity"
 	"github.com/truxeio/caddy-truxe/internal/revocation"
+	"github.com/truxeio/caddy-truxe/internal/store"
 )
 
 // ED-31 AZ-08: when 10,000 users change at once, as an import or a directory does it, the open streams of those who
@@ -19,7 +20,12 @@ func TestTenThousandChangesEndTheirStreamsAtABoundedCost(t *testing.T) {
 		t.Cleanup(s.End)
 		return s.Done()
 	}
-	bystander := open(identity.NewID())
+	unchanged := store.NewUser{User: identity.User{ID: identity.NewID(), Username: "unchanged", Roles: []string{"staff"},
+		Created: time.Now()}, UsernameKey: "unchanged"}
+	if err := e.store.CreateUser(t.Context(), unchanged); err != nil {
+		t.Fatal(err)
+	}
+	bystander := open(unchanged.User.ID)
 	const users = 10_000
 	var ids []identity.ID
 	var ends []<-chan struct{}

@@ -69,7 +69,7 @@ func signIn(t testing.TB, g *Gateway) (sent, bearer string) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	tokens, err := g.signin.Tokens.Start(ctx, by, signed, "truxe")
+	tokens, err := g.signin.Tokens.Start(ctx, by, signed.Session, signed.User, "truxe")
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -126,7 +126,7 @@ func TestTrustedIssuerThatIsDownBlocksNoSignIn(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	tokens, err := g.signin.Tokens.Start(t.Context(), change.By{Host: "app.test"}, signed, "truxe")
+	tokens, err := g.signin.Tokens.Start(t.Context(), change.By{Host: "app.test"}, signed.Session, signed.User, "truxe")
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -11,8 +11,8 @@ import (
 	"github.com/truxeio/caddy-truxe/internal/identity"
 )
 
-// FIELD-CASES 40, HD-03: apps that decode nothing get names as they are written; what could end a line, hide or turn text
-// stays encoded, and so does what would make two names alike.
+// FIELD-CASES 40, HD-03: apps that decode nothing get names as they are written; what could end a line, hide or turn
+// text stays encoded, and so does what would make two names alike.
 func TestUTF8ValuesAreReadableAndStillOneLine(t *testing.T) {
 	for name, want := range map[string]string{
 		"jürgen": "jürgen", "Zoë 李": "Zoë 李", "Иван": "Иван", "a\u0301": "a\u0301", "emoji 🦦": "emoji 🦦", "plain": "plain",
@@ -29,7 +29,8 @@ func TestUTF8ValuesAreReadableAndStillOneLine(t *testing.T) {
 		}
 		h = http.Header{}
 		compile(t, Config{}).Apply(h, Render(&identity.Principal{Username: name}))
-		if got, err := url.PathUnescape(h.Get(User)); err != nil || got != name || strings.ContainsFunc(h.Get(User), func(r rune) bool { return r > '~' }) {
+		if got, err := url.PathUnescape(h.Get(User)); err != nil || got != name ||
+			strings.ContainsFunc(h.Get(User), func(r rune) bool { return r > '~' }) {
 			t.Errorf("without the option %q arrives as %q", name, h.Get(User))
 		}
 	}

@@ -78,7 +78,8 @@ func TestUpstreamLearnsWhoItIs(t *testing.T) {
 	}
 }
 
-// HD-03 a value is one line of printable ASCII, decodes to what it was, and never splits into more roles than there are.
+// HD-03 a value is one line of printable ASCII, decodes to what it was, and never splits into more roles than there
+// are.
 func TestValuesAreOneUnambiguousLine(t *testing.T) {
 	text := rapid.OneOf(rapid.String(), rapid.StringMatching(`[ ,|%\r\n\x00a-cü]{0,12}`))
 	rapid.Check(t, func(t *rapid.T) {
@@ -140,7 +141,7 @@ func TestEmptySetHasEveryHeader(t *testing.T) {
 			t.Errorf("%s: %q %v", name, v, ok)
 		}
 	}
-	if !s.WantsAssertion() {
+	if !s.assertion {
 		t.Error("assertion on is forgotten")
 	}
 	s.SetAssertion(h, "a.b.c")

@@ -136,6 +136,17 @@ type Request struct {
 	Now  time.Time
 }
 
+// Resolve describes a request whose path has been read. The host is folded, unless it is known already; "" is not.
+func Resolve(r *http.Request, host string, path Path) (Request, error) {
+	if host == "" {
+		var err error
+		if host, err = FoldHost(r.Host); err != nil {
+			return Request{}, err
+		}
+	}
+	return RequestOf(r, host, path), nil
+}
+
 // RequestOf describes a request whose path and host have been made canonical. A WebSocket over HTTP/2 or 3 is a CONNECT
 // that the proxy turns into a GET (RFC 8441), so it is judged as one.
 func RequestOf(r *http.Request, host string, c Path) Request {

@@ -32,8 +32,14 @@ func (p Path) Spellings() []string {
 			continue
 		}
 		if folded := strings.Map(lookalike, s); folded != s {
+			all = append(all, folded)
 			slashes := strings.ReplaceAll(folded, `\`, "/")
-			all = append(all, folded, slashes, string(appendTidy(nil, []byte(slashes))))
+			if slashes != folded {
+				all = append(all, slashes)
+			}
+			if tidy := appendTidy(nil, []byte(slashes)); string(tidy) != slashes {
+				all = append(all, string(tidy))
+			}
 		}
 	}
 	return all

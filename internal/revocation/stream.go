@@ -3,7 +3,6 @@ package revocation
 import (
 	"context"
 	"errors"
-	"sync"
 	"sync/atomic"
 	"time"
 
@@ -27,28 +26,26 @@ type Stream struct {
 	shard      *streamShard
 	prev, next *Stream // guarded by the shard
 
-	mu     sync.Mutex
-	inner  atomic.Pointer[innerContext]
+	inner atomic.Pointer[innerContext]
+}
+
+type innerContext struct {
+	context.Context
 	cancel context.CancelCauseFunc
 }
 
-type innerContext struct{ context.Context }
-
 // build creates the standard library's context underneath. Contexts derived from the stream then find it and need no
 // goroutine of their own.
-func (s *Stream) build() context.Context {
+func (s *Stream) build() *innerContext {
 	if in := s.inner.Load(); in != nil {
-		return in.Context
-	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if in := s.inner.Load(); in != nil {
-		return in.Context
+		return in
 	}
 	ctx, cancel := context.WithCancelCause(s.Context)
-	s.cancel = cancel
-	s.inner.Store(&innerContext{ctx})
-	return ctx
+	built := &innerContext{ctx, cancel}
+	if !s.inner.CompareAndSwap(nil, built) { // another goroutine was faster
+		cancel(nil)
+	}
+	return s.inner.Load()
 }
 
 // Done is closed when the request ends, the principal is revoked, its credential has expired or the node is cut off.
@@ -81,8 +78,7 @@ func (s *Stream) End() {
 }
 
 func (s *Stream) cut(why error) {
-	s.build()
-	s.cancel(why)
+	s.build().cancel(why)
 }
 
 // endReason returns why the stream must end; nil while it may go on.

@@ -9,6 +9,7 @@ import (
 	"sync"
 	"sync/atomic"
 
+	"github.com/truxeio/caddy-truxe/internal/identity"
 	"github.com/truxeio/caddy-truxe/internal/policy"
 )
 
@@ -150,6 +151,16 @@ type Site struct {
 
 // Name is the same for sites with the same lines, on every node and after every start.
 func (s *Site) Name() string { return s.name }
+
+// Decide asks the rules in force about a request, and returns them with the decision, so that it can be explained. Only
+// rules that ask where or when a request was sent have it located: reading an address takes time.
+func (s *Site) Decide(r *policy.Request, p *identity.Principal, locate func()) (*policy.Set, policy.Decision) {
+	set := s.Set()
+	if set.Requires() {
+		locate()
+	}
+	return set, s.applyReportMode(set.Decide(*r, p), p)
+}
 
 // Set returns the site's part of the rules in force.
 func (s *Site) Set() *policy.Set { return s.book.current.Load().sets[s.number] }

@@ -2,6 +2,7 @@ package rules
 
 import (
 	"hash/maphash"
+	"math/bits"
 	"net/netip"
 	"strings"
 	"sync/atomic"
@@ -39,7 +40,6 @@ const (
 // Records takes decisions on the warm path, so each that is known costs one hash and one load and allocates nothing.
 // Two that share a slot evict each other, which costs a write and no more.
 type Records struct {
-	start time.Time // of the hours
 	seed  maphash.Seed
 	slots [recordSlots]atomic.Uint64
 	queue chan Record
@@ -47,16 +47,16 @@ type Records struct {
 
 // NewRecords returns an empty set.
 func NewRecords() *Records {
-	return &Records{start: time.Now(), seed: maphash.MakeSeed(), queue: make(chan Record, recordQueue)}
+	return &Records{seed: maphash.MakeSeed(), queue: make(chan Record, recordQueue)}
 }
 
 // IsNew reports whether a decision is to be recorded: it was not within the hour, and is not too large. It allocates
-// nothing.
-func (k *Records) IsNew(site string, r *policy.Request, p *identity.Principal, allowed bool) bool {
+// nothing. at is when it was made, by a steady clock that is the same for all decisions.
+func (k *Records) IsNew(site string, r *policy.Request, p *identity.Principal, allowed bool, at time.Duration) bool {
 	if len(r.Path) > maxRecordedPath || len(r.Method) > maxRecordedMethod {
 		return false
 	}
-	return k.isNew(site, r, p, allowed, int64(time.Since(k.start)/recordAge))
+	return k.isNew(site, r, p, allowed, int64(at/recordAge))
 }
 
 // Add queues a decision. It copies the texts of the request, and never blocks: what does not fit is dropped.
@@ -69,20 +69,10 @@ func (k *Records) Add(r Record) {
 }
 
 func (k *Records) isNew(site string, r *policy.Request, p *identity.Principal, allowed bool, hour int64) bool {
-	var h maphash.Hash
-	h.SetSeed(k.seed)
-	_, _ = h.WriteString(p.UserID)
-	_ = h.WriteByte(0)
-	_, _ = h.WriteString(p.ACR)
-	_ = h.WriteByte(0)
-	_, _ = h.WriteString(site)
-	_ = h.WriteByte(0)
-	_, _ = h.WriteString(r.Host)
-	_ = h.WriteByte(0)
-	_, _ = h.WriteString(r.Method)
-	_ = h.WriteByte(0)
-	_, _ = h.WriteString(r.Path)
-	sum := h.Sum64()
+	var sum uint64
+	for _, text := range [...]string{p.UserID, p.ACR, site, r.Host, r.Method, r.Path} {
+		sum = bits.RotateLeft64(sum, 23) ^ maphash.String(k.seed, text)
+	}
 	mark := sum ^ uint64(hour)<<1
 	if allowed {
 		mark ^= 1

@@ -26,14 +26,14 @@ func TestDecisionsAreRecordedOnceAnHour(t *testing.T) {
 	}
 	for i := range recordQueue + 100 {
 		q := at("/" + strings.Repeat("y", i%maxRecordedPath/2) + "/" + identity.NewReference())
-		if k.IsNew("site", &q, p, true) {
+		if k.IsNew("site", &q, p, true, 0) {
 			k.Add(Record{Principal: p, Site: "site", Path: q.Path, Allowed: true})
 		}
 	}
 	if n := len(k.queue); n != recordQueue {
 		t.Errorf("%d wait", n)
 	}
-	if long := at("/" + strings.Repeat("y", maxRecordedPath)); k.IsNew("site", &long, p, true) {
+	if long := at("/" + strings.Repeat("y", maxRecordedPath)); k.IsNew("site", &long, p, true, 0) {
 		t.Error("a path of any length is recorded")
 	}
 }

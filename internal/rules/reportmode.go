@@ -5,9 +5,9 @@ import (
 	"github.com/truxeio/caddy-truxe/internal/policy"
 )
 
-// ApplyReportMode lets pass what rules refuse to a signed-in user, at a site with `mode report`. The decision says what
+// applyReportMode lets pass what rules refuse to a signed-in user, at a site with `mode report`. The decision says what
 // it would have been. Signing in is still required, so that a forgotten line never opens an app to anonymous requests.
-func (s *Site) ApplyReportMode(d policy.Decision, p *identity.Principal) policy.Decision {
+func (s *Site) applyReportMode(d policy.Decision, p *identity.Principal) policy.Decision {
 	if !s.report || d.Allow || !ByRule(d.Code) {
 		return d
 	}

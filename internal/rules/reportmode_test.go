@@ -15,21 +15,21 @@ func TestReportModeNeverLetsStrangersIn(t *testing.T) {
 		identity.CodeRuleDenied,
 		identity.CodeNetworkDenied, identity.CodeMFARequired, identity.CodePasskeyRequired, identity.CodeReauthRequired} {
 		d := policy.Decision{Code: code, Rule: "r"}
-		if got := s.ApplyReportMode(d, ada); !got.Allow || got.Public || got.Report == nil || got.Report.Code != code {
+		if got := s.applyReportMode(d, ada); !got.Allow || got.Public || got.Report == nil || got.Report.Code != code {
 			t.Errorf("%s: %+v", code, got)
 		}
-		if got := s.ApplyReportMode(d, nil); got.Allow || !got.NeedLogin || got.Code != identity.CodeLoginRequired ||
+		if got := s.applyReportMode(d, nil); got.Allow || !got.NeedLogin || got.Code != identity.CodeLoginRequired ||
 			got.Report.Code != code {
 			t.Errorf("%s, anonymous: %+v", code, got)
 		}
 	}
 	for _, code := range []identity.Code{identity.CodeStateUnavailable, identity.CodeAmbiguousPath,
 		identity.CodeLoginRequired, identity.CodeHTTPSRequired, identity.CodeSessionRevoked} {
-		if got := s.ApplyReportMode(policy.Decision{Code: code}, ada); got.Allow {
+		if got := s.applyReportMode(policy.Decision{Code: code}, ada); got.Allow {
 			t.Errorf("%s is let pass", code)
 		}
 	}
-	if got := ruled(t, Lines{}, NewBook(nil)).ApplyReportMode(policy.Decision{Code: identity.CodeNoRule}, ada); got.Allow {
+	if got := ruled(t, Lines{}, NewBook(nil)).applyReportMode(policy.Decision{Code: identity.CodeNoRule}, ada); got.Allow {
 		t.Error("without report mode")
 	}
 }

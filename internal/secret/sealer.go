@@ -3,6 +3,7 @@ package secret
 import (
 	"crypto/cipher"
 	"crypto/rand"
+	"sync"
 
 	"golang.org/x/crypto/chacha20poly1305"
 )
@@ -33,10 +34,20 @@ func (b *Box) Sealer(purpose string) *Sealer {
 
 // Seal returns plain as sealed text.
 func (s *Sealer) Seal(plain []byte) string {
-	out := make([]byte, chacha20poly1305.NonceSizeX, chacha20poly1305.NonceSizeX+len(plain)+chacha20poly1305.Overhead)
-	_, _ = rand.Read(out)
-	return rawURL.EncodeToString(s.aeads[0].Seal(out, out, plain, s.purpose))
+	room, _ := sealing.Get().(*sealRoom)
+	defer sealing.Put(room)
+	var nonce [chacha20poly1305.NonceSizeX]byte
+	_, _ = rand.Read(nonce[:])
+	room.sealed = s.aeads[0].Seal(append(room.sealed[:0], nonce[:]...), nonce[:], plain, s.purpose)
+	room.text = rawURL.AppendEncode(room.text[:0], room.sealed)
+	return string(room.text)
 }
+
+// sealRoom is the room in which a value is sealed: a way back has up to 64 KiB, and any anonymous request seals one. It
+// never holds what was sealed in the clear.
+type sealRoom struct{ sealed, text []byte }
+
+var sealing = sync.Pool{New: func() any { return new(sealRoom) }}
 
 // Open returns what Seal was given. It reports false for anything else.
 func (s *Sealer) Open(text string) (plain []byte, ok bool) {

@@ -10,6 +10,7 @@ import (
 	"github.com/truxeio/caddy-truxe/internal/change"
 	"github.com/truxeio/caddy-truxe/internal/identity"
 	"github.com/truxeio/caddy-truxe/internal/ratelimit"
+	"github.com/truxeio/caddy-truxe/internal/signin/secondfactor"
 	"github.com/truxeio/caddy-truxe/internal/store"
 )
 
@@ -111,7 +112,7 @@ func (t *attempts) failedCode(ctx context.Context, by change.By, user identity.U
 	switch {
 	case locked:
 		e.Event, e.Reason = audit.AuthnLoginLock, "locked"
-	case errors.Is(cause, errUsedCode):
+	case errors.Is(cause, secondfactor.ErrUsed):
 		e.Reason = "used_code"
 	}
 	e.Details = map[string]string{"method": method}
@@ -119,7 +120,7 @@ func (t *attempts) failedCode(ctx context.Context, by change.By, user identity.U
 		e.Details[k] = v
 	}
 	return t.changes.Run(ctx, func(tx *change.Tx) error {
-		if errors.Is(cause, errUsedCode) {
+		if errors.Is(cause, secondfactor.ErrUsed) {
 			tx.Record(e)
 			return nil
 		}

@@ -94,7 +94,8 @@ func (k *passkeys) relyingParty(host string) (credential.RelyingParty, error) {
 		origins = k.origins(host)
 	}
 	if !credential.PasskeysPossible(host) {
-		return credential.RelyingParty{}, identity.Invalid("Passkeys need a host name: open this site by its name, not by an address.")
+		return credential.RelyingParty{},
+			identity.Invalid("Passkeys need a host name: open this site by its name, not by an address.")
 	}
 	if len(origins) == 0 {
 		return credential.RelyingParty{}, identity.Invalid("Passkeys cannot be used on this host.")

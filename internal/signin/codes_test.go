@@ -13,6 +13,7 @@ import (
 	"github.com/truxeio/caddy-truxe/internal/credential"
 	"github.com/truxeio/caddy-truxe/internal/identity"
 	"github.com/truxeio/caddy-truxe/internal/session"
+	"github.com/truxeio/caddy-truxe/internal/signin/secondfactor"
 	"github.com/truxeio/caddy-truxe/internal/store"
 )
 
@@ -168,7 +169,7 @@ func TestHundredWrongCodesInARow(t *testing.T) {
 	b.half()
 	_, err := b.totp(b.next())
 	wants(t, err, identity.CodeInvalidCode)
-	if detail(err) != errWrongCode.Detail || n.audited(audit.AuthnLoginLock) != 1 {
+	if detail(err) != secondfactor.ErrWrong.Detail || n.audited(audit.AuthnLoginLock) != 1 {
 		t.Error(detail(err), n.audited(audit.AuthnLoginLock))
 	}
 	b.half()
@@ -235,7 +236,7 @@ func TestUnfinishedAuthenticatorProvesNothing(t *testing.T) {
 	b.enrol()
 	code := b.code(0)
 	b.half()
-	if _, err := b.totp(code); detail(err) != errUsedCode.Detail { // the code of the set-up is used
+	if _, err := b.totp(code); detail(err) != secondfactor.ErrUsed.Detail { // the code of the set-up is used
 		t.Error(err)
 	}
 }
@@ -251,7 +252,7 @@ func TestKeyOfAnotherRowDoesNotOpen(t *testing.T) {
 	}
 	moved := row
 	moved.UserID = identity.NewID()
-	if _, _, err := n.Factors.totp.open(moved); err == nil {
+	if _, _, err := n.Factors.totp.Open(moved); err == nil {
 		t.Error("it opens for another person")
 	}
 }
@@ -285,7 +286,7 @@ func FuzzTypedCode(f *testing.F) {
 	}
 	f.Add("\u0661\u0662\u0663\u0664\u0665\u0666")
 	f.Fuzz(func(t *testing.T, typed string) {
-		if _, ok, _ := key.Match(typedCode(typed), now, -1); ok &&
+		if _, ok, _ := key.Match(secondfactor.Typed(typed), now, -1); ok &&
 			!right[strings.NewReplacer(" ", "", "-", "").Replace(typed)] {
 			t.Errorf("%q was taken", typed)
 		}

@@ -8,6 +8,7 @@ import (
 	"github.com/truxeio/caddy-truxe/internal/audit"
 	"github.com/truxeio/caddy-truxe/internal/change"
 	"github.com/truxeio/caddy-truxe/internal/identity"
+	"github.com/truxeio/caddy-truxe/internal/signin/secondfactor"
 	"github.com/truxeio/caddy-truxe/internal/store"
 )
 
@@ -17,8 +18,8 @@ type Confirmations struct {
 	attempts  *attempts
 	sessions  *Sessions
 	passkeys  *passkeys
-	totp      *authenticators
-	recovery  *recoveryCodes
+	totp      *secondfactor.Authenticators
+	recovery  *secondfactor.RecoveryCodes
 	passwords *Passwords
 }
 
@@ -48,15 +49,15 @@ func (c *Confirmations) Confirm(ctx context.Context, in ConfirmStep) (cookie str
 			return "", err
 		}
 		return c.confirmed(ctx, in.By, user, session, renewed(session, c.changes.Now()),
-			verifiedFactor{method: identity.MethodPassword})
+			secondfactor.Verified{Method: identity.MethodPassword})
 	case identity.MethodTOTP, identity.MethodRecovery:
 		return c.confirmCode(ctx, in, user, session)
 	case identity.MethodPasskey:
 		err = c.passkeys.try(ctx, passkeyTry{want: challenge{For: PasskeyConfirm, Host: in.By.Host,
 			Bound: bound(session.ID.String()), User: user.ID.String()},
 			answer: in.Passkey, owner: user.ID, address: in.Address, by: in.By, event: audit.AuthnMFAFail},
-			func(_ store.Passkey, factor verifiedFactor) (err error) {
-				proof := proven(session.Proof(), c.changes.Now(), factor.amr...)
+			func(_ store.Passkey, factor secondfactor.Verified) (err error) {
+				proof := secondfactor.Proven(session.Proof(), c.changes.Now(), factor.AMR...)
 				cookie, err = c.confirmed(ctx, in.By, user, session, proof, factor)
 				return err
 			})
@@ -81,26 +82,27 @@ func (c *Confirmations) confirmCode(ctx context.Context, in ConfirmStep, user st
 	if err != nil {
 		return "", err
 	}
-	var factor verifiedFactor
+	var factor secondfactor.Verified
 	var details map[string]string
 	locked := false
 	if in.Method == identity.MethodTOTP {
 		locked = f.Failures >= ceiling
-		factor, details, err = c.totp.check(ctx, user.ID, in.Code)
+		factor, details, err = c.totp.Check(ctx, user.ID, in.Code)
 	} else {
-		factor, err = c.recovery.check(user.ID, in.Code)
+		factor, err = c.recovery.Check(user.ID, in.Code)
 	}
 	if err == nil && locked {
-		err = errWrongCode
+		err = secondfactor.ErrWrong
 	}
 	if err == nil {
-		cookie, err = c.confirmed(ctx, in.By, user, session, proven(session.Proof(), c.changes.Now(), factor.amr...), factor)
+		cookie, err = c.confirmed(ctx, in.By, user, session, secondfactor.Proven(session.Proof(), c.changes.Now(),
+			factor.AMR...), factor)
 	}
 	switch {
 	case err == nil:
 		c.attempts.succeed(ctx, try)
 		return cookie, nil
-	case wrongCode(err):
+	case secondfactor.Refused(err):
 		try.Fail()
 		if noted := c.attempts.failedCode(ctx, in.By, user.User, in.Method, err, locked, details); noted != nil {
 			return "", noted
@@ -114,27 +116,27 @@ func (c *Confirmations) confirmCode(ctx context.Context, in ConfirmStep, user st
 
 // confirmed consumes the factor and writes the new proof of the session, in one transaction.
 func (c *Confirmations) confirmed(ctx context.Context, by change.By, user store.UserRecord, session store.Session,
-	p store.Proof, factor verifiedFactor) (cookie string, err error) {
+	p store.Proof, factor secondfactor.Verified) (cookie string, err error) {
 	err = c.changes.Run(ctx, func(tx *change.Tx) error {
 		now, err := lockAndReload(ctx, tx, user)
 		if err != nil {
 			return change.Gone(err)
 		}
 		e := by.Event(audit.SessionRenewed, "success")
-		if factor.use != nil {
-			if err := factor.use(ctx, tx); err != nil {
+		if factor.Use != nil {
+			if err := factor.Use(ctx, tx); err != nil {
 				return err
 			}
-			if factor.method == identity.MethodTOTP { // codes in a row were wrong; this one was not
+			if factor.Method == identity.MethodTOTP { // codes in a row were wrong; this one was not
 				if err := tx.ClearFactorFailures(ctx, now.ID); err != nil {
 					return err
 				}
 			}
 			e = by.Event(audit.AuthnMFAConfirmed, "success")
-			e.Details = map[string]string{"method": factor.method}
+			e.Details = map[string]string{"method": factor.Method}
 		}
 		tx.Record(e)
-		if factor.method == identity.MethodRecovery { // MF-11
+		if factor.Method == identity.MethodRecovery { // MF-11
 			tx.Record(by.UserEvent(audit.RecoveryUsed, now.User))
 		}
 		tx.UserChanged(now.ID)

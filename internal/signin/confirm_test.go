@@ -24,7 +24,7 @@ func TestConfirmationsCountAndReachTheTokens(t *testing.T) {
 	whole, err := n.HalfSignIns.Complete(ctx, SecondStep{Key: apiKey(t, api.MFAToken), Method: identity.MethodTOTP,
 		Code: b.next(), By: b.stranger().by()})
 	must(t, err)
-	tokens, err := n.Tokens.Start(ctx, b.by(), whole, "truxe")
+	tokens, err := n.Tokens.Start(ctx, b.by(), whole.Session, whole.User, "truxe")
 	must(t, err)
 	by := b.by()
 	by.Principal = &identity.Principal{UserID: b.user.ID.String(), SessionID: whole.Session.ID.String(),

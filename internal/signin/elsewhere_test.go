@@ -47,7 +47,8 @@ func TestRecoveryCodeConfirmsWhereNoOtherFactorWorks(t *testing.T) {
 		must(t, away.confirm(ConfirmStep{Method: identity.MethodRecovery, Code: home.codes[1]}))
 		if live, _ := n.rig.Sessions.Find(ctx, old, away.host); away.cookie == old || live != nil ||
 			n.audited(audit.RecoveryUsed) != 2 {
-			t.Errorf("new secret %v, the old one lives %v, %d uses in the log", away.cookie != old, live != nil, n.audited(audit.RecoveryUsed))
+			t.Errorf("new secret %v, the old one lives %v, %d uses in the log", away.cookie != old, live != nil,
+				n.audited(audit.RecoveryUsed))
 		}
 		wants(t, away.confirm(ConfirmStep{Method: identity.MethodRecovery, Code: home.codes[1]}), identity.CodeInvalidCode)
 		must(t, n.rig.Changes.CheckFresh(ctx, away.by().Principal))

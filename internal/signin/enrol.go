@@ -8,6 +8,7 @@ import (
 
 	"github.com/truxeio/caddy-truxe/internal/change"
 	"github.com/truxeio/caddy-truxe/internal/identity"
+	"github.com/truxeio/caddy-truxe/internal/signin/secondfactor"
 	"github.com/truxeio/caddy-truxe/internal/store"
 )
 
@@ -19,19 +20,19 @@ func (h *HalfSignIns) enrolTOTP(ctx context.Context, s halfStep) (SignedIn, erro
 		return SignedIn{}, store.Unavailable(orHalf(err))
 	}
 	s.pending = pending
-	row, step, drift, err := h.totp.checkSetup(ctx, s.user.ID, ofHalf(s.Key), s.Code)
-	if errors.Is(err, errWrongCode) && pending.Tries >= HalfTries {
+	row, step, drift, err := h.totp.CheckSetup(ctx, s.user.ID, secondfactor.OfHalf(s.Key), s.Code)
+	if errors.Is(err, secondfactor.ErrWrong) && pending.Tries >= HalfTries {
 		if over := h.StartOver(ctx, s.Key); over != nil {
 			return SignedIn{}, over
 		}
 	}
-	if errors.Is(err, errWrongCode) && drift != 0 {
+	if errors.Is(err, secondfactor.ErrWrong) && drift != 0 {
 		return SignedIn{}, identity.InvalidCode("That code didn't match. " + clockWords(drift)).Because(err)
 	}
 	if err != nil {
 		return SignedIn{}, err
 	}
-	factor := verifiedFactor{method: identity.MethodTOTP, amr: []string{identity.AMROTP}}
+	factor := secondfactor.Verified{Method: identity.MethodTOTP, AMR: []string{identity.AMROTP}}
 	return h.enrolled(ctx, s, factor, func(ctx context.Context, tx *change.Tx, s *halfStep) ([]string, error) {
 		return h.factors.activateTOTP(ctx, tx, s.By, s.user.User, s.factors, row, step)
 	})
@@ -45,7 +46,7 @@ func (h *HalfSignIns) enrolPasskey(ctx context.Context, s halfStep) (SignedIn, e
 	if err != nil {
 		return SignedIn{}, err
 	}
-	factor := verifiedFactor{method: identity.MethodPasskey, amr: passkeyAMR(p)}
+	factor := secondfactor.Verified{Method: identity.MethodPasskey, AMR: passkeyAMR(p)}
 	return h.enrolled(ctx, s, factor, func(ctx context.Context, tx *change.Tx, s *halfStep) ([]string, error) {
 		return h.factors.storePasskey(ctx, tx, s.By, s.user.User, s.factors, p)
 	})
@@ -53,9 +54,9 @@ func (h *HalfSignIns) enrolPasskey(ctx context.Context, s halfStep) (SignedIn, e
 
 // enrolled activates a factor within a sign-in and starts its session. The transaction checks again that the user has
 // no factor: an attacker who knows only the password must not add one beside those that exist.
-func (h *HalfSignIns) enrolled(ctx context.Context, s halfStep, factor verifiedFactor,
+func (h *HalfSignIns) enrolled(ctx context.Context, s halfStep, factor secondfactor.Verified,
 	activate func(context.Context, *change.Tx, *halfStep) ([]string, error)) (SignedIn, error) {
-	factor.use = func(context.Context, *change.Tx) error { return nil }
+	factor.Use = func(context.Context, *change.Tx) error { return nil }
 	// the actor, for the audit log
 	s.By.Principal = &identity.Principal{UserID: s.user.ID.String(), Username: s.user.Username}
 	return h.finishWith(ctx, s, factor, func(ctx context.Context, tx *change.Tx, s *halfStep) ([]string, error) {
@@ -85,13 +86,13 @@ func clockWords(drift time.Duration) string {
 }
 
 // BeginTOTP is Factors.BeginTOTP for a half sign-in that must enrol (R6).
-func (h *HalfSignIns) BeginTOTP(ctx context.Context, key HalfKey, host string) (TOTPSetup, error) {
+func (h *HalfSignIns) BeginTOTP(ctx context.Context, key HalfKey, host string) (secondfactor.Setup, error) {
 	_, user, f, err := h.read(ctx, key, host)
 	if err != nil {
-		return TOTPSetup{}, err
+		return secondfactor.Setup{}, err
 	}
 	if f.Any() { // whoever knows only the password must not see or create a key
-		return TOTPSetup{}, identity.Invalid("This account has a second factor. Start over.")
+		return secondfactor.Setup{}, identity.Invalid("This account has a second factor. Start over.")
 	}
-	return h.totp.begin(ctx, user.User, ofHalf(key))
+	return h.totp.Begin(ctx, user.User, secondfactor.OfHalf(key))
 }

@@ -65,7 +65,7 @@ func (fs *Factors) change(ctx context.Context, by change.By, do func(context.Con
 	if err != nil {
 		return Changed{}, err
 	}
-	fs.recovery.show(ctx, current.ID, done.Codes)
+	fs.recovery.Show(ctx, current.ID, done.Codes)
 	return done, nil
 }
 

@@ -212,7 +212,7 @@ func TestFactorChangeEndsRememberedSessions(t *testing.T) {
 		api, err := n.SignIns.WithPassword(ctx, PasswordTry{Login: "ada", Password: password, Kind: session.API,
 			By: b.stranger().by()})
 		must(t, err)
-		tokens, err := n.Tokens.Start(ctx, short.by(), api, "truxe")
+		tokens, err := n.Tokens.Start(ctx, short.by(), api.Session, api.User, "truxe")
 		must(t, err)
 		b.enrol()
 		if kept.in() || !short.in() || !b.in() {

@@ -16,7 +16,7 @@ func (fs *Factors) NewRecoveryCodes(ctx context.Context, by change.By) (Changed,
 			return identity.Conflict("Set up an authenticator app or a passkey first.")
 		}
 		c.Record(c.by.UserEvent(audit.RecoveryRenewed, c.user.User))
-		c.codes, err = fs.recovery.create(ctx, c.Tx, c.user.ID)
+		c.codes, err = fs.recovery.Create(ctx, c.Tx, c.user.ID)
 		return err
 	})
 }
@@ -24,10 +24,10 @@ func (fs *Factors) NewRecoveryCodes(ctx context.Context, by change.By) (Changed,
 // ShownCodes returns the codes that were just created, while they may be shown to this session: for 10 minutes, or
 // until HideCodes.
 func (fs *Factors) ShownCodes(ctx context.Context, session identity.ID) []string {
-	return fs.recovery.shown(ctx, session)
+	return fs.recovery.Shown(ctx, session)
 }
 
 // HideCodes ends the showing of new codes.
 func (fs *Factors) HideCodes(ctx context.Context, session identity.ID) error {
-	return fs.recovery.hide(ctx, session)
+	return fs.recovery.Hide(ctx, session)
 }

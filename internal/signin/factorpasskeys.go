@@ -9,6 +9,7 @@ import (
 	"github.com/truxeio/caddy-truxe/internal/audit"
 	"github.com/truxeio/caddy-truxe/internal/change"
 	"github.com/truxeio/caddy-truxe/internal/identity"
+	"github.com/truxeio/caddy-truxe/internal/signin/secondfactor"
 	"github.com/truxeio/caddy-truxe/internal/store"
 )
 
@@ -38,7 +39,7 @@ func (fs *Factors) AddPasskey(ctx context.Context, by change.By, answer json.Raw
 		return store.Passkey{}, Changed{}, err
 	}
 	c, err := fs.change(ctx, by, func(ctx context.Context, c *factorChange) (err error) {
-		c.proof = proven(c.proof, fs.changes.Now(), passkeyAMR(p)...)
+		c.proof = secondfactor.Proven(c.proof, fs.changes.Now(), passkeyAMR(p)...)
 		c.codes, err = fs.storePasskey(ctx, c.Tx, c.by, c.user.User, c.factors, p)
 		return err
 	})
@@ -65,7 +66,7 @@ func (fs *Factors) storePasskey(ctx context.Context, tx *change.Tx, by change.By
 	if f.Any() {
 		return nil, nil
 	}
-	return fs.recovery.first(ctx, tx, user.ID, f)
+	return fs.recovery.First(ctx, tx, user.ID, f)
 }
 
 func passkeyEvent(by change.By, name string, user identity.User, p store.Passkey) audit.Event {

@@ -8,6 +8,7 @@ import (
 	"github.com/truxeio/caddy-truxe/internal/change"
 	"github.com/truxeio/caddy-truxe/internal/credential"
 	"github.com/truxeio/caddy-truxe/internal/identity"
+	"github.com/truxeio/caddy-truxe/internal/signin/secondfactor"
 	"github.com/truxeio/caddy-truxe/internal/store"
 )
 
@@ -17,8 +18,8 @@ type Factors struct {
 	mfa       MFARule
 	passwords credential.Policy
 	passkeys  *passkeys
-	totp      *authenticators
-	recovery  *recoveryCodes
+	totp      *secondfactor.Authenticators
+	recovery  *secondfactor.RecoveryCodes
 	sessions  *Sessions
 }
 

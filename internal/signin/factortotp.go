@@ -8,20 +8,21 @@ import (
 	"github.com/truxeio/caddy-truxe/internal/audit"
 	"github.com/truxeio/caddy-truxe/internal/change"
 	"github.com/truxeio/caddy-truxe/internal/identity"
+	"github.com/truxeio/caddy-truxe/internal/signin/secondfactor"
 	"github.com/truxeio/caddy-truxe/internal/store"
 )
 
 // BeginTOTP returns the key that is being set up, the same one until it expires after 10 minutes (MF-07). It requires
 // CheckFresh.
-func (fs *Factors) BeginTOTP(ctx context.Context, by change.By) (TOTPSetup, error) {
+func (fs *Factors) BeginTOTP(ctx context.Context, by change.By) (secondfactor.Setup, error) {
 	user, session, err := fs.changes.Caller(ctx, by.Principal)
 	if err != nil {
-		return TOTPSetup{}, err
+		return secondfactor.Setup{}, err
 	}
 	if err := fs.changes.CheckFresh(ctx, by.Principal); err != nil {
-		return TOTPSetup{}, err
+		return secondfactor.Setup{}, err
 	}
-	return fs.totp.begin(ctx, user.User, ofSession(session.ID))
+	return fs.totp.Begin(ctx, user.User, secondfactor.OfSession(session.ID))
 }
 
 // ConfirmTOTP activates the key with its first right code; an earlier app stops working. A wrong code is
@@ -35,12 +36,12 @@ func (fs *Factors) ConfirmTOTP(ctx context.Context, by change.By, address netip.
 	if err := fs.changes.CheckFresh(ctx, by.Principal); err != nil {
 		return Changed{}, 0, err
 	}
-	row, step, drift, err := fs.totp.checkSetup(ctx, user.ID, ofSession(session.ID), code)
+	row, step, drift, err := fs.totp.CheckSetup(ctx, user.ID, secondfactor.OfSession(session.ID), code)
 	if err != nil {
 		return Changed{}, drift, err
 	}
 	c, err = fs.change(ctx, by, func(ctx context.Context, c *factorChange) error {
-		c.proof = proven(c.proof, fs.changes.Now(), identity.AMROTP)
+		c.proof = secondfactor.Proven(c.proof, fs.changes.Now(), identity.AMROTP)
 		c.codes, err = fs.activateTOTP(ctx, c.Tx, c.by, c.user.User, c.factors, row, step)
 		return err
 	})
@@ -52,7 +53,7 @@ func (fs *Factors) activateTOTP(ctx context.Context, tx *change.Tx, by change.By
 	row store.TOTPSecret, step int64) ([]string, error) {
 	won, err := tx.ActivateTOTP(ctx, row, step, fs.changes.Now())
 	if err == nil && !won {
-		err = errNoSetup
+		err = secondfactor.ErrNoSetup
 	}
 	if err != nil {
 		return nil, err
@@ -62,7 +63,7 @@ func (fs *Factors) activateTOTP(ctx context.Context, tx *change.Tx, by change.By
 		name = audit.AuthnMFAChanged
 	}
 	tx.Record(factorEvent(by, name, user, identity.MethodTOTP))
-	return fs.recovery.first(ctx, tx, user.ID, f)
+	return fs.recovery.First(ctx, tx, user.ID, f)
 }
 
 // RemoveTOTP removes the authenticator app. The last factor of a user who must have one is CodeConflict.

@@ -11,6 +11,7 @@ import (
 	"github.com/truxeio/caddy-truxe/internal/identity"
 	"github.com/truxeio/caddy-truxe/internal/secret"
 	"github.com/truxeio/caddy-truxe/internal/session"
+	"github.com/truxeio/caddy-truxe/internal/signin/secondfactor"
 	"github.com/truxeio/caddy-truxe/internal/store"
 )
 
@@ -22,8 +23,8 @@ type HalfSignIns struct {
 	devices  *Devices
 	sessions *Sessions
 	passkeys *passkeys
-	totp     *authenticators
-	recovery *recoveryCodes
+	totp     *secondfactor.Authenticators
+	recovery *secondfactor.RecoveryCodes
 	factors  *Factors
 }
 

@@ -13,6 +13,8 @@ import (
 	"github.com/truxeio/caddy-truxe/internal/ratelimit"
 	"github.com/truxeio/caddy-truxe/internal/secret"
 	"github.com/truxeio/caddy-truxe/internal/session"
+	"github.com/truxeio/caddy-truxe/internal/signin/grant"
+	"github.com/truxeio/caddy-truxe/internal/signin/secondfactor"
 	"github.com/truxeio/caddy-truxe/internal/store"
 	"github.com/truxeio/caddy-truxe/internal/token"
 )
@@ -67,7 +69,7 @@ type Parts struct {
 	Sessions      *Sessions
 	Devices       *Devices
 	Tickets       *Tickets
-	Tokens        *Tokens
+	Tokens        *grant.Tokens
 }
 
 // New connects the parts.
@@ -78,8 +80,8 @@ func New(cfg Config) *Parts {
 	sessions := &Sessions{changes: c, table: cfg.Sessions, devices: devices}
 	passkeys := &passkeys{changes: c, cluster: cfg.Cluster, key: cfg.CodeKey, brand: cfg.Brand, origins: cfg.Origins,
 		attempts: attempts, devices: devices}
-	totp := &authenticators{changes: c, box: cfg.Box, brand: cfg.Brand}
-	recovery := &recoveryCodes{changes: c, cluster: cfg.Cluster, box: cfg.Box, key: cfg.CodeKey}
+	totp := &secondfactor.Authenticators{Changes: c, Box: cfg.Box, Brand: cfg.Brand}
+	recovery := &secondfactor.RecoveryCodes{Changes: c, Cluster: cfg.Cluster, Box: cfg.Box, Key: cfg.CodeKey}
 	passwords := &Passwords{changes: c, policy: cfg.PasswordPolicy, hasher: cfg.Hasher, attempts: attempts,
 		sessions: sessions}
 	factors := &Factors{changes: c, mfa: cfg.MFA, passwords: cfg.PasswordPolicy, passkeys: passkeys, totp: totp,
@@ -100,6 +102,6 @@ func New(cfg Config) *Parts {
 		Sessions:  sessions,
 		Devices:   devices,
 		Tickets:   &Tickets{changes: c, sessions: sessions, tickets: session.Tickets{Moments: cfg.Cluster}},
-		Tokens:    &Tokens{changes: c, sessions: cfg.Sessions, issuer: cfg.Issuer, refresher: cfg.Refresher},
+		Tokens:    &grant.Tokens{Changes: c, Sessions: cfg.Sessions, Issuer: cfg.Issuer, Refresher: cfg.Refresher},
 	}
 }

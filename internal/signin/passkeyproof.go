@@ -13,6 +13,7 @@ import (
 	"github.com/truxeio/caddy-truxe/internal/credential"
 	"github.com/truxeio/caddy-truxe/internal/identity"
 	"github.com/truxeio/caddy-truxe/internal/ratelimit"
+	"github.com/truxeio/caddy-truxe/internal/signin/secondfactor"
 	"github.com/truxeio/caddy-truxe/internal/store"
 )
 
@@ -40,14 +41,14 @@ var (
 
 // check checks an answer. owner is the user who must have the passkey; zero for any user.
 func (k *passkeys) check(ctx context.Context, want challenge, body []byte,
-	owner identity.ID) (store.Passkey, verifiedFactor, error) {
+	owner identity.ID) (store.Passkey, secondfactor.Verified, error) {
 	c, err := k.consumeChallenge(ctx, want, body)
 	if err != nil {
-		return store.Passkey{}, verifiedFactor{}, err
+		return store.Passkey{}, secondfactor.Verified{}, err
 	}
 	rp, err := k.relyingParty(want.Host)
 	if err != nil {
-		return store.Passkey{}, verifiedFactor{}, err
+		return store.Passkey{}, secondfactor.Verified{}, err
 	}
 	proof, err := rp.FinishGet(c.State, body, func(id []byte) (store.Passkey, error) {
 		p, err := k.changes.Store.PasskeyByCredential(ctx, id, want.Host)
@@ -65,13 +66,13 @@ func (k *passkeys) check(ctx context.Context, want challenge, body []byte,
 		err = badPasskey(err)
 	}
 	if err != nil {
-		return proof.Passkey, verifiedFactor{}, err
+		return proof.Passkey, secondfactor.Verified{}, err
 	}
 	if proof.Cloned {
-		return proof.Passkey, verifiedFactor{}, k.counterWentBack(ctx, c)
+		return proof.Passkey, secondfactor.Verified{}, k.counterWentBack(ctx, c)
 	}
-	return proof.Passkey, verifiedFactor{method: identity.MethodPasskey, amr: passkeyAMR(proof.Passkey),
-		use: func(ctx context.Context, tx *change.Tx) error {
+	return proof.Passkey, secondfactor.Verified{Method: identity.MethodPasskey, AMR: passkeyAMR(proof.Passkey),
+		Use: func(ctx context.Context, tx *change.Tx) error {
 			if c.used != nil {
 				if err := tx.PutOneTime(ctx, *c.used); errors.Is(err, store.ErrConflict) {
 					return badPasskey(errChallenge)
@@ -116,7 +117,8 @@ type passkeyTry struct {
 
 // try reserves an attempt, checks the answer and calls then. Failures of others do not stop it; its own are counted on
 // its owner and on the address (LK-03, LK-05).
-func (k *passkeys) try(ctx context.Context, try passkeyTry, then func(store.Passkey, verifiedFactor) error) error {
+func (k *passkeys) try(ctx context.Context, try passkeyTry,
+	then func(store.Passkey, secondfactor.Verified) error) error {
 	claimed, owner, err := k.claimed(ctx, try)
 	if err != nil {
 		return err

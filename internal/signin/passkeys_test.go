@@ -47,7 +47,7 @@ func TestPasskeySignsInAloneAndSecond(t *testing.T) {
 		d := b.stranger()
 		must2(d.alone(a.Get(t, d.options(PasskeySignIn), origin)))(t)
 		d.stands("hwk user mfa", "3", true, true)
-		tokens, err := n.Tokens.Start(context.Background(), d.by(), d.signed, "truxe")
+		tokens, err := n.Tokens.Start(context.Background(), d.by(), d.signed.Session, d.signed.User, "truxe")
 		must(t, err)
 		payload, err := base64.RawURLEncoding.DecodeString(strings.Split(tokens.Access, ".")[1])
 		must(t, err)
@@ -192,7 +192,8 @@ func TestLyingPasskeysAreRefused(t *testing.T) {
 		c := b.stranger()
 		a.Lie = lie
 		_, err := c.alone(a.Get(t, c.options(PasskeySignIn), origin))
-		if identity.CodeOf(err) != identity.CodeInvalidCredentials || detail(err) != "This passkey was not accepted. Try again, or sign in with your password." {
+		if identity.CodeOf(err) != identity.CodeInvalidCredentials ||
+			detail(err) != "This passkey was not accepted. Try again, or sign in with your password." {
 			t.Errorf("%s: %v", name, err)
 		}
 	}

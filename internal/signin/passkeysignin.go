@@ -9,6 +9,7 @@ import (
 	"github.com/truxeio/caddy-truxe/internal/audit"
 	"github.com/truxeio/caddy-truxe/internal/change"
 	"github.com/truxeio/caddy-truxe/internal/identity"
+	"github.com/truxeio/caddy-truxe/internal/signin/secondfactor"
 	"github.com/truxeio/caddy-truxe/internal/store"
 )
 
@@ -30,7 +31,7 @@ func (s *SignIns) WithPasskey(ctx context.Context, in PasskeyTry) (SignedIn, err
 	var out SignedIn
 	err := s.passkeys.try(ctx, passkeyTry{want: challenge{For: PasskeySignIn, Host: in.By.Host, Bound: bound(in.Bound)},
 		answer: in.Answer, device: in.Device, address: in.Address, by: in.By, event: audit.AuthnLoginFail},
-		func(p store.Passkey, factor verifiedFactor) (err error) {
+		func(p store.Passkey, factor secondfactor.Verified) (err error) {
 			out, err = s.openWithPasskey(ctx, in, p, factor)
 			return err
 		})
@@ -41,7 +42,8 @@ func (s *SignIns) WithPasskey(ctx context.Context, in PasskeyTry) (SignedIn, err
 		return out, nil
 	case code == identity.CodeInvalidCode:
 		s.metrics.Login(identity.MethodPasskey, "failure")
-		return SignedIn{}, identity.Refuse(identity.CodeInvalidCredentials, "This passkey was not accepted. Try again, or sign in with your password.").Because(err)
+		return SignedIn{}, identity.Refuse(identity.CodeInvalidCredentials,
+			"This passkey was not accepted. Try again, or sign in with your password.").Because(err)
 	}
 	s.metrics.Login(identity.MethodPasskey, string(code))
 	return SignedIn{}, err
@@ -50,7 +52,7 @@ func (s *SignIns) WithPasskey(ctx context.Context, in PasskeyTry) (SignedIn, err
 var errGone = errors.New("its owner cannot sign in")
 
 func (s *SignIns) openWithPasskey(ctx context.Context, in PasskeyTry, p store.Passkey,
-	factor verifiedFactor) (SignedIn, error) {
+	factor secondfactor.Verified) (SignedIn, error) {
 	was, err := s.changes.Store.UserByID(ctx, p.UserID)
 	if errors.Is(err, store.ErrNotFound) {
 		return SignedIn{}, badPasskey(errGone)
@@ -71,14 +73,14 @@ func (s *SignIns) openWithPasskey(ctx context.Context, in PasskeyTry, p store.Pa
 		if err != nil {
 			return err
 		}
-		if err := factor.use(ctx, tx); err != nil {
+		if err := factor.Use(ctx, tx); err != nil {
 			return err
 		}
 		// The wrong passwords and codes of strangers stay counted: a user who always signs in with a passkey would
 		// otherwise give them new attempts all the time.
 		out, err = s.sessions.open(ctx, tx, completedSignIn{user: user.User, kind: in.Kind, remember: in.Remember,
-			method: factor.method, by: in.By,
-			proof: proven(store.Proof{}, s.changes.Now(), factor.amr...), device: device, cookie: in.Device})
+			method: factor.Method, by: in.By,
+			proof: secondfactor.Proven(store.Proof{}, s.changes.Now(), factor.AMR...), device: device, cookie: in.Device})
 		return err
 	})
 	if err != nil {

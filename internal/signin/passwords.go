@@ -179,3 +179,10 @@ func (p *Passwords) rehash(ctx context.Context, user store.UserRecord, password 
 		p.changes.Logger.Warn("could not renew a password hash", "user", user.ID.String(), "error", err)
 	}
 }
+
+// renewed returns the proof of a session whose user has proven the password again. The second factor keeps its time.
+func renewed(s store.Session, now time.Time) store.Proof {
+	p := s.Proof()
+	p.AuthTime, p.AMR = now, identity.AddAMR(p.AMR, identity.AMRPassword)
+	return p
+}

@@ -8,6 +8,7 @@ import (
 
 	"github.com/truxeio/caddy-truxe/internal/audit"
 	"github.com/truxeio/caddy-truxe/internal/identity"
+	"github.com/truxeio/caddy-truxe/internal/signin/secondfactor"
 )
 
 // MF-10: recovery codes are typed in any way, work once, and tell how many are left; a new set voids the old one.
@@ -62,12 +63,12 @@ func TestNewCodesAreShownToTheirSessionForTenMinutes(t *testing.T) {
 		n.Factors.ShownCodes(ctx, identity.NewID()) != nil {
 		t.Fatal(len(got))
 	}
-	raw, _, err := n.rig.Cluster.Get(ctx, codesKey(b.signed.Session.ID))
+	raw, _, err := n.rig.Cluster.Get(ctx, "recovery:"+b.signed.Session.ID.String())
 	if err != nil || strings.Contains(string(raw), b.codes[0]) {
 		t.Error("the codes lie open in the cluster", err)
 	}
 	other := identity.NewID()
-	must(t, n.rig.Cluster.Put(ctx, codesKey(other), raw, time.Minute))
+	must(t, n.rig.Cluster.Put(ctx, "recovery:"+other.String(), raw, time.Minute))
 	if n.Factors.ShownCodes(ctx, other) != nil {
 		t.Error("shown to another session")
 	}
@@ -78,7 +79,7 @@ func TestNewCodesAreShownToTheirSessionForTenMinutes(t *testing.T) {
 	}
 	must(t, b.confirm(ConfirmStep{Method: identity.MethodTOTP, Code: b.next()}))
 	b.changed(n.Factors.NewRecoveryCodes(ctx, b.by()))
-	n.clock.Move(codesShown)
+	n.clock.Move(secondfactor.CodesShown)
 	if n.Factors.ShownCodes(ctx, b.signed.Session.ID) != nil {
 		t.Error("shown after 10 minutes")
 	}

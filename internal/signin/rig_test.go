@@ -159,7 +159,8 @@ func (b *browser) stranger() *browser {
 }
 
 func (b *browser) by() change.By {
-	by := change.By{IP: b.address.String(), UserAgent: "Mozilla/5.0 (X11; Linux x86_64) Chrome/140.0 Safari/537.36", Host: b.host}
+	by := change.By{IP: b.address.String(), UserAgent: "Mozilla/5.0 (X11; Linux x86_64) Chrome/140.0 Safari/537.36",
+		Host: b.host}
 	if b.cookie != "" {
 		if live, err := b.rig.Sessions.Find(context.Background(), b.cookie, b.host); err == nil && live != nil {
 			by.Principal = &live.Principal
@@ -309,6 +310,7 @@ func (b *browser) stands(amr, acr string, mfa, passkey bool) {
 	p := b.proof()
 	if got := strings.Join(p.AMR, " "); got != amr || p.ACR != acr || p.MFATime.IsZero() == mfa ||
 		p.PasskeyTime.IsZero() == passkey {
-		b.t.Errorf("the session is proven by amr %q acr %q mfa %v passkey %v, want %q %q %v %v", got, p.ACR, p.MFATime, p.PasskeyTime, amr, acr, mfa, passkey)
+		b.t.Errorf("the session is proven by amr %q acr %q mfa %v passkey %v, want %q %q %v %v", got, p.ACR, p.MFATime,
+			p.PasskeyTime, amr, acr, mfa, passkey)
 	}
 }

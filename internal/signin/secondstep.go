@@ -9,6 +9,7 @@ import (
 	"github.com/truxeio/caddy-truxe/internal/audit"
 	"github.com/truxeio/caddy-truxe/internal/change"
 	"github.com/truxeio/caddy-truxe/internal/identity"
+	"github.com/truxeio/caddy-truxe/internal/signin/secondfactor"
 	"github.com/truxeio/caddy-truxe/internal/store"
 )
 
@@ -97,7 +98,7 @@ func (h *HalfSignIns) secondCode(ctx context.Context, s halfStep) (SignedIn, err
 	switch {
 	case err == nil:
 		h.attempts.succeed(ctx, try) // the whole sign-in is done (LK-13)
-	case wrongCode(err):
+	case secondfactor.Refused(err):
 		return out, try.Refuse(err)
 	default:
 		_ = try.Abandon(context.WithoutCancel(ctx))
@@ -114,25 +115,25 @@ func (h *HalfSignIns) tryCode(ctx context.Context, s halfStep) (SignedIn, error)
 		return SignedIn{}, errHalf
 	}
 	s.pending = pending
-	var factor verifiedFactor
+	var factor secondfactor.Verified
 	var details map[string]string
 	// Recovery codes have too many bits to be guessed, and are the way out for a user whom a stranger with the password
 	// has locked out: the ceiling is that of the app's codes (LK-01, LK-05).
 	locked := false
 	if s.Method == identity.MethodTOTP {
 		locked = s.factors.Failures >= ceiling && s.device == nil
-		factor, details, err = h.totp.check(ctx, s.user.ID, s.Code)
+		factor, details, err = h.totp.Check(ctx, s.user.ID, s.Code)
 	} else {
-		factor, err = h.recovery.check(s.user.ID, s.Code)
+		factor, err = h.recovery.Check(s.user.ID, s.Code)
 	}
 	if err == nil && locked {
-		err = errWrongCode
+		err = secondfactor.ErrWrong
 	}
 	var out SignedIn
 	if err == nil {
 		out, err = h.finish(ctx, s, factor)
 	}
-	if !wrongCode(err) {
+	if !secondfactor.Refused(err) {
 		return out, err
 	}
 	if noted := h.attempts.failedCode(ctx, s.By, s.user.User, s.Method, err, locked, details); noted != nil {
@@ -147,12 +148,12 @@ func (h *HalfSignIns) tryCode(ctx context.Context, s halfStep) (SignedIn, error)
 }
 
 // finish consumes the factor and the half sign-in, and starts the session, in one transaction.
-func (h *HalfSignIns) finish(ctx context.Context, s halfStep, factor verifiedFactor) (SignedIn, error) {
+func (h *HalfSignIns) finish(ctx context.Context, s halfStep, factor secondfactor.Verified) (SignedIn, error) {
 	return h.finishWith(ctx, s, factor, func(context.Context, *change.Tx, *halfStep) ([]string, error) { return nil, nil })
 }
 
 // finishWith is finish with also in the same transaction, which may return new recovery codes.
-func (h *HalfSignIns) finishWith(ctx context.Context, s halfStep, factor verifiedFactor,
+func (h *HalfSignIns) finishWith(ctx context.Context, s halfStep, factor secondfactor.Verified,
 	also func(context.Context, *change.Tx, *halfStep) ([]string, error)) (SignedIn, error) {
 	var out SignedIn
 	var codes []string
@@ -171,7 +172,7 @@ func (h *HalfSignIns) finishWith(ctx context.Context, s halfStep, factor verifie
 		if s.factors, err = tx.Factors(ctx, user.ID, s.By.Host, h.changes.Now()); err != nil {
 			return err
 		}
-		if err := factor.use(ctx, tx); err != nil {
+		if err := factor.Use(ctx, tx); err != nil {
 			return err
 		}
 		if codes, err = also(ctx, tx, &s); err != nil {
@@ -183,10 +184,11 @@ func (h *HalfSignIns) finishWith(ctx context.Context, s halfStep, factor verifie
 			}
 		}
 		out, err = h.sessions.open(ctx, tx, completedSignIn{user: user.User, kind: s.pending.Kind,
-			remember: s.pending.Remember, method: factor.method, by: s.By,
-			proof: proven(store.Proof{AMR: s.pending.AMR}, h.changes.Now(), factor.amr...), device: s.device, cookie: s.Device,
-			trust: s.Trust})
-		if err != nil || factor.method != identity.MethodRecovery {
+			remember: s.pending.Remember, method: factor.Method, by: s.By,
+			proof: secondfactor.Proven(store.Proof{AMR: s.pending.AMR}, h.changes.Now(), factor.AMR...), device: s.device,
+			cookie: s.Device,
+			trust:  s.Trust})
+		if err != nil || factor.Method != identity.MethodRecovery {
 			return err
 		}
 		out.RecoveryUsed, out.RecoveryLeft = true, max(0, s.factors.RecoveryLeft-1)
@@ -200,7 +202,7 @@ func (h *HalfSignIns) finishWith(ctx context.Context, s halfStep, factor verifie
 	}
 	if len(codes) > 0 {
 		out.Codes = codes
-		h.recovery.show(ctx, out.Session.ID, codes)
+		h.recovery.Show(ctx, out.Session.ID, codes)
 	}
 	return out, nil
 }
@@ -218,7 +220,7 @@ func (h *HalfSignIns) secondPasskey(ctx context.Context, s halfStep) (SignedIn, 
 	err := h.passkeys.try(ctx, passkeyTry{want: challenge{For: PasskeySecond, Host: s.By.Host, Bound: bound(s.Bound),
 		User: s.user.ID.String(), Half: s.Key[:]},
 		answer: s.Passkey, owner: s.user.ID, device: s.Device, address: s.Address, by: s.By, event: audit.AuthnMFAFail},
-		func(_ store.Passkey, factor verifiedFactor) (err error) {
+		func(_ store.Passkey, factor secondfactor.Verified) (err error) {
 			out, err = h.finish(ctx, s, factor)
 			return err
 		})

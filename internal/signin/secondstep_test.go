@@ -27,7 +27,7 @@ func TestSecondStepStartsTheSession(t *testing.T) {
 			len(out.Half.Methods) != 2 || out.Half.Methods[0] != identity.MethodTOTP {
 			t.Fatalf("after the password: %+v", out)
 		}
-		if _, err := n.Tokens.Start(context.Background(), c.by(), out, "truxe"); err == nil {
+		if _, err := n.Tokens.Start(context.Background(), c.by(), out.Session, out.User, "truxe"); err == nil {
 			t.Error("tokens for half a sign-in")
 		}
 		half, err := n.HalfSignIns.Read(context.Background(), BrowserHalf(c.flow), host)

@@ -7,6 +7,7 @@ import (
 	"github.com/truxeio/caddy-truxe/internal/audit"
 	"github.com/truxeio/caddy-truxe/internal/change"
 	"github.com/truxeio/caddy-truxe/internal/identity"
+	"github.com/truxeio/caddy-truxe/internal/signin/grant"
 	"github.com/truxeio/caddy-truxe/internal/store"
 )
 
@@ -19,7 +20,7 @@ func (ss *Sessions) SignOut(ctx context.Context, by change.By) error {
 		if p.TokenID == "" {
 			return nil
 		}
-		return revokeToken(ctx, ss.changes, by, p) // a foreign token has no session here
+		return grant.Revoke(ctx, ss.changes, by, p) // a foreign token has no session here
 	}
 	return ss.changes.Run(ctx, func(tx *change.Tx) error {
 		together, err := tx.SessionsTogether(ctx, id)

@@ -130,7 +130,8 @@ func TestSignInChallengeIsBound(t *testing.T) {
 	must(t, err)
 	// MF-16: a browser that sends a form twice has no copy of a passkey
 	if n.audited(audit.PasskeySuspect) != 0 || len(keys) != 1 || keys[0].Suspect {
-		t.Errorf("an answer that was sent twice is taken for a copied passkey: %d records, %+v", n.audited(audit.PasskeySuspect), keys)
+		t.Errorf("an answer that was sent twice is taken for a copied passkey: %d records, %+v",
+			n.audited(audit.PasskeySuspect), keys)
 	}
 	refused("signed once more", c, options)
 	soon, late := c.options(PasskeySignIn), c.options(PasskeySignIn)

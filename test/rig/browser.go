@@ -80,6 +80,11 @@ func Browser(t testing.TB, o BrowserOptions) *Chromium {
 	return b
 }
 
+// unusedFeatures of Chromium would ask servers of its maker, or load pages of its own user interface into every window before
+// they are asked for, which takes longer than a test's own page.
+const unusedFeatures = "Translate,OptimizationHints,MediaRouter,AutofillServerCommunication," +
+	"PreloadTopChromeWebUI,WebUIOmniboxPopup,WebUIOmniboxAimPopup,WebUIOmniboxFullPopup,AiModeOmniboxEntryPoint"
+
 // chromiumFlags start a Chromium that talks to loopback only and keeps its profile in a folder of ours.
 func chromiumFlags(t testing.TB, hosts, profile string, width, height int64) []chromedp.ExecAllocatorOption {
 	t.Helper()
@@ -90,8 +95,7 @@ func chromiumFlags(t testing.TB, hosts, profile string, width, height int64) []c
 		chromedp.Flag("disable-background-networking", true),
 		chromedp.Flag("disable-component-update", true), chromedp.Flag("disable-sync", true),
 		chromedp.Flag("disable-extensions", true),
-		chromedp.Flag("disable-dev-shm-usage", true), chromedp.Flag("disable-features",
-			"Translate,OptimizationHints,MediaRouter,AutofillServerCommunication"),
+		chromedp.Flag("disable-dev-shm-usage", true), chromedp.Flag("disable-features", unusedFeatures),
 		chromedp.Flag("password-store", "basic"), chromedp.Flag("use-mock-keychain", true),
 		chromedp.Flag("hide-scrollbars", true),
 		chromedp.Flag("ignore-certificate-errors", true), chromedp.Flag("host-resolver-rules", hosts),

@@ -9,9 +9,6 @@
 package rig
 
 import (
-	"fmt"
-	"math/rand/v2"
-	"net"
 	"os"
 	"path/filepath"
 	"runtime"
@@ -63,46 +60,6 @@ func Root() string {
 		panic("rig: no caller information")
 	}
 	return filepath.Dir(filepath.Dir(filepath.Dir(file)))
-}
-
-// ports given out by this process, so that two of its servers never race for one.
-var ports struct {
-	sync.Mutex
-	given map[int]bool
-}
-
-// Port finds a loopback port that is free for TCP and UDP (Caddy takes both for HTTP/3). It lies below the range from
-// which the system picks ports for outgoing connections, so it stays free until its server binds it.
-func Port(t testing.TB) int {
-	t.Helper()
-	ports.Lock()
-	defer ports.Unlock()
-	if ports.given == nil {
-		ports.given = map[int]bool{}
-	}
-	for range 200 {
-		port := 10240 + rand.IntN(32000-10240)
-		if ports.given[port] || !portFree(port) {
-			continue
-		}
-		ports.given[port] = true
-		return port
-	}
-	t.Fatal("no free port found on loopback")
-	return 0
-}
-
-func portFree(port int) bool {
-	l, err := net.Listen("tcp", fmt.Sprintf(":%d", port))
-	if err != nil {
-		return false
-	}
-	defer l.Close()
-	p, err := net.ListenPacket("udp", fmt.Sprintf(":%d", port))
-	if err != nil {
-		return false
-	}
-	return p.Close() == nil
 }
 
 // tempDir is a short-named temporary folder (t.TempDir's long names overflow the 104 bytes of a unix socket's path).

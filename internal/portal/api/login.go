@@ -10,6 +10,7 @@ import (
 	"github.com/truxeio/caddy-truxe/internal/portal/wire"
 	"github.com/truxeio/caddy-truxe/internal/session"
 	"github.com/truxeio/caddy-truxe/internal/signin"
+	"github.com/truxeio/caddy-truxe/internal/signin/secondfactor"
 )
 
 // defaultClient is the client_id of users who sign in themselves.
@@ -54,7 +55,7 @@ func mfaRequired(c *web.Call, signed signin.SignedIn) error {
 
 // authenticated answers a whole sign-in with tokens.
 func authenticated(c *web.Call, signed signin.SignedIn) error {
-	tokens, err := c.SignIn.Tokens.Start(c.Context(), c.Anonymous(), signed, defaultClient)
+	tokens, err := c.SignIn.Tokens.Start(c.Context(), c.Anonymous(), signed.Session, signed.User, defaultClient)
 	if err != nil {
 		return err
 	}
@@ -146,7 +147,7 @@ func LoginEnrol(c *web.Call) error {
 	return totpJSON(c, setup)
 }
 
-func totpJSON(c *web.Call, setup signin.TOTPSetup) error {
+func totpJSON(c *web.Call, setup secondfactor.Setup) error {
 	return c.JSON(http.StatusOK, map[string]any{"secret": setup.Key.Text(), "otpauth_uri": setup.URI,
 		"expires_in": max(0, int(setup.Expires.Sub(c.Now())/time.Second))})
 }

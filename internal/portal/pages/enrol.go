@@ -10,6 +10,7 @@ import (
 	"github.com/truxeio/caddy-truxe/internal/portal/web"
 	"github.com/truxeio/caddy-truxe/internal/problem"
 	"github.com/truxeio/caddy-truxe/internal/signin"
+	"github.com/truxeio/caddy-truxe/internal/signin/secondfactor"
 )
 
 // enrol sets a second factor up within a sign-in that must have one (R6). The key or challenge is bound to the half
@@ -48,7 +49,7 @@ func enrolTOTP(c *web.Call, status int, key signin.HalfKey, half signin.Half, pa
 }
 
 // fillTOTP shows a key as text, link and picture.
-func fillTOTP(page *view.TOTP, setup signin.TOTPSetup) error {
+func fillTOTP(page *view.TOTP, setup secondfactor.Setup) error {
 	var err error
 	page.Key, page.URI = setup.Key.Text(), setup.URI
 	page.QR, err = credential.QR(setup.URI)

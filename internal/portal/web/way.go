@@ -49,10 +49,13 @@ const (
 // encode returns the way as bytes: version, flags, flow hash, time, age of the proof, host, port, fragment, target. The
 // target is last and compressed when it is long. Nothing but the target is compressed.
 func (w *Way) encode() []byte {
-	target, flags := []byte(w.Target), byte(0)
-	if len(target) >= compressFrom {
-		if small := deflate(target); len(small) < len(target) {
-			target, flags = small, flagDeflate
+	flags, small := byte(0), (*deflater)(nil)
+	size := len(w.Target)
+	if size >= compressFrom {
+		small, _ = deflaters.Get().(*deflater)
+		defer deflaters.Put(small)
+		if n := small.deflate(w.Target); n < size {
+			size, flags = n, flagDeflate
 		}
 	}
 	if w.Ask.MFA {
@@ -61,7 +64,7 @@ func (w *Way) encode() []byte {
 	if w.Ask.Passkey {
 		flags |= flagPasskey
 	}
-	out := make([]byte, 0, 64+len(w.Host)+len(w.Fragment)+len(target))
+	out := make([]byte, 0, 64+len(w.Host)+len(w.Fragment)+size)
 	out = append(out, wayVersion, flags)
 	out = append(out, w.Flow[:]...)
 	out = binary.AppendUvarint(out, uint64(max(0, w.Begun.Unix())))
@@ -70,7 +73,10 @@ func (w *Way) encode() []byte {
 		out = binary.AppendUvarint(out, uint64(len(s)))
 		out = append(out, s...)
 	}
-	return append(out, target...)
+	if flags&flagDeflate != 0 {
+		return append(out, small.out.Bytes()...)
+	}
+	return append(out, w.Target...)
 }
 
 // decodeWay reads what encode wrote. It trusts nothing about it but its size: a later version may have sealed it.
@@ -117,23 +123,30 @@ func number(raw []byte, limit uint64) (n uint64, rest []byte, ok bool) {
 	return n, raw[size:], true
 }
 
+// deflater compresses one target after another, each into the same room.
+type deflater struct {
+	flate   *flate.Writer
+	in, out bytes.Buffer
+}
+
 // deflaters are reused, since one costs 600 KB.
 var deflaters = sync.Pool{New: func() any {
 	w, err := flate.NewWriter(nil, flate.BestSpeed)
 	if err != nil { // only an unknown level is an error
 		panic(err)
 	}
-	return w
+	return &deflater{flate: w}
 }}
 
-func deflate(raw []byte) []byte {
-	w, _ := deflaters.Get().(*flate.Writer)
-	defer deflaters.Put(w)
-	var out bytes.Buffer
-	w.Reset(&out)
-	_, _ = w.Write(raw) // a bytes.Buffer takes everything
-	_ = w.Close()
-	return out.Bytes()
+// deflate compresses text into d.out and returns the size. A target is at most maxTarget long, and so is the room.
+func (d *deflater) deflate(text string) int {
+	d.in.Reset()
+	d.out.Reset()
+	d.in.WriteString(text)
+	d.flate.Reset(&d.out)
+	_, _ = d.flate.Write(d.in.Bytes()) // a bytes.Buffer takes everything
+	_ = d.flate.Close()
+	return d.out.Len()
 }
 
 // inflate undoes deflate and never returns more than maxTarget bytes.

@@ -1,4 +1,5 @@
-package signin
+// Package grant issues, refreshes and revokes the tokens of API clients (RFC 6749, RFC 7009).
+package grant
 
 import (
 	"context"
@@ -14,14 +15,19 @@ import (
 
 // Tokens issues, refreshes and revokes the tokens of API clients.
 type Tokens struct {
-	changes   *change.Changes
-	sessions  SessionTable
-	issuer    *token.Issuer
-	refresher *token.Refresher
+	Changes   *change.Changes
+	Sessions  Sessions
+	Issuer    *token.Issuer
+	Refresher *token.Refresher
 }
 
-// TokenSet is what an API client receives.
-type TokenSet struct {
+// Sessions notes the use of sessions. A *session.Table is one.
+type Sessions interface {
+	Refreshed(session, user identity.ID)
+}
+
+// Set is what an API client receives.
+type Set struct {
 	Access    string
 	ExpiresIn time.Duration
 	Refresh   string
@@ -29,25 +35,26 @@ type TokenSet struct {
 }
 
 // Start begins a refresh family for a fresh session and issues its first access token.
-func (t *Tokens) Start(ctx context.Context, by change.By, in SignedIn, clientID string) (TokenSet, error) {
-	var set TokenSet
-	if in.Half != nil || in.Session.ID.IsZero() { // half signed-in is not signed in (R6)
+func (t *Tokens) Start(ctx context.Context, by change.By, s store.Session, user identity.User,
+	clientID string) (Set, error) {
+	var set Set
+	if s.ID.IsZero() { // half signed-in is not signed in (R6)
 		return set, errors.New("no session to issue tokens for")
 	}
-	err := t.changes.Run(ctx, func(tx *change.Tx) error {
-		refresh, family, err := t.refresher.Start(ctx, tx.Tx, in.Session, clientID)
+	err := t.Changes.Run(ctx, func(tx *change.Tx) error {
+		refresh, family, err := t.Refresher.Start(ctx, tx.Tx, s, clientID)
 		if err != nil {
 			return err
 		}
 		set.Refresh = refresh
-		return t.issue(tx, by, &set, in.Session, in.User, family)
+		return t.issue(tx, by, &set, s, user, family)
 	})
 	return set, err
 }
 
-func (t *Tokens) issue(tx *change.Tx, by change.By, set *TokenSet, s store.Session, user identity.User,
+func (t *Tokens) issue(tx *change.Tx, by change.By, set *Set, s store.Session, user identity.User,
 	family store.Family) error {
-	issued, err := t.issuer.Issue(token.Claims{User: user, SessionID: s.ID.String(), ClientID: family.ClientID,
+	issued, err := t.Issuer.Issue(token.Claims{User: user, SessionID: s.ID.String(), ClientID: family.ClientID,
 		Host:     s.Host,
 		AuthTime: s.AuthTime, AMR: s.AMR, ACR: s.ACR, MFATime: s.MFATime, PasskeyTime: s.PasskeyTime})
 	if err != nil {
@@ -62,18 +69,19 @@ func (t *Tokens) issue(tx *change.Tx, by change.By, set *TokenSet, s store.Sessi
 	return nil
 }
 
-var errGrant = identity.Refuse(identity.CodeInvalidGrant, "The refresh token is not valid, has expired or was already used.")
+var errGrant = identity.Refuse(identity.CodeInvalidGrant,
+	"The refresh token is not valid, has expired or was already used.")
 
 // Refresh consumes a refresh token and returns its successor. The successor is written in the transaction that
 // consumes the token, so after a kill there are never two (RT-04). A second use ends family, session and access
 // tokens (RT-01): one of the two callers had stolen it.
-func (t *Tokens) Refresh(ctx context.Context, by change.By, raw string) (TokenSet, error) {
-	var set TokenSet
+func (t *Tokens) Refresh(ctx context.Context, by change.By, raw string) (Set, error) {
+	var set Set
 	var refused error
 	var used store.Session
-	err := t.changes.Run(ctx, func(tx *change.Tx) error {
-		set, refused = TokenSet{}, nil
-		spent, err := t.refresher.UseInTx(ctx, tx.Tx, raw)
+	err := t.Changes.Run(ctx, func(tx *change.Tx) error {
+		set, refused = Set{}, nil
+		spent, err := t.Refresher.UseInTx(ctx, tx.Tx, raw)
 		if err != nil {
 			return err
 		}
@@ -97,10 +105,10 @@ func (t *Tokens) Refresh(ctx context.Context, by change.By, raw string) (TokenSe
 		return t.issue(tx, by, &set, s, user, spent.Family)
 	})
 	if err != nil {
-		return TokenSet{}, err
+		return Set{}, err
 	}
 	if refused == nil {
-		t.sessions.Refreshed(used.ID, used.UserID)
+		t.Sessions.Refreshed(used.ID, used.UserID)
 	}
 	return set, refused
 }
@@ -119,7 +127,7 @@ func (t *Tokens) alive(ctx context.Context, tx *change.Tx, family store.Family) 
 	if err != nil {
 		return s, identity.User{}, err
 	}
-	now := t.changes.Now()
+	now := t.Changes.Now()
 	if !s.EndedAt.IsZero() || !now.Before(s.Expires) {
 		return s, identity.User{}, store.ErrNotFound
 	}
@@ -137,7 +145,7 @@ func (t *Tokens) RevokeRefresh(ctx context.Context, by change.By, raw string) er
 	if !ok {
 		return nil
 	}
-	return t.changes.Run(ctx, func(tx *change.Tx) error {
+	return t.Changes.Run(ctx, func(tx *change.Tx) error {
 		family, err := tx.FamilyByTokenHash(ctx, hash)
 		if errors.Is(err, store.ErrNotFound) {
 			return nil
@@ -158,16 +166,17 @@ func (t *Tokens) Active(ctx context.Context, raw string) (bool, error) {
 	if !ok {
 		return false, nil
 	}
-	usable, err := t.changes.Store.RefreshUsable(ctx, hash, t.changes.Now())
+	usable, err := t.Changes.Store.RefreshUsable(ctx, hash, t.Changes.Now())
 	return usable, store.Unavailable(err)
 }
 
 // Revoke revokes one access token by its JTI until it would have expired.
 func (t *Tokens) Revoke(ctx context.Context, by change.By, p *identity.Principal) error {
-	return revokeToken(ctx, t.changes, by, p)
+	return Revoke(ctx, t.Changes, by, p)
 }
 
-func revokeToken(ctx context.Context, changes *change.Changes, by change.By, p *identity.Principal) error {
+// Revoke revokes one access token by its JTI until it would have expired.
+func Revoke(ctx context.Context, changes *change.Changes, by change.By, p *identity.Principal) error {
 	return changes.Run(ctx, func(tx *change.Tx) error {
 		tx.RevokeToken(p, "revoked")
 		e := by.Event(audit.AuthnTokenRevoked, "success")
