@@ -17,8 +17,10 @@ func TestOAuthErrorIsAProblemToo(t *testing.T) {
 	if err := json.Unmarshal(w.Body.Bytes(), &out); err != nil {
 		t.Fatal(err)
 	}
-	if w.Code != http.StatusBadRequest || w.Header().Get("Cache-Control") != "no-store" || out["error"] != "invalid_grant" ||
-		out["code"] != "invalid_grant" || out["error_description"] != Detail(identity.CodeInvalidGrant) || out["reference"] == "" {
+	if w.Code != http.StatusBadRequest || w.Header().Get("Cache-Control") != "no-store" ||
+		out["error"] != "invalid_grant" ||
+		out["code"] != "invalid_grant" || out["error_description"] != Detail(identity.CodeInvalidGrant) ||
+		out["reference"] == "" {
 		t.Errorf("%d %v", w.Code, out)
 	}
 }
