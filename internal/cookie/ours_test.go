@@ -14,12 +14,13 @@ func TestOurCookiesKeepToTheirHost(t *testing.T) {
 	Add(h, Flow, "v", 0)
 	Add(h, Device, "v", 90*time.Second)
 	Clear(h, Session)
-	h.Add("Set-Cookie", SessionField("v", true, now.Add(time.Hour+time.Millisecond), now))
-	h.Add("Set-Cookie", SessionField("v", false, now.Add(time.Hour), now))
+	AddSession(h, "v", true, now.Add(time.Hour+time.Millisecond), now)
+	AddSession(h, "v", false, now.Add(time.Hour), now)
 	ages := []int{0, 90, -1, 3601, 0}
 	for i, line := range h["Set-Cookie"] {
 		c, err := http.ParseSetCookie(line)
-		if err != nil || !strings.HasPrefix(c.Name, Prefix) || !c.Secure || !c.HttpOnly || c.Path != "/" || c.Domain != "" ||
+		if err != nil || !strings.HasPrefix(c.Name, Prefix) || !c.Secure || !c.HttpOnly || c.Path != "/" ||
+			c.Domain != "" ||
 			c.SameSite != http.SameSiteLaxMode || c.MaxAge != ages[i] {
 			t.Errorf("%s: %v", line, err)
 		}

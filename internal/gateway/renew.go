@@ -20,14 +20,15 @@ type renewer struct {
 
 // Renew implements authn.Renewer. When it fails the request goes on with the old secret: roles count already, and the
 // next navigation tries again.
-func (n *renewer) Renew(r *http.Request, e *authn.Entry, c authn.Client) string {
+func (n *renewer) Renew(h http.Header, r *http.Request, e *authn.Entry, c authn.Client) bool {
 	value, err := n.sessions.Renew(r.Context(), change.By{Principal: e.Principal, IP: c.Addr, UserAgent: r.UserAgent(),
 		Host: r.Host})
 	if err != nil {
 		n.log.Warn("could not renew a session after a change of roles", "session", e.Principal.SessionID, "error", err)
 	}
 	if value == "" {
-		return ""
+		return false
 	}
-	return cookie.SessionField(value, e.Principal.Remember, e.Principal.Expires, n.now())
+	cookie.AddSession(h, value, e.Principal.Remember, e.Principal.Expires, n.now())
+	return true
 }

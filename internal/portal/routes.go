@@ -15,7 +15,8 @@ import (
 func routes() map[string]web.Route {
 	callback := new(pages.Callback)
 	get, post, put, patch, del := http.MethodGet, http.MethodPost, http.MethodPut, http.MethodPatch, http.MethodDelete
-	own := func(m web.Methods) web.Route { return web.Route{Methods: m, Signed: true, Portal: true} } // a page of one's own account
+	// a page of one's own account
+	own := func(m web.Methods) web.Route { return web.Route{Methods: m, Signed: true, Portal: true} }
 	needs := func(permission string, m web.Methods) web.Route {
 		return web.Route{Methods: m, Signed: true, Needs: permission}
 	}
@@ -39,8 +40,8 @@ func routes() map[string]web.Route {
 		"account/sessions":       own(web.Methods{get: pages.Sessions, post: pages.SubmitSessions}),
 		"account/devices":        own(web.Methods{get: pages.Devices, post: pages.SubmitDevices}),
 		"account/activity":       own(web.Methods{get: pages.Activity}),
-		"admin/policies": {Methods: web.Methods{get: pages.Policies, post: pages.SubmitPolicies}, Signed: true, Portal: true,
-			Needs: web.PoliciesRead},
+		"admin/policies": {Methods: web.Methods{get: pages.Policies, post: pages.SubmitPolicies},
+			Signed: true, Portal: true, Needs: web.PoliciesRead},
 
 		"api/v1/login":                 {Methods: web.Methods{post: api.Login}},
 		"api/v1/login/mfa":             {Methods: web.Methods{post: api.LoginMFA}},
@@ -68,14 +69,16 @@ func routes() map[string]web.Route {
 		"api/v1/mfa/devices/{id}":      signed(web.Methods{del: api.ForgetDevice}),
 		"api/v1/password/change":       signed(web.Methods{post: api.PasswordChange}),
 		"api/v1/account/export":        signed(web.Methods{get: api.Export}),
-		"api/v1/check":                 {Methods: web.Methods{get: api.Check, post: api.CheckAll}, Signed: true, Passive: true},
+		"api/v1/check": {Methods: web.Methods{get: api.Check, post: api.CheckAll},
+			Signed: true, Passive: true},
 
-		"api/v1/apps":                          signed(web.Methods{get: api.Apps}),
-		"api/v1/admin/policies":                needs(web.PoliciesRead, web.Methods{get: api.Policies}),
-		"api/v1/admin/policies/explain":        needs(web.PoliciesRead, web.Methods{post: api.Explain}),
-		"api/v1/admin/roles":                   needs(web.RolesRead, web.Methods{get: api.Roles}),
-		"api/v1/admin/roles/{role}":            needs(web.RolesRead, web.Methods{get: api.Role}),
-		"api/v1/admin/users/{id}/roles/{role}": needs(web.RolesWrite, web.Methods{put: api.GrantRole, del: api.RevokeRole}),
+		"api/v1/apps":                   signed(web.Methods{get: api.Apps}),
+		"api/v1/admin/policies":         needs(web.PoliciesRead, web.Methods{get: api.Policies}),
+		"api/v1/admin/policies/explain": needs(web.PoliciesRead, web.Methods{post: api.Explain}),
+		"api/v1/admin/roles":            needs(web.RolesRead, web.Methods{get: api.Roles}),
+		"api/v1/admin/roles/{role}":     needs(web.RolesRead, web.Methods{get: api.Role}),
+		"api/v1/admin/users/{id}/roles/{role}": needs(web.RolesWrite,
+			web.Methods{put: api.GrantRole, del: api.RevokeRole}),
 
 		"jwks.json":    {Methods: web.Methods{get: api.JWKS}, Open: true},
 		"health/live":  {Methods: web.Methods{get: api.HealthLive}, Open: true},
@@ -96,7 +99,8 @@ type Route struct {
 func Routes() []Route {
 	var list []Route
 	for path, r := range routes() {
-		list = append(list, Route{Path: path, Methods: slices.Sorted(maps.Keys(r.Methods)), Signed: r.Signed, Open: r.Open, Needs: r.Needs})
+		list = append(list, Route{Path: path, Methods: slices.Sorted(maps.Keys(r.Methods)), Signed: r.Signed,
+			Open: r.Open, Needs: r.Needs})
 	}
 	slices.SortFunc(list, func(a, b Route) int { return strings.Compare(a.Path, b.Path) })
 	return list

@@ -79,7 +79,7 @@ func (t *Table[E]) Rotate(ctx context.Context, tx Writer, s store.Session, p sto
 		return "", fmt.Errorf("renew session: %w", err)
 	}
 	if !won {
-		return "", &identity.Error{Code: identity.CodeSessionRevoked, Detail: "This session has ended. Sign in again."}
+		return "", identity.SessionEnded()
 	}
 	return value, nil
 }

@@ -16,7 +16,8 @@ type appRow struct {
 func Apps(c *web.Call) error {
 	rows := []appRow{}
 	for _, a := range c.Apps() {
-		row := appRow{Name: a.Site.Name, Host: a.Site.Host, URL: a.URL, Description: a.Site.Description, Icon: a.Site.Icon, StepUp: a.StepUp}
+		row := appRow{Name: a.Site.Name, Host: a.Site.Host, URL: a.URL, Description: a.Site.Description,
+			Icon: a.Site.Icon, StepUp: a.StepUp}
 		if row.Name == "" {
 			row.Name = row.Host
 		}

@@ -33,7 +33,8 @@ func Check(c *web.Call) error {
 		return err
 	}
 	var item checkItem
-	if err := web.ReadQuery(c.R, map[string]*string{"method": &item.Method, "path": &item.Path, "host": &item.Host, "permission": &item.Permission},
+	if err := web.ReadQuery(c.R, map[string]*string{"method": &item.Method, "path": &item.Path, "host": &item.Host,
+		"permission": &item.Permission},
 		"The query takes method, path, host and permission, each once."); err != nil {
 		return err
 	}
@@ -113,8 +114,8 @@ func checkPermission(c *web.Call, permission string) (checkAnswer, error) {
 	return checkAnswer{Code: identity.CodePermissionRequired}, nil
 }
 
-// checkedHost is the host a question is about: the one that was asked, or for a bearer token, which is good on every host,
-// another one. A session is bound to its host, and so is what it may ask.
+// checkedHost is the host a question is about: the one that was asked, or for a bearer token, which is good on every
+// host, another one. A session is bound to its host, and so is what it may ask.
 func checkedHost(c *web.Call, asked string) (string, error) {
 	if asked == "" {
 		return c.Host, nil

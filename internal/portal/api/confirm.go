@@ -27,7 +27,7 @@ func ConfirmMethods(c *web.Call) error {
 }
 
 // Confirm proves a factor again, so that a program can do what asks for step_up_required. A browser gets its session's
-// new secret; a bearer token tells of it after its next refresh.
+// new secret; a bearer token shows it after its next refresh.
 func Confirm(c *web.Call) error {
 	var in struct {
 		Method   string          `json:"method"`
@@ -38,7 +38,8 @@ func Confirm(c *web.Call) error {
 	if err := web.ReadJSON(c.R, &in); err != nil {
 		return err
 	}
-	step := signin.ConfirmStep{Method: in.Method, Password: in.Password, Code: in.Code, Address: c.Address(), By: c.By()}
+	step := signin.ConfirmStep{Method: in.Method, Password: in.Password, Code: in.Code, Address: c.Address(),
+		By: c.By()}
 	switch in.Method {
 	case identity.MethodPassword, identity.MethodTOTP, identity.MethodRecovery:
 		if err := web.ExactCode(in.Method, in.Code); err != nil {
@@ -65,5 +66,6 @@ func ConfirmPasskeyBegin(c *web.Call) error {
 	if err := web.ReadEmpty(c.R); err != nil {
 		return err
 	}
-	return passkeyOptions(c, signin.PasskeyBegin{For: signin.PasskeyConfirm, Host: c.Host, Bound: c.Entry.Principal.SessionID, By: c.By()})
+	return passkeyOptions(c, signin.PasskeyBegin{For: signin.PasskeyConfirm, Host: c.Host,
+		Bound: c.Entry.Principal.SessionID, By: c.By()})
 }

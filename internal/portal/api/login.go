@@ -13,7 +13,7 @@ import (
 	"github.com/truxeio/caddy-truxe/internal/signin/secondfactor"
 )
 
-// defaultClient is the client_id of people who sign in themselves.
+// defaultClient is the client_id of users who sign in themselves.
 const defaultClient = "truxe"
 
 // Login takes the first step of a sign-in of a program.
@@ -37,7 +37,7 @@ func Login(c *web.Call) error {
 	return authenticated(c, signed)
 }
 
-// mfaRequired answers a right password of somebody with a second factor: nobody is signed in, and mfa_token is good for
+// mfaRequired answers a right password of a user with a second factor: no one is signed in, and mfa_token is good for
 // the second step alone (R6). Where a factor is required and there is none, methods is empty and enrol names those that
 // can be set up, here or at enrol_url in a browser.
 func mfaRequired(c *web.Call, signed signin.SignedIn) error {
@@ -93,7 +93,8 @@ func LoginMFA(c *web.Call) error {
 	if err != nil {
 		return err
 	}
-	step := signin.SecondStep{Key: key, Method: in.Method, Code: in.Code, Bound: in.Token, Enrol: in.Enrol, Name: in.Name,
+	step := signin.SecondStep{Key: key, Method: in.Method, Code: in.Code, Bound: in.Token, Enrol: in.Enrol,
+		Name:    in.Name,
 		Address: c.Address(), By: c.Anonymous()}
 	switch in.Method {
 	case identity.MethodPasskey:

@@ -20,9 +20,10 @@ func Logout(c *web.Call) error {
 	}
 	none := c.PassedOver
 	if none == nil {
-		none = identity.LoginRequired("") // a session's token in a form signs nobody in, nor out (SE-19)
+		none = identity.LoginRequired("") // a session's token in a form signs no one in or out (SE-19)
 	}
-	if media, _, err := mime.ParseMediaType(c.R.Header.Get("Content-Type")); err != nil || media != "application/json" ||
+	if media, _, err := mime.ParseMediaType(c.R.Header.Get("Content-Type")); err != nil ||
+		media != "application/json" ||
 		c.R.ContentLength == 0 {
 		return none
 	}

@@ -31,7 +31,8 @@ func PasskeyBegin(c *web.Call) error {
 	if err := web.ReadEmpty(c.R); err != nil {
 		return err
 	}
-	return passkeyOptions(c, signin.PasskeyBegin{For: signin.PasskeyCreate, Host: c.Host, Bound: c.Entry.Principal.SessionID, By: c.By()})
+	return passkeyOptions(c, signin.PasskeyBegin{For: signin.PasskeyCreate, Host: c.Host,
+		Bound: c.Entry.Principal.SessionID, By: c.By()})
 }
 
 // PasskeyFinish keeps a new passkey. The body is the browser's answer; ?name= names it.

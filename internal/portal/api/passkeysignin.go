@@ -16,8 +16,8 @@ const (
 	stepEnrol  = "enrol"
 )
 
-// PasskeySignInBegin gives the options of a sign-in with a passkey, alike for everybody (MF-18). A browser is known by
-// its flow cookie, which is set when there is none; ?step= is for the pages of the second step.
+// PasskeySignInBegin returns the options of a sign-in with a passkey, the same for every user (MF-18). A browser is
+// known by its flow cookie, which is set when there is none; ?step= is for the pages of the second step.
 func PasskeySignInBegin(c *web.Call) error {
 	var in struct {
 		Token string `json:"mfa_token"`
@@ -66,8 +66,8 @@ func passkeyOptions(c *web.Call, begin signin.PasskeyBegin) error {
 	return c.JSON(http.StatusOK, options)
 }
 
-// PasskeySignInFinish signs in with the browser's answer and gives tokens; with ?step=enrol it ends the sign-in of a
-// page that had to set a passkey up, and gives the browser its session.
+// PasskeySignInFinish signs in with the browser's answer and returns tokens; with ?step=enrol it ends the sign-in of a
+// page that had to set a passkey up, and sets the browser's session.
 func PasskeySignInFinish(c *web.Call) error {
 	raw, err := web.ReadObject(c.R)
 	if err != nil {
@@ -84,7 +84,8 @@ func PasskeySignInFinish(c *web.Call) error {
 	device := c.Browser().DeviceCookie()
 	if c.R.URL.Query().Get("step") == stepEnrol {
 		signed, err := c.SignIn.HalfSignIns.Complete(c.Context(),
-			signin.SecondStep{Key: signin.BrowserHalf(flow), Method: identity.MethodPasskey, Passkey: answer, Bound: flow,
+			signin.SecondStep{Key: signin.BrowserHalf(flow), Method: identity.MethodPasskey, Passkey: answer,
+				Bound: flow,
 				Enrol: true, Device: device, Address: c.Address(), By: c.Anonymous()})
 		if err != nil {
 			return err

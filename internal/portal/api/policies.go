@@ -21,7 +21,7 @@ func Policies(c *web.Call) error {
 	return c.JSON(http.StatusOK, listing)
 }
 
-// Explain shows how a request of anybody would be decided, rule by rule. It costs more than a check, and is counted as
+// Explain shows how a request of any user would be decided, rule by rule. It costs more than a check, and is counted as
 // one (OP-06).
 func Explain(c *web.Call) error {
 	if err := c.CountCheck(); err != nil {

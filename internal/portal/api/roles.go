@@ -28,16 +28,16 @@ func Role(c *web.Call) error {
 	return c.JSON(http.StatusOK, role)
 }
 
-// GrantRole gives a user one role.
+// GrantRole adds one role to a user.
 func GrantRole(c *web.Call) error { return changeRole(c, c.People.GrantRoles) }
 
-// RevokeRole takes one role from a user.
+// RevokeRole removes one role from a user.
 func RevokeRole(c *web.Call) error { return changeRole(c, c.People.RevokeRoles) }
 
 type roleChange func(ctx context.Context, by change.By, id identity.ID, roles ...string) (identity.User, error)
 
-// changeRole gives or takes one role. Who may do that can become any user, so it asks for a fresh factor (SE-14), and a
-// user who is not an administrator neither makes nor unmakes one.
+// changeRole adds or removes one role. Who may do that can become any user, so it asks for a fresh factor (SE-14), and
+// a user who is not an administrator neither makes nor unmakes one.
 func changeRole(c *web.Call, do roleChange) error {
 	if err := web.ReadEmpty(c.R); err != nil {
 		return err
@@ -56,5 +56,6 @@ func changeRole(c *web.Call, do roleChange) error {
 	if err != nil {
 		return err
 	}
-	return c.JSON(http.StatusOK, map[string]any{"id": user.ID.String(), "username": user.Username, "roles": wire.Strings(user.Roles)})
+	return c.JSON(http.StatusOK, map[string]any{"id": user.ID.String(), "username": user.Username,
+		"roles": wire.Strings(user.Roles)})
 }

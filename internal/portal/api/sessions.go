@@ -69,15 +69,16 @@ func EndSessions(c *web.Call) error {
 	return c.NoContent()
 }
 
-// Session tells the state of the caller's session. Asking does not extend it (SE-10). Anonymous callers get an
+// Session returns the state of the caller's session. Asking does not extend it (SE-10). Anonymous callers get an
 // answer too, so that a waiting login page can poll it.
 func Session(c *web.Call) error {
 	if c.Entry == nil {
 		return c.JSON(http.StatusOK, map[string]any{"authenticated": false})
 	}
 	p := c.Entry.Principal
-	return c.JSON(http.StatusOK, map[string]any{"authenticated": true, "username": p.Username, "name": p.Name, "session_id": p.SessionID,
-		"expires": wire.Time(p.Expires), "auth_time": wire.Time(p.AuthTime), "amr": wire.Strings(p.AMR)})
+	return c.JSON(http.StatusOK, map[string]any{"authenticated": true, "username": p.Username, "name": p.Name,
+		"session_id": p.SessionID,
+		"expires":    wire.Time(p.Expires), "auth_time": wire.Time(p.AuthTime), "amr": wire.Strings(p.AMR)})
 }
 
 // PasswordChange changes the caller's password.

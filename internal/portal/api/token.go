@@ -22,8 +22,10 @@ func Token(c *web.Call) error {
 	case grant == "":
 		return oauthError(c, identity.Invalid("grant_type is missing."))
 	case grant != "refresh_token":
-		problem.WriteOAuth(c.W, problem.Problem{Code: "unsupported_grant_type", Title: problem.Title(identity.CodeInvalidRequest),
-			Detail: "This grant type is not supported; use refresh_token.", Remedy: problem.Remedy(identity.CodeInvalidRequest)})
+		problem.WriteOAuth(c.W, problem.Problem{Code: "unsupported_grant_type",
+			Title:  problem.Title(identity.CodeInvalidRequest),
+			Detail: "This grant type is not supported; use refresh_token.",
+			Remedy: problem.Remedy(identity.CodeInvalidRequest)})
 		return nil
 	case form.Get("refresh_token") == "":
 		return oauthError(c, identity.Invalid("refresh_token is missing."))
@@ -36,8 +38,8 @@ func Token(c *web.Call) error {
 		"expires_in": int(tokens.ExpiresIn.Seconds()), "refresh_token": tokens.Refresh})
 }
 
-// oauthError answers an error that OAuth clients know with the members they read (RFC 6749 section 5.2), and returns any
-// other.
+// oauthError answers an error that OAuth clients know with the members they read (RFC 6749 section 5.2), and returns
+// any other.
 func oauthError(c *web.Call, err error) error {
 	known, ok := web.KnownError(err)
 	if !ok || known.Code != identity.CodeInvalidGrant && known.Code != identity.CodeInvalidRequest {
@@ -108,8 +110,10 @@ func orJSON(c *web.Call, err error, body any) error {
 
 // claims are what the gateway knows about a principal, under the names of its access tokens.
 func claims(c *web.Call, p *identity.Principal) map[string]any {
-	out := map[string]any{"sub": p.UserID, "preferred_username": p.Username, "email": p.Email, "name": p.Name, "roles": wire.Strings(p.Roles),
-		"amr": wire.Strings(p.AMR), "acr": p.ACR, "sid": p.SessionID, "exp": p.Expires.Unix(), "auth_time": p.AuthTime.Unix()}
+	out := map[string]any{"sub": p.UserID, "preferred_username": p.Username, "email": p.Email, "name": p.Name,
+		"roles": wire.Strings(p.Roles),
+		"amr":   wire.Strings(p.AMR), "acr": p.ACR, "sid": p.SessionID, "exp": p.Expires.Unix(),
+		"auth_time": p.AuthTime.Unix()}
 	if list, ok := c.People.Model().Claim(p.Roles); ok {
 		out["permissions"] = list
 	} else {

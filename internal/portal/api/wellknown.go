@@ -29,7 +29,7 @@ func JWKS(c *web.Call) error {
 	return nil
 }
 
-// PasskeyEndpoints tells password managers where passkeys are made and managed (W3C, "A Well-Known URL for Relying
+// PasskeyEndpoints shows password managers where passkeys are made and managed (W3C, "A Well-Known URL for Relying
 // Party Passkey Endpoints"): one page for both, with an absolute URL on the host where passkeys work.
 func PasskeyEndpoints(c *web.Call) error {
 	if c.R.Method != http.MethodGet && c.R.Method != http.MethodHead {
@@ -43,8 +43,8 @@ func PasskeyEndpoints(c *web.Call) error {
 	return c.JSON(http.StatusOK, map[string]string{"enroll": page, "manage": page})
 }
 
-// HealthLive says that the process answers; it stays yes while a dependency is down, so that nobody restarts a
-// gateway for a database's sake (OP-03).
+// HealthLive reports that the process answers; it stays yes while a dependency is down, so that no supervisor restarts
+// a gateway for a database's sake (OP-03).
 func HealthLive(c *web.Call) error { return c.JSON(http.StatusOK, map[string]any{"status": "ok"}) }
 
 // HealthReady says whether requests can be judged. It names components, never addresses or errors.

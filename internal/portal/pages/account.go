@@ -8,7 +8,7 @@ import (
 	"github.com/truxeio/caddy-truxe/internal/portal/web"
 )
 
-// Launcher lists the apps this person may open.
+// Launcher lists the apps this user may open.
 func Launcher(c *web.Call) error {
 	query := c.R.URL.Query()
 	if query.Get("welcome") != "" && c.Entry.Principal.HasRole(identity.AdminRole) {
@@ -17,7 +17,8 @@ func Launcher(c *web.Call) error {
 	}
 	page := view.Launcher{Viewer: c.Viewer(), FlowGone: query.Get("gone") != ""}
 	for _, app := range c.Apps() {
-		page.Apps = append(page.Apps, view.App{Name: app.Site.Name, Host: app.Site.Host, URL: app.URL, Description: app.Site.Description, Icon: app.Site.Icon, StepUp: app.StepUp})
+		page.Apps = append(page.Apps, view.App{Name: app.Site.Name, Host: app.Site.Host, URL: app.URL,
+			Description: app.Site.Description, Icon: app.Site.Icon, StepUp: app.StepUp})
 	}
 	c.Render(http.StatusOK, page)
 	return nil
@@ -46,9 +47,12 @@ func Account(c *web.Call) error {
 	}
 	u := profile.User
 	c.Render(http.StatusOK, view.Account{Viewer: c.ViewerNamed(u.Username, u.Name), Email: u.Email, Roles: u.Roles,
-		PasswordChanged: u.PasswordChanged, LastSignIn: c.Entry.Principal.AuthTime, Sessions: profile.Sessions, Managed: u.Managed != "",
-		Factors: &view.Factors{TOTP: factors.TOTP, Passkeys: factors.Passkeys, RecoveryLeft: factors.RecoveryLeft, RecoveryMade: factors.RecoveryMade,
-			TrustedDevices: factors.TrustedDevices, Required: c.SignIn.Factors.Required(u.User), Default: factors.Preferred},
+		PasswordChanged: u.PasswordChanged, LastSignIn: c.Entry.Principal.AuthTime, Sessions: profile.Sessions,
+		Managed: u.Managed != "",
+		Factors: &view.Factors{TOTP: factors.TOTP, Passkeys: factors.Passkeys, RecoveryLeft: factors.RecoveryLeft,
+			RecoveryMade:   factors.RecoveryMade,
+			TrustedDevices: factors.TrustedDevices, Required: c.SignIn.Factors.Required(u.User),
+			Default: factors.Preferred},
 		Recent: recent, Saved: c.R.URL.Query().Get("saved") != ""})
 	return nil
 }
@@ -92,7 +96,8 @@ func password(c *web.Call, status int, page view.PasswordChange) error {
 	return nil
 }
 
-// shortestPassword is shorter for somebody who has a second factor (NIST SP 800-63B-4 3.1.1.2).
+// shortestPassword returns the least length of a password, which is shorter for a user who has a second factor (NIST SP
+// 800-63B-4 3.1.1.2).
 func shortestPassword(c *web.Call, user identity.ID) (int, error) {
 	policy := c.People.PasswordPolicy
 	if policy.MinLengthWithMFA == 0 {
@@ -115,7 +120,8 @@ func SubmitPassword(c *web.Call) error {
 		return c.AskFirst(err, web.ForPassword)
 	}
 	keep := form.Get(view.FieldSignOut) != "on"
-	cookie, err := c.SignIn.Passwords.Change(c.Context(), c.By(), c.Address(), form.Get(view.FieldCurrent), form.Get(view.FieldNew), keep)
+	cookie, err := c.SignIn.Passwords.Change(c.Context(), c.By(), c.Address(), form.Get(view.FieldCurrent),
+		form.Get(view.FieldNew), keep)
 	if err != nil {
 		var failed error
 		return first(c.FormFailed(err, view.FieldCurrent, func(problems []view.Problem, wait view.Wait, status int) {
@@ -127,7 +133,7 @@ func SubmitPassword(c *web.Call) error {
 	return nil
 }
 
-// first gives err, or else what a page that was shown for it failed with.
+// first returns err, or else what a page that was shown for it failed with.
 func first(err error, shown *error) error {
 	if err != nil {
 		return err

@@ -65,6 +65,7 @@ func event(c *web.Call, r store.AuditRow) view.Event {
 		Host      string `json:"host"`
 	}
 	_ = json.Unmarshal(r.Line, &line) // our own line; what cannot be read stays empty
-	return view.Event{Name: r.Event, Outcome: r.Outcome, Time: r.Time, UserAgent: line.UserAgent, Address: r.IP, Host: line.Host, Reference: r.Reference,
+	return view.Event{Name: r.Event, Outcome: r.Outcome, Time: r.Time, UserAgent: line.UserAgent, Address: r.IP,
+		Host: line.Host, Reference: r.Reference,
 		Current: line.Session != "" && line.Session == c.Entry.Principal.SessionID}
 }

@@ -120,7 +120,8 @@ func SubmitConfirm(c *web.Call) error {
 	if err != nil {
 		return err
 	}
-	step := signin.ConfirmStep{Method: form.Get(view.FieldMethod), Password: form.Get(view.FieldPassword), Code: form.Get(view.FieldCode),
+	step := signin.ConfirmStep{Method: form.Get(view.FieldMethod), Password: form.Get(view.FieldPassword),
+		Code:    form.Get(view.FieldCode),
 		Address: c.Address(), By: c.By()}
 	if step.Method == "" {
 		step.Method = view.MethodPassword

@@ -178,6 +178,7 @@ func (b *Callback) DropTicket(c *web.Call) {
 	}
 	now, last := c.Now().UnixMilli(), b.trouble.Load()
 	if max(now-last, last-now) >= time.Minute.Milliseconds() && b.trouble.CompareAndSwap(last, now) {
-		c.Changes.Logger.Warn("could not use up a ticket; further failures within a minute are not logged", "error", err)
+		c.Changes.Logger.Warn("could not use up a ticket; further failures within a minute are not logged",
+			"error", err)
 	}
 }

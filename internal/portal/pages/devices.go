@@ -27,7 +27,8 @@ func Devices(c *web.Call) error {
 	}
 	here := c.Browser().ThisDevice(user)
 	for _, d := range list {
-		page.Devices = append(page.Devices, view.TrustedDevice{ID: d.ID.String(), UserAgent: d.UserAgent, Added: d.Created, LastUsed: d.LastUsed,
+		page.Devices = append(page.Devices, view.TrustedDevice{ID: d.ID.String(), UserAgent: d.UserAgent,
+			Added: d.Created, LastUsed: d.LastUsed,
 			Expires: d.Trusted, Current: d.ID == here && !here.IsZero()})
 	}
 	c.Render(http.StatusOK, page)
@@ -56,7 +57,8 @@ func SubmitDevices(c *web.Call) error {
 	case !ok || id.IsZero():
 		return identity.Invalid("There is no such device.")
 	}
-	if err := c.SignIn.Devices.Forget(c.Context(), c.By(), id); err != nil && (identity.CodeOf(err) != identity.CodeNotFound) {
+	if err := c.SignIn.Devices.Forget(c.Context(), c.By(), id); err != nil &&
+		(identity.CodeOf(err) != identity.CodeNotFound) {
 		return c.AskFirst(err, web.ForDevices)
 	}
 	c.Redirect(http.StatusSeeOther, c.Base+"/account/devices?ended="+strconv.Itoa(ended))

@@ -14,14 +14,15 @@ import (
 )
 
 // enrol sets a second factor up within a sign-in that must have one (R6). The key or challenge is bound to the half
-// sign-in, so nobody is signed in until it works.
+// sign-in, so no one is signed in until it works.
 func enrol(c *web.Call, key signin.HalfKey, half signin.Half, id, choice string) error {
 	switch {
 	case choice == view.MethodTOTP && slices.Contains(half.Enrol, choice):
 		return enrolTOTP(c, http.StatusOK, key, half, view.TOTP{Return: id})
 	case choice == view.MethodPasskey && slices.Contains(half.Enrol, choice):
 		c.Render(http.StatusOK, view.Passkeys{Forced: true, Viewer: halfViewer(half), Return: id,
-			BeginURL: c.Base + "/api/v1/login/passkey/begin?step=enrol", FinishURL: c.Base + "/api/v1/login/passkey/finish?step=enrol"})
+			BeginURL:  c.Base + "/api/v1/login/passkey/begin?step=enrol",
+			FinishURL: c.Base + "/api/v1/login/passkey/finish?step=enrol"})
 		return nil
 	}
 	page := view.Enrol{Account: halfViewer(half), Methods: half.Enrol, Return: id}

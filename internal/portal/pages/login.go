@@ -1,5 +1,5 @@
-// Package pages has the pages for users: signing in and out, and their own account. Handlers are thin: they read a call,
-// ask the rooms below and fill a model of package view.
+// Package pages has the pages for users: signing in and out, and their own account. Handlers are thin: they read a
+// call, ask the rooms below and fill a model of package view.
 package pages
 
 import (
@@ -73,7 +73,7 @@ func login(c *web.Call, status int, id string, page view.Login) {
 	c.Render(status, page)
 }
 
-// passkeysHere tells whether browsers can have passkeys on this host.
+// passkeysHere reports whether browsers can have passkeys on this host.
 func passkeysHere(c *web.Call) bool {
 	_, named := c.Origins.Main(c.Host)
 	return named && credential.PasskeysPossible(c.Host)
@@ -96,7 +96,7 @@ func appName(c *web.Call, host string) string {
 }
 
 // SubmitLogin takes the first step: a password, or a passkey, which is the only one. A form without its flow cookie is
-// refused: it could be another site's way of signing the visitor in as somebody else (CS-02).
+// refused: it could be another site's way of signing the visitor in as another user (CS-02).
 func SubmitLogin(c *web.Call) error {
 	if c.Elsewhere() {
 		c.Redirect(http.StatusSeeOther, c.Home("/login"))
@@ -107,7 +107,8 @@ func SubmitLogin(c *web.Call) error {
 		return err
 	}
 	id := form.Get(view.FieldReturn)
-	page := view.Login{Username: form.Get(view.FieldUsername), Remember: form.Get(view.FieldRemember) == "on", Fragment: form.Get(view.FieldFragment)}
+	page := view.Login{Username: form.Get(view.FieldUsername), Remember: form.Get(view.FieldRemember) == "on",
+		Fragment: form.Get(view.FieldFragment)}
 	flow := c.Browser().FlowCookie()
 	if flow == "" {
 		c.Flows.Cookie(c.W, c.Credential)
@@ -121,7 +122,7 @@ func SubmitLogin(c *web.Call) error {
 	}
 	c.Browser().EndOldSession()
 	id = keepFragment(c, id, page.Fragment)
-	if signed.Half != nil { // nobody is signed in yet, whoever was before (R6)
+	if signed.Half != nil { // no one is signed in yet, even if someone was before (R6)
 		cookie.Clear(c.W.Header(), cookie.Session)
 		c.Redirect(http.StatusSeeOther, c.Base+"/mfa?r="+url.QueryEscape(id))
 		return nil
@@ -140,15 +141,17 @@ func firstStep(c *web.Call, form url.Values, flow string, remember bool) (signin
 		if err != nil {
 			return signin.SignedIn{}, err
 		}
-		return c.SignIn.SignIns.WithPasskey(c.Context(), signin.PasskeyTry{Answer: answer, Bound: flow, Device: device, Remember: remember, Kind: session.Browser,
+		return c.SignIn.SignIns.WithPasskey(c.Context(), signin.PasskeyTry{Answer: answer, Bound: flow, Device: device,
+			Remember: remember, Kind: session.Browser,
 			Address: c.Address(), By: by})
 	}
-	return c.SignIn.SignIns.WithPassword(c.Context(), signin.PasswordTry{Login: form.Get(view.FieldUsername), Password: form.Get(view.FieldPassword), Address: c.Address(),
+	return c.SignIn.SignIns.WithPassword(c.Context(), signin.PasswordTry{Login: form.Get(view.FieldUsername),
+		Password: form.Get(view.FieldPassword), Address: c.Address(),
 		Device: device, Flow: flow, Remember: remember, Kind: session.Browser, By: by})
 }
 
-// keepFragment adds what followed # to the way back, since a form's answer loses it (UX section 1.4), and returns the id
-// of the way with it.
+// keepFragment adds what followed # to the way back, since a form's answer loses it (UX section 1.4), and returns the
+// id of the way with it.
 func keepFragment(c *web.Call, id, fragment string) string {
 	if fragment == "" || !web.IsFragment(fragment) {
 		return id
@@ -169,7 +172,8 @@ func loginFailed(c *web.Call, err error, id string, page view.Login, passkey boo
 	c.RateFields(err)
 	status := problem.Status(known.Code)
 	switch {
-	case passkey && (known.Code == identity.CodeInvalidCredentials || known.Code == identity.CodeInvalidCode || known.Code == identity.CodeInvalidRequest):
+	case passkey && (known.Code == identity.CodeInvalidCredentials || known.Code == identity.CodeInvalidCode ||
+		known.Code == identity.CodeInvalidRequest):
 		page.Problems = []view.Problem{{Key: "problem.passkey_wrong"}}
 		var unknown *signin.UnknownPasskey
 		if errors.As(err, &unknown) {

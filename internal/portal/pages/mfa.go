@@ -69,7 +69,7 @@ func mfa(c *web.Call, status int, half signin.Half, page view.MFA) {
 	page.Methods = half.Methods
 	page.PasskeyBegin = c.Base + "/api/v1/login/passkey/begin?step=second"
 	page.Here = c.Base + "/mfa?r=" + url.QueryEscape(page.Return)
-	if page.Shown() != view.MethodRecovery { // a browser in an emergency is nobody's own
+	if page.Shown() != view.MethodRecovery { // a browser used in an emergency is often a borrowed one
 		page.TrustDays = int(signin.TrustLife / (24 * time.Hour))
 	}
 	c.Render(status, page)
@@ -103,7 +103,8 @@ func SubmitMFA(c *web.Call) error {
 	case err != nil && enrol:
 		return enrolFailed(c, err, key, half, id)
 	case err != nil:
-		return mfaFailed(c, err, view.MFA{Method: form.Get(view.FieldMethod), Return: id, Fragment: form.Get(view.FieldFragment), Trust: form.Get(view.FieldTrust) == "on"})
+		return mfaFailed(c, err, view.MFA{Method: form.Get(view.FieldMethod), Return: id,
+			Fragment: form.Get(view.FieldFragment), Trust: form.Get(view.FieldTrust) == "on"})
 	}
 	c.Browser().EndOldSession()
 	id = keepFragment(c, id, form.Get(view.FieldFragment))
@@ -119,7 +120,8 @@ func SubmitMFA(c *web.Call) error {
 func secondStep(c *web.Call, form url.Values, key signin.HalfKey, enrol bool) (signin.SignedIn, error) {
 	by := c.Anonymous()
 	device := c.Browser().DeviceCookie()
-	in := signin.SecondStep{Key: key, Method: form.Get(view.FieldMethod), Code: form.Get(view.FieldCode), Bound: c.Browser().FlowCookie(), Enrol: enrol,
+	in := signin.SecondStep{Key: key, Method: form.Get(view.FieldMethod), Code: form.Get(view.FieldCode),
+		Bound: c.Browser().FlowCookie(), Enrol: enrol,
 		Trust: form.Get(view.FieldTrust) == "on" && !enrol, Device: device, Address: c.Address(), By: by}
 	if in.Method == view.MethodPasskey {
 		var err error
@@ -153,13 +155,15 @@ func mfaFailed(c *web.Call, err error, page view.MFA) error {
 	switch known.Code {
 	case identity.CodeInvalidCode, identity.CodeInvalidCredentials:
 		page.Problems = []view.Problem{web.CodeProblem(known, page.Method, field)}
-		if left, pause := web.TriesLeft(err); left > 0 && left <= half.Tries { // a pause comes before this sign-in is over
+		// a pause comes before this sign-in is over
+		if left, pause := web.TriesLeft(err); left > 0 && left <= half.Tries {
 			page.TriesLeft, page.Pause = left, pause
 		} else if page.Method != view.MethodPasskey {
 			page.Problems = append(page.Problems, view.Problem{Field: field, Key: "problem.tries_left", N: half.Tries})
 		}
 	case identity.CodeInvalidRequest:
-		page.Problems, status = []view.Problem{web.CodeProblem(known, page.Method, field)}, http.StatusUnprocessableEntity
+		page.Problems, status = []view.Problem{web.CodeProblem(known, page.Method, field)},
+			http.StatusUnprocessableEntity
 	case identity.CodeRateLimited:
 		page.Wait = c.WaitFor(known)
 	default:
@@ -169,8 +173,8 @@ func mfaFailed(c *web.Call, err error, page view.MFA) error {
 	return nil
 }
 
-// passkeyElsewhere tells somebody whose only factors are passkeys of other hosts where to go: nothing here can complete the
-// sign-in.
+// passkeyElsewhere shows a user whose only factors are passkeys of other hosts where to go: nothing here can complete
+// the sign-in.
 func passkeyElsewhere(c *web.Call, id string) error {
 	c.Browser().DropHalf()
 	words := "Your passkey is for another address of this service. Sign in there."

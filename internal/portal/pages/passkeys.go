@@ -14,7 +14,8 @@ import (
 // Passkeys lists the passkeys of the account.
 func Passkeys(c *web.Call) error {
 	query := c.R.URL.Query()
-	return passkeys(c, http.StatusOK, view.Passkeys{Rename: query.Get("rename"), Remove: query.Get("remove"), Added: query.Get("added"),
+	return passkeys(c, http.StatusOK, view.Passkeys{Rename: query.Get("rename"), Remove: query.Get("remove"),
+		Added:   query.Get("added"),
 		Renamed: query.Get("renamed") != "", Removed: query.Get("removed") != ""})
 }
 
@@ -40,7 +41,8 @@ func passkeys(c *web.Call, status int, page view.Passkeys) error {
 	added := page.Added
 	page.Added = ""
 	for _, p := range list {
-		page.Passkeys = append(page.Passkeys, view.Passkey{ID: p.ID.String(), Name: p.Name, Added: p.Created, LastUsed: p.LastUsed, Synced: p.BackedUp, Suspect: p.Suspect})
+		page.Passkeys = append(page.Passkeys, view.Passkey{ID: p.ID.String(), Name: p.Name, Added: p.Created,
+			LastUsed: p.LastUsed, Synced: p.BackedUp, Suspect: p.Suspect})
 		if p.Host == c.Host {
 			page.Signal.IDs = append(page.Signal.IDs, base64.RawURLEncoding.EncodeToString(p.CredentialID))
 		}
@@ -76,7 +78,8 @@ func SubmitPasskeys(c *web.Call) error {
 	}
 	id, ok := identity.ParseID(form.Get(view.FieldID))
 	if !ok {
-		return passkeys(c, http.StatusUnprocessableEntity, view.Passkeys{Problems: []view.Problem{{Key: "problem.passkey_gone"}}})
+		return passkeys(c, http.StatusUnprocessableEntity,
+			view.Passkeys{Problems: []view.Problem{{Key: "problem.passkey_gone"}}})
 	}
 	switch form.Get(view.FieldAction) {
 	case view.ActionRename:

@@ -28,14 +28,16 @@ func policies(c *web.Call, answer func(*view.Policies) error) error {
 		return err
 	}
 	state := listing.State
-	page := view.Policies{Viewer: c.Viewer(), Dir: state.Dir, Digest: state.Digest[:min(12, len(state.Digest))], Problem: state.Problem}
+	page := view.Policies{Viewer: c.Viewer(), Dir: state.Dir, Digest: state.Digest[:min(12, len(state.Digest))],
+		Problem: state.Problem}
 	page.Since, _ = time.Parse(time.RFC3339, state.Since) // our own; without files there is none
 	for i, r := range listing.Items {
 		if i == shownRules {
 			page.More = len(listing.Items) - shownRules
 			break
 		}
-		page.Rules = append(page.Rules, view.Rule{ID: r.ID, Effect: r.Effect, About: slices.Concat(r.Hosts, r.Methods, r.Paths, r.From), Asks: slices.Concat(r.To, r.Require),
+		page.Rules = append(page.Rules, view.Rule{ID: r.ID, Effect: r.Effect,
+			About: slices.Concat(r.Hosts, r.Methods, r.Paths, r.From), Asks: slices.Concat(r.To, r.Require),
 			When: r.When, Reason: r.Reason, Report: r.Mode == "report", Place: r.Place})
 	}
 	if err := answer(&page); err != nil {
@@ -56,7 +58,8 @@ func answer(c *web.Call, page *view.Policies) error {
 		return err
 	}
 	if len(page.URL) > web.MaxAsked || len(page.Method) > web.MaxMethod || len(page.User) > web.MaxAsked {
-		page.Problems = []view.Problem{{Field: view.FieldURL, Text: "The address is at most 8 KiB long, and the method 32 letters."}}
+		page.Problems = []view.Problem{{Field: view.FieldURL,
+			Text: "The address is at most 8 KiB long, and the method 32 letters."}}
 		page.User, page.Method, page.URL = "", "", ""
 		return nil
 	}
@@ -76,7 +79,8 @@ func answer(c *web.Call, page *view.Policies) error {
 	}
 	page.Answer = &view.Answer{Decision: e.Decision, Code: string(e.Code), Remedy: e.Remedy, More: e.Omitted}
 	for _, s := range e.Steps {
-		page.Answer.Steps = append(page.Answer.Steps, view.RuleStep{Effect: s.Effect, Rule: s.Rule, Outcome: s.Outcome, Why: s.Why, Place: s.Place})
+		page.Answer.Steps = append(page.Answer.Steps, view.RuleStep{Effect: s.Effect, Rule: s.Rule, Outcome: s.Outcome,
+			Why: s.Why, Place: s.Place})
 	}
 	return nil
 }

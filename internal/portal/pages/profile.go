@@ -25,8 +25,8 @@ func Profile(c *web.Call) error {
 	return nil
 }
 
-// SubmitProfile changes one's own name and address, or gives one's data. A new address asks for a fresh factor: it is where
-// help is sent.
+// SubmitProfile changes one's own name and address, or downloads one's data. A new address asks for a fresh factor: it
+// is where help is sent.
 func SubmitProfile(c *web.Call) error {
 	form, err := web.ReadForm(c.R)
 	if err != nil {
@@ -87,7 +87,8 @@ func setZone(c *web.Call, zone string) error {
 		return err
 	}
 	u := profile.User
-	page := view.Profile{Viewer: c.ViewerNamed(u.Username, u.Name), Name: u.Name, Email: u.Email, Managed: u.Managed != "",
+	page := view.Profile{Viewer: c.ViewerNamed(u.Username, u.Name), Name: u.Name, Email: u.Email,
+		Managed:  u.Managed != "",
 		Problems: []view.Problem{{Field: view.FieldZone, Key: "problem.zone"}}}
 	page.Zone = &zone
 	c.Render(http.StatusUnprocessableEntity, page)

@@ -9,7 +9,7 @@ import (
 	"github.com/truxeio/caddy-truxe/internal/portal/web"
 )
 
-// shownCodes gives the recovery codes that may still be shown to this session.
+// shownCodes returns the recovery codes that may still be shown to this session.
 func shownCodes(c *web.Call) []string {
 	_, session, err := c.Own()
 	if err != nil || session.IsZero() || c.Entry.Principal.Credential != identity.CredentialCookie {
@@ -71,7 +71,8 @@ func SubmitRecovery(c *web.Call) error {
 
 func newCodes(c *web.Call) error {
 	changed, err := c.SignIn.Factors.NewRecoveryCodes(c.Context(), c.By())
-	if identity.CodeOf(err) == identity.CodeConflict && err != nil { // no factor they could stand in for; the page says so
+	// no factor they could stand in for; the page says so
+	if identity.CodeOf(err) == identity.CodeConflict && err != nil {
 		c.Redirect(http.StatusSeeOther, c.Base+"/account/recovery-codes")
 		return nil
 	}
@@ -97,7 +98,8 @@ func downloadCodes(c *web.Call) error {
 	if err != nil {
 		return err
 	}
-	c.View.RecoveryFile(c.W, c.R, view.RecoveryCodes{Viewer: c.Viewer(), Host: c.R.Host, Codes: codes, Made: factors.RecoveryMade})
+	c.View.RecoveryFile(c.W, c.R, view.RecoveryCodes{Viewer: c.Viewer(), Host: c.R.Host, Codes: codes,
+		Made: factors.RecoveryMade})
 	return nil
 }
 

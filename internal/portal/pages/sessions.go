@@ -23,7 +23,8 @@ func Sessions(c *web.Call) error {
 		page.Ended = 1
 	}
 	for _, s := range list {
-		page.Sessions = append(page.Sessions, view.Session{ID: s.ID.String(), UserAgent: s.UserAgent, Address: s.IP, Host: s.Host, SignedIn: s.Created,
+		page.Sessions = append(page.Sessions, view.Session{ID: s.ID.String(), UserAgent: s.UserAgent, Address: s.IP,
+			Host: s.Host, SignedIn: s.Created,
 			LastSeen: s.LastSeen, Methods: s.AMR, Current: s.ID == current})
 	}
 	c.Render(http.StatusOK, page)

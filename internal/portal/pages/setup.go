@@ -37,10 +37,12 @@ func SubmitSetup(c *web.Call) error {
 	if err != nil {
 		return err
 	}
-	page := view.Setup{Token: form.Get(view.FieldToken), Username: form.Get(view.FieldUsername), Email: form.Get(view.FieldEmail),
-		Name: form.Get(view.FieldName), MinLength: c.People.PasswordPolicy.MinLength}
+	page := view.Setup{Token: form.Get(view.FieldToken), Username: form.Get(view.FieldUsername),
+		Email: form.Get(view.FieldEmail),
+		Name:  form.Get(view.FieldName), MinLength: c.People.PasswordPolicy.MinLength}
 	password := form.Get(view.FieldNew)
-	_, err = c.People.Setup(c.Context(), c.By(), page.Token, people.NewUser{Username: page.Username, Email: page.Email, Name: page.Name, Password: password})
+	_, err = c.People.Setup(c.Context(), c.By(), page.Token, people.NewUser{Username: page.Username, Email: page.Email,
+		Name: page.Name, Password: password})
 	if err != nil {
 		return c.FormFailed(err, view.FieldNew, func(problems []view.Problem, _ view.Wait, status int) {
 			page.Problems = problems
@@ -48,7 +50,8 @@ func SubmitSetup(c *web.Call) error {
 		})
 	}
 	flow := c.Browser().FlowCookie()
-	signed, err := c.SignIn.SignIns.WithPassword(c.Context(), signin.PasswordTry{Login: page.Username, Password: password, Address: c.Address(), Flow: flow, Kind: session.Browser, By: c.By()})
+	signed, err := c.SignIn.SignIns.WithPassword(c.Context(), signin.PasswordTry{Login: page.Username,
+		Password: password, Address: c.Address(), Flow: flow, Kind: session.Browser, By: c.By()})
 	switch {
 	case err != nil, signed.Half != nil && flow == "":
 		c.Redirect(http.StatusSeeOther, c.Base+"/login")

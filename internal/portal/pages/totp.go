@@ -27,7 +27,8 @@ func TOTP(c *web.Call) error {
 	case query.Get("replace") != "":
 		return totpSetup(c, http.StatusOK, view.TOTP{}, web.ForReplaceTOTP)
 	}
-	page := view.TOTP{Viewer: c.Viewer(), Added: factors.TOTP, Used: factors.TOTPUsed, Remove: query.Get("remove") != ""}
+	page := view.TOTP{Viewer: c.Viewer(), Added: factors.TOTP, Used: factors.TOTPUsed,
+		Remove: query.Get("remove") != ""}
 	if page.Remove {
 		if err := c.CheckFresh(); err != nil {
 			return c.AskFirst(err, web.ForRemoveTOTP)
@@ -124,9 +125,12 @@ func totpFailed(c *web.Call, err error, drift time.Duration) error {
 	page, status := view.TOTP{}, problem.Status(known.Code)
 	switch known.Code {
 	case identity.CodeInvalidCode:
-		page.Problems, status = []view.Problem{clockProblem(drift, web.CodeProblem(known, view.MethodTOTP, view.FieldCode))}, http.StatusUnprocessableEntity
+		status = http.StatusUnprocessableEntity
+		wrong := web.CodeProblem(known, view.MethodTOTP, view.FieldCode)
+		page.Problems = []view.Problem{clockProblem(drift, wrong)}
 	case identity.CodeInvalidRequest: // the key is gone, so a new one is shown
-		page.Problems, status = []view.Problem{{Field: view.FieldCode, Key: "problem.enrolment_over"}}, http.StatusUnprocessableEntity
+		page.Problems, status = []view.Problem{{Field: view.FieldCode, Key: "problem.enrolment_over"}},
+			http.StatusUnprocessableEntity
 	case identity.CodeRateLimited:
 		page.Wait = c.WaitFor(known)
 	default:

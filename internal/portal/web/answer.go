@@ -54,8 +54,8 @@ func (x *Exchange) Redirect(status int, location string) {
 	x.W.WriteHeader(status)
 }
 
-// ToPortal redirects to the same page on the single sign-on host. It is a GET there whatever was sent here: the fields of a
-// form never leave its host.
+// ToPortal redirects to the same page on the single sign-on host. It is a GET there whatever was sent here: the fields
+// of a form never leave its host.
 func (c *Call) ToPortal() error {
 	to := c.Home("/" + c.Path)
 	if c.R.URL.RawQuery != "" {
@@ -73,8 +73,8 @@ func (c *Call) Viewer() view.Viewer {
 	return c.ViewerNamed(c.Entry.Principal.Username, c.Entry.Principal.Name)
 }
 
-// ViewerNamed returns the caller with names that may be newer than the session's. A zone that cannot be read is none: the
-// page then shows the device's own time.
+// ViewerNamed returns the caller with names that may be newer than the session's. A zone that cannot be read is none:
+// the page then shows the device's own time.
 func (c *Call) ViewerNamed(username, name string) view.Viewer {
 	v := view.Viewer{Username: username, Name: name}
 	if user, ok := identity.ParseID(c.Entry.Principal.UserID); ok {

@@ -19,9 +19,9 @@ type App struct {
 	StepUp bool // after more than the present sign-in
 }
 
-// Apps lists what the caller may open: the sites that would let their GET of the app's first page through, at once or after
-// a step-up. The rules of Caddyfile and policy files are asked as the request itself would ask them, so the list is right
-// whatever they say, and changes with them.
+// Apps lists what the caller may open: the sites that would let their GET of the app's first page through, at once or
+// after a step-up. The rules of Caddyfile and policy files are asked as the request itself would ask them, so the list
+// is right whatever they say, and changes with them.
 func (c *Call) Apps() []App {
 	if c.Checker == nil {
 		return nil
@@ -29,7 +29,8 @@ func (c *Call) Apps() []App {
 	var list []App
 	for _, s := range c.Sites[:min(len(c.Sites), maxApps)] {
 		if strings.Contains(s.Host, "*") { // of a wildcard, the host that was asked is known
-			if !origin.Covers(s.Host, c.Host) || slices.ContainsFunc(c.Sites, func(other Site) bool { return other.Host == c.Host }) {
+			if !origin.Covers(s.Host, c.Host) || slices.ContainsFunc(c.Sites,
+				func(other Site) bool { return other.Host == c.Host }) {
 				continue
 			}
 			s.Host, s.Origin = c.Host, s.Origin.At(c.Host)

@@ -15,7 +15,8 @@ func FuzzAskOf(f *testing.F) {
 	f.Fuzz(func(t *testing.T, text string) {
 		query, _ := url.ParseQuery(text)
 		ask := AskOf(query)
-		if ask.MFA && ask.Passkey || ask.MaxAge < 0 || ask.MaxAge > 365*24*time.Hour || ask.MaxAge > 0 && !ask.MFA && !ask.Passkey {
+		if ask.MFA && ask.Passkey || ask.MaxAge < 0 || ask.MaxAge > 365*24*time.Hour || ask.MaxAge > 0 && !ask.MFA &&
+			!ask.Passkey {
 			t.Errorf("%q: %+v", text, ask)
 		}
 		page, err := url.Parse((&Flows{}).ConfirmPage(ask))

@@ -63,7 +63,7 @@ func ReadForm(r *http.Request) (url.Values, error) {
 	}
 	for _, values := range r.PostForm {
 		if len(values) != 1 {
-			return nil, identity.Invalid("A parameter stands more than once.")
+			return nil, identity.Invalid("Duplicate parameter.")
 		}
 	}
 	return r.PostForm, nil

@@ -10,7 +10,7 @@ import (
 	"github.com/truxeio/caddy-truxe/internal/signin"
 )
 
-// Browser is the browser that sent a call: the cookies that it keeps, and what they stand for.
+// Browser is the browser that sent a call: the cookies that it keeps, and what they identify.
 type Browser struct{ c *Call }
 
 // Browser returns the browser that sent the call.
@@ -58,11 +58,12 @@ func (b Browser) SetSession(value string) {
 }
 
 func (b Browser) setSession(value string, remember bool, expires time.Time) {
-	b.c.W.Header().Add("Set-Cookie", cookie.SessionField(value, remember, expires, b.c.Now()))
+	cookie.AddSession(b.c.W.Header(), value, remember, expires, b.c.Now())
 }
 
 // SignedOut has the browser forget the session and what it keeps of this host's pages, the back-forward cache included
-// (Clear-Site-Data, W3C). Only the cache: "storage" would end service workers, and drafts and settings of the app with them.
+// (Clear-Site-Data, W3C). Only the cache: "storage" would end service workers, and drafts and settings of the app with
+// them.
 func (b Browser) SignedOut() {
 	cookie.Clear(b.c.W.Header(), cookie.Session)
 	b.c.W.Header().Set("Clear-Site-Data", `"cache"`)

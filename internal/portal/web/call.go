@@ -33,8 +33,10 @@ type Call struct {
 
 // NewCall returns the call of a request for a path below the base.
 func NewCall(cfg *Config, w http.ResponseWriter, r *http.Request, client authn.Client, path string) *Call {
-	c := &Call{Config: cfg, Exchange: Exchange{W: w, R: r}, Client: client, Path: strings.Trim(path, "/"), Host: FoldHost(r.Host)}
-	c.API = strings.HasPrefix(c.Path, "api/") || strings.HasSuffix(c.Path, ".json") || strings.HasPrefix(c.Path, "health/")
+	c := &Call{Config: cfg, Exchange: Exchange{W: w, R: r}, Client: client, Path: strings.Trim(path, "/"),
+		Host: FoldHost(r.Host)}
+	c.API = strings.HasPrefix(c.Path, "api/") || strings.HasSuffix(c.Path, ".json") ||
+		strings.HasPrefix(c.Path, "health/")
 	return c
 }
 

@@ -6,8 +6,8 @@ import (
 	"github.com/truxeio/caddy-truxe/internal/identity"
 )
 
-// ConfirmAction is an action on our own pages that asks for a fresh factor. Its name travels in the URL of the page that
-// asks; it decides words and ways, and nothing else is ever taken from there.
+// ConfirmAction is an action on our own pages that asks for a fresh factor. Its name travels in the URL of the page
+// that asks; it decides words and ways, and nothing else is ever taken from there.
 type ConfirmAction struct {
 	Words  string // key of the catalogue
 	Back   string // the page that asked

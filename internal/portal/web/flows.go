@@ -29,14 +29,15 @@ type Flows struct {
 	Now          func() time.Time
 }
 
-// LoginURL seals the way back to target on this host and returns the login page's URL. The URL is relative when this host
-// is its own portal, so that no header of the client is ever part of it (CS-08).
+// LoginURL seals the way back to target on this host and returns the login page's URL. The URL is relative when this
+// host is its own portal, so that no header of the client is ever part of it (CS-08).
 func (f *Flows) LoginURL(w http.ResponseWriter, r *http.Request, c authn.Credential, target string) string {
 	return f.loginBase(r.Host) + "?r=" + f.Begin(w, r, c, target, identity.Assurance{})
 }
 
 // Begin returns the id of a new way back to target on this host. It may set the flow cookie.
-func (f *Flows) Begin(w http.ResponseWriter, r *http.Request, c authn.Credential, target string, ask identity.Assurance) string {
+func (f *Flows) Begin(w http.ResponseWriter, r *http.Request, c authn.Credential, target string,
+	ask identity.Assurance) string {
 	if LocalPath(target) == "" { // "//other.example/" is a path to Go and another host to a browser (CS-06)
 		target = "/"
 	}
@@ -94,7 +95,8 @@ func (f *Flows) LoginFrame(target string) string {
 
 // ConfirmURL seals the way back to target on this host and what has to be proven first, and returns the URL of the page
 // that asks for it. The URL is relative when this host is its own portal (CS-08).
-func (f *Flows) ConfirmURL(w http.ResponseWriter, r *http.Request, c authn.Credential, target string, ask identity.Assurance) string {
+func (f *Flows) ConfirmURL(w http.ResponseWriter, r *http.Request, c authn.Credential, target string,
+	ask identity.Assurance) string {
 	return f.pageBase(r.Host) + "/confirm?r=" + f.Begin(w, r, c, target, ask)
 }
 
@@ -119,14 +121,15 @@ func AskOf(query url.Values) identity.Assurance {
 	default:
 		return ask
 	}
-	if age, err := strconv.Atoi(query.Get("max_age")); err == nil && age > 0 && age <= int((365*24*time.Hour)/time.Second) {
+	if age, err := strconv.Atoi(query.Get("max_age")); err == nil && age > 0 &&
+		age <= int((365*24*time.Hour)/time.Second) {
 		ask.MaxAge = time.Duration(age) * time.Second
 	}
 	return ask
 }
 
-// LoginBeside is the login page for a second tab beside a form that waits: it is asked for on the form's own host, so that
-// the sign-in ends there and not at the single sign-on host.
+// LoginBeside is the login page for a second tab beside a form that waits: it is asked for on the form's own host, so
+// that the sign-in ends there and not at the single sign-on host.
 func (f *Flows) LoginBeside() string { return f.Base + "/login?back=1" }
 
 // LoginPage is the login page's URL without a way back.
@@ -152,8 +155,8 @@ func (f *Flows) Elsewhere(host string) bool {
 	return named
 }
 
-// Cookie returns the value of this browser's flow cookie and sets a new one when there is none. Tabs share it. Tabs that
-// are opened at once may each get one, and the browser keeps the last: see pages.Callback.
+// Cookie returns the value of this browser's flow cookie and sets a new one when there is none. Tabs share it. Tabs
+// that are opened at once may each get one, and the browser keeps the last: see pages.Callback.
 func (f *Flows) Cookie(w http.ResponseWriter, c authn.Credential) string {
 	if value := sentFlow(c); value != "" {
 		return value

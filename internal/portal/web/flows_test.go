@@ -12,9 +12,10 @@ func TestWayBackIsAPathOfThisHost(t *testing.T) {
 			t.Errorf("%q is refused", good)
 		}
 	}
-	for _, BadRequest := range []string{"", "x", "//evil.test", "/\\evil.test", "\\\\evil.test", "https://evil.test", "javascript:alert(1)", "/\tx", "/x\r\nSet-Cookie: a", " /x", "/é", "/%zz"} {
-		if LocalPath(BadRequest) != "" {
-			t.Errorf("%q is taken", BadRequest)
+	for _, bad := range []string{"", "x", "//evil.test", "/\\evil.test", "\\\\evil.test", "https://evil.test",
+		"javascript:alert(1)", "/\tx", "/x\r\nSet-Cookie: a", " /x", "/é", "/%zz"} {
+		if LocalPath(bad) != "" {
+			t.Errorf("%q is taken", bad)
 		}
 	}
 }

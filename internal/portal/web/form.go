@@ -21,7 +21,8 @@ func (c *Call) FormFailed(err error, passwordField string, show func([]view.Prob
 	status := problem.Status(known.Code)
 	switch known.Code {
 	case identity.CodeInvalidCredentials:
-		show([]view.Problem{{Field: passwordField, Key: "problem.current_wrong"}}, view.Wait{}, http.StatusUnprocessableEntity)
+		show([]view.Problem{{Field: passwordField, Key: "problem.current_wrong"}}, view.Wait{},
+			http.StatusUnprocessableEntity)
 	case identity.CodePasswordRefused:
 		show([]view.Problem{{Field: view.FieldNew, Text: known.Detail}}, view.Wait{}, status)
 	case identity.CodeConflict, identity.CodeInvalidRequest:
@@ -50,7 +51,8 @@ func (x *Exchange) RetryAfter(e *identity.Error) {
 // fewTries is when a page begins to say how many tries are left.
 const fewTries = 2
 
-// TriesLeft returns how many tries a user has left before a pause, when they are few, for known and unknown names alike.
+// TriesLeft returns how many tries a user has left before a pause, when they are few, for known and unknown names
+// alike.
 func TriesLeft(err error) (tries int, pause time.Duration) {
 	left, pause, ok := ratelimit.LeftOf(err)
 	if !ok || left > fewTries {

@@ -8,21 +8,23 @@ import (
 	"github.com/truxeio/caddy-truxe/internal/portal/view"
 )
 
-// MF-04: only six ASCII digits are a code; what people paste around them is let through by pages and refused by the API.
+// MF-04: only six ASCII digits are a code; what users paste around them is let through by pages and refused by the
+// API.
 func TestWhatCanBeACode(t *testing.T) {
 	for _, good := range []string{"123456", " 123 456 ", "123-456"} {
 		if err := TypedCode(view.MethodTOTP, good); err != nil {
 			t.Errorf("%q: %v", good, err)
 		}
 	}
-	for _, BadRequest := range []string{"", " ", "12345", "1234567", "١٢٣٤٥٦", "１２３４５６", "+12345", "12345a", "123456\x00", strings.Repeat("1", 1<<16), "123\u00a0456"} {
-		if err := TypedCode(view.MethodTOTP, BadRequest); identity.CodeOf(err) != identity.CodeInvalidCode {
-			t.Errorf("%.20q: %v", BadRequest, err)
+	for _, bad := range []string{"", " ", "12345", "1234567", "١٢٣٤٥٦", "１２３４５６", "+12345", "12345a", "123456\x00",
+		strings.Repeat("1", 1<<16), "123\u00a0456"} {
+		if err := TypedCode(view.MethodTOTP, bad); identity.CodeOf(err) != identity.CodeInvalidCode {
+			t.Errorf("%.20q: %v", bad, err)
 		}
 	}
-	for _, BadRequest := range []string{"123 456", "123-456", " 123456", "", "1234567"} {
-		if ExactCode(identity.MethodTOTP, BadRequest) == nil {
-			t.Errorf("the API takes %q", BadRequest)
+	for _, bad := range []string{"123 456", "123-456", " 123456", "", "1234567"} {
+		if ExactCode(identity.MethodTOTP, bad) == nil {
+			t.Errorf("the API takes %q", bad)
 		}
 	}
 	if TypedCode(view.MethodRecovery, "abcde-fghjk") != nil || TypedCode(view.MethodRecovery, " ") == nil {
@@ -30,7 +32,8 @@ func TestWhatCanBeACode(t *testing.T) {
 	}
 }
 
-// MF-04 MF-19: nothing that is typed or sent panics, and what pages take is what the API takes but for spaces and dashes.
+// MF-04 MF-19: nothing that is typed or sent panics, and what pages take is what the API takes but for spaces and
+// dashes.
 func FuzzTypedCode(f *testing.F) {
 	for _, s := range []string{"123456", "123 456", "１２３４５６", "-1", "", "\x00\xff", "1e5"} {
 		f.Add(s)
@@ -46,10 +49,11 @@ func FuzzTypedCode(f *testing.F) {
 	})
 }
 
-// MF-19 AP-03: of a browser's answer members that we do not know are let through; what two parsers could read in two ways
-// is refused, and nothing panics.
+// MF-19 AP-03: of a browser's answer members that we do not know are let through; what two parsers could read in two
+// ways is refused, and nothing panics.
 func FuzzPasskeyAnswer(f *testing.F) {
-	for _, s := range []string{`{"id":"x","type":"public-key","response":{"clientDataJSON":"e30"}}`, `{"id":"x","id":"y","type":"public-key","response":{"a":1}}`, `{}`, `[]`, `{"response":`,
+	for _, s := range []string{`{"id":"x","type":"public-key","response":{"clientDataJSON":"e30"}}`,
+		`{"id":"x","id":"y","type":"public-key","response":{"a":1}}`, `{}`, `[]`, `{"response":`,
 		`{"id":"x","type":"public-key","response":{"a":1},"new":{"deep":[1,2]}}`} {
 		f.Add([]byte(s))
 	}
@@ -61,7 +65,8 @@ func FuzzPasskeyAnswer(f *testing.F) {
 			}
 			return
 		}
-		if len(answer) > maxPasskeyAnswer || !strings.Contains(string(answer), "public-key") && !strings.Contains(string(answer), `\u`) {
+		if len(answer) > maxPasskeyAnswer || !strings.Contains(string(answer), "public-key") &&
+			!strings.Contains(string(answer), `\u`) {
 			t.Fatalf("%q is taken", raw)
 		}
 	})

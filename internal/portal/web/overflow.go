@@ -13,17 +13,17 @@ import (
 )
 
 // A sealed way may be as long as the address it leads to. Caddy takes it, but proxies in front of Caddy have less room
-// in the header of an answer: nginx 4 KiB by default (proxy_buffer_size). So a long way is stored in one of a fixed number
-// of places, and the address carries the number of the place. A place is never taken from the way that is in it, so a
-// flood ends no sign-in that was begun before. When no place is free the address carries the whole way.
+// in the header of an answer: nginx 4 KiB by default (proxy_buffer_size). So a long way is stored in one of a fixed
+// number of places, and the address carries the number of the place. A place is never taken from the way that is in it,
+// so a flood ends no sign-in that was begun before. When no place is free the address carries the whole way.
 const (
 	// longWay is the length of a sealed way from which a place is looked for.
 	longWay = 3 << 10
 	// overflowPlaces times maxStored is what all of them may take: 8 MiB.
 	overflowPlaces = 256
 	maxStored      = 32 << 10
-	// placeLife is how long a way stays in its place. It is shorter than wayLife, since the places are few and anyone can
-	// take them: 256 links an hour would otherwise keep all of them for half a day.
+	// placeLife is how long a way stays in its place. It is shorter than wayLife, since the places are few and anyone
+	// can take them: 256 links an hour would otherwise keep all of them for half a day.
 	placeLife = 30 * time.Minute
 	// overflowTries is how many places are looked at for one way.
 	overflowTries = 2

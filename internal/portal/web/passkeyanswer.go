@@ -26,7 +26,7 @@ var (
 )
 
 // passkeyShape reports whether a text can be a browser's answer at all. Members that we do not know are left alone, as
-// browsers add some; names that stand twice and what follows the object are refused.
+// browsers add some; duplicate names and what follows the object are refused.
 func passkeyShape(raw []byte) error {
 	if len(raw) > maxPasskeyAnswer {
 		return errPasskeySize

@@ -36,7 +36,8 @@ func (c *Call) Require(permission string) error {
 // Deny returns the error of a caller without a permission and notes it in the audit log; detail is for the caller.
 func (c *Call) Deny(detail, permission string) error {
 	p := c.Entry.Principal
-	kind := audit.Denial{User: p.UserID, Site: "portal", Reason: string(identity.CodePermissionRequired), Rule: permission}
+	kind := audit.Denial{User: p.UserID, Site: "portal", Reason: string(identity.CodePermissionRequired),
+		Rule: permission}
 	c.reference = c.Changes.Audit.Deny(kind, func() audit.Event {
 		return audit.Event{Event: audit.AuthzFail, Outcome: "deny", Actor: audit.Actor{ID: p.UserID, Name: p.Username},
 			Session: p.SessionID,

@@ -39,7 +39,8 @@ func (c *Call) NewQuestion(method, path, host, authority string) (rules.Question
 }
 
 func askedRequest(asker *http.Request, method, path, authority string) (*http.Request, error) {
-	if method == "" || len(method) > MaxMethod || strings.ContainsFunc(method, func(r rune) bool { return r <= ' ' || r >= 0x7f || strings.ContainsRune(`"(),/:;<=>?@[\]{}`, r) }) {
+	if method == "" || len(method) > MaxMethod || strings.ContainsFunc(method,
+		func(r rune) bool { return r <= ' ' || r >= 0x7f || strings.ContainsRune(`"(),/:;<=>?@[\]{}`, r) }) {
 		return nil, identity.Invalid("method is an HTTP method, such as GET.")
 	}
 	if !strings.HasPrefix(path, "/") || len(path) > MaxAsked ||
@@ -53,7 +54,8 @@ func askedRequest(asker *http.Request, method, path, authority string) (*http.Re
 	if _, err := netip.ParseAddr(authority); err == nil && strings.Contains(authority, ":") {
 		authority = "[" + authority + "]"
 	}
-	r := &http.Request{Method: method, URL: u, RequestURI: path, Host: authority, Header: http.Header{}, Body: http.NoBody,
+	r := &http.Request{Method: method, URL: u, RequestURI: path, Host: authority, Header: http.Header{},
+		Body:  http.NoBody,
 		Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1, RemoteAddr: asker.RemoteAddr, TLS: asker.TLS}
 	return r.WithContext(asker.Context()), nil
 }

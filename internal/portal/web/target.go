@@ -7,10 +7,10 @@ import (
 	"github.com/truxeio/caddy-truxe/internal/origin"
 )
 
-// AsksFor reads where a link to the login page wants to lead: ?return= of our own pages and of apps, ?rd= as ingress-nginx
-// appends it. target is a path on this host. other is the login page of another host of the configuration, which takes
-// the visitor on from there: a sign-in ends with a ticket only on the host that it was begun on. Both are empty for
-// anything else (CS-06).
+// AsksFor reads where a link to the login page wants to lead: ?return= of our own pages and of apps, ?rd= as
+// ingress-nginx appends it. target is a path on this host. other is the login page of another host of the
+// configuration, which takes the visitor on from there: a sign-in ends with a ticket only on the host that it was begun
+// on. Both are empty for anything else (CS-06).
 func (c *Call) AsksFor(query url.Values) (target, other string) {
 	text := query.Get("return")
 	if text == "" {
@@ -68,7 +68,8 @@ func IsFragment(s string) bool {
 // LocalPath takes a path on this host from ?return=; anything that a browser could read as another host is refused.
 func LocalPath(s string) string {
 	u, err := url.Parse(s)
-	if err != nil || len(s) > maxTarget || len(s) == 0 || s[0] != '/' || len(s) > 1 && (s[1] == '/' || s[1] == '\\') || u.Host != "" || u.Scheme != "" {
+	if err != nil || len(s) > maxTarget || len(s) == 0 || s[0] != '/' || len(s) > 1 && (s[1] == '/' || s[1] == '\\') ||
+		u.Host != "" || u.Scheme != "" {
 		return ""
 	}
 	for _, c := range []byte(s) {

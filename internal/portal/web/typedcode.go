@@ -7,8 +7,8 @@ import (
 	"github.com/truxeio/caddy-truxe/internal/portal/view"
 )
 
-// What is said of a code that cannot be one, before it is tried: it costs no try and tells nothing. The words stand in
-// the pages' catalogue.
+// What is said of a code that cannot be one, before it is tried: it costs no try and discloses nothing. The words are
+// in the pages' catalogue.
 var (
 	errCodeMissing     = identity.InvalidCode("Enter the code.")
 	errCodeShape       = identity.InvalidCode("Enter the 6 digits that your app shows.")
@@ -16,7 +16,7 @@ var (
 	errDigits          = identity.InvalidCode("A code is exactly 6 digits from 0 to 9, without spaces.")
 )
 
-// TypedCode judges what was typed into a page, where people paste "123 456".
+// TypedCode judges what was typed into a page, where users paste "123 456".
 func TypedCode(method, typed string) error {
 	text := ""
 	if len(typed) <= 64 {

@@ -15,8 +15,8 @@ import (
 const wayLife = 12 * time.Hour
 
 const (
-	// maxTarget bounds the path and query of a way back. Caddy's default header limit is lower. A longer target leads to
-	// the app's start.
+	// maxTarget bounds the path and query of a way back. Caddy's default header limit is lower. A longer target leads
+	// to the app's start.
 	maxTarget = 64 << 10
 	// maxFragment bounds what follows # in the address, as the pages' script does.
 	maxFragment = 2048

@@ -8,7 +8,7 @@ import (
 	"github.com/truxeio/caddy-truxe/internal/store"
 )
 
-// Export is a person's own data as a file.
+// Export is a user's own data as a file.
 type Export struct {
 	Profile  Profile   `json:"profile"`
 	Factors  Factors   `json:"factors"`
@@ -30,7 +30,7 @@ type Profile struct {
 	LastSeen        string   `json:"last_seen"`
 	PasswordChanged string   `json:"password_changed"`
 	TimeZone        string   `json:"time_zone"`
-	Managed         bool     `json:"managed"` // by a file of whoever runs the gateway
+	Managed         bool     `json:"managed"` // in the users_file
 }
 
 // Factors are what a user can sign in with.
@@ -44,8 +44,8 @@ type Factors struct {
 	ShortPassword bool      `json:"short_password"`
 }
 
-// Event is a line of the audit log as its owner may see it: of what somebody else did to the account, not where that
-// person was.
+// Event is a line of the audit log as its owner may see it: of what another user did to the account, not where that
+// user was.
 type Event struct {
 	Time      string `json:"time"`
 	Event     string `json:"event"`
@@ -76,7 +76,7 @@ func EventOf(r store.AuditRow, self string) Event {
 	}
 	_ = json.Unmarshal(r.Line, &line) // our own line; what cannot be read stays empty
 	out := Event{Time: Time(r.Time), Event: r.Event, Outcome: r.Outcome, Reference: r.Reference}
-	// Nobody is named where a sign-in failed: that may have been anybody, and is the account's owner's to see.
+	// A failed sign-in has no actor: it may have been anyone, and is for the owner of the account to see.
 	if out.ByOther = r.ActorID != self && r.ActorID+line.Actor.Name != ""; !out.ByOther {
 		out.IP, out.UserAgent, out.Host = r.IP, line.UserAgent, line.Host
 	}
@@ -86,10 +86,14 @@ func EventOf(r store.AuditRow, self string) Event {
 // ExportOf returns the file of a user's own data, for the browser with this session and device.
 func ExportOf(data people.Export, session, device identity.ID) Export {
 	u, f := data.User, data.Factors
-	out := Export{More: data.More, Sessions: []Session{}, Devices: []Device{}, Requests: []Request{}, Activity: []Event{},
-		Profile: Profile{ID: u.ID.String(), Username: u.Username, Email: u.Email, Name: u.Name, Roles: Strings(u.Roles), Created: Time(u.Created),
-			LastSeen: Time(u.LastSeen), PasswordChanged: Time(u.PasswordChanged), TimeZone: data.TimeZone, Managed: u.Managed != ""},
-		Factors: Factors{TOTP: Time(f.TOTP), TOTPUsed: Time(f.TOTPUsed), Passkeys: []Passkey{}, RecoveryMade: Time(f.RecoveryMade), RecoveryLeft: f.RecoveryLeft,
+	out := Export{More: data.More, Sessions: []Session{}, Devices: []Device{}, Requests: []Request{},
+		Activity: []Event{},
+		Profile: Profile{ID: u.ID.String(), Username: u.Username, Email: u.Email, Name: u.Name, Roles: Strings(u.Roles),
+			Created:  Time(u.Created),
+			LastSeen: Time(u.LastSeen), PasswordChanged: Time(u.PasswordChanged), TimeZone: data.TimeZone,
+			Managed: u.Managed != ""},
+		Factors: Factors{TOTP: Time(f.TOTP), TOTPUsed: Time(f.TOTPUsed), Passkeys: []Passkey{},
+			RecoveryMade: Time(f.RecoveryMade), RecoveryLeft: f.RecoveryLeft,
 			Preferred: f.Preferred, ShortPassword: f.ShortPassword}}
 	for _, p := range data.Passkeys {
 		out.Factors.Passkeys = append(out.Factors.Passkeys, PasskeyOf(p))

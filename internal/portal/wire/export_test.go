@@ -6,7 +6,8 @@ import (
 	"github.com/truxeio/caddy-truxe/internal/store"
 )
 
-// What somebody else did to an account is in its owner's data, where they were is not; a try that nobody is named for is.
+// What another user did to an account is in its owner's data, where they were is not; a try that nobody is named for
+// is.
 func TestOwnDataDoesNotTellWhereOthersWere(t *testing.T) {
 	for name, c := range map[string]struct {
 		actor, line string
@@ -17,7 +18,8 @@ func TestOwnDataDoesNotTellWhereOthersWere(t *testing.T) {
 		"command line":  {"", `{"actor":{"id":"","name":"cli"},"user_agent":"A","host":"h"}`, true},
 		"failed try":    {"", `{"actor":{"id":"","name":""},"user_agent":"A","host":"h"}`, false},
 	} {
-		got := EventOf(store.AuditRow{Event: "e", ActorID: c.actor, SubjectID: "me", IP: "192.0.2.1", Line: []byte(c.line)}, "me")
+		got := EventOf(store.AuditRow{Event: "e", ActorID: c.actor, SubjectID: "me", IP: "192.0.2.1",
+			Line: []byte(c.line)}, "me")
 		want := Event{Event: "e", ByOther: c.other}
 		if !c.other {
 			want.IP, want.UserAgent, want.Host = "192.0.2.1", "A", "h"

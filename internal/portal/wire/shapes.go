@@ -22,7 +22,8 @@ type Passkey struct {
 
 // PasskeyOf returns the shape of a passkey.
 func PasskeyOf(p store.Passkey) Passkey {
-	return Passkey{ID: p.ID.String(), Name: p.Name, Host: p.Host, Created: Time(p.Created), LastUsed: Time(p.LastUsed), Synced: p.BackedUp, Suspect: p.Suspect}
+	return Passkey{ID: p.ID.String(), Name: p.Name, Host: p.Host, Created: Time(p.Created), LastUsed: Time(p.LastUsed),
+		Synced: p.BackedUp, Suspect: p.Suspect}
 }
 
 // Device is a browser that is not asked for a second factor.
@@ -37,7 +38,8 @@ type Device struct {
 
 // DeviceOf returns the shape of a trusted device; here is the one of the asking browser.
 func DeviceOf(d store.Device, here identity.ID) Device {
-	return Device{ID: d.ID.String(), UserAgent: d.UserAgent, Created: Time(d.Created), LastUsed: Time(d.LastUsed), Trusted: Time(d.Trusted),
+	return Device{ID: d.ID.String(), UserAgent: d.UserAgent, Created: Time(d.Created), LastUsed: Time(d.LastUsed),
+		Trusted: Time(d.Trusted),
 		Current: d.ID == here && !here.IsZero()}
 }
 
