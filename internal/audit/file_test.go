@@ -174,7 +174,8 @@ func TestTwoFollowersOfOneFileWriteEachRowOnce(t *testing.T) {
 		for _, l := range []*audit.Log{old, next} {
 			all.Go(func() {
 				_, err := l.Append(context.Background(), success)
-				for tries := 0; errors.Is(err, store.ErrNoTurn) && tries < 20; tries++ { // nothing was begun: the queue for one writer is bounded
+				// nothing was begun: the queue for one writer is bounded
+				for tries := 0; errors.Is(err, store.ErrNoTurn) && tries < 20; tries++ {
 					_, err = l.Append(context.Background(), success)
 				}
 				if err != nil {

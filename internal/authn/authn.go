@@ -24,8 +24,8 @@ type Client struct {
 // Address returns Addr as an address. It is the zero Addr when there is none.
 func (c Client) Address() netip.Addr { return ParseAddress(c.Addr) }
 
-// ParseAddress reads an address with or without a port, IPv4-mapped IPv6 as IPv4 and without a zone. It returns the zero
-// Addr for anything else.
+// ParseAddress reads an address with or without a port, IPv4-mapped IPv6 as IPv4 and without a zone. It returns the
+// zero Addr for anything else.
 func ParseAddress(text string) netip.Addr {
 	addr, err := netip.ParseAddr(text)
 	if err != nil {

@@ -158,7 +158,8 @@ func (tx *Tx) queueNotice(ctx context.Context, n notice, user identity.User, to 
 		tx.AfterCommit(tx.changes.OnMailQueued)
 	case n.quiet == 0:
 		tx.AfterCommit(func() {
-			tx.changes.Logger.Warn("a security notice was dropped: its user has had too many within the hour", "user", user.ID.String(), "notice", n.kind)
+			tx.changes.Logger.Warn("a security notice was dropped: its user has had too many within the hour", "user",
+				user.ID.String(), "notice", n.kind)
 		})
 	}
 	return nil

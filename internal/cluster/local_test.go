@@ -140,7 +140,8 @@ func TestRefusedTriesCostNoMemory(t *testing.T) {
 	c := cluster.NewCounters(0, nil)
 	address := cluster.Bucket{Key: "address", Burst: 1, Window: time.Hour}
 	for i := range 1000 {
-		if _, err := c.Reserve([]cluster.Bucket{{Key: fmt.Sprint("name", i), Burst: 5, Window: time.Hour}, address}); err != nil {
+		if _, err := c.Reserve([]cluster.Bucket{{Key: fmt.Sprint("name", i), Burst: 5, Window: time.Hour},
+			address}); err != nil {
 			t.Fatal(err)
 		}
 	}

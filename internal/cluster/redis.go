@@ -115,7 +115,8 @@ func answered(err error) bool {
 	return errors.As(err, &reply)
 }
 
-// call runs one exchange with Redis within the options' callTimeout and behind the breaker. Every error is ErrUnavailable.
+// call runs one exchange with Redis within the options' callTimeout and behind the breaker. Every error is
+// ErrUnavailable.
 func (r *Redis) call(ctx context.Context, what string, f func(context.Context) error) error {
 	done, err := r.breaker.Allow()
 	if err != nil {

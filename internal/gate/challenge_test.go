@@ -8,7 +8,7 @@ import (
 	"github.com/truxeio/caddy-truxe/internal/problem"
 )
 
-// ED-24 CONTRACT section 3: who gets a Basic challenge, and who would show a native prompt for it.
+// ED-24 CONTRACT section 3: the clients that get a Basic challenge, and those that would show a native prompt for it.
 func TestBasicChallengeIsForClientsThatAreNoBrowser(t *testing.T) {
 	const (
 		chrome = "Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/141.0.0.0 Safari/537.36"

@@ -32,7 +32,7 @@ func (g *Gate) ServeForwardAuth(w http.ResponseWriter, r *http.Request, s *Site,
 	}
 	out := &forwardWriter{ResponseWriter: w, origin: f.origin, nginx: f.nginx && !question.Answer,
 		bodyless: f.request.Method == http.MethodHead && r.Method != http.MethodHead}
-	if q.Allow && question.Answer { // decided otherwise a moment ago; a 2xx would be shown as the app's page
+	if q.Allow && question.Answer { // decided otherwise just before; a 2xx would be shown as the app's page
 		g.answer(out, &q, identity.CodeStateUnavailable, readyWait, g.remembered(&q))
 		return
 	}
@@ -67,7 +67,7 @@ func (g *Gate) ServeForwardAuth(w http.ResponseWriter, r *http.Request, s *Site,
 	w.WriteHeader(http.StatusOK)
 }
 
-// forwardWriter makes redirects absolute and, for nginx, turns them into 401: its auth_request knows no 302.
+// forwardWriter turns redirects into absolute ones and, for nginx, turns them into 401: its auth_request knows no 302.
 type forwardWriter struct {
 	http.ResponseWriter
 	origin string

@@ -145,15 +145,15 @@ func (g *Gate) judge(q *request) {
 		q.Decision = policy.Decision{Code: identity.CodeTooEarly}
 	case q.Allow && g.crossSiteSocket(q):
 		q.Decision = policy.Decision{Code: identity.CodeCrossOrigin}
-	case q.site.cfg.PassPreflight && q.kindOf(g.Origins) == KindPreflight && !refusesEverybody(q.Code):
+	case q.site.cfg.PassPreflight && q.kindOf(g.Origins) == KindPreflight && !refusesAll(q.Code):
 		// a preflight carries no credential by design; the request it asks about is judged as any other
 		q.Decision = policy.Decision{Allow: true, Rule: "preflight"}
 		q.identify(nil)
 	}
 }
 
-// refusesEverybody reports whether a refusal is one that no credential would have changed.
-func refusesEverybody(code identity.Code) bool {
+// refusesAll reports whether a refusal is one that no credential would have changed.
+func refusesAll(code identity.Code) bool {
 	return code == identity.CodeNetworkDenied || code == identity.CodeRuleDenied
 }
 

@@ -25,8 +25,8 @@ func (c *counted) Decision(decision, reason string)       { *c = append(*c, deci
 func (c *counted) DecisionDuration(string, time.Duration) {}
 func (c *counted) RateLimited(string)                     {}
 
-// MF-21: who has no session of this gateway cannot prove more. Whatever is unmet is a refusal that is audited, 403 for
-// each code, and no challenge that nothing could answer.
+// MF-21: a user without a session of this gateway cannot prove more. Whatever is unmet is a refusal that is audited,
+// 403 for each code, and no challenge that nothing could answer.
 func TestWhoCannotProveMoreIsRefused(t *testing.T) {
 	origins, err := cors.New(nil)
 	if err != nil {
@@ -58,6 +58,6 @@ func TestWhoCannotProveMoreIsRefused(t *testing.T) {
 		}
 	}
 	if !canStepUp(&identity.Principal{UserID: ours, SessionID: ours}) || canStepUp(nil) {
-		t.Error("control: somebody with a session can prove more, and nobody cannot")
+		t.Error("control: a user with a session can prove more, and an anonymous visitor cannot")
 	}
 }

@@ -54,7 +54,7 @@ func checkName(name string) error {
 		if foldTable[name[i]] != '_' {
 			word = true
 		} else if !strings.ContainsRune("!#$%&'*+-.^_`|~", rune(name[i])) {
-			return fmt.Errorf("header %q: %q cannot stand in a header name", name, name[i])
+			return fmt.Errorf("header %q: %q is not allowed in a header name", name, name[i])
 		}
 	}
 	if !word {

@@ -28,7 +28,8 @@ var alice = &identity.Principal{UserID: "u1", Username: "alice", Name: "Alice", 
 	Roles: []string{"staff", "editor"}, SessionID: "s1", AMR: []string{"pwd"}}
 
 func parseRequest(lines string) (*http.Request, error) {
-	return http.ReadRequest(bufio.NewReader(strings.NewReader("GET /x HTTP/1.1\r\nHost: app.test\r\n" + lines + "\r\n\r\n")))
+	return http.ReadRequest(bufio.NewReader(strings.NewReader("GET /x HTTP/1.1\r\nHost: app.test\r\n" + lines +
+		"\r\n\r\n")))
 }
 
 // cgi is the matrix's own rule for comparing names, written without this package's table.

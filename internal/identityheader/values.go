@@ -93,7 +93,7 @@ func list(members []string, separator byte) string {
 	return b.String()
 }
 
-// encode makes one line of printable ASCII; a member of a list (separator not 0) has no separator of any list in it.
+// encode returns one line of printable ASCII; a member of a list (separator not 0) has no separator of any list in it.
 func encode(s string, separator byte) string {
 	i := 0
 	for i < len(s) && !mustEncode(s, i, separator) {

@@ -82,9 +82,11 @@ func TestPatternsOfHosts(t *testing.T) {
 // ED-21: what the configuration may say.
 func TestOriginsOfTheConfiguration(t *testing.T) {
 	for text, want := range map[string]string{
-		"https://app.example.com": "app.example.com", "https://app.example.com:8443": "app.example.com", "https://*.example.com:8443": "*.example.com",
-		"http://localhost:8080": "localhost", "http://[::1]:8080": "::1",
-		"http://app.example.com": "", "app.example.com": "", "https://": "", "https://*": "", "https://a.*.example.com": "", "https://app.example.com/x": "", "": "",
+		"https://app.example.com": "app.example.com", "https://app.example.com:8443": "app.example.com",
+		"https://*.example.com:8443": "*.example.com",
+		"http://localhost:8080":      "localhost", "http://[::1]:8080": "::1",
+		"http://app.example.com": "", "app.example.com": "", "https://": "", "https://*": "", "https://a.*.example.com": "",
+		"https://app.example.com/x": "", "": "",
 	} {
 		if o, err := ParsePublic(text); (err == nil) != (want != "") || o.Host != want {
 			t.Errorf("%q: %v, %v", text, o, err)

@@ -34,7 +34,8 @@ func (d *Directory) UpdateProfile(ctx context.Context, by change.By, name, email
 		return err
 	}
 	if user.Managed != "" {
-		return identity.Refuse(identity.CodeForbidden, "This account is managed in a file. Ask whoever runs this site to change it.")
+		return identity.Refuse(identity.CodeForbidden,
+			"This account is managed in a file. Ask whoever runs this site to change it.")
 	}
 	name, email = strings.TrimSpace(name), strings.TrimSpace(email)
 	if !credential.PlainText(name, 128) {

@@ -17,7 +17,8 @@ import (
 const maxRoles = 100
 
 // errManaged refuses to change the roles of a user whom the users_file owns: the file would undo it.
-var errManaged = identity.Refuse(identity.CodeForbidden, "This person is managed in the users_file. Change the roles there.")
+var errManaged = identity.Refuse(identity.CodeForbidden,
+	"This person is managed in the users_file. Change the roles there.")
 
 // Model returns the roles that policies define now; nil when they define none.
 func (d *Directory) Model() *policy.RoleModel {

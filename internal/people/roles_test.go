@@ -109,7 +109,8 @@ func TestUnknownRoleIsRefusedWhereverARoleIsGiven(t *testing.T) {
 	file, err := ParseUsersFile([]byte("users:\n  - username: first\n  - username: second\n    roles: [edtor]\n"))
 	must(t, err)
 	_, _, err = n.ApplyUsersFile(ctx, file)
-	if err == nil || !strings.Contains(err.Error(), `user 2 ("second"): no policy defines the role "edtor"; did you mean "editor"?`) {
+	if err == nil || !strings.Contains(err.Error(),
+		`user 2 ("second"): no policy defines the role "edtor"; did you mean "editor"?`) {
 		t.Errorf("users_file: %v", err)
 	}
 	if list, _, err := n.st.ListUsers(ctx, store.UserFilter{}); err != nil || len(list) != 2 {

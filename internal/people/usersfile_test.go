@@ -22,9 +22,10 @@ func TestMistakesInTheUsersFileAreErrors(t *testing.T) {
 	for name, bad := range map[string]string{
 		"unknown key": "users:\n  - username: a\n    rolse: [x]\n", "no name": "users:\n  - email: a@b\n",
 		"twice":          "users:\n  - username: a\n  - username: A\n",
-		"shared address": "users:\n  - username: a\n    email: x@y.z\n  - username: b\n    email: X@y.z\n", "bad hash": "users:\n  - username: a\n    password_hash: secret\n",
-		"bad role":    "users:\n  - username: a\n    roles: [\"a,b\"]\n",
-		"bad address": "users:\n  - username: a\n    email: a@b@c\n", "two documents": goodFile + "---\nusers: []\n",
+		"shared address": "users:\n  - username: a\n    email: x@y.z\n  - username: b\n    email: X@y.z\n",
+		"bad hash":       "users:\n  - username: a\n    password_hash: secret\n",
+		"bad role":       "users:\n  - username: a\n    roles: [\"a,b\"]\n",
+		"bad address":    "users:\n  - username: a\n    email: a@b@c\n", "two documents": goodFile + "---\nusers: []\n",
 		"not YAML": "{", "anchors": "a: &a [1]\nusers: *a\n",
 	} {
 		if _, err := ParseUsersFile([]byte(bad)); err == nil {

@@ -50,7 +50,7 @@ func (p *Portal) Serve(w http.ResponseWriter, r *http.Request, client authn.Clie
 	}
 }
 
-// caught makes a panic a failed request with a log line (AP-05, R1). What is half written stays so.
+// caught turns a panic into a failed request with a log line (AP-05, R1). What is half written stays so.
 func caught(c *web.Call) {
 	what := recover()
 	switch what {

@@ -16,7 +16,7 @@ import (
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-// ledger stands in for SQL: rows that the nodes of a test share.
+// ledger replaces SQL: rows that the nodes of a test share.
 type ledger struct {
 	mu       sync.Mutex
 	sessions map[identity.ID]store.Session
@@ -85,7 +85,8 @@ func (l *ledger) RotateSession(_ context.Context, id identity.ID, old, fresh [32
 	if s.SecretHash != old || !s.EndedAt.IsZero() {
 		return false, nil
 	}
-	s.SecretHash, s.AuthTime, s.AMR, s.ACR, s.MFATime, s.PasskeyTime = fresh, p.AuthTime, p.AMR, p.ACR, p.MFATime, p.PasskeyTime
+	s.SecretHash, s.AuthTime, s.AMR, s.ACR = fresh, p.AuthTime, p.AMR, p.ACR
+	s.MFATime, s.PasskeyTime = p.MFATime, p.PasskeyTime
 	l.sessions[id] = s
 	return true, nil
 }
@@ -107,7 +108,8 @@ func (l *ledger) end(id identity.ID) {
 }
 
 func (l *ledger) user(name string, roles ...string) identity.User {
-	u := store.UserRecord{User: identity.User{ID: identity.NewID(), Username: name, Email: name + "@example.com", Name: name, Roles: roles}}
+	u := store.UserRecord{User: identity.User{ID: identity.NewID(), Username: name, Email: name + "@example.com",
+		Name: name, Roles: roles}}
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.users[u.ID] = u
@@ -145,9 +147,11 @@ func node(l *ledger, c *clock, change func(*Config)) *userTable {
 
 const host = "app.example.com"
 
-func signIn(t testing.TB, table *userTable, l *ledger, u identity.User, change func(*NewSession)) (string, store.Session) {
+func signIn(t testing.TB, table *userTable, l *ledger, u identity.User,
+	change func(*NewSession)) (string, store.Session) {
 	t.Helper()
-	n := NewSession{User: u, Kind: Browser, Host: host, Proof: store.Proof{AuthTime: table.cfg.Now(), AMR: []string{"pwd"}, ACR: "1"}}
+	n := NewSession{User: u, Kind: Browser, Host: host, Proof: store.Proof{AuthTime: table.cfg.Now(), AMR: []string{"pwd"},
+		ACR: "1"}}
 	if change != nil {
 		change(&n)
 	}

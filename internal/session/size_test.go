@@ -12,7 +12,7 @@ import (
 	"github.com/truxeio/caddy-truxe/internal/store"
 )
 
-// crowd makes up rows without keeping them, so that a test measures the table alone.
+// crowd generates rows without keeping them, so that a test measures the table alone.
 type crowd struct {
 	*ledger
 	users []identity.ID
@@ -23,10 +23,12 @@ func (c *crowd) SessionByHash(_ context.Context, hash [32]byte) (store.Session, 
 	i := c.row % len(c.users)
 	c.row++
 	now := time.Now()
-	s := store.Session{ID: identity.NewID(), SecretHash: hash, UserID: c.users[i], Kind: Browser, Host: host, Created: now, AuthTime: now,
+	s := store.Session{ID: identity.NewID(), SecretHash: hash, UserID: c.users[i], Kind: Browser, Host: host, Created: now,
+		AuthTime: now,
 		LastSeen: now, Idle: time.Hour, Expires: now.Add(24 * time.Hour), AMR: []string{"pwd"}, ACR: "1"}
 	name := fmt.Sprintf("user-number-%06d", i)
-	return s, store.UserRecord{User: identity.User{ID: c.users[i], Username: name, Email: name + "@example.com", Name: "Some " + name,
+	return s, store.UserRecord{User: identity.User{ID: c.users[i], Username: name, Email: name + "@example.com",
+		Name:  "Some " + name,
 		Roles: []string{"staff", "editor"}}}, nil
 }
 

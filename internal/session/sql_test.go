@@ -31,7 +31,7 @@ func addUser(t *testing.T, s *store.Store, name string, roles ...string) identit
 	return u
 }
 
-// SE-15: of fifty sign-ins at once on two nodes ten sessions stay, and the cookies of the others are nobody's.
+// SE-15: of fifty sign-ins at once on two nodes ten sessions stay, and the cookies of the others are unknown.
 func TestSessionLimitHoldsUnderARace(t *testing.T) {
 	sql := openStore(t)
 	a, b := New[identity.User](Config{Source: sql, Limit: 10}), New[identity.User](Config{Source: sql, Limit: 10})
@@ -49,7 +49,8 @@ func TestSessionLimitHoldsUnderARace(t *testing.T) {
 			start := func() error {
 				return sql.Tx(ctx, func(tx *store.Tx) error {
 					var err error
-					value, _, out, err = table.Start(ctx, tx, NewSession{User: u, Kind: Browser, Host: host, Proof: store.Proof{AuthTime: time.Now(), AMR: []string{"pwd"}, ACR: "1"}})
+					value, _, out, err = table.Start(ctx, tx, NewSession{User: u, Kind: Browser, Host: host,
+						Proof: store.Proof{AuthTime: time.Now(), AMR: []string{"pwd"}, ACR: "1"}})
 					return err
 				})
 			}
@@ -95,7 +96,8 @@ func TestSessionLifeOnARealDatabase(t *testing.T) {
 	var value string
 	var s store.Session
 	if err := sql.Tx(ctx, func(tx *store.Tx) (err error) {
-		value, s, _, err = table.Start(ctx, tx, NewSession{User: u, Kind: Browser, Host: host, Proof: store.Proof{AuthTime: c.now(), AMR: []string{"pwd"}, ACR: "1"}})
+		value, s, _, err = table.Start(ctx, tx, NewSession{User: u, Kind: Browser, Host: host,
+			Proof: store.Proof{AuthTime: c.now(), AMR: []string{"pwd"}, ACR: "1"}})
 		return err
 	}); err != nil {
 		t.Fatal(err)

@@ -168,7 +168,8 @@ func (t *Table[E]) Run(ctx context.Context) error {
 			if (err != nil) != failing && ctx.Err() == nil {
 				failing = err != nil
 				if failing {
-					t.cfg.Logger.Warn("could not write when sessions were last used; they are kept", "sessions", t.Waiting(), "error", err)
+					t.cfg.Logger.Warn("could not write when sessions were last used; they are kept", "sessions", t.Waiting(), "error",
+						err)
 				}
 			}
 		}

@@ -59,7 +59,8 @@ func (a *Asserter) Sign(p *identity.Principal, host string) (signed string, rene
 		"preferred_username": p.Username, "email": p.Email, "name": p.Name, "roles": notNil(p.Roles),
 	}
 	putPermissions(claims, a.Permissions, p.Roles)
-	// Of a session of ours only: another issuer's acr and amr are its own words, and its "3" need not be a passkey (MF-21).
+	// Of a session of ours only: another issuer's acr and amr are its own words, and its "3" need not be a passkey
+	// (MF-21).
 	if p.SessionID != "" {
 		claims["sid"], claims["acr"], claims["amr"] = p.SessionID, p.ACR, notNil(p.AMR)
 	}

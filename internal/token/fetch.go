@@ -19,15 +19,16 @@ func newClient() *http.Client {
 	transport := &http.Transport{Proxy: http.ProxyFromEnvironment, DisableKeepAlives: true,
 		MaxResponseHeaderBytes: 64 << 10,
 		ForceAttemptHTTP2:      true, TLSHandshakeTimeout: fetchTimeout}
-	return &http.Client{Timeout: fetchTimeout, Transport: transport, CheckRedirect: func(r *http.Request, via []*http.Request) error {
-		if r.URL.Host != via[0].URL.Host || r.URL.Scheme != via[0].URL.Scheme {
-			return errors.New("redirect to another host")
-		}
-		if len(via) > 3 {
-			return errors.New("more than 3 redirects")
-		}
-		return nil
-	}}
+	return &http.Client{Timeout: fetchTimeout, Transport: transport,
+		CheckRedirect: func(r *http.Request, via []*http.Request) error {
+			if r.URL.Host != via[0].URL.Host || r.URL.Scheme != via[0].URL.Scheme {
+				return errors.New("redirect to another host")
+			}
+			if len(via) > 3 {
+				return errors.New("more than 3 redirects")
+			}
+			return nil
+		}}
 }
 
 // fetch replaces the keys by what the issuer publishes now. What is no key set changes nothing.

@@ -21,7 +21,8 @@ var strictBase64 = base64.RawURLEncoding.Strict()
 
 // known are the members of header and claims that are read. Another spelling of one of them is refused, since a
 // lenient reader behind us would take it (JW-06).
-var known = []string{"alg", "typ", "kid", "crit", "b64", "zip", "enc", "cty", "iss", "sub", "aud", "exp", "nbf", "iat", issuedMilli, "jti",
+var known = []string{"alg", "typ", "kid", "crit", "b64", "zip", "enc", "cty", "iss", "sub", "aud", "exp", "nbf", "iat",
+	issuedMilli, "jti",
 	"sid", "client_id", "auth_time",
 	"amr", "acr", "roles", "permissions", "preferred_username", "email", "email_verified", "name", "token_use",
 	"at_hash", "c_hash", "s_hash", "events"}

@@ -23,7 +23,8 @@ func granting(roles []string) ([]string, bool) {
 // list would read as a refusal of the rest.
 func TestPermissionsAreInTokenAndAssertionWholeOrNotAtAll(t *testing.T) {
 	r := newRig(t)
-	i := NewIssuer(r.ring, IssuerConfig{Issuer: func(string) string { return ourIssuer }, Audience: []string{"truxe"}, Access: time.Minute, Permissions: granting, Now: r.clock.now})
+	i := NewIssuer(r.ring, IssuerConfig{Issuer: func(string) string { return ourIssuer }, Audience: []string{"truxe"},
+		Access: time.Minute, Permissions: granting, Now: r.clock.now})
 	a := r.asserter()
 	a.Permissions = granting
 	for _, c := range []struct {

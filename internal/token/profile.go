@@ -64,7 +64,8 @@ func (p profile) checkHeader(h map[string]any) (header, error) {
 	out.alg = text(h, "alg")
 	if !slices.Contains(p.algorithms, out.alg) {
 		if _, known := algorithms[out.alg]; known {
-			return out, bad("it is signed with " + out.alg + ", which is not accepted; for a trusted issuer name it: alg " + out.alg)
+			return out, bad("it is signed with " + out.alg + ", which is not accepted; for a trusted issuer name it: alg " +
+				out.alg)
 		}
 		return out, bad("its alg is not accepted")
 	}

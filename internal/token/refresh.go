@@ -24,7 +24,8 @@ type Refresher struct{ cfg RefreshConfig }
 func NewRefresher(cfg RefreshConfig) *Refresher { return &Refresher{cfg} }
 
 // Start begins a family for a session and gives its first token.
-func (r *Refresher) Start(ctx context.Context, tx *store.Tx, s store.Session, clientID string) (string, store.Family, error) {
+func (r *Refresher) Start(ctx context.Context, tx *store.Tx, s store.Session,
+	clientID string) (string, store.Family, error) {
 	now := r.cfg.Now()
 	f := store.Family{ID: identity.NewID(), SessionID: s.ID, UserID: s.UserID, ClientID: clientID,
 		Audience: r.cfg.Audience, Created: now,

@@ -101,16 +101,21 @@ func newRig(t testing.TB, trust ...*Trust) *rig {
 func newRigAt(t testing.TB, c *clock, trust ...*Trust) *rig {
 	t.Helper()
 	r := &rig{t: t, clock: c, store: openStore(t), box: newBox(t), session: identity.NewID()}
-	r.user = identity.User{ID: identity.NewID(), Username: "Ann", Email: "ann@example.com", Name: "Ann Lee", Roles: []string{"viewer"}}
-	r.ring = must(OpenRing(t.Context(), r.store, r.box, RingConfig{Import: pkcs1PEM(ourKey()), Access: 15 * time.Minute, Now: r.clock.now}))(t)
-	r.issuer = NewIssuer(r.ring, IssuerConfig{Issuer: func(string) string { return ourIssuer }, Audience: []string{"truxe"}, Access: 15 * time.Minute, Now: r.clock.now})
-	r.verifier = must(NewVerifier(VerifierConfig{Ring: r.ring, Issuers: []string{ourIssuer}, Audience: []string{"truxe"}, Trust: trust, Now: r.clock.now}))(t)
+	r.user = identity.User{ID: identity.NewID(), Username: "Ann", Email: "ann@example.com", Name: "Ann Lee",
+		Roles: []string{"viewer"}}
+	r.ring = must(OpenRing(t.Context(), r.store, r.box, RingConfig{Import: pkcs1PEM(ourKey()), Access: 15 * time.Minute,
+		Now: r.clock.now}))(t)
+	r.issuer = NewIssuer(r.ring, IssuerConfig{Issuer: func(string) string { return ourIssuer },
+		Audience: []string{"truxe"}, Access: 15 * time.Minute, Now: r.clock.now})
+	r.verifier = must(NewVerifier(VerifierConfig{Ring: r.ring, Issuers: []string{ourIssuer}, Audience: []string{"truxe"},
+		Trust: trust, Now: r.clock.now}))(t)
 	return r
 }
 
 func (r *rig) issue() string {
 	r.t.Helper()
-	return must(r.issuer.Issue(Claims{User: r.user, SessionID: r.session.String(), ClientID: "truxe", Host: "app.example.com", AuthTime: r.clock.now(),
+	return must(r.issuer.Issue(Claims{User: r.user, SessionID: r.session.String(), ClientID: "truxe",
+		Host: "app.example.com", AuthTime: r.clock.now(),
 		AMR: []string{"pwd"}, ACR: "1"}))(r.t).Token
 }
 

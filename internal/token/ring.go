@@ -184,7 +184,8 @@ func (r *Ring) open(old *snapshot, rec store.KeyRecord) (*ringKey, error) {
 	}
 	der, err := r.box.Open(rec.Sealed, keyAAD(rec.KID))
 	if err != nil {
-		return nil, fmt.Errorf("signing key %s: %w; restore the encryption key, or name the old one after the new one: encryption_key <new> <old>", rec.KID, err)
+		return nil,
+			fmt.Errorf("signing key %s: %w; restore the encryption key, or name the old one after the new one: encryption_key <new> <old>", rec.KID, err)
 	}
 	key, err := parsePrivate(der)
 	if err != nil {

@@ -141,10 +141,14 @@ func TestKidChoosesAmongTwoActiveKeys(t *testing.T) {
 func TestRotationThatCannotBeAuditedDoesNotHappen(t *testing.T) {
 	r := newRig(t)
 	before := published(t, r.ring)
-	if _, err := r.ring.Rotate(t.Context(), func(*store.Tx, KeyInfo) error { return errors.New("disk full") }); err == nil {
+	if _, err := r.ring.Rotate(t.Context(), func(*store.Tx,
+		KeyInfo) error {
+		return errors.New("disk full")
+	}); err == nil {
 		t.Fatal("no error")
 	}
-	if err := r.ring.Reload(t.Context()); err != nil || !slices.Equal(before, published(t, r.ring)) || states(r.ring, r.clock.now()) != "imported signing" {
+	if err := r.ring.Reload(t.Context()); err != nil || !slices.Equal(before, published(t, r.ring)) ||
+		states(r.ring, r.clock.now()) != "imported signing" {
 		t.Errorf("%v %s", err, states(r.ring, r.clock.now()))
 	}
 }
@@ -249,7 +253,8 @@ func TestPrivateKeyIsSealedInTheDatabase(t *testing.T) {
 	if key, err := parsePrivate(plain); err != nil || !key.Equal(ourKey()) {
 		t.Fatal("accept control:", err)
 	}
-	if strings.Contains(string(row.Sealed), string(ourKey().D.Bytes()[:16])) || strings.Contains(string(row.Sealed), string(ourKey().Primes[0].Bytes()[:16])) {
+	if strings.Contains(string(row.Sealed), string(ourKey().D.Bytes()[:16])) ||
+		strings.Contains(string(row.Sealed), string(ourKey().Primes[0].Bytes()[:16])) {
 		t.Error("the sealed form shows the key")
 	}
 }
@@ -291,7 +296,8 @@ func TestImportedKeyTakesOver(t *testing.T) {
 		if got := states(r.ring, r.clock.now()); got != s.want {
 			t.Errorf("step %d: %s, want %s", i, got, s.want)
 		}
-		v := must(NewVerifier(VerifierConfig{Ring: r.ring, Issuers: []string{ourIssuer}, Audience: []string{"truxe"}, Now: r.clock.now}))(t)
+		v := must(NewVerifier(VerifierConfig{Ring: r.ring, Issuers: []string{ourIssuer}, Audience: []string{"truxe"},
+			Now: r.clock.now}))(t)
 		if _, err := v.Verify(t.Context(), old); err != nil && i < 6 {
 			t.Errorf("step %d: the first token: %v", i, err)
 		}

@@ -50,8 +50,9 @@ const PlainNames = "none"
 const (
 	fetchWait = time.Second      // how long a request waits for keys
 	fetchGap  = 30 * time.Second // between two fetches: a flood of unknown kids must not become one of requests (OC-09)
-	keysFresh = time.Hour        // after which known keys are fetched again in the background: a key may have been withdrawn
-	keysLife  = 24 * time.Hour   // how long fetched keys are believed while the issuer is down (FAULTS 25)
+	// after which known keys are fetched again in the background: a key may have been withdrawn
+	keysFresh = time.Hour
+	keysLife  = 24 * time.Hour // how long fetched keys are believed while the issuer is down (FAULTS 25)
 )
 
 // Trust holds the keys of a trusted issuer.
@@ -81,7 +82,8 @@ func NewTrust(cfg TrustConfig) (*Trust, error) {
 	u, err := url.Parse(cfg.JWKS)
 	if err == nil && (u.Scheme == "https" || u.Scheme == "http") && u.Host != "" {
 		if u.Scheme == "http" && !loopback.Host(u.Hostname()) {
-			return nil, errors.New("jwks must be fetched over https: keys that come over plain http can be exchanged on their way; use an https URL or a file")
+			return nil,
+				errors.New("jwks must be fetched over https: keys that come over plain http can be exchanged on their way; use an https URL or a file")
 		}
 		t.client = newClient()
 		return t, nil

@@ -59,7 +59,8 @@ func CheckIssuers(own []string, trust []*Trust) error {
 	for _, t := range trust {
 		switch {
 		case ours.exact[t.cfg.Issuer]:
-			return fmt.Errorf("trust %s: this is the gateway's own issuer, whose tokens are accepted anyway; remove the block", t.cfg.Issuer)
+			return fmt.Errorf("trust %s: this is the gateway's own issuer, whose tokens are accepted anyway; remove the block",
+				t.cfg.Issuer)
 		case seen[t.cfg.Issuer]:
 			return fmt.Errorf("trust %s: this issuer is named twice; keep one block", t.cfg.Issuer)
 		}

@@ -80,8 +80,8 @@ func Browser(t testing.TB, o BrowserOptions) *Chromium {
 	return b
 }
 
-// unusedFeatures of Chromium would ask servers of its maker, or load pages of its own user interface into every window before
-// they are asked for, which takes longer than a test's own page.
+// unusedFeatures of Chromium would ask servers of its maker, or load pages of its own user interface into every window
+// before they are asked for, which takes longer than a test's own page.
 const unusedFeatures = "Translate,OptimizationHints,MediaRouter,AutofillServerCommunication," +
 	"PreloadTopChromeWebUI,WebUIOmniboxPopup,WebUIOmniboxAimPopup,WebUIOmniboxFullPopup,AiModeOmniboxEntryPoint"
 

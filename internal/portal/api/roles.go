@@ -36,8 +36,8 @@ func RevokeRole(c *web.Call) error { return changeRole(c, c.People.RevokeRoles) 
 
 type roleChange func(ctx context.Context, by change.By, id identity.ID, roles ...string) (identity.User, error)
 
-// changeRole adds or removes one role. Who may do that can become any user, so it asks for a fresh factor (SE-14), and
-// a user who is not an administrator neither makes nor unmakes one.
+// changeRole adds or removes one role. That could turn any user into an administrator, so it asks for a fresh factor
+// (SE-14), and only an administrator can create or remove another.
 func changeRole(c *web.Call, do roleChange) error {
 	if err := web.ReadEmpty(c.R); err != nil {
 		return err

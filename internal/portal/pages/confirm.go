@@ -76,7 +76,7 @@ func Confirm(c *web.Call) error {
 	return confirm(c, http.StatusOK, a, view.Confirm{Method: query.Get("method")})
 }
 
-// inSecondTab makes the way of a step-up that ends with "Confirmed. Go back to the other tab" on this host.
+// inSecondTab returns the way of a step-up that ends with "Confirmed. Go back to the other tab" on this host.
 func inSecondTab(c *web.Call, name string, ask identity.Assurance) string {
 	if way, ok := c.Flows.Open(c.Context(), name); ok {
 		ask = way.Ask

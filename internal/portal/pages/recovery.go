@@ -71,7 +71,7 @@ func SubmitRecovery(c *web.Call) error {
 
 func newCodes(c *web.Call) error {
 	changed, err := c.SignIn.Factors.NewRecoveryCodes(c.Context(), c.By())
-	// no factor they could stand in for; the page says so
+	// no factor they could replace; the page says so
 	if identity.CodeOf(err) == identity.CodeConflict && err != nil {
 		c.Redirect(http.StatusSeeOther, c.Base+"/account/recovery-codes")
 		return nil

@@ -114,8 +114,8 @@ func removeTOTP(c *web.Call) error {
 	return nil
 }
 
-// totpFailed says what was wrong with the code of a set-up. How far off a phone's clock is helps here and tells nobody
-// anything: who sees the answer has the key.
+// totpFailed says what was wrong with the code of a set-up. How far off a phone's clock is helps here and discloses
+// nothing: the reader of the answer has the key.
 func totpFailed(c *web.Call, err error, drift time.Duration) error {
 	known, ok := web.KnownError(err)
 	if !ok {

@@ -73,8 +73,8 @@ func (c *Call) Viewer() view.Viewer {
 	return c.ViewerNamed(c.Entry.Principal.Username, c.Entry.Principal.Name)
 }
 
-// ViewerNamed returns the caller with names that may be newer than the session's. A zone that cannot be read is none:
-// the page then shows the device's own time.
+// ViewerNamed returns the caller with names that may be newer than the session's. A zone that cannot be read
+// counts as unset: the page then shows the device's own time.
 func (c *Call) ViewerNamed(username, name string) view.Viewer {
 	v := view.Viewer{Username: username, Name: name}
 	if user, ok := identity.ParseID(c.Entry.Principal.UserID); ok {

@@ -23,9 +23,9 @@ func (c *Call) Permitted(permission string) bool {
 	return ok
 }
 
-// Require refuses a caller without a permission, and names it: the names are in the API reference, who holds one is not
-// told. The refusal is in the audit log, under the reference of the answer (AU-01); the same one again within a minute
-// is counted.
+// Require refuses a caller without a permission, and names it: the names are in the API reference, their holders are
+// not disclosed. The refusal is in the audit log, under the reference of the answer (AU-01); the same one again within
+// a minute is counted.
 func (c *Call) Require(permission string) error {
 	if c.Permitted(permission) {
 		return nil

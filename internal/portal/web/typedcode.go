@@ -7,8 +7,8 @@ import (
 	"github.com/truxeio/caddy-truxe/internal/portal/view"
 )
 
-// What is said of a code that cannot be one, before it is tried: it costs no try and discloses nothing. The words are
-// in the pages' catalogue.
+// Errors of a malformed code, before it is tried: it costs no attempt and discloses nothing. The words are in the
+// pages' catalogue.
 var (
 	errCodeMissing     = identity.InvalidCode("Enter the code.")
 	errCodeShape       = identity.InvalidCode("Enter the 6 digits that your app shows.")

@@ -6,8 +6,8 @@ import (
 	"github.com/truxeio/caddy-truxe/internal/store"
 )
 
-// What another user did to an account is in its owner's data, where they were is not; a try that nobody is named for
-// is.
+// What another user did to an account is in its owner's data, without their address; an attempt that names no user is
+// there with its address.
 func TestOwnDataDoesNotTellWhereOthersWere(t *testing.T) {
 	for name, c := range map[string]struct {
 		actor, line string

@@ -64,7 +64,8 @@ func quiet() *slog.Logger { return slog.New(slog.NewTextHandler(io.Discard, nil)
 
 // bearer is a principal who signed in with a token.
 func bearer(jti, session, user string, issued int64) *identity.Principal {
-	p := &identity.Principal{UserID: user, SessionID: session, TokenID: jti, IssuedAt: issued, Credential: identity.CredentialBearer}
+	p := &identity.Principal{UserID: user, SessionID: session, TokenID: jti, IssuedAt: issued,
+		Credential: identity.CredentialBearer}
 	p.UserKey = identity.RevocationKey(identity.RevokeUser, user)
 	if jti != "" {
 		p.TokenKey = identity.RevocationKey(identity.RevokeJTI, jti)
@@ -209,7 +210,8 @@ func TestNodeThatHasNotReadTheDatabaseIsNotReady(t *testing.T) {
 func TestNodeIsNotReadyBetweenReadingAndTheFeedsFirstProof(t *testing.T) {
 	n := build(&ledger{}, cluster.NewLocal(cluster.LocalOptions{}), nil)
 	feed := handler{n.Feed}
-	if _, err := feed.Resync(context.Background(), cluster.ReasonStart); err != nil || n.Ready() || n.State() != (revocation.State{}) {
+	if _, err := feed.Resync(context.Background(), cluster.ReasonStart); err != nil || n.Ready() ||
+		n.State() != (revocation.State{}) {
 		t.Errorf("ready before the feed is in step: %v %+v", err, n.State())
 	}
 	feed.Alive()

@@ -72,9 +72,11 @@ func TestFlushedOrRestartedRedisUnrevokesNothing(t *testing.T) {
 		within(t, 5*time.Second, name+": ready", func() bool { return a.Ready() && b.Ready() })
 		b.observed.wants(t, "missed", time.Second) // snapshots are dropped after a gap
 		within(t, 5*time.Second, name+": revoking works again", func() bool {
-			return a.Publish(context.Background(), News{Revoked: []store.Revocation{revoke(identity.RevokeJTI, name+"-after")}}) == nil
+			return a.Publish(context.Background(), News{Revoked: []store.Revocation{revoke(identity.RevokeJTI,
+				name+"-after")}}) == nil
 		})
-		within(t, time.Second, name+": and reaches b", func() bool { return b.Refused(bearer(name+"-after", "", "u", 0)) != "" })
+		within(t, time.Second, name+": and reaches b",
+			func() bool { return b.Refused(bearer(name+"-after", "", "u", 0)) != "" })
 	}
 	late := start(t, l, onRedis(t, server.Addr()), nil)
 	within(t, 3*time.Second, "a new node is ready", late.Ready)
@@ -112,7 +114,8 @@ func TestNodeCutOffFromRedisStopsBeingReadyAndHeals(t *testing.T) {
 				t.Errorf("stopped after %v already: the bound is not used", took)
 			}
 			if !a.Ready() || b.State().Stale == 0 {
-				t.Errorf("the connected node must go on: %+v %+v; the other must know its age: %+v", a.State(), a.feed.Health(), b.State())
+				t.Errorf("the connected node must go on: %+v %+v; the other must know its age: %+v", a.State(), a.feed.Health(),
+					b.State())
 			}
 			proxy.BlackHole(false)
 			proxy.Cut()

@@ -134,7 +134,8 @@ func TestInvalidNewsIsNotTriedAgain(t *testing.T) {
 	n := start(t, &ledger{}, cluster.NewLocal(cluster.LocalOptions{}), nil)
 	within(t, time.Second, "ready", n.Ready)
 	bad := revoke(identity.RevokeJTI, string(make([]byte, cluster.MaxName+1)))
-	if err := n.Publish(context.Background(), News{Revoked: []store.Revocation{bad}}); !errors.Is(err, cluster.ErrInvalid) {
+	if err := n.Publish(context.Background(), News{Revoked: []store.Revocation{bad}}); !errors.Is(err,
+		cluster.ErrInvalid) {
 		t.Errorf("acknowledged: %v", err)
 	}
 	if waiting := n.unsent.take(); len(waiting) != 0 {

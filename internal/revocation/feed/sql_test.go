@@ -25,7 +25,8 @@ func TestAcknowledgedRevocationSurvivesARestart(t *testing.T) {
 		n := start(t, sql, cluster.NewLocal(cluster.LocalOptions{}), nil)
 		within(t, 5*time.Second, "ready", n.Ready)
 		if round == 0 {
-			for _, r := range []store.Revocation{revoke(identity.RevokeJTI, "j"), revoke(identity.RevokeSession, "s"), revoke(identity.RevokeUser, "u")} {
+			for _, r := range []store.Revocation{revoke(identity.RevokeJTI, "j"), revoke(identity.RevokeSession, "s"),
+				revoke(identity.RevokeUser, "u")} {
 				if err := sql.Tx(ctx, func(tx *store.Tx) error { return tx.AddRevocation(ctx, r) }); err != nil {
 					t.Fatal(err)
 				}
@@ -40,7 +41,8 @@ func TestAcknowledgedRevocationSurvivesARestart(t *testing.T) {
 				t.Fatal("committed")
 			}
 		}
-		if n.Refused(bearer("j", "", "x", 0)) == "" || n.Refused(bearer("", "s", "x", 0)) == "" || n.Refused(bearer("", "", "u", now.UnixMilli()-1)) == "" {
+		if n.Refused(bearer("j", "", "x", 0)) == "" || n.Refused(bearer("", "s", "x", 0)) == "" ||
+			n.Refused(bearer("", "", "u", now.UnixMilli()-1)) == "" {
 			t.Errorf("round %d: a revoked credential passes", round)
 		}
 		if n.Refused(bearer("undone", "s2", "u", time.Now().Add(time.Second).UnixMilli())) != "" {

@@ -68,7 +68,8 @@ func TestEventStreamIsCutWhenTheCredentialIsRevokedElsewhere(t *testing.T) {
 	a, b := start(t, l, onRedis(t, server), nil), start(t, l, onRedis(t, server), nil)
 	within(t, 3*time.Second, "both ready", func() bool { return a.Ready() && b.Ready() })
 	web := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		ctx, done := b.watch(r.Context(), bearer("jti-"+r.URL.Query().Get("who"), "sid-"+r.URL.Query().Get("who"), r.URL.Query().Get("who"), 1))
+		ctx, done := b.watch(r.Context(), bearer("jti-"+r.URL.Query().Get("who"), "sid-"+r.URL.Query().Get("who"),
+			r.URL.Query().Get("who"), 1))
 		defer done()
 		fmt.Fprintln(w, "hello")
 		w.(http.Flusher).Flush()
@@ -76,7 +77,8 @@ func TestEventStreamIsCutWhenTheCredentialIsRevokedElsewhere(t *testing.T) {
 	}))
 	defer web.Close()
 	for who, rev := range map[string]store.Revocation{
-		"ann": revoke(identity.RevokeJTI, "jti-ann"), "bob": revoke(identity.RevokeSession, "sid-bob"), "cat": revoke(identity.RevokeUser, "cat"),
+		"ann": revoke(identity.RevokeJTI, "jti-ann"), "bob": revoke(identity.RevokeSession, "sid-bob"),
+		"cat": revoke(identity.RevokeUser, "cat"),
 	} {
 		reply, err := web.Client().Get(web.URL + "?who=" + who)
 		if err != nil {
