@@ -6,6 +6,7 @@ import (
 	"compress/gzip"
 	"context"
 	_ "embed"
+	"errors"
 	"fmt"
 	"io"
 	"strings"
@@ -108,7 +109,7 @@ var blocklist = sync.OnceValue(func() map[string]struct{} {
 	for lines.Scan() {
 		set[lines.Text()] = struct{}{}
 	}
-	if err := lines.Err(); err != nil && err != io.EOF {
+	if err := lines.Err(); err != nil && !errors.Is(err, io.EOF) {
 		panic("credential: the embedded blocklist is damaged: " + err.Error())
 	}
 	return set

@@ -17,7 +17,7 @@ type fieldReader struct{ s string }
 
 func parseField(kind string, lines []string) (out any, err error) {
 	defer func() {
-		if p := recover(); p == errField {
+		if p := recover(); p == any(errField) {
 			out, err = nil, errField
 		} else if p != nil {
 			panic(p)

@@ -74,7 +74,7 @@ func TestStreamBehavesAsAContext(t *testing.T) {
 	}
 	cancel()
 	<-child.Done()
-	if s.Err() != context.Canceled {
+	if !errors.Is(s.Err(), context.Canceled) {
 		t.Error("does not end with the request")
 	}
 	s.End()

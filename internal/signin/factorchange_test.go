@@ -2,6 +2,7 @@ package signin
 
 import (
 	"context"
+	"errors"
 	"strings"
 	"testing"
 	"time"
@@ -73,18 +74,7 @@ func TestFactorsChangeOnlyAfterAFreshProof(t *testing.T) {
 
 func asked(err error) identity.Assurance {
 	var e *identity.Error
-	for err != nil {
-		if known, ok := err.(*identity.Error); ok {
-			e = known
-			break
-		}
-		u, ok := err.(interface{ Unwrap() error })
-		if !ok {
-			break
-		}
-		err = u.Unwrap()
-	}
-	if e == nil {
+	if !errors.As(err, &e) {
 		return identity.Assurance{}
 	}
 	return e.Ask

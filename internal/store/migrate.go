@@ -96,8 +96,8 @@ func (e newerError) Error() string {
 }
 
 func isNewer(err error) bool {
-	_, ok := err.(newerError)
-	return ok
+	var newer newerError
+	return errors.As(err, &newer)
 }
 
 func (s *Store) migrate(ctx context.Context, dialect goose.Dialect) error {

@@ -7,6 +7,7 @@ import (
 	"crypto/elliptic"
 	"crypto/rand"
 	"encoding/json"
+	"errors"
 	"math/big"
 	"os"
 	"path/filepath"
@@ -194,7 +195,8 @@ func TestRefusalNamesItsReasonAndNoValue(t *testing.T) {
 			(why.Issuer == theirIssuer) == (want == "its iss is no") {
 			t.Errorf("%s: %+v", want, why)
 		}
-		if strings.Contains(err.(*identity.Error).Detail, want) {
+		var told *identity.Error
+		if !errors.As(err, &told) || strings.Contains(told.Detail, want) {
 			t.Errorf("%s: the client is told", want)
 		}
 	}

@@ -2,6 +2,7 @@ package rig
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os/exec"
 	"strconv"
@@ -81,7 +82,7 @@ func (r *RedisServer) Do(words ...any) string {
 		MaintNotificationsConfig: &maintnotifications.Config{Mode: maintnotifications.ModeDisabled}})
 	defer c.Close()
 	reply, err := c.Do(context.Background(), words...).Result()
-	if err != nil && err != redis.Nil {
+	if err != nil && !errors.Is(err, redis.Nil) {
 		r.t.Fatalf("redis %v: %v", words, err)
 	}
 	return fmt.Sprint(reply)

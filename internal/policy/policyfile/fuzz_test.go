@@ -1,6 +1,7 @@
 package policyfile
 
 import (
+	"errors"
 	"runtime"
 	"strings"
 	"testing"
@@ -98,7 +99,11 @@ func FuzzPolicyFile(f *testing.F) {
 	f.Fuzz(func(t *testing.T, text string) {
 		doc, err := Parse(one(text))
 		if err != nil {
-			for _, p := range err.(Problems) {
+			var problems Problems
+			if !errors.As(err, &problems) {
+				t.Fatalf("%q: %T", text, err)
+			}
+			for _, p := range problems {
 				if p.At.File == "" || p.Message == "" || len(p.Message) > 16<<10 {
 					t.Fatalf("%q: %+v", text, p)
 				}

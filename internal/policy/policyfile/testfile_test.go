@@ -2,6 +2,7 @@ package policyfile
 
 import (
 	"encoding/xml"
+	"errors"
 	"strings"
 	"testing"
 	"time"
@@ -236,7 +237,11 @@ func FuzzPolicyTestFile(f *testing.F) {
 	f.Fuzz(func(t *testing.T, text string) {
 		tests, err := ParseTests([]Source{{Name: "a_test.yaml", Text: []byte(text)}}, doc)
 		if err != nil {
-			for _, p := range err.(Problems) {
+			var problems Problems
+			if !errors.As(err, &problems) {
+				t.Fatalf("%q: %T", text, err)
+			}
+			for _, p := range problems {
 				if p.At.File == "" || p.Message == "" || len(p.Message) > 16<<10 {
 					t.Fatalf("%q: %+v", text, p)
 				}
