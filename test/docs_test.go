@@ -349,7 +349,7 @@ func TestDocumentTestRefusesWhatDoesNotWork(t *testing.T) {
 		{"caddyfile", "global", "", "admin off\n", ""},
 		{"caddyfile", "site", "", "no_such_directive\n", "no_such_directive"},
 		{"caddyfile", "", "", "localhost {\nrespond hello\n}\n", "caddy fmt"},
-		{"caddyfile", "run", "", "localhost\n", "does not go with"},
+		{"caddyfile", "run", "", "localhost\n", "does not fit"},
 		{"yaml", "file", "greeting.txt", "hello\n", ""},
 		{"yaml", "file", "../out", "hello\n", "not a name below"},
 		{"sh", "run", "", "test \"$(curl -sS https://localhost:8443/)\" = \"$(cat greeting.txt)\"\ncaddy version\n", ""},
