@@ -6,8 +6,11 @@ FUZZTIME ?= 20s
 ORACLE ?= 10000000
 EDGES ?= 200000
 FLOOD ?= 1000000
+# Each linter is a tool of its own. golangci-lint, which has all of them, is a thousand packages to compile, and it keeps
+# a cache that go vet does not share.
+TOOL := go tool -modfile=.ci/tools/go.mod
 
-.PHONY: help build run test check race race-factors oracle fuzz edges flood kill bench timings fmt lint arrows requirements
+.PHONY: help build run test check race race-factors oracle fuzz edges flood kill bench timings release reproducible fmt lint arrows prose requirements
 
 help: ## show the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## */\t/' | expand -t 15
@@ -22,15 +25,23 @@ test: build ## every test; on Debian and Ubuntu first installs what is missing
 	@scripts/install-test-deps
 	@TRUXE_TEST_BINARY="$(CURDIR)/bin/caddy" scripts/run-tests
 
-check: lint arrows test ## formatting, vet, staticcheck, import arrows, every test: what CI runs
+check: lint arrows test ## formatting, vet, linters, wording, import arrows, every test: what CI runs
 
 lint:
 	@unformatted=$$(gofmt -l .); if [ -n "$$unformatted" ]; then echo "gofmt would change:"; echo "$$unformatted"; exit 1; fi
 	go vet ./...
-	go tool -modfile=.ci/tools/go.mod staticcheck ./...
+	$(TOOL) staticcheck ./...
+	$(TOOL) unparam ./...
+	$(TOOL) revive -config .ci/tools/revive.toml -set_exit_status ./...
+	go build -modfile=.ci/tools/go.mod -o bin/go-errorlint codeberg.org/polyfloyd/go-errorlint
+	go vet -vettool=bin/go-errorlint ./...
+	go test -count=1 ./test/prose
 
 arrows:
 	go test -count=1 -run 'TestArrows|TestNothingLifts' ./test
+
+prose: ## list wording that the project avoids, with what to write instead
+	go run ./test/prose
 
 requirements: ## rewrite the tests column of docs/security-requirements.md from the tests' comments
 	go run ./test/requirements
@@ -39,7 +50,7 @@ race: ## the inner packages under the race detector
 	go test -race -p 1 -timeout 15m ./internal/...
 
 race-factors: ## 1,000 rounds of 50 racing uses of one code, on SQLite and on two nodes with PostgreSQL and Redis
-	TRUXE_RACE_ROUNDS=1000 go test -count=1 -timeout 2h -v -run Racing ./internal/account
+	TRUXE_RACE_ROUNDS=1000 go test -count=1 -timeout 2h -v -run Racing ./internal/signin
 
 oracle: ## ORACLE (10,000,000) random decisions against a slow evaluator of the policy text
 	TRUXE_ORACLE_TRIPLES=$(ORACLE) go test -count=1 -timeout 3h -v -run TestTheEngineAgreesWithTheOracle ./internal/policy
@@ -60,8 +71,14 @@ bench: build ## compare with plain Caddy and forward_auth
 	cd bench && go run . -caddy "$(CURDIR)/bin/caddy"
 
 timings: build ## the bounds of time that tests only log on a busy machine; run it on a quiet one
-	TRUXE_STRICT_TIMES=1 TRUXE_TEST_BINARY="$(CURDIR)/bin/caddy" go test -count=1 -p 1 -timeout 30m ./internal/revocation ./internal/cluster ./internal/store ./internal/audit ./internal/mail
+	TRUXE_STRICT_TIMES=1 TRUXE_TEST_BINARY="$(CURDIR)/bin/caddy" go test -count=1 -p 1 -timeout 30m ./internal/revocation/... ./internal/cluster ./internal/store ./internal/audit ./internal/mail
 	TRUXE_STRICT_TIMES=1 TRUXE_TEST_BINARY="$(CURDIR)/bin/caddy" go test -count=1 -timeout 30m -run 'Revoked|Stream|RoleChange|Reload|Slow|Node|SessionEnded|Lifetime' ./test
+
+release: ## archives for six targets, SBOMs and checksums in dist/; VERSION and TARGETS limit it (half an hour)
+	@scripts/release
+
+reproducible: ## build the committed state twice for one TARGET and compare the bytes (ten minutes)
+	@scripts/check-reproducible
 
 fmt: ## format Go and Caddyfiles
 	gofmt -l -w .

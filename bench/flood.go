@@ -16,9 +16,9 @@ import (
 // flooders is how many sign-ins with a wrong password run at once.
 const flooders = 50
 
-// flood measures proxied requests of somebody signed in, at a steady rate, in turns: quiet, next to an unrelated process
-// that keeps one processor busy, and during a flood of sign-ins. The figure to hold: the p99 of the last within twice the
-// quiet one. The middle one tells what the machine takes by itself when somebody computes.
+// flood measures proxied requests of a signed-in user, at a steady rate, in turns: quiet, next to an unrelated process
+// that keeps one processor busy, and during a flood of sign-ins. The figure to hold: the p99 of the last within twice
+// the quiet one. The middle one shows what the machine itself takes when another process computes.
 func flood(s *scenario, rounds int, length time.Duration) error {
 	var quiet, busy, loud []sample
 	var answers sync.Map
@@ -52,7 +52,7 @@ func flood(s *scenario, rounds int, length time.Duration) error {
 	return nil
 }
 
-// besideABusyProcess is steady with one processor taken by somebody else.
+// besideABusyProcess is steady with one processor taken by another process.
 func (s *scenario) besideABusyProcess(length time.Duration) (sample, error) {
 	other := exec.Command("sh", "-c", "while :; do :; done")
 	if err := other.Start(); err != nil {
@@ -94,7 +94,7 @@ func startFlood(base string, answers *sync.Map) (stop func()) {
 					return
 				default:
 				}
-				body := fmt.Sprintf(`{"username":"nobody%d","password":"wrong password %d"}`, n.Add(1), n.Load())
+				body := fmt.Sprintf(`{"username":"stranger%d","password":"wrong password %d"}`, n.Add(1), n.Load())
 				resp, err := client.Post(base+"/.truxe/api/v1/login", "application/json", strings.NewReader(body))
 				if err != nil {
 					return

@@ -25,7 +25,8 @@ var errSpent = errors.New("no more requests")
 // saturate sends requests over a fixed number of connections without a pause. The client spends a few microseconds a
 // request: it shares the processors with the servers, and a heavy one would hide the difference between them.
 func saturate(s *scenario, workers int, length time.Duration) (load, error) {
-	client := &fasthttp.HostClient{Addr: s.addr(), MaxConns: workers, NoDefaultUserAgentHeader: true, ReadTimeout: 10 * time.Second}
+	client := &fasthttp.HostClient{Addr: s.addr(), MaxConns: workers, NoDefaultUserAgentHeader: true,
+		ReadTimeout: 10 * time.Second}
 	defer client.CloseIdleConnections()
 	var stop atomic.Bool
 	time.AfterFunc(length, func() { stop.Store(true) })

@@ -89,13 +89,15 @@ func report(scenarios []*scenario, samples map[string][]sample) {
 	fmt.Fprintln(w, "scenario\treq/s\tof plain\tp50\tp99\tallocs\tCPU/req\tover plain\t")
 	for _, s := range scenarios {
 		m := summary(samples[s.name])
-		fmt.Fprintf(w, "%s\t%.0f\t%.2f\t%s\t%s\t%.0f\t%.1f µs\t%+.1f µs\t\n", s.name, m.perSecond, m.perSecond/plain.perSecond,
+		fmt.Fprintf(w, "%s\t%.0f\t%.2f\t%s\t%s\t%.0f\t%.1f µs\t%+.1f µs\t\n", s.name, m.perSecond,
+			m.perSecond/plain.perSecond,
 			m.p50.Round(time.Microsecond), m.p99.Round(time.Microsecond), m.allocs, micros(m.cpu), micros(m.cpu-plain.cpu))
 	}
 	_ = w.Flush()
 	fa := summary(samples["forward_auth"])
 	cookie := summary(samples["cookie"])
-	fmt.Printf("\ncookie against forward_auth to a trivial server: %.2f times the requests per second\n", cookie.perSecond/fa.perSecond)
+	fmt.Printf("\ncookie against forward_auth to a trivial server: %.2f times the requests per second\n",
+		cookie.perSecond/fa.perSecond)
 }
 
 func micros(d time.Duration) float64 { return float64(d.Nanoseconds()) / 1000 }

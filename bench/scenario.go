@@ -17,7 +17,7 @@ type scenario struct {
 	url     string
 	server  *server
 	headers func() http.Header // for each request
-	// ready makes what the next round needs, outside the measurement.
+	// ready creates what the next round needs, outside the measurement.
 	ready func(requests int) error
 	last  float64 // requests per second of the round before
 }
@@ -45,8 +45,9 @@ func (s *scenario) measure(workers int, length time.Duration) (sample, error) {
 	}
 	n := float64(l.requests)
 	s.last = n / l.elapsed.Seconds()
-	return sample{perSecond: s.last, p50: l.quantile(0.50), p99: l.quantile(0.99), allocs: (after.mallocs - before.mallocs) / n,
-		cpu: time.Duration(float64(after.cpu-before.cpu) / n)}, nil
+	return sample{perSecond: s.last, p50: l.quantile(0.50), p99: l.quantile(0.99),
+		allocs: (after.mallocs - before.mallocs) / n,
+		cpu:    time.Duration(float64(after.cpu-before.cpu) / n)}, nil
 }
 
 // addr is the server's host and port.

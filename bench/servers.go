@@ -35,7 +35,7 @@ type upstream struct {
 var identity = []string{"Remote-User", "Remote-Name", "Remote-Email", "Remote-Groups"}
 
 // startUpstream starts an app that costs next to nothing, so that the proxies are what is measured, and the server that
-// forward_auth asks: net/http, on which the servers that stand there in practice are built, with nothing behind it.
+// forward_auth asks: net/http, on which the servers that are used there in practice are built, with nothing behind it.
 func startUpstream() (*upstream, error) {
 	app, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -48,11 +48,12 @@ func startUpstream() (*upstream, error) {
 	}
 	u := &upstream{app: app.Addr().String(), auth: auth.Addr().String(), Server: &fasthttp.Server{CloseOnShutdown: true,
 		Handler: func(ctx *fasthttp.RequestCtx) { _, _ = ctx.WriteString("ok") }}}
-	u.asked = &http.Server{ReadHeaderTimeout: 10 * time.Second, Handler: http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
-		for _, name := range identity {
-			w.Header().Set(name, "alice")
-		}
-	})}
+	u.asked = &http.Server{ReadHeaderTimeout: 10 * time.Second,
+		Handler: http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+			for _, name := range identity {
+				w.Header().Set(name, "alice")
+			}
+		})}
 	go func() { _ = u.Serve(app) }()
 	go func() { _ = u.asked.Serve(auth) }()
 	return u, nil
@@ -84,7 +85,8 @@ func startCaddy(binary, dir, name, global, site string, env ...string) (*server,
 	}
 	_, port, _ := net.SplitHostPort(s.addr)
 	file := filepath.Join(home, "Caddyfile")
-	text := fmt.Sprintf("{\n\tadmin %s\n\t%s\n%s\n}\nhttp://localhost:%s {\n\tbind 127.0.0.1\n%s\n}\n", s.admin, logging, global, port, site)
+	text := fmt.Sprintf("{\n\tadmin %s\n\t%s\n%s\n}\nhttp://localhost:%s {\n\tbind 127.0.0.1\n%s\n}\n", s.admin, logging,
+		global, port, site)
 	if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
 		return nil, err
 	}
@@ -144,7 +146,8 @@ func start(binary, dir string, up *upstream) (list []*scenario, stop func(), err
 		return nil, stop, err
 	}
 	servers = append(servers, plain)
-	forward, err := startCaddy(binary, dir, "forward", "", "\tforward_auth "+up.auth+" {\n\t\turi /auth\n\t\tcopy_headers "+strings.Join(identity, " ")+"\n\t}\n"+proxy)
+	forward, err := startCaddy(binary, dir, "forward", "",
+		"\tforward_auth "+up.auth+" {\n\t\turi /auth\n\t\tcopy_headers "+strings.Join(identity, " ")+"\n\t}\n"+proxy)
 	if err != nil {
 		return nil, stop, err
 	}
@@ -159,8 +162,11 @@ func start(binary, dir string, up *upstream) (list []*scenario, stop func(), err
 		return nil, stop, err
 	}
 	encoded := base64.StdEncoding.EncodeToString(pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: der}))
-	gateway, err := startCaddy(binary, dir, "truxe", "\ttruxe {\n\t\trate_limit address 1000000 1m\n\t\tjwt {\n\t\t\tprivate_key {env.JWT_PRIVATE_KEY_BASE64}\n\t\t}\n\t}", "\ttruxe\n"+proxy,
-		"JWT_PRIVATE_KEY_BASE64="+encoded, "TRUXE_ADMIN_USERNAME=alice", "TRUXE_ADMIN_EMAIL=alice@example.com", "TRUXE_ADMIN_PASSWORD="+password)
+	gateway, err := startCaddy(binary, dir, "truxe",
+		"\ttruxe {\n\t\trate_limit address 1000000 1m\n\t\tjwt {\n\t\t\tprivate_key {env.JWT_PRIVATE_KEY_BASE64}\n\t\t}\n\t}",
+		"\ttruxe\n"+proxy,
+		"JWT_PRIVATE_KEY_BASE64="+encoded, "TRUXE_ADMIN_USERNAME=alice", "TRUXE_ADMIN_EMAIL=alice@example.com",
+		"TRUXE_ADMIN_PASSWORD="+password)
 	if err != nil {
 		return nil, stop, err
 	}
@@ -174,20 +180,23 @@ func start(binary, dir string, up *upstream) (list []*scenario, stop func(), err
 	cold := &ring{}
 	list = []*scenario{
 		{name: "plain", url: "http://" + plain.addr + "/", server: plain, headers: fixed(anonymous)},
-		{name: "cookie", url: "http://" + gateway.addr + "/", server: gateway, headers: fixed(http.Header{"Cookie": {cookie}})},
-		{name: "bearer", url: "http://" + gateway.addr + "/", server: gateway, headers: fixed(http.Header{"Authorization": {"Bearer " + bearer}})},
-		{name: "bearer, cold", url: "http://" + gateway.addr + "/", server: gateway, headers: cold.take, ready: func(n int) error {
-			cold.next.Store(0)
-			cold.values = cold.values[:0]
-			for range n {
-				token, err := copyOf(bearer, key)
-				if err != nil {
-					return err
+		{name: "cookie", url: "http://" + gateway.addr + "/", server: gateway,
+			headers: fixed(http.Header{"Cookie": {cookie}})},
+		{name: "bearer", url: "http://" + gateway.addr + "/", server: gateway,
+			headers: fixed(http.Header{"Authorization": {"Bearer " + bearer}})},
+		{name: "bearer, cold", url: "http://" + gateway.addr + "/", server: gateway, headers: cold.take,
+			ready: func(n int) error {
+				cold.next.Store(0)
+				cold.values = cold.values[:0]
+				for range n {
+					token, err := copyOf(bearer, key)
+					if err != nil {
+						return err
+					}
+					cold.values = append(cold.values, http.Header{"Authorization": {"Bearer " + token}})
 				}
-				cold.values = append(cold.values, http.Header{"Authorization": {"Bearer " + token}})
-			}
-			return nil
-		}},
+				return nil
+			}},
 		{name: "forward_auth", url: "http://" + forward.addr + "/", server: forward, headers: fixed(anonymous)},
 	}
 	return list, stop, nil

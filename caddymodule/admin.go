@@ -9,8 +9,10 @@ import (
 
 	"github.com/caddyserver/caddy/v2"
 
+	"github.com/truxeio/caddy-truxe/internal/console"
 	"github.com/truxeio/caddy-truxe/internal/gateway"
 	"github.com/truxeio/caddy-truxe/internal/identity"
+	"github.com/truxeio/caddy-truxe/internal/problem"
 )
 
 func init() {
@@ -40,18 +42,19 @@ func (adminAPI) serve(w http.ResponseWriter, r *http.Request) error {
 	}
 	g := activeGateway()
 	if g == nil {
-		return caddy.APIError{HTTPStatus: http.StatusServiceUnavailable, Err: errors.New("the running configuration has no truxe gateway, or it is still starting")}
+		return caddy.APIError{HTTPStatus: http.StatusServiceUnavailable,
+			Err: errors.New("the running configuration has no truxe gateway, or it is still starting")}
 	}
 	call := strings.TrimPrefix(r.URL.Path, adminPath)
 	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxBody(call)))
 	if err != nil {
 		return caddy.APIError{HTTPStatus: http.StatusRequestEntityTooLarge, Err: errors.New("request too large")}
 	}
-	result, err := g.Admin(r.Context(), call, body)
+	result, err := g.Console().Call(r.Context(), console.CommandLine, call, body)
 	if err != nil {
 		var known *identity.Error
 		if errors.As(err, &known) {
-			return caddy.APIError{HTTPStatus: gateway.Status(known.Code), Err: errors.New(wording(known))}
+			return caddy.APIError{HTTPStatus: problem.Status(known.Code), Err: errors.New(wording(known))}
 		}
 		return caddy.APIError{HTTPStatus: http.StatusInternalServerError, Err: err}
 	}
@@ -60,7 +63,7 @@ func (adminAPI) serve(w http.ResponseWriter, r *http.Request) error {
 	return json.NewEncoder(w).Encode(result)
 }
 
-// maxBody bounds a call: two folders of policy files (gateway.ReadPolicyDir) are the largest that is ever sent.
+// maxBody bounds a call: two folders of policy files (rules.ReadDir) are the largest that is ever sent.
 func maxBody(call string) int64 {
 	if call == "policy.diff" {
 		return 96 << 20
@@ -68,7 +71,7 @@ func maxBody(call string) int64 {
 	return 1 << 20
 }
 
-// wording is what the command line shows: the words for people, or the cause where there are none.
+// wording is what the command line shows: the words for users, or the cause if there are none.
 func wording(e *identity.Error) string {
 	if e.Detail != "" {
 		return e.Detail

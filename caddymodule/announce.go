@@ -11,8 +11,9 @@ import (
 	"github.com/truxeio/caddy-truxe/internal/policy"
 )
 
-// announcement is what the placeholders of CONTRACT section 2 say about a request. There is one for each request: a replacer
-// asks its providers in the order in which they came, so a second one would never be heard, and a 403 would say "allow".
+// announcement is what the placeholders of CONTRACT section 2 say about a request. There is one for each request: a
+// replacer asks its providers in the order in which they came, so a second one would never be heard, and a 403 would
+// say "allow".
 type announcement struct {
 	principal *identity.Principal
 	decision  policy.Decision
@@ -21,8 +22,8 @@ type announcement struct {
 // announcementKey is its place among the request's variables.
 const announcementKey = "truxe_announcement"
 
-// announce fills the placeholders. The last judgement of a request counts. {http.auth.user.id} also becomes user_id of the
-// access log.
+// announce fills the placeholders. The last judgement of a request counts. {http.auth.user.id} also becomes user_id of
+// the access log.
 func announce(r *http.Request, p *identity.Principal, d policy.Decision) {
 	repl, ok := r.Context().Value(caddy.ReplacerCtxKey).(*caddy.Replacer)
 	if !ok {
@@ -40,8 +41,8 @@ func announce(r *http.Request, p *identity.Principal, d policy.Decision) {
 // String keeps the announcement out of templates that print every variable.
 func (*announcement) String() string { return "" }
 
-// value answers for one placeholder. Those of the user are empty for anonymous requests: an unknown placeholder would reach
-// the app as it is written.
+// value answers for one placeholder. Those of the user are empty for anonymous requests: an unknown placeholder would
+// reach the app as it is written.
 func (a *announcement) value(key string) (any, bool) {
 	switch key {
 	case "http.truxe.decision":
@@ -54,7 +55,7 @@ func (a *announcement) value(key string) (any, bool) {
 	}
 	p := a.principal
 	if p == nil {
-		p = policy.Nobody
+		p = policy.Anonymous
 	}
 	switch key {
 	case "http.auth.user.id":

@@ -14,6 +14,7 @@ import (
 
 	"github.com/truxeio/caddy-truxe/internal/gate"
 	"github.com/truxeio/caddy-truxe/internal/gateway"
+	"github.com/truxeio/caddy-truxe/internal/rules"
 	"github.com/truxeio/caddy-truxe/internal/token"
 )
 
@@ -24,8 +25,8 @@ func init() {
 // App is the authentication gateway: users, sessions, tokens and their settings, shared by all sites.
 // A site is protected by the `truxe_gate` handler; without any configuration here, sensible defaults hold.
 type App struct {
-	// The single sign-on host, such as `auth.example.com`, or how browsers reach it, `https://auth.example.com:8443`. Default:
-	// every host is its own portal.
+	// The single sign-on host, such as `auth.example.com`, or how browsers reach it, `https://auth.example.com:8443`.
+	// Default: every host is its own portal.
 	Portal string `json:"portal,omitempty"`
 	// What all URLs of the gateway begin with. Default: `/.truxe`
 	Path string `json:"path,omitempty"`
@@ -42,7 +43,7 @@ type App struct {
 	Session *Session `json:"session,omitempty"`
 	// How passwords are judged and stored.
 	Password *Password `json:"password,omitempty"`
-	// Who must have a second factor. Default: nobody.
+	// Who must have a second factor. Default: no user.
 	MFA *MFA `json:"mfa,omitempty"`
 	// Bounds of failed sign-ins.
 	RateLimits *RateLimits `json:"rate_limits,omitempty"`
@@ -59,15 +60,22 @@ type App struct {
 	// How the pages look.
 	Brand *Brand `json:"brand,omitempty"`
 
+	appState
+}
+
+// appState is what an App makes of its configuration.
+type appState struct {
 	config   gateway.Config
 	ctx      caddy.Context
-	rules    *gate.Rules
+	rules    *rules.Book
+	compiled *gate.Sites
 	sites    []foundSite
 	stages   []stage        // for rehearsals
 	forwards []*ForwardAuth // the same
 	scanning bool
 	scanned  bool
 	live     atomic.Pointer[gateway.Gateway]
+	judge    atomic.Pointer[gate.Gate] // the gate of live, without a call on the way of every request
 	opened   bool
 }
 
@@ -94,16 +102,18 @@ func (a *App) Provision(ctx caddy.Context) error {
 	if err := collectors.register(ctx.GetMetricsRegistry()); err != nil {
 		return err
 	}
-	if a.rules, err = gateway.ReadPolicies(cfg.Policies); err != nil {
+	if a.rules, err = rules.Open(cfg.Policies); err != nil {
 		return err
 	}
+	a.compiled = gate.NewSites(a.rules)
 	cfg.Rules = a.rules
 	a.config = cfg
 	return gateway.Check(cfg)
 }
 
-// scan looks at all sites once, called by the first of our handlers to be provisioned, and then lets each server answer for
-// unknown hosts. The copies of handlers that it makes for rehearsals come here, too, while the routes are being read.
+// scan looks at all sites once, called by the first of our handlers to be provisioned, and then lets each server answer
+// for unknown hosts. The copies of handlers that it makes for rehearsals come here, too, while the routes are being
+// read.
 func (a *App) scan(ctx caddy.Context) error {
 	if a.scanning {
 		return nil
@@ -153,17 +163,19 @@ func (a *App) Start() error {
 	}
 	a.opened = true
 	a.live.Store(g)
+	a.judge.Store(g.Gate())
 	a.warnOfCatchAll()
 	return nil
 }
 
-// warnOfCatchAll says what a site without a host name cannot have: a host that only a client names gets no ticket, issuer or
-// passkey (R13).
+// warnOfCatchAll says what a site without a host name cannot have: a host that only a client names gets no ticket,
+// issuer or passkey (R13).
 func (a *App) warnOfCatchAll() {
 	for _, s := range a.sites {
 		if infos := s.infos(); s.host == "" && len(infos) == 1 {
 			a.ctx.Slogger().Warn("a site has no host name: each host that it serves is its own portal, without single sign-on, passkeys and an issuer "+
-				"of its own; where its address is known, say so in the site: truxe { origin https://app.example.com }", "server", s.server, "port", s.port)
+				"of its own; where its address is known, say so in the site: truxe { origin https://app.example.com }", "server",
+				s.server, "port", s.port)
 		}
 	}
 }
@@ -171,7 +183,7 @@ func (a *App) warnOfCatchAll() {
 // Stop does nothing: requests of the old configuration may still run. Cleanup releases.
 func (a *App) Stop() error { return nil }
 
-// Cleanup gives back the engine. It also runs when Start failed, and after a failed Provision.
+// Cleanup releases the engine. It also runs when Start failed, and after a failed Provision.
 func (a *App) Cleanup() error {
 	if !a.opened {
 		return nil
@@ -192,7 +204,8 @@ func (a *App) resolve() (gateway.Config, error) {
 	c.DataDir = filepath.Join(caddy.AppDataDir(), "truxe")
 	if a.Storage != nil {
 		c.Storage.Driver = a.Storage.Driver
-		if c.Storage.DSN = strings.ReplaceAll(a.Storage.DSN, "{data_dir}", caddy.AppDataDir()); c.Storage.Driver == "postgres" {
+		if c.Storage.DSN = strings.ReplaceAll(a.Storage.DSN, "{data_dir}",
+			caddy.AppDataDir()); c.Storage.Driver == "postgres" {
 			c.Storage.DSN = r.secret("storage", c.Storage.DSN)
 		} else {
 			c.Storage.DSN = r.path("storage", c.Storage.DSN)
@@ -206,17 +219,20 @@ func (a *App) resolve() (gateway.Config, error) {
 		c.EncryptionKeys = append(c.EncryptionKeys, r.secret("encryption_key", key))
 	}
 	if j := a.JWT; j != nil {
-		c.JWT = gateway.JWT{Issuer: j.Issuer, Audience: j.Audience, Access: time.Duration(j.Access), Refresh: time.Duration(j.Refresh),
-			Rotate: time.Duration(j.Rotate), Bits: j.Bits, PrivateKey: r.secret("private_key", j.PrivateKey)}
+		c.JWT = gateway.JWT{Issuer: j.Issuer, Audience: j.Audience, Access: time.Duration(j.Access),
+			Refresh: time.Duration(j.Refresh),
+			Rotate:  time.Duration(j.Rotate), Bits: j.Bits, PrivateKey: r.secret("private_key", j.PrivateKey)}
 		for _, t := range j.Trust {
 			c.JWT.Trust = append(c.JWT.Trust, t.config())
 		}
 	}
 	if s := a.Session; s != nil {
-		c.Session = gateway.Session{Idle: time.Duration(s.Idle), Max: time.Duration(s.Max), Remember: time.Duration(s.Remember), Limit: s.Limit}
+		c.Session = gateway.Session{Idle: time.Duration(s.Idle), Max: time.Duration(s.Max),
+			Remember: time.Duration(s.Remember), Limit: s.Limit}
 	}
 	if p := a.Password; p != nil {
-		c.Password = gateway.Password{MinLength: p.MinLength, MinLengthWithMFA: p.MinLengthWithMFA, Algorithm: p.Hash, Cost: p.Cost, BreachedFile: p.Breached}
+		c.Password = gateway.Password{MinLength: p.MinLength, MinLengthWithMFA: p.MinLengthWithMFA, Algorithm: p.Hash,
+			Cost: p.Cost, BreachedFile: p.Breached}
 	}
 	if m := a.MFA; m != nil {
 		c.MFA = gateway.MFA(*m)
@@ -236,7 +252,8 @@ func (a *App) resolve() (gateway.Config, error) {
 	if a.Brand != nil {
 		c.Brand = gateway.Brand(*a.Brand)
 	}
-	c.Admin = gateway.FirstAdmin{Username: os.Getenv("TRUXE_ADMIN_USERNAME"), Email: os.Getenv("TRUXE_ADMIN_EMAIL"), Password: os.Getenv("TRUXE_ADMIN_PASSWORD")}
+	c.Admin = gateway.FirstAdmin{Username: os.Getenv("TRUXE_ADMIN_USERNAME"), Email: os.Getenv("TRUXE_ADMIN_EMAIL"),
+		Password: os.Getenv("TRUXE_ADMIN_PASSWORD")}
 	if file := os.Getenv("TRUXE_ADMIN_PASSWORD_FILE"); file != "" {
 		c.Admin.Password = r.secret("TRUXE_ADMIN_PASSWORD_FILE", "{file."+file+"}")
 	}
@@ -244,7 +261,8 @@ func (a *App) resolve() (gateway.Config, error) {
 }
 
 func (t Trust) config() gateway.Trust {
-	c := gateway.Trust{Issuer: t.Issuer, JWKS: t.JWKS, Audience: t.Audience, SubjectClaim: t.SubjectClaim, RolesClaim: t.RolesClaim,
+	c := gateway.Trust{Issuer: t.Issuer, JWKS: t.JWKS, Audience: t.Audience, SubjectClaim: t.SubjectClaim,
+		RolesClaim:     t.RolesClaim,
 		UsernamePrefix: t.UsernamePrefix, Types: t.Typ, Algorithms: t.Alg}
 	for _, r := range t.Roles {
 		c.Roles = append(c.Roles, token.RoleMap(r))
@@ -259,7 +277,7 @@ func (r *Rate) rate() gateway.Rate {
 	return gateway.Rate{Events: r.Events, Window: time.Duration(r.Window)}
 }
 
-// gateway gives the running engine, nil until Start is done: apps start in map order, so http may serve before us.
+// gateway returns the running engine, nil until Start is done: apps start in map order, so http may serve before us.
 func (a *App) gateway() *gateway.Gateway { return a.live.Load() }
 
 var (

@@ -35,8 +35,8 @@ func appDown(r *http.Request, err error) int {
 	return failed.StatusCode
 }
 
-// asErrorRoutesSee copies a request as the server hands it to its error routes: with the error, and as it was before any
-// rewrite (caddyhttp/server.go).
+// asErrorRoutesSee copies a request as the server hands it to its error routes: with the error, and as it was before
+// any rewrite (caddyhttp/server.go).
 func asErrorRoutesSee(server *caddyhttp.Server, r *http.Request, err error) *http.Request {
 	r = server.Errors.WithError(r, err)
 	if original, ok := r.Context().Value(caddyhttp.OriginalRequestCtxKey).(http.Request); ok {

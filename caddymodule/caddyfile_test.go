@@ -17,8 +17,10 @@ func adaptText(text string) (string, error) {
 // The matcher form strips identity on the whole site and judges what the matcher names; `truxe` comes before the proxy.
 func TestDirectiveBecomesItsHandlersBeforeTheProxy(t *testing.T) {
 	for text, want := range map[string][]string{
-		"app.test {\n\ttruxe\n\treverse_proxy localhost:3000\n}":                           {`"handler":"truxe_portal"`, `"handler":"truxe_gate"`, `"handler":"reverse_proxy"`},
-		"app.test {\n\ttruxe /a/*\n\treverse_proxy localhost:3000\n}":                      {`"handler":"truxe_portal"`, `"match":[{"path":["/a/*"]}]`, `"handler":"reverse_proxy"`},
+		"app.test {\n\ttruxe\n\treverse_proxy localhost:3000\n}": {`"handler":"truxe_portal"`,
+			`"handler":"truxe_gate"`, `"handler":"reverse_proxy"`},
+		"app.test {\n\ttruxe /a/*\n\treverse_proxy localhost:3000\n}": {`"handler":"truxe_portal"`,
+			`"match":[{"path":["/a/*"]}]`, `"handler":"reverse_proxy"`},
 		"auth.test {\n\ttruxe portal\n}":                                                   {`"handler":"truxe_portal","only":true`},
 		"v.test {\n\ttruxe forward_auth {\n\t\thosts a.test\n\t}\n}":                       {`"handler":"truxe_forward_auth","hosts":["a.test"]`, `"only":true`},
 		"v.test {\n\ttruxe forward_auth {\n\t\thosts a.test\n\t\tfrom envoy\n\t}\n}":       {`"from":"envoy"`},
@@ -56,7 +58,7 @@ func TestMistakesNameTheLineAndTheNearestWord(t *testing.T) {
 		"{\n\ttruxe {\n\t\tmfa optional for role staff\n\t}\n}":                           "mfa is `optional` or",
 		"{\n\ttruxe {\n\t\tmfa required for role\n\t}\n}":                                 "mfa is `optional` or",
 		"{\n\ttruxe {\n\t\tmfa optional\n\t\tmfa required\n\t}\n}":                        "both `optional` and `required`",
-		"{\n\ttruxe {\n\t\tmfa required for role a\n\t\tmfa required\n\t}\n}":             "required for everybody already",
+		"{\n\ttruxe {\n\t\tmfa required for role a\n\t\tmfa required\n\t}\n}":             "already required for all users",
 		"{\n\ttruxe {\n\t\tsession {\n\t\t\tidle soon\n\t\t}\n\t}\n}":                     `not a duration`,
 		"{\n\ttruxe {\n\t\tstorage mysql x\n\t}\n}":                                       `unknown storage "mysql"`,
 		"app.test {\n\ttruxe forward_auth {\n\t\thosts a.test\n\t\tfrom ngnix\n\t}\n}":    `from cannot be "ngnix"; did you mean "nginx"`,
@@ -83,11 +85,12 @@ func TestMistakesNameTheLineAndTheNearestWord(t *testing.T) {
 	}
 }
 
-// AU-07 a password in an address is seen although the address is no URL, and a placeholder is none.
+// AU-07 a password in an address is seen although the address is not a URL; a placeholder is not a password.
 func TestPasswordsInAddresses(t *testing.T) {
 	for address, plain := range map[string]bool{
 		"smtp://u:pass@h": true, "smtp://u:pa%ss@h": true, "smtp://u:p@{env.X}@h": true, "redis://:pa ss@h": true,
-		"smtp://u:{env.X}@h:587": false, "smtp://{env.U}:{env.P}@h": false, "{env.SMTP}": false, "smtp://h:25": false, "redis://:{file./x/y}@h": false,
+		"smtp://u:{env.X}@h:587": false, "smtp://{env.U}:{env.P}@h": false, "{env.SMTP}": false, "smtp://h:25": false,
+		"redis://:{file./x/y}@h": false,
 	} {
 		if err := refusePasswordInText("smtp", address); (err != nil) != plain {
 			t.Errorf("%s: %v", address, err)
@@ -97,7 +100,9 @@ func TestPasswordsInAddresses(t *testing.T) {
 
 // CVE-2024-21493: no Caddyfile makes the parser panic.
 func FuzzCaddyfile(f *testing.F) {
-	for _, s := range []string{"portal a.test", "redis redis://x {\n\t\t\ton_loss stale 5s\n\t\t}", "jwt {\n\t\t\ttrust https://x {\n\t\t\t\tjwks f\n\t\t\t\taudience a\n\t\t\t}\n\t\t}", "rate_limit login 5 5m", "brand {", "}"} {
+	for _, s := range []string{"portal a.test", "redis redis://x {\n\t\t\ton_loss stale 5s\n\t\t}",
+		"jwt {\n\t\t\ttrust https://x {\n\t\t\t\tjwks f\n\t\t\t\taudience a\n\t\t\t}\n\t\t}", "rate_limit login 5 5m",
+		"brand {", "}"} {
 		f.Add(s, "public /x\n\t\tallow role a")
 	}
 	f.Fuzz(func(_ *testing.T, global, site string) {

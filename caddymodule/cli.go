@@ -22,9 +22,12 @@ import (
 	"golang.org/x/term"
 
 	"github.com/truxeio/caddy-truxe/internal/audit"
+	"github.com/truxeio/caddy-truxe/internal/claim"
+	"github.com/truxeio/caddy-truxe/internal/console"
 	"github.com/truxeio/caddy-truxe/internal/gateway"
 	"github.com/truxeio/caddy-truxe/internal/identity"
 	"github.com/truxeio/caddy-truxe/internal/regular"
+	"github.com/truxeio/caddy-truxe/internal/rules"
 )
 
 // Exit codes of CONTRACT section 9.
@@ -96,7 +99,8 @@ func (c *cli) call(ctx context.Context, name string, args any) (json.RawMessage,
 	var refused *net.OpError
 	if errors.As(err, &refused) && c.address == "" {
 		if config == nil {
-			return nil, &coded{code: exitUnreachable, err: fmt.Errorf("no Caddy answers at %s, and no configuration file was given", address),
+			return nil, &coded{code: exitUnreachable,
+				err: fmt.Errorf("no Caddy answers at %s, and no configuration file was given", address),
 				try: "caddy truxe --config Caddyfile …"}
 		}
 		return local(ctx, config, name, body)
@@ -158,10 +162,12 @@ func local(ctx context.Context, config []byte, name string, body []byte) (json.R
 	}
 	result, err := gateway.Offline(ctx, cfg, name, body)
 	switch {
-	case errors.Is(err, gateway.ErrInUse):
-		return nil, &coded{code: exitUnreachable, err: err, try: "stop that Caddy, or enable its admin endpoint, which was not reached: admin unix//run/caddy/admin.sock"}
+	case errors.Is(err, claim.ErrInUse):
+		return nil, &coded{code: exitUnreachable, err: err,
+			try: "stop that Caddy, or enable its admin endpoint, which was not reached: admin unix//run/caddy/admin.sock"}
 	case errors.Is(err, gateway.ErrNoStore):
-		return nil, &coded{code: exitUnreachable, err: err, try: "run it as the user that runs Caddy, with the same HOME and XDG_DATA_HOME; a new store is made by: caddy truxe setup"}
+		return nil, &coded{code: exitUnreachable, err: err,
+			try: "run it as the user that runs Caddy, with the same HOME and XDG_DATA_HOME; a new store is made by: caddy truxe setup"}
 	}
 	if err != nil {
 		var known *identity.Error
@@ -186,7 +192,7 @@ func offlineConfig(config []byte, policies bool) (gateway.Config, error) {
 	}
 	cfg, err := c.Apps.Truxe.resolve()
 	if err == nil && policies {
-		cfg.Rules, err = gateway.ReadPolicies(cfg.Policies)
+		cfg.Rules, err = rules.Open(cfg.Policies)
 	}
 	if err != nil {
 		return cfg, err
@@ -213,7 +219,8 @@ func (c *cli) ask(into *string, prompt string) error {
 		return nil
 	}
 	if !c.interactive() {
-		return &coded{code: exitUsage, err: fmt.Errorf("%sgive it as a flag: this is not a terminal", strings.ToLower(prompt))}
+		return &coded{code: exitUsage, err: fmt.Errorf("%sgive it as a flag: this is not a terminal",
+			strings.ToLower(prompt))}
 	}
 	fmt.Fprint(os.Stderr, prompt)
 	line, err := c.stdin().ReadString('\n')
@@ -230,8 +237,8 @@ func (c *cli) stdin() *bufio.Reader {
 
 func (c *cli) interactive() bool { return term.IsTerminal(int(os.Stdin.Fd())) }
 
-// passwordFrom reads a password from a file, standard input or, without echo and twice, the terminal. Never from a flag:
-// those show in the list of processes.
+// passwordFrom reads a password from a file, standard input or, without echo and twice, the terminal. Never from a
+// flag: those show in the list of processes.
 func (c *cli) passwordFrom(file string, stdin bool) (string, error) {
 	if file == "" {
 		return c.readPassword(stdin)
@@ -294,17 +301,14 @@ func (c *cli) newSecret(w io.Writer) error {
 }
 
 // tail prints the latest events, oldest first, and polls for more until interrupted.
-func (c *cli) tail(ctx context.Context, follow bool, arguments func(after int64) map[string]any) error {
+func (c *cli) tail(ctx context.Context, follow bool, arguments func(after int64) console.AuditQuery) error {
 	var after int64
 	for {
 		raw, err := c.call(ctx, "audit.tail", arguments(after))
 		if err != nil {
 			return err
 		}
-		var page struct {
-			Items []json.RawMessage `json:"items"`
-			Last  int64             `json:"last"`
-		}
+		var page console.AuditTail
 		if err := json.Unmarshal(raw, &page); err != nil {
 			return err
 		}

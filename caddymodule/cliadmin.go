@@ -40,9 +40,10 @@ func ask(ctx context.Context, address, path string, body []byte) (*http.Response
 		}
 	}
 	dialer := net.Dialer{Timeout: 2 * time.Second}
-	client := &http.Client{Transport: &http.Transport{DisableKeepAlives: true, DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
-		return dialer.DialContext(ctx, network, target)
-	}}}
+	client := &http.Client{Transport: &http.Transport{DisableKeepAlives: true,
+		DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
+			return dialer.DialContext(ctx, network, target)
+		}}}
 	return client.Do(req)
 }
 

@@ -13,7 +13,8 @@ import (
 func TestConfigurationOfACommandIsBounded(t *testing.T) {
 	dir := t.TempDir()
 	big, small := filepath.Join(dir, "big.json"), filepath.Join(dir, "Caddyfile")
-	if err := errors.Join(os.WriteFile(big, nil, 0o600), os.Truncate(big, 3<<30), os.WriteFile(small, []byte("{\n\tadmin off\n}\n"), 0o600)); err != nil {
+	if err := errors.Join(os.WriteFile(big, nil, 0o600), os.Truncate(big, 3<<30),
+		os.WriteFile(small, []byte("{\n\tadmin off\n}\n"), 0o600)); err != nil {
 		t.Fatal(err)
 	}
 	var size *regular.SizeError

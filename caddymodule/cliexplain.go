@@ -12,14 +12,16 @@ import (
 	"github.com/spf13/cobra"
 	"gopkg.in/yaml.v3"
 
+	"github.com/truxeio/caddy-truxe/internal/console"
 	"github.com/truxeio/caddy-truxe/internal/policy"
 )
 
-// explain tells what happened under a reference.
+// explain prints what happened under a reference.
 func (c *cli) explain() *cobra.Command {
-	return command("explain <reference>", "Tells how the decision behind a reference came about", "  caddy truxe explain R-7KQ2-X9FD\n  caddy truxe explain R-7KQ2-X9FD -o json",
+	return command("explain <reference>", "Tells how the decision behind a reference came about",
+		"  caddy truxe explain R-7KQ2-X9FD\n  caddy truxe explain R-7KQ2-X9FD -o json",
 		cobra.ExactArgs(1), func(_ *cobra.Command, args []string) error {
-			return c.explained("explain", map[string]any{"reference": args[0]})
+			return c.explained("explain", console.ReferenceArg{Reference: args[0]})
 		})
 }
 
@@ -32,7 +34,8 @@ func (c *cli) policyExplain() *cobra.Command {
 			if url == "" {
 				return usageError(cmd, errors.New("--url is missing: the whole address that would be asked for"))
 			}
-			return c.explained("policy.explain", map[string]any{"user": user, "method": method, "url": url, "ip": ip, "mfa": mfa, "passkey": passkey})
+			return c.explained("policy.explain", policy.Inquiry{User: user, Method: method, URL: url, IP: ip, MFA: mfa,
+				Passkey: passkey})
 		})
 	f := cmd.Flags()
 	f.StringVar(&user, "user", "", "who would send it (default: an anonymous visitor)")

@@ -9,8 +9,10 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/truxeio/caddy-truxe/internal/console"
 	"github.com/truxeio/caddy-truxe/internal/gateway"
 	"github.com/truxeio/caddy-truxe/internal/policy/policyfile"
+	"github.com/truxeio/caddy-truxe/internal/rules"
 )
 
 // exitTests is the exit code of failed tests, and of explanations that say no (CONTRACT section 9).
@@ -18,13 +20,15 @@ const exitTests = 4
 
 // policy are the commands about rules. test and lint look at files only; the others ask the gateway.
 func (c *cli) policy() *cobra.Command {
-	return group("policy", "Tests, checks, shows and explains rules", c.policyTest(), c.policyLint(), c.policyShow(), c.policyExplain(), c.policyDiff())
+	return group("policy", "Tests, checks, shows and explains rules", c.policyTest(), c.policyLint(), c.policyShow(),
+		c.policyExplain(), c.policyDiff())
 }
 
 func (c *cli) policyTest() *cobra.Command {
 	var junit string
 	cmd := command("test [<folder>]", "Runs the *_test.yaml beside the policy files",
-		"  caddy truxe policy test\n  caddy truxe policy test ./policies --junit report.xml", cobra.MaximumNArgs(1), func(_ *cobra.Command, args []string) error {
+		"  caddy truxe policy test\n  caddy truxe policy test ./policies --junit report.xml", cobra.MaximumNArgs(1),
+		func(_ *cobra.Command, args []string) error {
 			_, doc, report, err := c.tested(args)
 			if err != nil {
 				return err
@@ -61,7 +65,8 @@ func writeJUnit(file string, report *policyfile.Report) error {
 
 func (c *cli) policyLint() *cobra.Command {
 	return command("lint [<folder>]", "Finds what is valid in policy files and looks wrong",
-		"  caddy truxe policy lint\n  caddy truxe policy lint ./policies -o json", cobra.MaximumNArgs(1), func(_ *cobra.Command, args []string) error {
+		"  caddy truxe policy lint\n  caddy truxe policy lint ./policies -o json", cobra.MaximumNArgs(1),
+		func(_ *cobra.Command, args []string) error {
 			config, doc, report, err := c.tested(args)
 			if err != nil {
 				return err
@@ -89,14 +94,14 @@ func (c *cli) policyLint() *cobra.Command {
 		})
 }
 
-// tested reads policy files and runs their tests: of the folder that is named, or of the configuration's. The configuration
-// is nil when a folder is named and no configuration lies here.
+// tested reads policy files and runs their tests: of the folder that is named, or of the configuration's. The
+// configuration is nil when a folder is named and no configuration lies here.
 func (c *cli) tested(args []string) (*gateway.Config, *policyfile.Document, *policyfile.Report, error) {
 	config, dir, err := c.policyDir(args)
 	if err != nil {
 		return nil, nil, nil, err
 	}
-	doc, report, err := gateway.TestPolicies(dir)
+	doc, report, err := rules.Test(dir)
 	if err != nil {
 		return nil, nil, nil, &coded{code: exitConfig, err: err}
 	}
@@ -121,7 +126,8 @@ func (c *cli) policyDir(args []string) (*gateway.Config, string, error) {
 		return config, args[0], nil
 	}
 	if dir == "" {
-		return nil, "", &coded{code: exitUsage, err: errors.New("name the folder of policy files; the configuration has no `policies` option"),
+		return nil, "", &coded{code: exitUsage,
+			err: errors.New("name the folder of policy files; the configuration has no `policies` option"),
 			try: "caddy truxe policy test ./policies"}
 	}
 	return config, dir, nil
@@ -129,27 +135,27 @@ func (c *cli) policyDir(args []string) (*gateway.Config, string, error) {
 
 func (c *cli) policyShow() *cobra.Command {
 	var site string
-	cmd := command("show", "Lists the rules in force, those of the Caddyfile included", "  caddy truxe policy show\n  caddy truxe policy show --site orders.example.com -o yaml",
-		cobra.NoArgs, func(*cobra.Command, []string) error { return c.show("policy.show", map[string]any{"site": site}) })
+	cmd := command("show", "Lists the rules in force, those of the Caddyfile included",
+		"  caddy truxe policy show\n  caddy truxe policy show --site orders.example.com -o yaml",
+		cobra.NoArgs, func(*cobra.Command, []string) error { return c.show("policy.show", console.SiteArg{Site: site}) })
 	cmd.Flags().StringVar(&site, "site", "", "only the rules that hold at this host")
 	return cmd
 }
 
 func (c *cli) policyDiff() *cobra.Command {
 	var since string
-	cmd := command("diff <old> <new>", "Tries new policy files on what people did lately: who gains access, who loses it",
+	cmd := command("diff <old> <new>", "Tries new policy files on recent requests: which users gain access, which lose it",
 		"  caddy truxe policy diff ./policies ./policies-next\n  caddy truxe policy diff ./policies ./policies-next --audit 7d -o json", cobra.ExactArgs(2),
 		func(_ *cobra.Command, args []string) error {
-			in := map[string]any{"since": since}
-			for i, name := range []string{"old", "new"} {
-				sources, err := gateway.ReadPolicyDir(args[i])
-				if err == nil {
-					_, err = policyfile.Parse(sources)
+			in := console.DiffQuery{Since: since}
+			for i, sources := range []*[]policyfile.Source{&in.Old, &in.New} {
+				var err error
+				if *sources, err = rules.ReadDir(args[i]); err == nil {
+					_, err = policyfile.Parse(*sources)
 				}
 				if err != nil {
 					return &coded{code: exitConfig, err: err}
 				}
-				in[name] = sources
 			}
 			return c.show("policy.diff", in)
 		})

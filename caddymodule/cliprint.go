@@ -18,8 +18,9 @@ import (
 
 // columns are what a table shows of each kind of row; JSON and YAML show everything.
 var columns = map[string][]string{
-	"users.list":    {"username", "email", "name", "roles", "disabled", "last_seen"},
-	"users.show":    {"id", "username", "email", "name", "roles", "disabled", "managed", "created", "last_seen", "mfa", "recovery_codes", "passkeys", "trusted_browsers", "clock"},
+	"users.list": {"username", "email", "name", "roles", "disabled", "last_seen"},
+	"users.show": {"id", "username", "email", "name", "roles", "disabled", "managed", "created", "last_seen", "mfa",
+		"recovery_codes", "passkeys", "trusted_browsers", "clock"},
 	"roles.list":    {"role", "permissions", "inherits", "members", "defined"},
 	"roles.show":    {"role", "description", "permissions", "inherits", "members", "users", "defined"},
 	"sessions.list": {"id", "username", "host", "ip", "created", "last_seen", "expires", "amr"},
@@ -34,7 +35,8 @@ var columns = map[string][]string{
 }
 
 // idColumn is what -q prints.
-var idColumn = map[string]string{"roles.list": "role", "roles.show": "role", "keys.list": "kid", "keys.rotate": "kid", "audit.list": "seq", "policy.diff": "user", "setup.link": "url"}
+var idColumn = map[string]string{"roles.list": "role", "roles.show": "role", "keys.list": "kid", "keys.rotate": "kid",
+	"audit.list": "seq", "policy.diff": "user", "setup.link": "url"}
 
 // show runs a call and prints its answer.
 func (c *cli) show(name string, args any) error {
@@ -170,7 +172,7 @@ func text(v any) string {
 	}, s)
 }
 
-// relative shortens a time for people; pipes get UTC RFC 3339.
+// relative shortens a time for terminals; pipes get UTC RFC 3339.
 func relative(s string) string {
 	t, err := time.Parse(time.RFC3339, s)
 	if err != nil {

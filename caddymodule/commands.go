@@ -7,6 +7,7 @@ import (
 	caddycmd "github.com/caddyserver/caddy/v2/cmd"
 	"github.com/spf13/cobra"
 
+	"github.com/truxeio/caddy-truxe/internal/console"
 	"github.com/truxeio/caddy-truxe/internal/nearest"
 )
 
@@ -29,21 +30,25 @@ explain says no, 5 cannot reach server or store.`,
 func buildCommands(root *cobra.Command) {
 	cli := &cli{}
 	flags := root.PersistentFlags()
-	flags.StringVarP(&cli.configFile, "config", "c", "", "configuration file of the gateway (default: Caddyfile in this directory)")
+	flags.StringVarP(&cli.configFile, "config", "c", "",
+		"configuration file of the gateway (default: Caddyfile in this directory)")
 	flags.StringVarP(&cli.adapter, "adapter", "a", "", "name of the config adapter")
 	flags.StringVar(&cli.address, "address", "", "admin endpoint of the running Caddy (default: from the configuration)")
 	flags.StringVarP(&cli.format, "output", "o", "", "table, tsv, json, jsonl or yaml")
 	flags.BoolVarP(&cli.quiet, "quiet", "q", false, "print ids only")
 
-	root.AddCommand(cli.setup(), cli.users(), cli.roles(), cli.sessions(), cli.policy(), cli.explain(), cli.keys(), cli.audit())
+	root.AddCommand(cli.setup(), cli.users(), cli.roles(), cli.sessions(), cli.policy(), cli.explain(), cli.keys(),
+		cli.audit())
 	root.SilenceErrors, root.SilenceUsage = true, true
 	root.SetFlagErrorFunc(usageError)
 	root.RunE = groupRun
 }
 
-// command makes one leaf of the tree.
-func command(use, short, example string, args cobra.PositionalArgs, run func(cmd *cobra.Command, args []string) error) *cobra.Command {
-	return &cobra.Command{Use: use, Short: short, Example: example, SilenceErrors: true, SilenceUsage: true, DisableFlagsInUseLine: true,
+// command returns one leaf of the command tree.
+func command(use, short, example string, args cobra.PositionalArgs,
+	run func(cmd *cobra.Command, args []string) error) *cobra.Command {
+	return &cobra.Command{Use: use, Short: short, Example: example, SilenceErrors: true, SilenceUsage: true,
+		DisableFlagsInUseLine: true,
 		Args: func(cmd *cobra.Command, got []string) error {
 			if err := args(cmd, got); err != nil {
 				return usageError(cmd, err)
@@ -90,7 +95,7 @@ func (c *cli) setup() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			return c.show("setup.create", map[string]any{"username": username, "email": email, "name": name, "password": password})
+			return c.show("setup.create", console.FirstAdmin{Username: username, Email: email, Name: name, Password: password})
 		})
 	f := cmd.Flags()
 	f.BoolVar(&link, "link", false, "only print a new one-time setup link")
@@ -109,13 +114,12 @@ func (c *cli) users() *cobra.Command {
 	add := command("add <username>", "Creates a user",
 		"  caddy truxe users add alice --email alice@example.com --role staff\n  caddy truxe users add bob --password-stdin < secret.txt",
 		cobra.ExactArgs(1), func(_ *cobra.Command, args []string) error {
-			in := map[string]any{"username": args[0], "email": email, "name": name, "roles": roles}
+			in := console.NewUser{Username: args[0], Email: email, Name: name, Roles: roles}
 			if !noPassword {
-				password, err := c.passwordFrom(passwordFile, stdin)
-				if err != nil {
+				var err error
+				if in.Password, err = c.passwordFrom(passwordFile, stdin); err != nil {
 					return err
 				}
-				in["password"] = password
 			}
 			return c.show("users.add", in)
 		})
@@ -125,51 +129,59 @@ func (c *cli) users() *cobra.Command {
 	add.Flags().BoolVar(&stdin, "password-stdin", false, "read the password from standard input")
 	add.Flags().StringVar(&passwordFile, "password-file", "", "read the password from a file")
 	add.Flags().BoolVar(&noPassword, "no-password", false, "create the user without a password")
-	list := command("list", "Lists users", "  caddy truxe users list\n  caddy truxe users list --search al -o json", cobra.NoArgs,
+	list := command("list", "Lists users", "  caddy truxe users list\n  caddy truxe users list --search al -o json",
+		cobra.NoArgs,
 		func(*cobra.Command, []string) error {
-			return c.show("users.list", map[string]any{"search": search, "cursor": cursor, "limit": limit})
+			return c.show("users.list", console.UserQuery{Search: search, Cursor: cursor, Limit: limit})
 		})
 	list.Flags().StringVar(&search, "search", "", "part of a name or address")
 	list.Flags().StringVar(&cursor, "cursor", "", "where the page before ended")
 	list.Flags().IntVar(&limit, "limit", 100, "users per page, 1 to 1000")
 	simple := func(use, short, call string) *cobra.Command {
-		return command(use+" <username>", short, "  caddy truxe users "+use+" alice\n  caddy truxe users "+use+" alice -o json", cobra.ExactArgs(1),
-			func(_ *cobra.Command, args []string) error { return c.show(call, map[string]any{"user": args[0]}) })
+		return command(use+" <username>", short, "  caddy truxe users "+use+" alice\n  caddy truxe users "+use+
+			" alice -o json", cobra.ExactArgs(1),
+			func(_ *cobra.Command, args []string) error { return c.show(call, console.UserArg{User: args[0]}) })
 	}
-	remove := command("delete <username>", "Deletes a user; sessions and tokens end at once", "  caddy truxe users delete alice\n  caddy truxe users delete alice --yes",
+	remove := command("delete <username>", "Deletes a user; sessions and tokens end at once",
+		"  caddy truxe users delete alice\n  caddy truxe users delete alice --yes",
 		cobra.ExactArgs(1), func(_ *cobra.Command, args []string) error {
 			if err := c.confirm(yes, "Delete 1 user, "+args[0]+"?"); err != nil {
 				return err
 			}
-			return c.show("users.delete", map[string]any{"user": args[0]})
+			return c.show("users.delete", console.UserArg{User: args[0]})
 		})
 	remove.Flags().BoolVar(&yes, "yes", false, "do not ask")
 	reset := command("reset-mfa <username>", "Removes all second factors of a user; sessions and tokens end at once",
-		"  caddy truxe users reset-mfa alice\n  caddy truxe users reset-mfa alice --yes", cobra.ExactArgs(1), func(_ *cobra.Command, args []string) error {
+		"  caddy truxe users reset-mfa alice\n  caddy truxe users reset-mfa alice --yes", cobra.ExactArgs(1),
+		func(_ *cobra.Command, args []string) error {
 			if err := c.confirm(yes, "Remove authenticator app, passkeys and recovery codes of "+args[0]+"?"); err != nil {
 				return err
 			}
-			return c.show("users.reset-mfa", map[string]any{"user": args[0]})
+			return c.show("users.reset-mfa", console.UserArg{User: args[0]})
 		})
 	reset.Flags().BoolVar(&yes, "yes", false, "do not ask")
-	return group("users", "Lists, creates, disables and deletes users", add, list, simple("show", "Shows one user", "users.show"),
+	return group("users", "Lists, creates, disables and deletes users", add, list,
+		simple("show", "Shows one user", "users.show"),
 		simple("disable", "Disables a user; sessions and tokens end at once", "users.disable"),
 		simple("enable", "Lets a disabled user sign in again", "users.enable"), reset, remove)
 }
 
 func (c *cli) roles() *cobra.Command {
 	change := func(use, short string) *cobra.Command {
-		return command(use+" <username> <role...>", short, "  caddy truxe roles "+use+" alice staff\n  caddy truxe roles "+use+" alice staff auditor -o json",
+		return command(use+" <username> <role...>", short, "  caddy truxe roles "+use+" alice staff\n  caddy truxe roles "+
+			use+" alice staff auditor -o json",
 			cobra.MinimumNArgs(2), func(_ *cobra.Command, args []string) error {
-				return c.show("roles."+use, map[string]any{"user": args[0], "roles": args[1:]})
+				return c.show("roles."+use, console.RoleChange{User: args[0], Roles: args[1:]})
 			})
 	}
-	return group("roles", "Lists roles, gives them to people and takes them away",
-		command("list", "Lists the roles that policies define and those that people have", "  caddy truxe roles list\n  caddy truxe roles list -o json", cobra.NoArgs,
+	return group("roles", "Lists, grants and revokes roles",
+		command("list", "Lists the roles that policies define and those that users have",
+			"  caddy truxe roles list\n  caddy truxe roles list -o json", cobra.NoArgs,
 			func(*cobra.Command, []string) error { return c.show("roles.list", nil) }),
-		command("show <role>", "Shows one role: what it grants, and who has it", "  caddy truxe roles show staff\n  caddy truxe roles show staff -o yaml", cobra.ExactArgs(1),
+		command("show <role>", "Shows one role: what it grants, and who has it",
+			"  caddy truxe roles show staff\n  caddy truxe roles show staff -o yaml", cobra.ExactArgs(1),
 			func(_ *cobra.Command, args []string) error {
-				return c.show("roles.show", map[string]any{"role": args[0]})
+				return c.show("roles.show", console.RoleArg{Role: args[0]})
 			}),
 		change("grant", "Gives a person roles; they count on the next request"),
 		change("revoke", "Takes roles from a person; they count no more from the next request on"))
@@ -179,21 +191,23 @@ func (c *cli) sessions() *cobra.Command {
 	var user, cursor string
 	var limit int
 	var yes bool
-	list := command("list", "Lists live sessions", "  caddy truxe sessions list\n  caddy truxe sessions list --user alice", cobra.NoArgs,
+	list := command("list", "Lists live sessions", "  caddy truxe sessions list\n  caddy truxe sessions list --user alice",
+		cobra.NoArgs,
 		func(*cobra.Command, []string) error {
-			return c.show("sessions.list", map[string]any{"user": user, "cursor": cursor, "limit": limit})
+			return c.show("sessions.list", console.SessionQuery{User: user, Cursor: cursor, Limit: limit})
 		})
 	list.Flags().StringVar(&user, "user", "", "only those of this user")
 	list.Flags().StringVar(&cursor, "cursor", "", "where the page before ended")
 	list.Flags().IntVar(&limit, "limit", 100, "sessions per page, 1 to 1000")
-	revoke := command("revoke [<session>]", "Ends a session, or all of a user", "  caddy truxe sessions revoke 4yq2…\n  caddy truxe sessions revoke --user alice",
+	revoke := command("revoke [<session>]", "Ends a session, or all of a user",
+		"  caddy truxe sessions revoke 4yq2…\n  caddy truxe sessions revoke --user alice",
 		cobra.MaximumNArgs(1), func(cmd *cobra.Command, args []string) error {
 			if (len(args) == 1) == (user != "") {
 				return usageError(cmd, fmt.Errorf("name one session, or --user <username> for all of a user"))
 			}
-			in := map[string]any{"user": user}
+			in := console.SessionArg{User: user}
 			if len(args) == 1 {
-				in["session"] = args[0]
+				in.Session = args[0]
 			} else if err := c.confirm(yes, "End all sessions of "+user+"?"); err != nil {
 				return err
 			}
@@ -211,7 +225,8 @@ func (c *cli) keys() *cobra.Command {
 		command("rotate", "Lets a new signing key take over; tokens of the old one stay valid until they end",
 			"  caddy truxe keys rotate\n  caddy truxe keys rotate -o json", cobra.NoArgs,
 			func(*cobra.Command, []string) error { return c.show("keys.rotate", nil) }),
-		command("new-secret", "Prints a fresh encryption key", "  caddy truxe keys new-secret\n  TRUXE_ENCRYPTION_KEY=$(caddy truxe keys new-secret)",
+		command("new-secret", "Prints a fresh encryption key",
+			"  caddy truxe keys new-secret\n  TRUXE_ENCRYPTION_KEY=$(caddy truxe keys new-secret)",
 			cobra.NoArgs, func(cmd *cobra.Command, _ []string) error { return c.newSecret(cmd.OutOrStdout()) }))
 }
 
@@ -226,18 +241,21 @@ func (c *cli) audit() *cobra.Command {
 		cmd.Flags().IntVarP(&limit, "lines", "n", 20, "how many events, 1 to 1000")
 		return cmd
 	}
-	arguments := func(after int64) map[string]any {
-		return map[string]any{"limit": limit, "event": event, "user": user, "reference": reference, "after": after}
+	arguments := func(after int64) console.AuditQuery {
+		return console.AuditQuery{Limit: limit, Event: event, User: user, Reference: reference, After: after}
 	}
-	list := filters(command("list", "Lists the latest audit events", "  caddy truxe audit list -n 50\n  caddy truxe audit list --event authn_login_fail -o jsonl",
+	list := filters(command("list", "Lists the latest audit events",
+		"  caddy truxe audit list -n 50\n  caddy truxe audit list --event authn_login_fail -o jsonl",
 		cobra.NoArgs, func(*cobra.Command, []string) error { return c.show("audit.list", arguments(0)) }))
-	tail := filters(command("tail", "Prints the latest audit events and waits for more", "  caddy truxe audit tail\n  caddy truxe audit tail --event authz_fail -o jsonl",
+	tail := filters(command("tail", "Prints the latest audit events and waits for more",
+		"  caddy truxe audit tail\n  caddy truxe audit tail --event authz_fail -o jsonl",
 		cobra.NoArgs, func(cmd *cobra.Command, _ []string) error {
 			return c.tail(cmd.Context(), follow, arguments)
 		}))
 	tail.Flags().BoolVarP(&follow, "follow", "f", true, "wait for more")
 	verify := command("verify [<file>]", "Checks the chain of the audit log for changes, gaps and reordering",
-		"  caddy truxe audit verify\n  caddy truxe audit verify audit.jsonl", cobra.MaximumNArgs(1), func(_ *cobra.Command, args []string) error {
+		"  caddy truxe audit verify\n  caddy truxe audit verify audit.jsonl", cobra.MaximumNArgs(1),
+		func(_ *cobra.Command, args []string) error {
 			if len(args) == 1 {
 				return c.verifyFile(args[0])
 			}

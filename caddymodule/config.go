@@ -58,8 +58,8 @@ type Trust struct {
 	RolesClaim string `json:"roles_claim,omitempty"`
 	// Which of our roles its roles map to. A role that is not mapped grants nothing. Default: none
 	Roles []TrustRole `json:"roles,omitempty"`
-	// What is put before the subject to make the user name, so that no foreign subject is taken for a user of this gateway; `none`
-	// for subjects that are user names as they are. Default: the issuer and `|`
+	// What is put before the subject to make the user name, so that no foreign subject is taken for a user of this
+	// gateway; `none` for subjects that are user names as they are. Default: the issuer and `|`
 	UsernamePrefix string `json:"username_prefix,omitempty"`
 	// The header `typ` of its tokens: `at+jwt`, `JWT` (or none), or both. Default: `at+jwt`
 	Typ []string `json:"typ,omitempty"`
@@ -91,7 +91,7 @@ type Session struct {
 type Password struct {
 	// The least number of characters of a password that is the only factor. Default: 15
 	MinLength int `json:"min_length,omitempty"`
-	// The same for people with a second factor. Default: 8
+	// The same for users with a second factor. Default: 8
 	MinLengthWithMFA int `json:"min_length_with_mfa,omitempty"`
 	// The algorithm of new hashes: `bcrypt` (default) or `argon2id`.
 	Hash string `json:"hash,omitempty"`
@@ -101,11 +101,11 @@ type Password struct {
 	Breached string `json:"breached,omitempty"`
 }
 
-// MFA says who must have a second factor: who has none sets one up at the next sign-in.
+// MFA says who must have a second factor. Users without one set one up at the next sign-in.
 type MFA struct {
-	// Whether a second factor is required; otherwise everybody may have one.
+	// Whether a second factor is required; otherwise it is optional.
 	Required bool `json:"required,omitempty"`
-	// Only people with one of these roles must have one. Default: everybody
+	// Only users with one of these roles must have one. Default: all users
 	Roles []string `json:"roles,omitempty"`
 }
 
@@ -123,7 +123,7 @@ type RateLimits struct {
 	Address *Rate `json:"address,omitempty"`
 }
 
-// SMTP says which mail server takes the notices about people's accounts.
+// SMTP says which mail server sends the notices about users' accounts.
 type SMTP struct {
 	// The server: `smtp://` (STARTTLS) or `smtps://`, with user and password. Accepts `{env.*}` and `{file.*}`.
 	URL string `json:"url,omitempty"`
@@ -135,7 +135,8 @@ type SMTP struct {
 type Audit struct {
 	// A file that gets every event as a JSON line.
 	File string `json:"file,omitempty"`
-	// What happens when the log cannot be written: `deny` (default) fails the calls that change security, `continue` goes on.
+	// What happens when the log cannot be written: `deny` (default) fails the calls that change security, `continue` goes
+	// on.
 	OnFailure string `json:"on_failure,omitempty"`
 }
 
@@ -147,6 +148,6 @@ type Brand struct {
 	Logo string `json:"logo,omitempty"`
 	// The colour of buttons and links, `#rrggbb`; it must be readable.
 	Accent string `json:"accent,omitempty"`
-	// Where people get help: a mail address or a URL.
+	// Where users get help: a mail address or a URL.
 	Support string `json:"support,omitempty"`
 }

@@ -28,8 +28,8 @@ func init() {
 //	truxe forward_auth { hosts <host...> ; from <proxy> ; <site options> }
 //
 // The gateway's own pages and the removal of forged identity headers hold for the whole site, whatever the matcher:
-// a request outside it is not judged, yet it must not smuggle an identity to the app either (CADDY-FACTS section 2). So the
-// handler has the matcher, and not the route that it is in.
+// a request outside it is not judged, yet it must not smuggle an identity to the app either (CADDY-FACTS section 2). So
+// the handler has the matcher, and not the route that it is in.
 func parseDirective(h httpcaddyfile.Helper) ([]httpcaddyfile.ConfigValue, error) {
 	if !h.Next() {
 		return nil, h.ArgErr()
@@ -77,7 +77,8 @@ func parseDirective(h httpcaddyfile.Helper) ([]httpcaddyfile.ConfigValue, error)
 			return nil, err
 		}
 		if len(fa.Hosts) == 0 {
-			return nil, h.Err("truxe forward_auth needs `hosts`: the names that the other proxy protects; no others are believed")
+			return nil,
+				h.Err("truxe forward_auth needs `hosts`: the names that the other proxy protects; no others are believed")
 		}
 		fa.Site = site
 		return route(fa, &Portal{Only: true}), nil

@@ -14,15 +14,15 @@ func init() {
 }
 
 // ForwardAuth answers the sub-requests of nginx, Traefik, HAProxy, Envoy or another Caddy at `/.truxe/forward-auth` and
-// `/.truxe/ext-authz/`: 200 with the identity headers, a redirect to the login page, 401 or 403. What those proxies say of the original
-// request is believed only from Caddy's `trusted_proxies`, and only for the hosts named here.
+// `/.truxe/ext-authz/`: 200 with the identity headers, a redirect to the login page, 401 or 403. What those proxies say
+// of the original request is believed only from Caddy's `trusted_proxies`, and only for the hosts named here.
 type ForwardAuth struct {
 	Site
 	// The hosts that the other proxy protects.
 	Hosts []string `json:"hosts"`
-	// The proxy that asks: nginx, traefik, caddy, haproxy or envoy. Only headers that this proxy sets describe the original
-	// request; the others are a visitor's text. Default: the one kind of headers that is present; a request with both kinds
-	// is refused. Envoy must be named: `/.truxe/ext-authz/` answers only with `from envoy`.
+	// The proxy that asks: nginx, traefik, caddy, haproxy or envoy. Only headers that this proxy sets describe the
+	// original request; the others are a visitor's text. Default: the one kind of headers that is present; a request with
+	// both kinds is refused. Envoy must be named: `/.truxe/ext-authz/` answers only with `from envoy`.
 	From string `json:"from,omitempty"`
 
 	app  *App
@@ -45,7 +45,7 @@ func (f *ForwardAuth) Provision(ctx caddy.Context) error {
 		return err
 	}
 	cfg.ForwardHosts, cfg.ForwardFrom = f.Hosts, f.From
-	f.site, err = gate.CompileSite(cfg, f.app.rules)
+	f.site, err = f.app.compiled.Compile(cfg)
 	f.app.forwards = append(f.app.forwards, f)
 	return err
 }

@@ -9,14 +9,15 @@ import (
 
 	"github.com/truxeio/caddy-truxe/internal/gate"
 	"github.com/truxeio/caddy-truxe/internal/identityheader"
+	"github.com/truxeio/caddy-truxe/internal/rules"
 )
 
 func init() {
 	caddy.RegisterModule(new(Gate))
 }
 
-// Gate lets a request through to the handlers after it, with its identity, or answers it itself: with a way to the login
-// page, with 401 or with 403. The request that it judges is the one that is proxied.
+// Gate lets a request through to the handlers after it, with its identity, or answers it itself: with a way to the
+// login page, with 401 or with 403. The request that it judges is the one that is proxied.
 type Gate struct {
 	Site
 	// Which requests are judged. Default: all. From the others only what claims to be an identity is removed. A request is
@@ -43,7 +44,7 @@ func (g *Gate) Provision(ctx caddy.Context) error {
 	if err != nil {
 		return err
 	}
-	if g.site, err = gate.CompileSite(cfg, g.app.rules); err != nil {
+	if g.site, err = g.app.compiled.Compile(cfg); err != nil {
 		return err
 	}
 	if !g.app.scanning { // copies for rehearsals serve no requests
@@ -72,21 +73,21 @@ func (g *Gate) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyhttp.
 		}
 		return re.judge(w, r, g.site, next)
 	}
-	gw := g.app.gateway()
-	if gw == nil { // http may start before us, or our Start is still waiting for the database
+	judge := g.app.judge.Load()
+	if judge == nil { // http may start before us, or our Start is still waiting for the database
 		return gate.ServeUnavailable(w, r, g.site, clientOf(r), g.covers, next)
 	}
 	if len(g.matchers) == 0 {
-		return gw.Gate().Serve(w, r, g.site, clientOf(r), next, announce)
+		return judge.Serve(w, r, g.site, clientOf(r), next, announce)
 	}
 	// matchers see what the app would: a token of ours is no Authorization header of the app's
-	return gw.Gate().Strip(w, r, g.site, caddyhttp.HandlerFunc(func(w http.ResponseWriter, r *http.Request) error {
+	return judge.Strip(w, r, g.site, caddyhttp.HandlerFunc(func(w http.ResponseWriter, r *http.Request) error {
 		covered, err := g.covers(w, r)
 		switch {
 		case err != nil:
 			return err
 		case covered:
-			return gw.Gate().Serve(w, r, g.site, clientOf(r), next, announce)
+			return judge.Serve(w, r, g.site, clientOf(r), next, announce)
 		}
 		return next.ServeHTTP(w, r)
 	}))
@@ -110,17 +111,17 @@ func appOf(ctx caddy.Context) (*App, error) {
 }
 
 func (s *Site) config() (gate.SiteConfig, error) {
+	lines, err := s.lines()
+	if err != nil {
+		return gate.SiteConfig{}, err
+	}
 	c := gate.SiteConfig{
-		Public:           s.Public,
-		AllowRoles:       slices.Clone(s.AllowRoles),
-		AllowUsers:       slices.Clone(s.AllowUsers),
-		AllowPermissions: s.AllowPermissions,
-		Policies:         s.Policies,
-		Report:           s.Mode == "report",
-		Headers:          identityheader.Config{None: s.Headers == "none", Assertion: s.Assertion, UTF8: s.HeaderEncoding == "utf8"},
-		Passive:          s.Passive,
-		PassPreflight:    s.Preflight == "pass",
-		SecurityHeaders:  s.SecurityHeaders,
+		Rules: lines,
+		Headers: identityheader.Config{None: s.Headers == "none", Assertion: s.Assertion,
+			UTF8: s.HeaderEncoding == "utf8"},
+		Passive:         s.Passive,
+		PassPreflight:   s.Preflight == "pass",
+		SecurityHeaders: s.SecurityHeaders,
 	}
 	if s.Headers != "default" && s.Headers != "none" {
 		c.Headers.Preset = s.Headers
@@ -128,20 +129,34 @@ func (s *Site) config() (gate.SiteConfig, error) {
 	for _, h := range s.Header {
 		c.Headers.Custom = append(c.Headers.Custom, identityheader.Custom{Name: h.Name, Template: h.Value})
 	}
-	for _, r := range s.Require {
-		compiled, err := r.compile()
-		if err != nil {
-			return c, err
-		}
-		c.Require = append(c.Require, compiled)
-	}
 	if s.RateLimit != nil {
-		c.RateLimit = &gate.RateLimit{Events: s.RateLimit.Events, Window: timeDuration(s.RateLimit.Window), PerUser: s.RateLimit.Per == "user"}
+		c.RateLimit = &gate.RateLimit{Events: s.RateLimit.Events, Window: timeDuration(s.RateLimit.Window),
+			PerUser: s.RateLimit.Per == "user"}
 	}
 	if s.App != nil {
 		c.AppName = s.App.Name
 	}
 	return c, nil
+}
+
+// lines are what the directive says of rules.
+func (s *Site) lines() (rules.Lines, error) {
+	l := rules.Lines{
+		Public:           s.Public,
+		AllowRoles:       slices.Clone(s.AllowRoles),
+		AllowUsers:       slices.Clone(s.AllowUsers),
+		AllowPermissions: s.AllowPermissions,
+		Files:            s.Policies,
+		Report:           s.Mode == "report",
+	}
+	for _, r := range s.Require {
+		compiled, err := r.compile()
+		if err != nil {
+			return l, err
+		}
+		l.Require = append(l.Require, compiled)
+	}
+	return l, nil
 }
 
 var (

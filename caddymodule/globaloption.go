@@ -61,7 +61,8 @@ func (a *App) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
 			"storage": func() error { return a.readStorage(d) },
 			"redis":   func() error { return a.readRedis(d) },
 			"encryption_key": func() error {
-				return kept(d, someArgs(d, &a.EncryptionKeys), func() error { return refuseKeyInText("encryption_key", a.EncryptionKeys...) })
+				return kept(d, someArgs(d, &a.EncryptionKeys),
+					func() error { return refuseKeyInText("encryption_key", a.EncryptionKeys...) })
 			},
 			"jwt":        func() error { return a.readJWT(d) },
 			"session":    func() error { return a.readSession(d) },
@@ -162,7 +163,8 @@ func (a *App) readJWT(d *caddyfile.Dispenser) error {
 		"rotate":   func() error { return duration(d, &j.Rotate) },
 		"bits":     func() error { return number(d, &j.Bits, 2048, 4096) },
 		"private_key": func() error {
-			return kept(d, secretArg(d, "private_key", "private_key {env.TRUXE_PRIVATE_KEY}", &j.PrivateKey), func() error { return refuseKeyInText("private_key", j.PrivateKey) })
+			return kept(d, secretArg(d, "private_key", "private_key {env.TRUXE_PRIVATE_KEY}", &j.PrivateKey),
+				func() error { return refuseKeyInText("private_key", j.PrivateKey) })
 		},
 		"trust": func() error {
 			t, err := readTrust(d)
@@ -181,7 +183,9 @@ func readTrust(d *caddyfile.Dispenser) (Trust, error) {
 		return t, err
 	}
 	err := readBlock(d, "option of trust", words{
-		"jwks":            func() error { return kept(d, oneArg(d, &t.JWKS), func() error { return refuseUserInJWKS(t.JWKS) }) },
+		"jwks": func() error {
+			return kept(d, oneArg(d, &t.JWKS), func() error { return refuseUserInJWKS(t.JWKS) })
+		},
 		"audience":        func() error { return someArgs(d, &t.Audience) },
 		"subject_claim":   func() error { return oneArg(d, &t.SubjectClaim) },
 		"roles_claim":     func() error { return oneArg(d, &t.RolesClaim) },
@@ -244,7 +248,7 @@ func (a *App) readPassword(d *caddyfile.Dispenser) error {
 	})
 }
 
-// readMFA reads one line. Lines with roles add up; a line without them is for everybody.
+// readMFA reads one line. Lines with roles add up; a line without them is for all users.
 func (a *App) readMFA(d *caddyfile.Dispenser) error {
 	args := d.RemainingArgs()
 	switch {
@@ -257,7 +261,7 @@ func (a *App) readMFA(d *caddyfile.Dispenser) error {
 	case a.MFA != nil && (!a.MFA.Required || args[0] == "optional"):
 		return d.Err("mfa is both `optional` and `required`; remove one of the lines")
 	case a.MFA != nil && (len(a.MFA.Roles) == 0 || len(args) == 1):
-		return d.Err("mfa is required for everybody already; remove one of the lines")
+		return d.Err("mfa is already required for all users; remove one of the lines")
 	}
 	if a.MFA == nil {
 		a.MFA = &MFA{Required: args[0] == "required"}

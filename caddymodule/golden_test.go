@@ -14,8 +14,8 @@ var update = flag.Bool("update", false, "write what the Caddyfiles become now in
 
 const divider = "----------\n"
 
-// Each file of testdata/adapt is a Caddyfile, a line of dashes, and the JSON that it becomes: people read the JSON in
-// `caddy adapt` and keep configurations written in it, so it changes only on purpose.
+// Each file of testdata/adapt is a Caddyfile, a line of dashes, and the JSON that it becomes: operators read the JSON
+// in `caddy adapt` and keep configurations written in it, so it changes only on purpose.
 func TestCaddyfilesBecomeTheirJSON(t *testing.T) {
 	files, err := filepath.Glob(filepath.Join("testdata", "adapt", "*.txt"))
 	if err != nil || len(files) < 6 {

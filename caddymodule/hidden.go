@@ -8,8 +8,9 @@ import (
 	"strings"
 )
 
-// refuseHidden refuses our handlers where another handler runs them but its routes: in handle_response of reverse_proxy and
-// intercept, or in the errors of a subroute. By then the app has had the request, and a site there would be known nowhere.
+// refuseHidden refuses our handlers where another handler runs them but its routes: in handle_response of reverse_proxy
+// and intercept, or in the errors of a subroute. By then the app has had the request, and a site there would be known
+// nowhere.
 func refuseHidden(raw json.RawMessage) error {
 	if !strings.Contains(string(raw), "truxe_") {
 		return nil

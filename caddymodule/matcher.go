@@ -16,8 +16,8 @@ import (
 )
 
 // covers reports whether the directive's matcher matches a request, or would if its path and host were read as another
-// server reads them (R2): Caddy's matchers see one spelling, and the app may see another. A request whose path or host cannot
-// be judged is covered, so that it is refused.
+// server reads them (R2): Caddy's matchers see one spelling, and the app may see another. A request whose path or host
+// cannot be judged is covered, so that it is refused.
 func (g *Gate) covers(w http.ResponseWriter, r *http.Request) (bool, error) {
 	if len(g.matchers) == 0 {
 		return true, nil
@@ -61,8 +61,8 @@ func (g *Gate) covers(w http.ResponseWriter, r *http.Request) (bool, error) {
 	return g.coversAny(probe, readings), nil
 }
 
-// coversPath reports whether a matcher of nothing but paths matches a request, or would with one of these paths. What the first
-// ones are when they are decoded once more is among them.
+// coversPath reports whether a matcher of nothing but paths matches a request, or would with one of these paths. What
+// the first ones are when they are decoded once more is among them.
 func (g *Gate) coversPath(r *http.Request, readings []string, first int) bool {
 	probe, u := *r, *r.URL
 	probe.URL = &u
@@ -90,8 +90,8 @@ func (g *Gate) coversPath(r *http.Request, readings []string, first int) bool {
 	return false
 }
 
-// onlyPaths reports whether the answer of matchers depends on the decoded path alone: not on the host, nor on the path as it is
-// escaped, nor on placeholders. They leave nothing behind either.
+// onlyPaths reports whether the answer of matchers depends on the decoded path alone: not on the host, nor on the path
+// as it is escaped, nor on placeholders. They leave nothing behind either.
 func onlyPaths(sets caddyhttp.MatcherSets) bool {
 	for _, set := range sets {
 		for _, m := range set {
@@ -133,14 +133,15 @@ func (g *Gate) coversAny(probe *http.Request, readings []string) bool {
 	return false
 }
 
-// maxMatching bounds the text that is matched for one request, in bytes: readings, and what each costs besides, times patterns.
-// An app whose paths have no escapes, or shorter ones, has room for hundreds of patterns.
+// maxMatching bounds the text that is matched for one request, in bytes: readings, and what each costs besides, times
+// patterns. An app whose paths have no escapes, or shorter ones, has room for hundreds of patterns.
 const (
 	maxMatching     = 32 << 10
 	matchingOneMore = 64
 )
 
-// tooCostly reports whether asking about all readings of a path would take longer than a stranger may make it take (R14).
+// tooCostly reports whether asking about all readings of a path would take longer than a stranger may make it take
+// (R14).
 func (g *Gate) tooCostly(readings []string, twoHosts bool) bool {
 	text := 0
 	for _, reading := range readings {
@@ -172,8 +173,8 @@ func patternsIn(sets caddyhttp.MatcherSets) int {
 	return n
 }
 
-// foldedHost returns a host as policies compare it, with the port as it was sent; false where it is no host name. A request of
-// HTTP/1.0 may have none.
+// foldedHost returns a host as policies compare it, with the port as it was sent; false where it is no host name. A
+// request of HTTP/1.0 may have none.
 func foldedHost(host string) (string, bool) {
 	if host == "" {
 		return "", true
@@ -191,8 +192,8 @@ func foldedHost(host string) (string, bool) {
 	return folded, true
 }
 
-// probeOf returns a copy of a request, whose path and host can be changed. Placeholders such as {path} and {host} follow them,
-// and what matchers write, such as the groups of a regular expression, stays in the copy.
+// probeOf returns a copy of a request, whose path and host can be changed. Placeholders such as {path} and {host}
+// follow them, and what matchers write, such as the groups of a regular expression, stays in the copy.
 func probeOf(w http.ResponseWriter, r *http.Request) *http.Request {
 	copied, u := *r, *r.URL
 	copied.URL = &u

@@ -35,7 +35,8 @@ func asksFor(target string) (*http.Request, bool) {
 	if err != nil {
 		return nil, false
 	}
-	r := &http.Request{Method: http.MethodGet, URL: u, RequestURI: target, Host: "app.test", Header: http.Header{}, RemoteAddr: "127.0.0.1:1"}
+	r := &http.Request{Method: http.MethodGet, URL: u, RequestURI: target, Host: "app.test", Header: http.Header{},
+		RemoteAddr: "127.0.0.1:1"}
 	return caddyhttp.PrepareRequest(r, caddy.NewReplacer(), httptest.NewRecorder(), &caddyhttp.Server{}), true
 }
 
@@ -72,10 +73,11 @@ var habits = []func(string) string{
 	strings.ToLower,
 }
 
-// ED-06 R2 whatever four habits a server has, in any order: if they lead to what the matcher names, the request is judged.
-// (internal/policy has the fuzz target; with Caddy in it one takes minutes to build.)
+// ED-06 R2 whatever four habits a server has, in any order: if they lead to what the matcher names, the request is
+// judged. (internal/policy has the fuzz target; with Caddy in it one takes minutes to build.)
 func TestMatcherCoversEveryReading(t *testing.T) {
-	pieces := []string{"/", "/", "admin", "admin", "x", ".", "..", ";", "a=1", "%2f", "%5c", `\`, "%61dmin", "%2561dmin", "%3b", "%3f", "%23", "%20", "%00", "%2e", "ADMIN", "//", "%c0%af", "%252f"}
+	pieces := []string{"/", "/", "admin", "admin", "x", ".", "..", ";", "a=1", "%2f", "%5c", `\`, "%61dmin", "%2561dmin",
+		"%3b", "%3f", "%23", "%20", "%00", "%2e", "ADMIN", "//", "%c0%af", "%252f"}
 	g, random, met := matcherGate(t), rand.New(rand.NewPCG(1, 2)), 0
 	for range 60_000 {
 		target := "/"
@@ -104,7 +106,8 @@ func TestMatcherCoversEveryReading(t *testing.T) {
 	}
 }
 
-// ED-06 a matcher's answer about another reading leaves nothing behind: neither the path nor placeholders of the request change.
+// ED-06 a matcher's answer about another reading leaves nothing behind: neither the path nor placeholders of the
+// request change.
 func TestAskingAboutReadingsChangesNothing(t *testing.T) {
 	m := &caddyhttp.MatchPathRE{}
 	m.Name, m.Pattern = "part", "^/admin/(.*)$"
@@ -115,7 +118,8 @@ func TestAskingAboutReadingsChangesNothing(t *testing.T) {
 	for target, want := range map[string]struct {
 		covered bool
 		part    string
-	}{"/admin;a/x": {true, ""}, "/admin/x": {true, "x"}, "/%61dmin/x": {true, "x"}, "/other;a": {false, ""}, "/other": {false, ""}} {
+	}{"/admin;a/x": {true, ""}, "/admin/x": {true, "x"}, "/%61dmin/x": {true, "x"}, "/other;a": {false, ""},
+		"/other": {false, ""}} {
 		r, _ := asksFor(target)
 		repl := r.Context().Value(caddy.ReplacerCtxKey).(*caddy.Replacer)
 		before := r.Context().Value(caddyhttp.VarsCtxKey).(map[string]any)["start_time"]
@@ -176,9 +180,11 @@ func TestMatcherCoversEverySpellingOfAHost(t *testing.T) {
 }
 
 // worstTargets are the paths that cost a matcher most.
-var worstTargets = map[string]string{"plain": "/open/x", "escaped": "/open%2fx", "many readings": "/" + strings.Repeat("a.;b%3fc%23d%255c//", 14),
-	"long": "/" + strings.Repeat("%25", 1300), "lookalikes": "/" + strings.Repeat("%ef%bc%8f;a%3f", 60),
-	"many lookalikes": "/a;b%3fc%23d%255c//x." + strings.Repeat("%ef%bc%8f", 10), "spaces": "/" + strings.Repeat("%20", 1300)}
+var worstTargets = map[string]string{"plain": "/open/x", "escaped": "/open%2fx",
+	"many readings": "/" + strings.Repeat("a.;b%3fc%23d%255c//", 14),
+	"long":          "/" + strings.Repeat("%25", 1300), "lookalikes": "/" + strings.Repeat("%ef%bc%8f;a%3f", 60),
+	"many lookalikes": "/a;b%3fc%23d%255c//x." + strings.Repeat("%ef%bc%8f", 10), "spaces": "/" + strings.Repeat("%20",
+		1300)}
 
 // worstMatchers have one pattern and sixteen, and a host besides.
 func worstMatchers(t testing.TB) map[string]*Gate {
@@ -193,7 +199,8 @@ func worstMatchers(t testing.TB) map[string]*Gate {
 			t.Fatal(err)
 		}
 		gates[strconv.Itoa(patterns)] = &Gate{matchers: caddyhttp.MatcherSets{{m}}}
-		gates[strconv.Itoa(patterns)+" of a host"] = &Gate{matchers: caddyhttp.MatcherSets{{&caddyhttp.MatchHost{"app.test"}, m}}}
+		gates[strconv.Itoa(patterns)+" of a host"] = &Gate{matchers: caddyhttp.MatcherSets{{&caddyhttp.MatchHost{"app.test"},
+			m}}}
 	}
 	return gates
 }
@@ -225,7 +232,8 @@ func TestNoMatchingCostsMoreThan16KiB(t *testing.T) {
 	}
 }
 
-// BenchmarkMatcherOverTheWorstPaths is what a stranger's path costs at a site with a matcher of one, and of sixteen, patterns.
+// BenchmarkMatcherOverTheWorstPaths is what a stranger's path costs at a site with a matcher of one, and of sixteen,
+// patterns.
 func BenchmarkMatcherOverTheWorstPaths(b *testing.B) {
 	gates := worstMatchers(b)
 	for _, matcher := range slices.Sorted(maps.Keys(gates)) {

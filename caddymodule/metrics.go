@@ -31,7 +31,8 @@ type metrics struct {
 
 func newMetrics() *metrics {
 	counter := func(name, help string, labels ...string) *prometheus.CounterVec {
-		return prometheus.NewCounterVec(prometheus.CounterOpts{Namespace: "caddy", Subsystem: "truxe", Name: name, Help: help}, labels)
+		return prometheus.NewCounterVec(prometheus.CounterOpts{Namespace: "caddy", Subsystem: "truxe", Name: name,
+			Help: help}, labels)
 	}
 	gauge := func(name, help string) prometheus.GaugeOpts {
 		return prometheus.GaugeOpts{Namespace: "caddy", Subsystem: "truxe", Name: name, Help: help}
@@ -47,7 +48,8 @@ func newMetrics() *metrics {
 		revocationLag: prometheus.NewHistogram(prometheus.HistogramOpts{Namespace: "caddy", Subsystem: "truxe",
 			Name: "revocation_lag_seconds", Help: "Time from a revocation on another node until this one applied it.",
 			Buckets: []float64{.0005, .001, .005, .01, .05, .1, .5, 1, 5, 30}}),
-		ready:       prometheus.NewGaugeVec(gauge("state_ready", "Whether a component can be relied on: 1 or 0."), []string{"component"}),
+		ready: prometheus.NewGaugeVec(gauge("state_ready", "Whether a component can be relied on: 1 or 0."),
+			[]string{"component"}),
 		hashQueue:   prometheus.NewGauge(gauge("hash_queue_length", "Passwords waiting to be hashed.")),
 		rateLimited: counter("rate_limited_total", "Refusals for too many tries, by limit.", "limit"),
 		auditEvents: counter("audit_events_total", "Audit events written, by event.", "event"),
@@ -65,7 +67,8 @@ func (m *metrics) register(registry *prometheus.Registry) error {
 	if registry == nil {
 		return nil
 	}
-	for _, c := range []prometheus.Collector{m.decisions, m.decisionTime, m.logins, m.sessions, m.revocations, m.revocationLag,
+	for _, c := range []prometheus.Collector{m.decisions, m.decisionTime, m.logins, m.sessions, m.revocations,
+		m.revocationLag,
 		m.ready, m.hashQueue, m.rateLimited, m.auditEvents} {
 		var already prometheus.AlreadyRegisteredError
 		if err := registry.Register(c); err != nil && !errors.As(err, &already) {

@@ -15,10 +15,10 @@ import (
 	"github.com/truxeio/caddy-truxe/internal/problem"
 )
 
-// entrance takes the place of a server's routes, and runs them. Caddy answers what none of them answers with an empty 200,
-// which a proxy that asks for permission reads as "allow": it reaches the gateway with a Host of its own, and every visitor
-// gets in (FIELD-CASES 1). So a request for a host that no route has is answered 421 (RFC 9110 15.5.20), and below the
-// gateway's path every request that is left over.
+// entrance takes the place of a server's routes, and runs them. Caddy answers what none of them answers with an empty
+// 200, which a proxy that asks for permission reads as "allow": it reaches the gateway with a Host of its own, and
+// every visitor gets in (FIELD-CASES 1). So a request for a host that no route has is answered 421 (RFC 9110 15.5.20),
+// and below the gateway's path every request that is left over.
 type entrance struct {
 	routes  caddyhttp.RouteList
 	hosts   caddyhttp.MatchHost // of the routes; nil: one of them takes any host
@@ -27,9 +27,9 @@ type entrance struct {
 	chain   caddyhttp.Handler
 }
 
-// enclose puts an entrance before the routes of the server whose handlers are being provisioned. Caddy compiles a server's
-// routes once all of them are provisioned, from the field that is replaced here; the list that it is going through goes on
-// to be provisioned, and is what the entrance runs.
+// enclose puts an entrance before the routes of the server whose handlers are being provisioned. Caddy compiles a
+// server's routes once all of them are provisioned, from the field that is replaced here; the list that it is going
+// through goes on to be provisioned, and is what the entrance runs.
 func (a *App) enclose(ctx caddy.Context) error {
 	server, ok := ctx.Value(caddyhttp.ServerCtxKey).(*caddyhttp.Server)
 	if !ok || len(server.Routes) == 0 {
@@ -46,7 +46,8 @@ func (a *App) enclose(ctx caddy.Context) error {
 	if err != nil {
 		return err
 	}
-	only := caddyhttp.Route{Handlers: []caddyhttp.MiddlewareHandler{&entrance{routes: server.Routes, hosts: hosts, app: a}}}
+	only := caddyhttp.Route{Handlers: []caddyhttp.MiddlewareHandler{&entrance{routes: server.Routes, hosts: hosts,
+		app: a}}}
 	if err := only.ProvisionHandlers(ctx, nil); err != nil {
 		return err
 	}
@@ -54,8 +55,8 @@ func (a *App) enclose(ctx caddy.Context) error {
 	return nil
 }
 
-// hostsOf matches the hosts that routes are for; nil when one of them takes any. Such a route is also what automatic HTTPS
-// adds to a server on the HTTP port: it sends unknown hosts to https.
+// hostsOf matches the hosts that routes are for; nil when one of them takes any. Such a route is also what automatic
+// HTTPS adds to a server on the HTTP port: it sends unknown hosts to https.
 func hostsOf(ctx caddy.Context, routes caddyhttp.RouteList) (caddyhttp.MatchHost, error) {
 	hosts := caddyhttp.MatchHost{}
 	for _, r := range routes {
@@ -81,9 +82,11 @@ func (*entrance) CaddyModule() caddy.ModuleInfo {
 
 // ServeHTTP runs the server's routes. What it looks at afterwards costs a request that is answered nothing.
 func (e *entrance) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyhttp.Handler) error {
-	e.compile.Do(func() { e.chain = e.routes.Compile(next) })            // what comes after a server's routes is always the same
+	// what comes after a server's routes is always the same
+	e.compile.Do(func() { e.chain = e.routes.Compile(next) })
 	host, own := r.Host, gate.IsOwnPath(e.app.config.Base(), r.URL.Path) // handlers may change both
-	var noted *notedWriter                                               // of the gateway's own pages alone: other requests are to cost nothing here
+	// of the gateway's own pages alone: other requests are to cost nothing here
+	var noted *notedWriter
 	if own {
 		noted = &notedWriter{ResponseWriterWrapper: &caddyhttp.ResponseWriterWrapper{ResponseWriter: w}}
 		w = noted

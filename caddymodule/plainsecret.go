@@ -14,8 +14,9 @@ import (
 	"github.com/truxeio/caddy-truxe/internal/store"
 )
 
-// A secret that is written in the configuration itself can be read in GET /config/, in autosave.json and in the output of
-// `caddy adapt` (CONTRACT section 2, AU-07): Caddy keeps the text it was given. So it is refused, and the way out is told.
+// A secret that is written in the configuration itself can be read in GET /config/, in autosave.json and in the output
+// of `caddy adapt` (CONTRACT section 2, AU-07): Caddy keeps the text it was given. So it is refused, and the way out is
+// told.
 
 var (
 	// placeholder is one whole {env.*} or {file.*}.
@@ -35,8 +36,8 @@ func refuseKeyInText(what string, keys ...string) error {
 }
 
 // refusePasswordInText wants an address with a password to come from {env.*} or {file.*}, or the password in it. An
-// address that cannot be read is judged by what lies between its first : and its last @: a character that should have been
-// encoded must not hide a password.
+// address that cannot be read is judged by what lies between its first : and its last @: a character that should have
+// been encoded must not hide a password.
 func refusePasswordInText(what, address string) error {
 	if placeholder.MatchString(address) {
 		return nil
@@ -58,8 +59,8 @@ func refusePasswordInText(what, address string) error {
 	return nil
 }
 
-// refuseAddress refuses an address with a password in the configuration, and one that cannot be read: what it hides there
-// would be shown. With a placeholder, it is read when that has its value.
+// refuseAddress refuses an address with a password in the configuration, and one that cannot be read: what it hides
+// there would be shown. With a placeholder, it is read when that has its value.
 func refuseAddress(what, address string, parse func(string) error) error {
 	if err := refusePasswordInText(what, address); err != nil || address == "" || strings.Contains(address, "{") {
 		return err
@@ -84,7 +85,8 @@ func refuseRedis(r *Redis) error {
 }
 
 func refuseSMTP(s *SMTP) error {
-	return refuseAddress("smtp", s.URL, func(text string) error { _, err := mail.Parse(text, "no-reply@example.com"); return err })
+	return refuseAddress("smtp", s.URL,
+		func(text string) error { _, err := mail.Parse(text, "no-reply@example.com"); return err })
 }
 
 func plainSecret(what string) error {

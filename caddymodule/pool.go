@@ -43,7 +43,7 @@ func openGateway(ctx context.Context, cfg gateway.Config) (*gateway.Gateway, err
 	return g, nil
 }
 
-// closeGateway gives the engine back exactly once per success of openGateway; a surplus Delete would take the
+// closeGateway releases the engine exactly once per success of openGateway; a surplus Delete would take the
 // reference of another instance and destroy a live engine (CADDY-FACTS section 1).
 func closeGateway(g *gateway.Gateway) error {
 	key := g.Config().Key()

@@ -38,7 +38,8 @@ func parsePortal(text string) (host string, public origin.Origin, err error) {
 		return "", public, fmt.Errorf("portal %q: a port is part of an origin; write https://%s", text, o.Authority())
 	}
 	if host, err = policy.FoldHost(text); err != nil {
-		return "", public, fmt.Errorf("portal %q is not a host name, such as auth.example.com, or an origin, such as https://auth.example.com:8443", text)
+		return "", public,
+			fmt.Errorf("portal %q is not a host name, such as auth.example.com, or an origin, such as https://auth.example.com:8443", text)
 	}
 	return host, public, nil
 }

@@ -7,7 +7,8 @@ import (
 
 // The option `portal` is one host, or an origin of one host; read again in its own form it is the same.
 func FuzzParsePortal(f *testing.F) {
-	for _, text := range []string{"auth.example.com", "https://auth.example.com:8443", "http://localhost:8080", "http://auth.example.com", "*.example.com", "https://*.example.com",
+	for _, text := range []string{"auth.example.com", "https://auth.example.com:8443", "http://localhost:8080",
+		"http://auth.example.com", "*.example.com", "https://*.example.com",
 		"auth.example.com:8443", "", "://", "https://a/b", "[::1]", "https://[::1]:1"} {
 		f.Add(text)
 	}
@@ -22,7 +23,8 @@ func FuzzParsePortal(f *testing.F) {
 		if strings.ContainsAny(host, "*/@ ") || public.Host != "" && public.Host != host || text != "" && host == "" {
 			t.Errorf("%q: host %q, origin %v", text, host, public)
 		}
-		if again, same, err := parsePortal(public.String()); public.Host != "" && (err != nil || again != host || same != public) {
+		if again, same, err := parsePortal(public.String()); public.Host != "" &&
+			(err != nil || again != host || same != public) {
 			t.Errorf("%q: %v is read as %v: %v", text, public, same, err)
 		}
 	})

@@ -14,12 +14,12 @@ import (
 	"github.com/truxeio/caddy-truxe/internal/identity"
 	"github.com/truxeio/caddy-truxe/internal/origin"
 	"github.com/truxeio/caddy-truxe/internal/policy"
-	"github.com/truxeio/caddy-truxe/internal/portal"
+	"github.com/truxeio/caddy-truxe/internal/rules"
 )
 
 // stage is one server's routes with nothing left on them but what decides which of our gates judges a request, and with
-// which path: matchers, groups, rewrites and the gates. A question runs over it as a request runs over the real routes, so
-// handle, handle_path, matchers and rewrites mean the same, and nothing that acts is there to be run.
+// which path: matchers, groups, rewrites and the gates. A question runs over it as a request runs over the real routes,
+// so handle, handle_path, matchers and rewrites mean the same, and nothing that acts is there to be run.
 type stage struct {
 	server *caddyhttp.Server
 	names  *origin.Book // what its own sites are called outside
@@ -27,8 +27,8 @@ type stage struct {
 	hosts  []map[string]bool // by route: the host names it is for; nil: it may be for any
 }
 
-// add keeps a route. That of a plain host name is left out of questions about others, so that one question costs the same
-// at a gateway of a thousand sites.
+// add keeps a route. That of a plain host name is left out of questions about others, so that one question costs the
+// same at a gateway of a thousand sites.
 func (st *stage) add(r caddyhttp.Route) {
 	st.routes = append(st.routes, r)
 	var names map[string]bool
@@ -63,8 +63,8 @@ func (st *stage) at(host string) caddyhttp.RouteList {
 // routing are the handlers that decide where a request goes and touch nothing else.
 var routing = []string{"subroute", "rewrite", "vars", "map", "truxe_gate"}
 
-// stages copies the routes that hold our gates. It is called where findSites is: matchers of whole routes are decoded by
-// then, and handlers are still JSON.
+// stages copies the routes that hold our gates. It is called where findSites is: matchers of whole routes are decoded
+// by then, and handlers are still JSON.
 func stages(ctx caddy.Context, app *caddyhttp.App, sites []foundSite) ([]stage, error) {
 	var all []stage
 	for _, name := range serverNames(app) {
@@ -103,7 +103,7 @@ func prune(raws []json.RawMessage) (out []json.RawMessage, ours bool) {
 			}
 			for _, r := range routes {
 				var inner []json.RawMessage
-				_ = json.Unmarshal(r["handle"], &inner) // what is none has nothing to keep
+				_ = json.Unmarshal(r["handle"], &inner) // not a list of handlers: skip
 				left, found := prune(inner)
 				ours = ours || found
 				r["handle"] = marshal(left)
@@ -117,7 +117,7 @@ func prune(raws []json.RawMessage) (out []json.RawMessage, ours bool) {
 }
 
 func marshal(v any) json.RawMessage {
-	raw, _ := json.Marshal(v) // of what was JSON a moment ago
+	raw, _ := json.Marshal(v) // it was decoded from JSON
 	return raw
 }
 
@@ -127,7 +127,7 @@ type rehearsal struct {
 	principal *identity.Principal
 	client    gate.Client
 
-	met       bool // one of our gates stands on the way
+	met       bool // one of our gates is on the way
 	judgement gate.Judgement
 }
 
@@ -141,7 +141,7 @@ func rehearsalOf(r *http.Request) *rehearsal {
 // judge asks one gate, and goes on to the next one if that lets the request through, as the real request would.
 func (re *rehearsal) judge(w http.ResponseWriter, r *http.Request, s *gate.Site, next caddyhttp.Handler) error {
 	re.met = true
-	if re.judgement = re.gate.Check(r, s, re.principal, re.client); !re.judgement.Decision.Allow {
+	if re.judgement = re.gate.Check(r, s, re.principal, re.client); !re.judgement.Allow {
 		return nil
 	}
 	return next.ServeHTTP(w, r)
@@ -154,23 +154,25 @@ func (re *rehearsal) passed() {
 	}
 }
 
-// Check implements portal.Checker.
-func (a *App) Check(q portal.Question) policy.Decision { return a.rehearse(q).Decision }
+// Check implements rules.Checker.
+func (a *App) Check(q rules.Question) policy.Decision { return a.rehearse(q).Decision }
 
-// Explain implements portal.Checker.
-func (a *App) Explain(q portal.Question) (policy.Trace, bool) {
+// Explain implements rules.Checker.
+func (a *App) Explain(q rules.Question) (policy.Trace, bool) {
 	j := a.rehearse(q)
 	return j.Trace()
 }
 
-// rehearse asks the gates on a request's way. What none of them would judge is refused: the answer is unknown (R1, AZ-05).
-func (a *App) rehearse(q portal.Question) gate.Judgement {
+// rehearse asks the gates on a request's way. What none of them would judge is refused: the answer is unknown (R1,
+// AZ-05).
+func (a *App) rehearse(q rules.Question) gate.Judgement {
 	gw := a.gateway()
 	if gw == nil {
 		return gate.Judgement{Decision: policy.Decision{Code: identity.CodeStateUnavailable}}
 	}
 	if gate.IsOwnPath(a.config.Base(), q.Request.URL.Path) {
-		return gate.Judgement{Decision: policy.Decision{Code: identity.CodeNoRule, Reason: "The gateway's own pages are not judged by rules."}}
+		return gate.Judgement{Decision: policy.Decision{Code: identity.CodeNoRule,
+			Reason: "The gateway's own pages are not judged by rules."}}
 	}
 	for _, st := range a.stagesFor(q, gw.Origins()) {
 		re := &rehearsal{gate: gw.Gate(), principal: q.Principal, client: q.Client}
@@ -183,7 +185,8 @@ func (a *App) rehearse(q portal.Question) gate.Judgement {
 			return gw.Gate().Check(q.Request, f.site, q.Principal, q.Client)
 		}
 	}
-	return gate.Judgement{Decision: policy.Decision{Code: identity.CodeNoRule, Reason: "No site of this gateway would judge this request."}}
+	return gate.Judgement{Decision: policy.Decision{Code: identity.CodeNoRule,
+		Reason: "No site of this gateway would judge this request."}}
 }
 
 // namesOn is the book of the sites of one server.
@@ -202,10 +205,10 @@ func namesOn(server string, sites []foundSite) *origin.Book {
 	return origin.NewBook(list)
 }
 
-// stagesFor puts the stages in the order in which they are asked. Two ports of one name are two sites: a question about the
-// asker's own address goes to the listener that it came to, any other to the listener whose site has the origin that is
-// meant, then to one that has the host at all.
-func (a *App) stagesFor(q portal.Question, book *origin.Book) []stage {
+// stagesFor puts the stages in the order in which they are asked. Two ports of one name are two sites: a question about
+// the asker's own address goes to the listener that it came to, any other to the listener whose site has the origin
+// that is meant, then to one that has the host at all.
+func (a *App) stagesFor(q rules.Question, book *origin.Book) []stage {
 	if len(a.stages) < 2 {
 		return a.stages
 	}
@@ -245,4 +248,4 @@ func (w discardWriter) Header() http.Header         { return w.header }
 func (w discardWriter) Write(b []byte) (int, error) { return len(b), nil }
 func (w discardWriter) WriteHeader(int)             {}
 
-var _ portal.Checker = (*App)(nil)
+var _ rules.Checker = (*App)(nil)

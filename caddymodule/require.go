@@ -8,9 +8,9 @@ import (
 
 	"github.com/caddyserver/caddy/v2/caddyconfig/caddyfile"
 
-	"github.com/truxeio/caddy-truxe/internal/gate"
 	"github.com/truxeio/caddy-truxe/internal/identity"
 	"github.com/truxeio/caddy-truxe/internal/nearest"
+	"github.com/truxeio/caddy-truxe/internal/rules"
 )
 
 // The kinds of `require`.
@@ -56,19 +56,20 @@ func (s *Site) readRequire(d *caddyfile.Dispenser) error {
 }
 
 // compile checks a condition, which may come from JSON as well.
-func (r Require) compile() (gate.Require, error) {
+func (r Require) compile() (rules.Require, error) {
 	age := timeDuration(r.MaxAge)
 	switch {
 	case age != 0 && age < time.Second: // clients are told whole seconds (RFC 9470)
-		return gate.Require{}, fmt.Errorf("require %s: max_age is a second or more", r.Kind)
+		return rules.Require{}, fmt.Errorf("require %s: max_age is a second or more", r.Kind)
 	case r.Kind == requireMFA && len(r.Networks) == 0:
-		return gate.Require{Assurance: identity.Assurance{MFA: true, MaxAge: age}}, nil
+		return rules.Require{Assurance: identity.Assurance{MFA: true, MaxAge: age}}, nil
 	case r.Kind == requirePasskey && len(r.Networks) == 0:
-		return gate.Require{Assurance: identity.Assurance{Passkey: true, MaxAge: age}}, nil
+		return rules.Require{Assurance: identity.Assurance{Passkey: true, MaxAge: age}}, nil
 	case r.Kind != requireNetwork || age != 0 || len(r.Networks) == 0:
-		return gate.Require{}, fmt.Errorf("require %q: it is mfa or passkey, with max_age or without, or network with networks", r.Kind)
+		return rules.Require{},
+			fmt.Errorf("require %q: it is mfa or passkey, with max_age or without, or network with networks", r.Kind)
 	}
-	var out gate.Require
+	var out rules.Require
 	for _, text := range r.Networks {
 		n, err := parseNetwork(text)
 		if err != nil {

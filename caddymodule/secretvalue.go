@@ -48,7 +48,8 @@ func (r *resolver) path(what, text string) string {
 func (r *resolver) expand(text string) (string, error) {
 	for _, m := range braces.FindAllStringSubmatch(text, -1) {
 		if !placeholder.MatchString(m[0]) {
-			return "", errors.New("text in braces is neither {env.<NAME>} nor {file.<path>}; percent-encode { as %7B and } as %7D in a URL")
+			return "",
+				errors.New("text in braces is neither {env.<NAME>} nor {file.<path>}; percent-encode { as %7B and } as %7D in a URL")
 		}
 		if path, ok := strings.CutPrefix(m[1], "file."); ok { // Caddy would wait for a FIFO, and read a device
 			if err := regular.Check(path, maxSecretFile); err != nil {

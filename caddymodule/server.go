@@ -10,8 +10,7 @@ import (
 
 	"github.com/caddyserver/caddy/v2"
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
-
-	"github.com/truxeio/caddy-truxe/internal/authn"
+	"github.com/truxeio/caddy-truxe/internal/loopback"
 	"github.com/truxeio/caddy-truxe/internal/origin"
 )
 
@@ -56,8 +55,8 @@ func listenerOf(app *caddyhttp.App, name string) (listener, bool) {
 	return l, len(s.Listen) > 0
 }
 
-// usesTLS reports whether a server speaks TLS, or will after automatic HTTPS: it does when it has connection policies, when
-// it listens on the HTTPS port alone, or when one of its host names is not kept out of automatic HTTPS.
+// usesTLS reports whether a server speaks TLS, or will after automatic HTTPS: it does when it has connection policies,
+// when it listens on the HTTPS port alone, or when one of its host names is not kept out of automatic HTTPS.
 func usesTLS(s *caddyhttp.Server, onlyHTTP, onlyHTTPS bool) bool {
 	if len(s.TLSConnPolicies) > 0 {
 		return true
@@ -76,9 +75,9 @@ func usesTLS(s *caddyhttp.Server, onlyHTTP, onlyHTTPS bool) bool {
 	})
 }
 
-// behindProxy reports whether a server names proxies whose word counts. Caddy clears TrustedProxiesRaw once it has loaded
-// the module, into a field that is not exported: then the field alone says it. trusted_proxies_unix is about peers that
-// connect over a unix socket, so it counts where the server has one.
+// behindProxy reports whether a server names proxies whose word counts. Caddy clears TrustedProxiesRaw once it has
+// loaded the module, into a field that is not exported: then the field alone says it. trusted_proxies_unix is about
+// peers that connect over a unix socket, so it counts where the server has one.
 func behindProxy(s *caddyhttp.Server) bool {
 	if len(s.TrustedProxiesRaw) > 0 {
 		return true
@@ -109,7 +108,7 @@ func (l listener) origins(host string) []origin.Origin {
 		return []origin.Origin{own("https", port), own("https", "")}
 	case l.tls:
 		return []origin.Origin{own("https", port)}
-	case l.behind && authn.Loopback(host):
+	case l.behind && loopback.Host(host):
 		return []origin.Origin{own("https", ""), own("http", port)}
 	case l.behind:
 		return []origin.Origin{own("https", "")}

@@ -6,15 +6,15 @@ import "github.com/caddyserver/caddy/v2"
 type Site struct {
 	// Paths that need no sign-in: an exact path, or a prefix ending in `/*`.
 	Public []string `json:"public,omitempty"`
-	// The roles that may enter. Without any `allow_` and without rules of policy files everybody signed in may.
+	// The roles that may enter. Without any `allow_` and without rules of policy files every signed-in user may.
 	AllowRoles []string `json:"allow_roles,omitempty"`
 	// The users, by name, that may enter.
 	AllowUsers []string `json:"allow_users,omitempty"`
-	// The permissions that let in: who has a role that grants one of them may enter.
+	// The permissions that let in: users with a role that grants one of them may enter.
 	AllowPermissions []string `json:"allow_permissions,omitempty"`
 	// The policy files, by name without `.yaml`, whose rules hold here. Default: all of the policies directory
 	Policies []string `json:"policies,omitempty"`
-	// `enforce` (default), or `report`: what rules would refuse to somebody signed in passes and is reported.
+	// `enforce` (default), or `report`: what rules would refuse to a signed-in user passes and is reported.
 	Mode string `json:"mode,omitempty"`
 	// What the person must have proven, or where the request must come from; every line must hold.
 	Require []Require `json:"require,omitempty"`

@@ -9,10 +9,10 @@ import (
 	"github.com/caddyserver/caddy/v2"
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
 
-	"github.com/truxeio/caddy-truxe/internal/gate"
 	"github.com/truxeio/caddy-truxe/internal/gateway"
 	"github.com/truxeio/caddy-truxe/internal/origin"
 	"github.com/truxeio/caddy-truxe/internal/policy"
+	"github.com/truxeio/caddy-truxe/internal/rules"
 )
 
 // foundSite is a host of one server at which one of our handlers is. Two ports of one host name are two of them.
@@ -35,10 +35,10 @@ type foundGate struct {
 	forwards []string
 }
 
-// findSites walks the HTTP app, in a fixed order. In a running app that is being provisioned, matchers of whole routes are
-// decoded (phase 1 of automatic HTTPS needs them), the handlers of the route that is being loaded and of those after it are
-// still JSON, and no route before the first of ours has one of ours: so the first of our handlers to be provisioned sees
-// them all. An app that is read for the command line is JSON throughout.
+// findSites walks the HTTP app, in a fixed order. In a running app that is being provisioned, matchers of whole routes
+// are decoded (phase 1 of automatic HTTPS needs them), the handlers of the route that is being loaded and of those
+// after it are still JSON, and no route before the first of ours has one of ours: so the first of our handlers to be
+// provisioned sees them all. An app that is read for the command line is JSON throughout.
 func findSites(app *caddyhttp.App, base string) ([]foundSite, error) {
 	var found []foundSite
 	for _, name := range serverNames(app) {
@@ -58,8 +58,9 @@ func findSites(app *caddyhttp.App, base string) ([]foundSite, error) {
 		}
 		for name, r := range server.NamedRoutes {
 			if holdsOurs(r.HandlersRaw) {
-				return nil, fmt.Errorf("named route %s uses truxe: Caddy sets named routes up after its sites, so the sites would not be known; "+
-					"write a snippet instead, (%s) { … }, and import %s", name, name, name)
+				return nil,
+					fmt.Errorf("named route %s uses truxe: Caddy sets named routes up after its sites, so the sites would not be known; "+
+						"write a snippet instead, (%s) { … }, and import %s", name, name, name)
 			}
 		}
 		if w.err != nil {
@@ -100,8 +101,8 @@ func setsOf(r caddyhttp.Route) []matcherSet {
 	return sets
 }
 
-// place is where the walk is: the hosts whose requests come here, nil for any, and whether requests for the gateway's pages
-// do.
+// place is where the walk is: the hosts whose requests come here, nil for any, and whether requests for the gateway's
+// pages do.
 type place struct {
 	hosts  []string
 	open   bool
@@ -153,7 +154,8 @@ func narrow(outer, inner []string) []string {
 	var both []string
 	for _, in := range inner {
 		in = strings.ToLower(caddy.NewReplacer().ReplaceKnown(in, ""))
-		if outer == nil || strings.Contains(in, "{") || slices.ContainsFunc(outer, func(out string) bool { return origin.Covers(out, in) }) {
+		if outer == nil || strings.Contains(in, "{") || slices.ContainsFunc(outer,
+			func(out string) bool { return origin.Covers(out, in) }) {
 			both = append(both, in)
 			continue
 		}
@@ -253,15 +255,16 @@ func (w *siteWalk) add(s foundSite) {
 	w.found = append(w.found, s)
 }
 
-// registerSites registers with the rules at which hosts each site is. A host on several ports is known by each of them, too.
-func registerSites(rules *gate.Rules, sites []foundSite) error {
+// registerSites registers with the rules at which hosts each site is. A host on several ports is known by each of them,
+// too.
+func registerSites(book *rules.Book, sites []foundSite) error {
 	ports := map[string]int{}
 	for _, s := range sites {
 		ports[s.host]++
 	}
 	for _, s := range sites {
 		for _, g := range s.gates {
-			c, err := g.site.config()
+			lines, err := g.site.lines()
 			if err != nil {
 				return err
 			}
@@ -270,7 +273,7 @@ func registerSites(rules *gate.Rules, sites []foundSite) error {
 				hosts = append([]string{s.infos()[0].Origins[0].Authority()}, hosts...)
 			}
 			if len(g.forwards) > 0 {
-				c.ForwardHosts, hosts = g.forwards, nil
+				hosts = nil
 				for _, h := range g.forwards {
 					folded, err := policy.FoldHost(h)
 					if err != nil {
@@ -279,7 +282,7 @@ func registerSites(rules *gate.Rules, sites []foundSite) error {
 					hosts = append(hosts, folded)
 				}
 			}
-			if err := rules.RegisterHosts(c, hosts...); err != nil {
+			if err := book.RegisterHosts(lines, hosts...); err != nil {
 				return err
 			}
 		}

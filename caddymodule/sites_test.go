@@ -25,38 +25,48 @@ func called(t *testing.T, caddyfile string) []string {
 	return list
 }
 
-// ED-21 (FIELD-CASES 9 to 15, and "http://localhost:8080 becomes https:// offline"): what a site is called outside follows
-// from its address, from the proxies that its server names, and from `origin`.
+// ED-21 (FIELD-CASES 9 to 15, and "http://localhost:8080 becomes https:// offline"): what a site is called outside
+// follows from its address, from the proxies that its server names, and from `origin`.
 func TestSitesAreCalledWhatBrowsersCallThem(t *testing.T) {
 	const proxies = "{\n\tservers {\n\t\ttrusted_proxies static 10.0.0.1\n\t}\n}\n"
 	for name, c := range map[string]struct {
 		caddyfile string
 		want      []string
 	}{
-		"https":                    {"app.example.com {\n\ttruxe\n}", []string{"app.example.com https://app.example.com"}},
-		"https on another port":    {"app.example.com:8443 {\n\ttruxe\n}", []string{"app.example.com https://app.example.com:8443"}},
-		"https_port":               {"{\n\thttps_port 8443\n}\napp.example.com {\n\ttruxe\n}", []string{"app.example.com https://app.example.com:8443 https://app.example.com"}},
-		"plain http on loopback":   {"http://localhost:8080 {\n\ttruxe\n}", []string{"localhost http://localhost:8080"}},
-		"http_port":                {"{\n\thttp_port 8080\n}\nhttp://localhost {\n\ttruxe\n}", []string{"localhost http://localhost"}},
-		"an IPv6 address":          {"http://[::1]:8080 {\n\ttruxe\n}", []string{"::1 http://[::1]:8080"}},
-		"auto_https off":           {"{\n\tauto_https off\n}\nhttps://app.example.com {\n\ttruxe\n}", []string{"app.example.com https://app.example.com"}},
-		"behind a proxy":           {proxies + "http://app.example.com:8080 {\n\ttruxe\n}", []string{"app.example.com https://app.example.com"}},
-		"behind, on loopback":      {proxies + "http://app.localhost:8080 {\n\ttruxe\n}", []string{"app.localhost https://app.localhost http://app.localhost:8080"}},
+		"https": {"app.example.com {\n\ttruxe\n}", []string{"app.example.com https://app.example.com"}},
+		"https on another port": {"app.example.com:8443 {\n\ttruxe\n}",
+			[]string{"app.example.com https://app.example.com:8443"}},
+		"https_port": {"{\n\thttps_port 8443\n}\napp.example.com {\n\ttruxe\n}",
+			[]string{"app.example.com https://app.example.com:8443 https://app.example.com"}},
+		"plain http on loopback": {"http://localhost:8080 {\n\ttruxe\n}", []string{"localhost http://localhost:8080"}},
+		"http_port": {"{\n\thttp_port 8080\n}\nhttp://localhost {\n\ttruxe\n}",
+			[]string{"localhost http://localhost"}},
+		"an IPv6 address": {"http://[::1]:8080 {\n\ttruxe\n}", []string{"::1 http://[::1]:8080"}},
+		"auto_https off": {"{\n\tauto_https off\n}\nhttps://app.example.com {\n\ttruxe\n}",
+			[]string{"app.example.com https://app.example.com"}},
+		"behind a proxy": {proxies + "http://app.example.com:8080 {\n\ttruxe\n}",
+			[]string{"app.example.com https://app.example.com"}},
+		"behind, on loopback": {proxies + "http://app.localhost:8080 {\n\ttruxe\n}",
+			[]string{"app.localhost https://app.localhost http://app.localhost:8080"}},
 		"behind, another listener": {"{\n\tservers :9090 {\n\t\ttrusted_proxies static 10.0.0.1\n\t}\n}\nhttp://app.example.com:8080 {\n\ttruxe\n}", []string{"app.example.com http://app.example.com:8080"}},
 		"a unix socket": {"{\n\tservers {\n\t\ttrusted_proxies_unix\n\t}\n}\nhttp://app.example.com {\n\tbind unix//run/c.sock\n\ttruxe\n}",
 			[]string{"app.example.com https://app.example.com"}},
 		"trusted sockets, none used": {"{\n\tservers {\n\t\ttrusted_proxies_unix\n\t}\n}\nhttp://app.example.com {\n\ttruxe\n}", []string{"app.example.com http://app.example.com"}},
-		"origin":                     {"app.example.com {\n\ttruxe {\n\t\torigin https://app.example.com:9443\n\t}\n}", []string{"app.example.com https://app.example.com:9443"}},
+		"origin": {"app.example.com {\n\ttruxe {\n\t\torigin https://app.example.com:9443\n\t}\n}",
+			[]string{"app.example.com https://app.example.com:9443"}},
 		"origins of two hosts": {"a.example.com, b.example.com {\n\ttruxe {\n\t\torigin https://b.example.com:9443\n\t}\n}",
 			[]string{"a.example.com https://a.example.com", "b.example.com https://b.example.com:9443"}},
-		"a wildcard":             {"*.example.com {\n\ttruxe\n}", []string{"*.example.com https://*.example.com"}},
-		"origin of a wildcard":   {"*.example.com {\n\ttruxe {\n\t\torigin https://*.example.com:9443\n\t\torigin https://a.example.com:7443\n\t}\n}", []string{"*.example.com https://*.example.com:9443", "a.example.com https://a.example.com:7443"}},
-		"no host name":           {proxies + "http:// {\n\ttruxe\n}", []string{""}},
-		"origin of no host name": {proxies + "http:// {\n\ttruxe {\n\t\torigin https://app.example.com\n\t}\n}", []string{"", "app.example.com https://app.example.com"}},
+		"a wildcard":           {"*.example.com {\n\ttruxe\n}", []string{"*.example.com https://*.example.com"}},
+		"origin of a wildcard": {"*.example.com {\n\ttruxe {\n\t\torigin https://*.example.com:9443\n\t\torigin https://a.example.com:7443\n\t}\n}", []string{"*.example.com https://*.example.com:9443", "a.example.com https://a.example.com:7443"}},
+		"no host name":         {proxies + "http:// {\n\ttruxe\n}", []string{""}},
+		"origin of no host name": {proxies + "http:// {\n\ttruxe {\n\t\torigin https://app.example.com\n\t}\n}",
+			[]string{"", "app.example.com https://app.example.com"}},
 		"hosts of a wildcard": {"*.example.com {\n\t@a host a.example.com\n\thandle @a {\n\t\ttruxe\n\t}\n\t@b host b.example.com c.example.com other.test\n\thandle @b {\n\t\ttruxe\n\t}\n}",
-			[]string{"a.example.com https://a.example.com", "b.example.com https://b.example.com", "c.example.com https://c.example.com"}},
+			[]string{"a.example.com https://a.example.com", "b.example.com https://b.example.com",
+				"c.example.com https://c.example.com"}},
 		"two ports, in order": {"app.example.com {\n\ttruxe\n}\napp.example.com:8443 {\n\ttruxe\n}\nb.example.com {\n\ttruxe\n}\na.example.com {\n\ttruxe\n}",
-			[]string{"app.example.com https://app.example.com", "b.example.com https://b.example.com", "a.example.com https://a.example.com", "app.example.com https://app.example.com:8443"}},
+			[]string{"app.example.com https://app.example.com", "b.example.com https://b.example.com",
+				"a.example.com https://a.example.com", "app.example.com https://app.example.com:8443"}},
 	} {
 		if got := called(t, c.caddyfile); !slices.Equal(got, c.want) {
 			t.Errorf("%s: %q, want %q", name, got, c.want)
@@ -76,13 +86,15 @@ func TestSitesHaveOneOrder(t *testing.T) {
 			t.Fatalf("%q, then %q", first, again)
 		}
 	}
-	if first[0] != "a0.example.com https://a0.example.com:9000" || first[11] != "a11.example.com https://a11.example.com:9011" {
+	if first[0] != "a0.example.com https://a0.example.com:9000" ||
+		first[11] != "a11.example.com https://a11.example.com:9011" {
 		t.Errorf("%q", first)
 	}
 }
 
-// ED-06 R1 a directive where Caddy handles an answer, or an error of an inner block, protects nothing that was not sent to the app
-// already, and its site would not be known: the configuration is refused. In the site itself it is as before.
+// ED-06 R1 a directive where Caddy handles an answer, or an error of an inner block, protects nothing that was not sent
+// to the app already, and its site would not be known: the configuration is refused. In the site itself it is as
+// before.
 func TestDirectivesInsideOfAnswersAreRefused(t *testing.T) {
 	for name, caddyfile := range map[string]string{
 		"handle_response": "app.example.com {\n\treverse_proxy 10.0.0.1 {\n\t\thandle_response {\n\t\t\ttruxe\n\t\t\trespond x\n\t\t}\n\t}\n}",
@@ -92,7 +104,8 @@ func TestDirectivesInsideOfAnswersAreRefused(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if _, err := offlineConfig([]byte(text), true); err == nil || !strings.Contains(err.Error(), "handle_response") || !strings.Contains(err.Error(), "write it in the site itself") {
+		if _, err := offlineConfig([]byte(text), true); err == nil || !strings.Contains(err.Error(), "handle_response") ||
+			!strings.Contains(err.Error(), "write it in the site itself") {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
@@ -101,7 +114,8 @@ func TestDirectivesInsideOfAnswersAreRefused(t *testing.T) {
 		"errors of subroute":           `{"handler":"subroute","routes":[],"errors":{"routes":[{"handle":[{"handler":"truxe_gate"}]}]}}`,
 		"handle_response of intercept": `{"handler":"intercept","handle_response":[{"routes":[{"handle":[{"handler":"truxe_portal"}]}]}]}`,
 	} {
-		if _, err := offlineConfig(fmt.Appendf(nil, server, handler), true); err == nil || !strings.Contains(err.Error(), field) {
+		if _, err := offlineConfig(fmt.Appendf(nil, server, handler), true); err == nil ||
+			!strings.Contains(err.Error(), field) {
 			t.Errorf("%s: %v", field, err)
 		}
 	}

@@ -32,8 +32,8 @@ func readBlock(d *caddyfile.Dispenser, what string, w words) error {
 	return nil
 }
 
-// unknownWord repeats a word only where it looks like a slip of a known one: anything else may be a line of a secret that
-// was set in several lines.
+// unknownWord repeats a word only where it looks like a slip of a known one: anything else may be a line of a secret
+// that was set in several lines.
 func unknownWord(what, word string, known []string) string {
 	if hint := nearest.Hint(word, known); hint != "" {
 		return fmt.Sprintf("unknown %s %q%s", what, word, hint)
@@ -45,7 +45,8 @@ func unknownWord(what, word string, known []string) string {
 func secretArg(d *caddyfile.Dispenser, name, example string, into *string) error {
 	args := d.RemainingArgs()
 	if len(args) != 1 {
-		return d.Errf("%s takes one value, not %d; put a value with spaces into the environment and write: %s", name, len(args), example)
+		return d.Errf("%s takes one value, not %d; put a value with spaces into the environment and write: %s", name,
+			len(args), example)
 	}
 	*into = args[0]
 	return nil

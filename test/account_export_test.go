@@ -11,7 +11,8 @@ import (
 )
 
 // UX section 3, profile; MF-13, SE-19, AU-03: one's own data as a file: for a fresh factor, at the API and on the page,
-// with nothing in it that signs in, and nothing of where others were. The download is in the log. Requests of late are in it.
+// with nothing in it that signs in, and nothing of where others were. The download is in the log. Recent requests are
+// in it.
 func TestOwnDataIsDownloaded(t *testing.T) {
 	s := mfaSite.open(t)
 	f := s.withTOTP("app.test", "edda", "member")
@@ -54,25 +55,30 @@ func TestOwnDataIsDownloaded(t *testing.T) {
 		More *bool `json:"older_activity"`
 	}
 	for _, a := range []answer{fromPage, fromAPI} {
-		if got := [3]string{a.header.Get("Content-Type"), a.header.Get("Content-Disposition"), a.header.Get("Cache-Control")}; got != [3]string{"application/json", `attachment; filename="my-data.json"`, "no-store"} {
+		if got := [3]string{a.header.Get("Content-Type"), a.header.Get("Content-Disposition"),
+			a.header.Get("Cache-Control")}; got != [3]string{"application/json", `attachment; filename="my-data.json"`,
+			"no-store"} {
 			t.Errorf("headers %q", got)
 		}
 		var got file
 		if err := json.Unmarshal([]byte(a.body), &got); err != nil {
 			t.Fatal(err)
 		}
-		if got.Profile.Username != f.name || got.Profile.Email != f.name+"@example.com" || got.Profile.Name != "Edda" || got.Factors.TOTP == "" || got.Factors.Left != 10 ||
-			len(got.Sessions) == 0 || len(got.Devices) != 1 || got.Devices[0].Trusted == "" || !got.Devices[0].Current || got.More == nil || *got.More {
+		if got.Profile.Username != f.name || got.Profile.Email != f.name+"@example.com" || got.Profile.Name != "Edda" ||
+			got.Factors.TOTP == "" || got.Factors.Left != 10 ||
+			len(got.Sessions) == 0 || len(got.Devices) != 1 || got.Devices[0].Trusted == "" || !got.Devices[0].Current ||
+			got.More == nil || *got.More {
 			t.Errorf("%+v\n%s", got, a.body)
 		}
-		if len(got.Requests) != 1 || got.Requests[0].Path != "/read/of/late" || got.Requests[0].Host != "app.test" || !got.Requests[0].Allowed {
+		if len(got.Requests) != 1 || got.Requests[0].Path != "/read/of/late" || got.Requests[0].Host != "app.test" ||
+			!got.Requests[0].Allowed {
 			t.Errorf("requests %+v", got.Requests)
 		}
 		seen := map[string]bool{}
 		for _, e := range got.Activity {
 			seen[e.Event] = true
 			if e.ByOther != (e.Event == "user_created") { // by the command line
-				t.Errorf("%s by somebody else: %v", e.Event, e.ByOther)
+				t.Errorf("%s by another user: %v", e.Event, e.ByOther)
 			}
 		}
 		for _, want := range []string{"user_created", "authn_mfa_enabled", "authn_login_success", "user_exported"} {
@@ -80,7 +86,8 @@ func TestOwnDataIsDownloaded(t *testing.T) {
 				t.Errorf("the activity has no %s", want)
 			}
 		}
-		for what, secret := range map[string]string{"key": f.key, "code": f.recovery[0], "password": f.password, "hash": "$2", "session": v.session(), "flow": v.inJar("__Host-truxe-flow"),
+		for what, secret := range map[string]string{"key": f.key, "code": f.recovery[0], "password": f.password, "hash": "$2",
+			"session": v.session(), "flow": v.inJar("__Host-truxe-flow"),
 			"device": v.inJar("__Host-truxe-device"), "another person": "pia"} {
 			if secret == "" || strings.Contains(a.body, secret) {
 				t.Errorf("the file has the %s (%q)", what, secret)

@@ -10,8 +10,6 @@ import (
 	"strings"
 	"testing"
 	"time"
-
-	"github.com/truxeio/caddy-truxe/internal/credential/credentialtest"
 )
 
 var keyOnPage = regexp.MustCompile(`(?s)<code class="key"[^>]*>([A-Z2-7 ]+)</code>`)
@@ -28,8 +26,8 @@ func (a answer) text() string {
 	return html.UnescapeString(pageSpaces.ReplaceAllString(pageTags.ReplaceAllString(a.body, ""), " "))
 }
 
-// MF-06 MF-07 MF-11: setting up an app on the pages, without JavaScript: the key stays over a reload, counts only after a
-// right code, and recovery codes follow; each is shown until "Finish" and never again.
+// MF-06 MF-07 MF-11: setting up an app on the pages, without JavaScript: the key stays over a reload, counts only after
+// a right code, and recovery codes follow; each is shown until "Finish" and not afterwards.
 func TestAppIsSetUpOnThePages(t *testing.T) {
 	s := mfaSite.open(t)
 	f := &factor{s: s, host: "app.test", name: "amira", password: "copper kettles in the rain"}
@@ -38,7 +36,9 @@ func TestAppIsSetUpOnThePages(t *testing.T) {
 	v.signIn(f.name, f.password)
 	before := v.session()
 	page := v.get("/.truxe/account/totp", navigate).want(http.StatusOK)
-	if again := v.get("/.truxe/account/totp", navigate); keyOnPage.FindString(again.body) != keyOnPage.FindString(page.body) || !strings.Contains(page.body, "<svg") || !strings.Contains(page.body, "otpauth://totp/") {
+	if again := v.get("/.truxe/account/totp",
+		navigate); keyOnPage.FindString(again.body) != keyOnPage.FindString(page.body) ||
+		!strings.Contains(page.body, "<svg") || !strings.Contains(page.body, "otpauth://totp/") {
 		t.Fatal("a reload shows another key, or the page has no picture and link")
 	}
 	f.key = unspaced(keyOnPage.FindStringSubmatch(page.body)[1])
@@ -65,7 +65,8 @@ func TestAppIsSetUpOnThePages(t *testing.T) {
 		t.Fatalf("%d codes are shown", len(found))
 	}
 	file := v.form("account/recovery-codes", "action", "download").want(http.StatusOK)
-	if !strings.HasPrefix(file.header.Get("Content-Disposition"), "attachment") || !strings.Contains(file.body, found[9][1]) || !strings.Contains(file.body, f.name) {
+	if !strings.HasPrefix(file.header.Get("Content-Disposition"), "attachment") ||
+		!strings.Contains(file.body, found[9][1]) || !strings.Contains(file.body, f.name) {
 		t.Errorf("the file: %v %s", file.header, file.body)
 	}
 	v.form("account/recovery-codes", "action", "finish").want(http.StatusUnprocessableEntity)
@@ -76,14 +77,16 @@ func TestAppIsSetUpOnThePages(t *testing.T) {
 	}
 	v.form("account/recovery-codes", "action", "download").want(http.StatusSeeOther)
 	other := f.browser()
-	if codesOnPage.MatchString(other.get("/.truxe/account/recovery-codes", navigate).body) || keyOnPage.MatchString(other.get("/.truxe/account/totp", navigate).body) {
+	if codesOnPage.MatchString(other.get("/.truxe/account/recovery-codes", navigate).body) ||
+		keyOnPage.MatchString(other.get("/.truxe/account/totp", navigate).body) {
 		t.Error("another session sees codes or key")
 	}
 	f.recovery = []string{found[0][1], found[1][1]}
 	f.complete(f.begin(), "recovery_code", f.rescue()).want(http.StatusOK)
 
 	// MF-06: neither key nor codes stand anywhere in clear.
-	raw := []string{f.key, strings.ToLower(f.key), found[2][1], unspaced(found[2][1]), strings.TrimSpace(keyOnPage.FindStringSubmatch(page.body)[1])}
+	raw := []string{f.key, strings.ToLower(f.key), found[2][1], unspaced(found[2][1]),
+		strings.TrimSpace(keyOnPage.FindStringSubmatch(page.body)[1])}
 	searched := 0
 	err := filepath.WalkDir(s.g.Dir, func(path string, d os.DirEntry, err error) error {
 		if err != nil || d.IsDir() {
@@ -114,7 +117,7 @@ func TestAppIsSetUpOnThePages(t *testing.T) {
 }
 
 // MF-13 SE-14: with a sign-in older than five minutes every change of factors, and ending other sessions, asks for a
-// factor as strong as the best one first; the password does not do for somebody with an app.
+// factor as strong as the best one first; the password is not enough for a user with an app.
 func TestChangesOfFactorsAskForAFreshOne(t *testing.T) {
 	s := mfaSite.open(t)
 	f := s.withTOTP("app.test", "boris")
@@ -128,12 +131,17 @@ func TestChangesOfFactorsAskForAFreshOne(t *testing.T) {
 		method, path string
 		body         any
 	}
-	calls := []call{{"POST", "mfa/totp", nil}, {"DELETE", "mfa/totp", nil}, {"POST", "mfa/totp/confirm", map[string]string{"code": "123456"}}, {"POST", "mfa/recovery-codes", nil},
-		{"POST", "mfa/passkeys/begin", map[string]string{}}, {"PATCH", "mfa/passkeys/aaaaaaaaaaaaaaaaaaaaaaaaaa", map[string]string{"name": "x"}},
-		{"DELETE", "mfa/passkeys/aaaaaaaaaaaaaaaaaaaaaaaaaa", nil}, {"DELETE", "sessions", nil}, {"DELETE", "sessions?except=current", nil},
-		{"POST", "password/change", map[string]string{"current_password": f.password, "new_password": "a quite different long one"}}}
+	calls := []call{{"POST", "mfa/totp", nil}, {"DELETE", "mfa/totp", nil},
+		{"POST", "mfa/totp/confirm", map[string]string{"code": "123456"}}, {"POST", "mfa/recovery-codes", nil},
+		{"POST", "mfa/passkeys/begin", map[string]string{}}, {"PATCH", "mfa/passkeys/aaaaaaaaaaaaaaaaaaaaaaaaaa",
+			map[string]string{"name": "x"}},
+		{"DELETE", "mfa/passkeys/aaaaaaaaaaaaaaaaaaaaaaaaaa", nil}, {"DELETE", "sessions", nil},
+		{"DELETE", "sessions?except=current", nil},
+		{"POST", "password/change", map[string]string{"current_password": f.password,
+			"new_password": "a quite different long one"}}}
 	for _, c := range calls {
-		for kind, a := range map[string]answer{"cookie": v.api(c.method, c.path, c.body, own), "token": s.withBearer("app.test", token).api(c.method, c.path, c.body)} {
+		for kind, a := range map[string]answer{"cookie": v.api(c.method, c.path, c.body, own),
+			"token": s.withBearer("app.test", token).api(c.method, c.path, c.body)} {
 			var p struct {
 				Code   string `json:"code"`
 				ACR    string `json:"acr_values"`
@@ -146,9 +154,13 @@ func TestChangesOfFactorsAskForAFreshOne(t *testing.T) {
 			}
 		}
 	}
-	for form, want := range map[string]string{"account/totp|action=remove": "remove_totp", "account/totp|action=replace": "replace_totp", "account/recovery-codes|action=new": "recovery_codes",
-		"account/sessions|revoke=others": "end_sessions", "account/passkeys|action=remove&id=aaaaaaaaaaaaaaaaaaaaaaaaaa": "remove_passkey", "account/password|new_password=x": "password",
-		"account/passkeys|action=rename&name=x&id=aaaaaaaaaaaaaaaaaaaaaaaaaa": "change_passkey", "account/profile|name=B&email=new@example.com": "profile"} {
+	for form, want := range map[string]string{"account/totp|action=remove": "remove_totp",
+		"account/totp|action=replace": "replace_totp", "account/recovery-codes|action=new": "recovery_codes",
+		"account/sessions|revoke=others":                                      "end_sessions",
+		"account/passkeys|action=remove&id=aaaaaaaaaaaaaaaaaaaaaaaaaa":        "remove_passkey",
+		"account/password|new_password=x":                                     "password",
+		"account/passkeys|action=rename&name=x&id=aaaaaaaaaaaaaaaaaaaaaaaaaa": "change_passkey",
+		"account/profile|name=B&email=new@example.com":                        "profile"} {
 		page, body, _ := strings.Cut(form, "|")
 		a := v.do("POST", "/.truxe/"+page, body, submit, []string{"Origin", "https://app.test"})
 		if to := a.header.Get("Location"); a.status != http.StatusSeeOther || to != "/.truxe/confirm?for="+want {
@@ -156,30 +168,37 @@ func TestChangesOfFactorsAskForAFreshOne(t *testing.T) {
 		}
 	}
 	ask := v.get("/.truxe/confirm?for=remove_totp", navigate).want(http.StatusOK)
-	if text := ask.text(); !strings.Contains(text, "Confirm it's you to remove your authenticator app") || strings.Contains(text, `type="password"`) || !strings.Contains(text, "5 minutes") {
+	if text := ask.text(); !strings.Contains(text, "Confirm it's you to remove your authenticator app") ||
+		strings.Contains(text, `type="password"`) || !strings.Contains(text, "5 minutes") {
 		t.Errorf("the page that asks: %.1200s", text)
 	}
 	before := v.session()
 	v.form("confirm", "method", "password", "password", f.password, "return", "remove_totp").want(http.StatusSeeOther)
-	v.api("DELETE", "mfa/totp", nil, v.sameOrigin()).problem(http.StatusUnauthorized, "step_up_required") // the password is the weaker factor
+	// the password is the weaker factor
+	v.api("DELETE", "mfa/totp", nil, v.sameOrigin()).problem(http.StatusUnauthorized, "step_up_required")
 	v.form("confirm", "method", "totp", "code", "000000", "return", "remove_totp").want(http.StatusUnauthorized)
 	a := v.form("confirm", "method", "totp", "code", f.code(), "return", "remove_totp").want(http.StatusSeeOther)
 	if a.header.Get("Location") != "/.truxe/account/totp?remove=1" || v.session() == before {
 		t.Errorf("after the confirmation: %s", a.header.Get("Location"))
 	}
 	v.form("account/totp", "action", "remove").want(http.StatusSeeOther)
-	if page := v.get("/.truxe/account/totp?removed=1", navigate).want(http.StatusOK); !strings.Contains(page.text(), "Your authenticator app is removed.") {
+	if page := v.get("/.truxe/account/totp?removed=1", navigate).want(http.StatusOK); !strings.Contains(page.text(),
+		"Your authenticator app is removed.") {
 		t.Error("the page does not say that the app is removed")
 	}
-	s.login("app.test", f.name, f.password)                                                                                        // MF-20: it stopped at once
-	for _, bad := range []string{"https://evil.test/", "//evil.test", "/evil", "javascript:alert(1)", strings.Repeat("a", 5000)} { // CS-06: nothing but the list is ever a way
-		if a := v.get("/.truxe/confirm?for="+values("x", bad)[2:], navigate); strings.Contains(a.header.Get("Location"), "evil") || a.status >= 500 {
+	// MF-20: it stopped at once
+	s.login("app.test", f.name, f.password)
+	// CS-06: nothing but the list is ever a way
+	for _, bad := range []string{"https://evil.test/", "//evil.test", "/evil", "javascript:alert(1)",
+		strings.Repeat("a", 5000)} {
+		if a := v.get("/.truxe/confirm?for="+values("x", bad)[2:], navigate); strings.Contains(a.header.Get("Location"),
+			"evil") || a.status >= 500 {
 			t.Errorf("for=%.40s: %d %s", bad, a.status, a.header.Get("Location"))
 		}
 	}
 }
 
-// login2 is a bearer token of somebody with an app.
+// login2 is a bearer token of a user with an app.
 func (s *story) login2(f *factor) tokens {
 	s.t.Helper()
 	var out tokens
@@ -204,8 +223,10 @@ func TestProgramStepsUp(t *testing.T) {
 	if how.Fresh || len(how.Methods) != 1 || how.Methods[0] != "totp" {
 		t.Errorf("how to confirm: %+v", how)
 	}
-	v.api("POST", "confirm", map[string]string{"method": "totp", "code": "12345"}).problem(http.StatusUnauthorized, "invalid_code")
-	v.api("POST", "confirm", map[string]string{"method": "recovery_code", "code": f.recovery[0]}).problem(http.StatusBadRequest, "invalid_request")
+	v.api("POST", "confirm", map[string]string{"method": "totp", "code": "12345"}).problem(http.StatusUnauthorized,
+		"invalid_code")
+	v.api("POST", "confirm", map[string]string{"method": "recovery_code",
+		"code": f.recovery[0]}).problem(http.StatusBadRequest, "invalid_request")
 	v.api("POST", "confirm", map[string]string{"method": "totp", "code": f.code()}).want(http.StatusOK)
 	again := s.withBearer("app.test", s.refresh(fresh.Refresh).Access)
 	var out struct {
@@ -215,7 +236,8 @@ func TestProgramStepsUp(t *testing.T) {
 	if len(out.Codes) != 10 {
 		t.Errorf("%d new codes", len(out.Codes))
 	}
-	f.complete(f.begin(), "recovery_code", f.recovery[0]).problem(http.StatusUnauthorized, "invalid_code") // the old set is void
+	// the old set is void
+	f.complete(f.begin(), "recovery_code", f.recovery[0]).problem(http.StatusUnauthorized, "invalid_code")
 	f.complete(f.begin(), "recovery_code", out.Codes[0]).want(http.StatusOK)
 }
 
@@ -234,7 +256,8 @@ func TestFactorChangeEndsRememberedSessionsAndTrust(t *testing.T) {
 	v.second("method", "recovery_code", "code", f.rescue()).want(http.StatusSeeOther)
 	v.form("account/recovery-codes", "action", "new").want(http.StatusSeeOther)
 	kept.get("/", navigate).want(http.StatusFound)
-	if to := kept.tryForm("/.truxe/login", f.name, f.password).want(http.StatusSeeOther).header.Get("Location"); !strings.HasPrefix(to, "/.truxe/mfa") {
+	if to := kept.tryForm("/.truxe/login", f.name,
+		f.password).want(http.StatusSeeOther).header.Get("Location"); !strings.HasPrefix(to, "/.truxe/mfa") {
 		t.Errorf("the trust outlived the change: %s", to)
 	}
 	v.get("/", navigate).want(http.StatusOK)
@@ -260,7 +283,8 @@ func TestMethodsAreToldTrulyEverywhere(t *testing.T) {
 	}
 	v := s.withBearer("app.test", token.Access)
 	v.get("/", program).want(http.StatusOK)
-	header := strings.FieldsFunc(strings.Join(s.up.Last().Get("X-Truxe-Amr"), ","), func(r rune) bool { return r == ',' || r == ' ' })
+	header := strings.FieldsFunc(strings.Join(s.up.Last().Get("X-Truxe-Amr"), ","),
+		func(r rune) bool { return r == ',' || r == ' ' })
 	if !same(header, "pwd", "otp", "mfa") {
 		t.Errorf("X-Truxe-Amr %v", header)
 	}
@@ -271,7 +295,8 @@ func TestMethodsAreToldTrulyEverywhere(t *testing.T) {
 			t.Errorf("%s: %v", call, out["amr"])
 		}
 	}
-	if kept := claimsOf(t, s.refresh(token.Refresh).Access); kept["acr"] != "2" || kept["auth_time"] != claims["auth_time"] {
+	if kept := claimsOf(t, s.refresh(token.Refresh).Access); kept["acr"] != "2" ||
+		kept["auth_time"] != claims["auth_time"] {
 		t.Errorf("after a refresh: %v %v, it was %v", kept["acr"], kept["auth_time"], claims["auth_time"])
 	}
 	recovered := claimsOf(t, s.login2(f).Access)
@@ -307,8 +332,10 @@ func TestAccountPagesShowAndKeep(t *testing.T) {
 	s := mfaSite.open(t)
 	f := s.withTOTP("app.test", "greta")
 	v := f.browser()
-	for path, want := range map[string]string{"account": "Recovery codes", "account/profile": "greta@example.com", "account/activity": "Second factor added", "account/devices": "Trusted devices",
-		"account/passkeys": "No passkeys yet", "account/totp": "Your authenticator app is on", "account/recovery-codes": "10 codes left", "account/sessions": "This device",
+	for path, want := range map[string]string{"account": "Recovery codes", "account/profile": "greta@example.com",
+		"account/activity": "Second factor added", "account/devices": "Trusted devices",
+		"account/passkeys": "No passkeys yet", "account/totp": "Your authenticator app is on",
+		"account/recovery-codes": "10 codes left", "account/sessions": "This device",
 		"account/password": "new_password"} {
 		a := v.get("/.truxe/"+path, navigate).want(http.StatusOK)
 		if !strings.Contains(a.text(), want) || a.header.Get("Cache-Control") != "no-store" {
@@ -316,11 +343,13 @@ func TestAccountPagesShowAndKeep(t *testing.T) {
 		}
 	}
 	v.form("account/profile", "name", "Greta <b>G.</b>", "email", "greta@example.com").want(http.StatusSeeOther)
-	if page := v.get("/.truxe/account/profile?saved=1", navigate).want(http.StatusOK); strings.Contains(page.body, "<b>G.") || !strings.Contains(page.body, "Greta &lt;b&gt;G.&lt;/b&gt;") {
+	if page := v.get("/.truxe/account/profile?saved=1", navigate).want(http.StatusOK); strings.Contains(page.body,
+		"<b>G.") || !strings.Contains(page.body, "Greta &lt;b&gt;G.&lt;/b&gt;") {
 		t.Error("the name is not kept, or not escaped")
 	}
 	v.form("account/profile", "name", "Greta", "email", "no address").want(http.StatusUnprocessableEntity)
-	v.form("account/profile", "name", strings.Repeat("x", 5000), "email", "greta@example.com").want(http.StatusUnprocessableEntity)
+	v.form("account/profile", "name", strings.Repeat("x", 5000), "email",
+		"greta@example.com").want(http.StatusUnprocessableEntity)
 	v.form("account", "action", "default", "method", "totp").want(http.StatusSeeOther)
 	v.form("account", "action", "default", "method", "carrier pigeon").want(http.StatusBadRequest)
 	v.form("account", "action", "explode").want(http.StatusBadRequest)
@@ -332,186 +361,6 @@ func TestAccountPagesShowAndKeep(t *testing.T) {
 	stranger := s.browser("app.test")
 	stranger.signIn("pia", piaPassword)
 	if page := stranger.get("/.truxe/account/activity", navigate); strings.Contains(page.body, "greta") {
-		t.Error("somebody else's activity is shown")
+		t.Error("another user's activity is shown")
 	}
-}
-
-// MF-20 MF-13 MF-17: a passkey is made, named, used as the only and as the second step, confirmed with, renamed and removed.
-func TestPasskeyFromMakingToRemoval(t *testing.T) {
-	s := mfaSite.open(t)
-	s.user("helga", "copper kettles in the rain", "member")
-	v := s.browser("app.test")
-	v.signIn("helga", "copper kettles in the rain")
-	key := credentialtest.New(t)
-	origin := s.origin("app.test")
-	options := v.api("POST", "mfa/passkeys/begin", map[string]string{}, v.sameOrigin()).want(http.StatusOK).body
-	made := string(key.Create(t, []byte(options), origin))
-	var kept struct {
-		ID, Name string
-		Codes    []string `json:"recovery_codes"`
-	}
-	v.do("POST", "/.truxe/api/v1/mfa/passkeys/finish?name=Blue+key", made, sendsJSON, v.sameOrigin()).want(http.StatusOK).json(&kept)
-	if kept.ID == "" || kept.Name != "Blue key" || len(kept.Codes) != 10 {
-		t.Fatalf("a new passkey: %+v", kept)
-	}
-	if a := v.do("POST", "/.truxe/api/v1/mfa/passkeys/finish", made, sendsJSON, v.sameOrigin()); a.status < 400 || a.status >= 500 { // MF-14: one use
-		t.Errorf("the same answer again: %d", a.status)
-	}
-	if page := v.get("/.truxe/account/passkeys?added="+kept.ID, navigate).want(http.StatusOK); !strings.Contains(page.text(), "Your passkey is ready.") || !strings.Contains(page.text(), "Blue key") {
-		t.Error("the page does not show the new passkey")
-	}
-
-	var known map[string]string
-	v.get("/.well-known/passkey-endpoints", program).want(http.StatusOK).json(&known)
-	if want := origin + "/.truxe/account/passkeys"; known["enroll"] != want || known["manage"] != want {
-		t.Errorf("passkey-endpoints: %v", known)
-	}
-
-	// The only step, in a browser.
-	fresh := s.browser("app.test")
-	fresh.get("/.truxe/login", navigate).want(http.StatusOK)
-	options = fresh.api("POST", "login/passkey/begin", map[string]string{}, fresh.sameOrigin()).want(http.StatusOK).body
-	answer := string(key.Get(t, []byte(options), origin))
-	fresh.form("login", "passkey", answer).want(http.StatusSeeOther)
-	fresh.get("/", navigate).want(http.StatusOK)
-	if amr := strings.Join(s.up.Last().Get("X-Truxe-Amr"), ","); !strings.Contains(amr, "hwk") || !strings.Contains(amr, "user") {
-		t.Errorf("X-Truxe-Amr %q", amr)
-	}
-	elsewhere := s.browser("app.test") // a used answer, in another browser
-	elsewhere.get("/.truxe/login", navigate)
-	if a := elsewhere.form("login", "passkey", answer).want(http.StatusUnauthorized); !strings.Contains(a.text(), "That passkey didn't work.") {
-		t.Errorf("a used answer: %.400s", a.text())
-	}
-
-	// The second step.
-	second := s.browser("app.test")
-	a := second.tryForm("/.truxe/login", "helga", "copper kettles in the rain").want(http.StatusSeeOther)
-	if !strings.HasPrefix(a.header.Get("Location"), "/.truxe/mfa") {
-		t.Fatalf("after the password: %s", a.header.Get("Location"))
-	}
-	options = second.do("POST", "/.truxe/api/v1/login/passkey/begin?step=second", "{}", sendsJSON, second.sameOrigin()).want(http.StatusOK).body
-	second.second("method", "passkey", "passkey", string(key.Get(t, []byte(options), origin))).want(http.StatusSeeOther)
-	second.get("/", navigate).want(http.StatusOK)
-
-	// The second step of a program, and a sign-in of its own.
-	var h half
-	s.bare("app.test").api("POST", "login", map[string]string{"username": "helga", "password": "copper kettles in the rain"}).want(http.StatusOK).json(&h)
-	options = s.bare("app.test").api("POST", "login/passkey/begin", map[string]string{"mfa_token": h.Token}).want(http.StatusOK).body
-	body := `{"mfa_token":"` + h.Token + `","method":"passkey","passkey":` + string(key.Get(t, []byte(options), origin)) + `}`
-	var out tokens
-	s.bare("app.test").do("POST", "/.truxe/api/v1/login/mfa", body, sendsJSON).want(http.StatusOK).json(&out)
-	if c := claimsOf(t, out.Access); c["acr"] != "3" && c["acr"] != "2" {
-		t.Errorf("acr %v", c["acr"])
-	}
-	client := s.browser("app.test")
-	options = client.api("POST", "login/passkey/begin", map[string]string{}).want(http.StatusOK).body
-	client.do("POST", "/.truxe/api/v1/login/passkey/finish", string(key.Get(t, []byte(options), origin)), sendsJSON).want(http.StatusOK).json(&out)
-	if c := claimsOf(t, out.Access); c["acr"] != "3" {
-		t.Errorf("acr of a passkey alone: %v", c["acr"])
-	}
-
-	// Confirming, renaming, removing.
-	s.stale("helga")
-	second.form("account/passkeys", "action", "rename", "id", kept.ID, "name", "Green key").want(http.StatusSeeOther)
-	second.get("/.truxe/confirm?for=change_passkey", navigate).want(http.StatusOK)
-	options = second.do("POST", "/.truxe/api/v1/confirm/passkey/begin", "{}", sendsJSON, second.sameOrigin()).want(http.StatusOK).body
-	second.form("confirm", "method", "passkey", "return", "change_passkey", "passkey", string(key.Get(t, []byte(options), origin))).want(http.StatusSeeOther)
-	second.form("account/passkeys", "action", "rename", "id", kept.ID, "name", "Green key").want(http.StatusSeeOther)
-	if page := second.get("/.truxe/account/passkeys", navigate); !strings.Contains(page.body, "Green key") {
-		t.Error("the new name is not shown")
-	}
-	second.form("account/passkeys", "action", "rename", "id", kept.ID, "name", strings.Repeat("x", 500)).want(http.StatusUnprocessableEntity)
-	second.form("account/passkeys", "action", "remove", "id", kept.ID).want(http.StatusSeeOther)
-	if page := second.get("/.truxe/account/passkeys?removed=1", navigate); strings.Contains(page.body, "Green key") {
-		t.Error("a removed passkey is shown")
-	}
-	options = elsewhere.api("POST", "login/passkey/begin", map[string]string{}, elsewhere.sameOrigin()).want(http.StatusOK).body
-	gone := elsewhere.form("login", "passkey", string(key.Get(t, []byte(options), origin))).want(http.StatusUnauthorized)
-	if !strings.Contains(gone.body, "data-signal") {
-		t.Error("the browser is not told that the passkey is gone")
-	}
-}
-
-// MF-15 MF-19 AP-03: a broken or lying answer of a browser is a clear 4xx with a code, wherever one is taken.
-func TestBrokenPasskeyAnswersAreRefusedClearly(t *testing.T) {
-	s := mfaSite.open(t)
-	s.user("ines", "copper kettles in the rain", "member")
-	v := s.browser("app.test")
-	v.signIn("ines", "copper kettles in the rain")
-	origin := s.origin("app.test")
-	refusals := map[string]func(k *credentialtest.Authenticator, raw string) string{
-		"wrong origin":   func(*credentialtest.Authenticator, string) string { return "" },
-		"empty":          func(_ *credentialtest.Authenticator, _ string) string { return "" },
-		"not JSON":       func(_ *credentialtest.Authenticator, _ string) string { return "{" },
-		"list":           func(_ *credentialtest.Authenticator, _ string) string { return "[]" },
-		"no members":     func(_ *credentialtest.Authenticator, _ string) string { return "{}" },
-		"twice a member": func(_ *credentialtest.Authenticator, raw string) string { return `{"id":"x",` + raw[1:] },
-		"trailing":       func(_ *credentialtest.Authenticator, raw string) string { return raw + "x" },
-		"truncated CBOR": func(_ *credentialtest.Authenticator, raw string) string {
-			return cutMember(t, raw, "attestationObject")
-		},
-		"truncated JSON": func(_ *credentialtest.Authenticator, raw string) string { return raw[:len(raw)/2] },
-		"wrong base64": func(_ *credentialtest.Authenticator, raw string) string {
-			return strings.Replace(raw, `"clientDataJSON":"`, `"clientDataJSON":"!`, 1)
-		},
-		"over 64 KiB": func(_ *credentialtest.Authenticator, raw string) string {
-			return `{"x":"` + strings.Repeat("a", 70<<10) + `",` + raw[1:]
-		},
-		"wrong type": func(_ *credentialtest.Authenticator, raw string) string {
-			return strings.Replace(raw, `"public-key"`, `"password"`, 1)
-		},
-		"numbers for text": func(_ *credentialtest.Authenticator, _ string) string { return `{"id":1,"type":2,"response":3}` },
-	}
-	for name, spoil := range refusals {
-		key := credentialtest.New(t)
-		if name == "wrong origin" {
-			key.Lie.Origin = "https://evil.test"
-		}
-		options := v.api("POST", "mfa/passkeys/begin", map[string]string{}, v.sameOrigin()).want(http.StatusOK).body
-		made := string(key.Create(t, []byte(options), origin))
-		sent := made
-		if name != "wrong origin" {
-			sent = spoil(key, made)
-		}
-		for _, call := range []string{"mfa/passkeys/finish", "login/passkey/finish"} {
-			a := v.do("POST", "/.truxe/api/v1/"+call, sent, sendsJSON, v.sameOrigin())
-			var p problem
-			if a.status >= 400 && a.header.Get("Content-Type") == "application/problem+json" {
-				a.json(&p)
-			}
-			if a.status < 400 || a.status >= 500 || p.Code == "" || p.Code == "internal_error" || p.Detail == "" {
-				t.Errorf("%s at %s: %d %.200s", name, call, a.status, a.body)
-			}
-			for _, internal := range []string{"cbor", "protocol", "panic", "unmarshal", ".go"} {
-				if strings.Contains(strings.ToLower(p.Detail), internal) {
-					t.Errorf("%s at %s shows %q: %s", name, call, internal, p.Detail)
-				}
-			}
-		}
-	}
-	page := s.browser("app.test")
-	page.get("/.truxe/login", navigate)
-	for _, sent := range []string{"{", "[]", "x", strings.Repeat("a", 70<<10)} {
-		if a := page.form("login", "passkey", sent); a.status < 400 || a.status >= 500 || !strings.Contains(a.text(), "That passkey didn't work.") {
-			t.Errorf("%.10q at the page: %d", sent, a.status)
-		}
-	}
-	// MF-18: begin answers alike for everybody; only the challenge differs.
-	a := page.api("POST", "login/passkey/begin", map[string]string{}, page.sameOrigin()).want(http.StatusOK)
-	b := v.api("POST", "login/passkey/begin", map[string]string{}, v.sameOrigin()).want(http.StatusOK)
-	challenge := regexp.MustCompile(`"challenge":"[^"]+"`)
-	if challenge.ReplaceAllString(a.body, "") != challenge.ReplaceAllString(b.body, "") || a.body == b.body {
-		t.Errorf("begin tells people apart: %s %s", a.body, b.body)
-	}
-	page.api("POST", "login/passkey/begin", map[string]string{"username": "ines"}, page.sameOrigin()).problem(http.StatusBadRequest, "invalid_request")
-}
-
-// cutMember drops the last bytes of a base64url member.
-func cutMember(t *testing.T, raw, member string) string {
-	t.Helper()
-	m := regexp.MustCompile(`"` + member + `":"([^"]+)"`).FindStringSubmatch(raw)
-	if m == nil {
-		t.Fatalf("no %s in %s", member, raw)
-	}
-	return strings.Replace(raw, m[1], m[1][:len(m[1])-40], 1)
 }

@@ -43,8 +43,8 @@ func (v *visitor) follow(a answer) (answer, string) {
 	return a, where
 }
 
-// MF-09 CS-07 UX section 3: with a portal, sign-in, second step, confirmation and account live on its host: an app's host
-// leads there and back, and a form never takes its content along.
+// MF-09 CS-07 UX section 3: with a portal, sign-in, second step, confirmation and account live on its host: an app's
+// host leads there and back, and a form never takes its content along.
 func TestPagesOfSignInAndAccountLiveOnThePortal(t *testing.T) {
 	s := ssoSites.open(t)
 	auth := s.origin("auth.test")
@@ -54,14 +54,16 @@ func TestPagesOfSignInAndAccountLiveOnThePortal(t *testing.T) {
 	if !strings.HasPrefix(first, auth+"/.truxe/login?r=") {
 		t.Fatalf("an app leads to %s", first)
 	}
-	for _, path := range []string{"account", "account/profile", "account/totp", "account/passkeys", "account/recovery-codes", "account/devices", "account/activity", "account/sessions", "account/password", "mfa"} {
+	for _, path := range []string{"account", "account/profile", "account/totp", "account/passkeys",
+		"account/recovery-codes", "account/devices", "account/activity", "account/sessions", "account/password", "mfa"} {
 		if a := v.get("/.truxe/"+path+"?q=1", navigate); a.header.Get("Location") != auth+"/.truxe/"+path+"?q=1" {
 			t.Errorf("%s leads to %d %s", path, a.status, a.header.Get("Location"))
 		}
 	}
 	for _, form := range []string{"login", "mfa", "account/password"} {
 		a := v.form(form, "username", f.name, "password", f.password, "method", "totp", "code", "123456")
-		if a.status != http.StatusSeeOther || !strings.HasPrefix(a.header.Get("Location"), auth+"/.truxe/") || a.setsCookie("__Host-truxe") != "" {
+		if a.status != http.StatusSeeOther || !strings.HasPrefix(a.header.Get("Location"), auth+"/.truxe/") ||
+			a.setsCookie("__Host-truxe") != "" {
 			t.Errorf("the form %s on an app's host: %d %s", form, a.status, a.header.Get("Location"))
 		}
 	}
@@ -85,7 +87,8 @@ func TestPagesOfSignInAndAccountLiveOnThePortal(t *testing.T) {
 		t.Fatalf("the page of a form whose session has ended: %.2000s", ended.body)
 	}
 	login := other.get("/.truxe/login?back=1", navigate).want(http.StatusFound).header.Get("Location")
-	back, where := other.at("auth.test").follow(other.at("auth.test").tryForm(login, "pia", piaPassword).want(http.StatusSeeOther))
+	back, where := other.at("auth.test").follow(other.at("auth.test").tryForm(login, "pia",
+		piaPassword).want(http.StatusSeeOther))
 	if where != "https://app.test/.truxe/continue?r=back" || !strings.Contains(back.text(), "Go back to the other tab.") {
 		t.Errorf("the second tab ends at %s: %.900s", where, back.text())
 	}
@@ -97,7 +100,8 @@ func TestPagesOfSignInAndAccountLiveOnThePortal(t *testing.T) {
 			t.Errorf("passkey-endpoints of %s: %v", host, out)
 		}
 	}
-	if to := v.get("/.well-known/change-password", navigate).want(http.StatusFound).header.Get("Location"); to != auth+"/.truxe/account/password" {
+	if to := v.get("/.well-known/change-password", navigate).want(http.StatusFound).header.Get("Location"); to != auth+
+		"/.truxe/account/password" {
 		t.Errorf("change-password leads to %s", to)
 	}
 	v.get("/.well-known/security.txt", navigate).want(http.StatusOK)       // the app's own
@@ -107,8 +111,8 @@ func TestPagesOfSignInAndAccountLiveOnThePortal(t *testing.T) {
 	}
 }
 
-// MF-13 SE-05: a step-up for an app happens at the portal and comes back with a ticket; the app's session then has proven
-// what the portal's has. Beside a form it ends with "Go back to the other tab" on the app's own host.
+// MF-13 SE-05: a step-up for an app happens at the portal and comes back with a ticket; the app's session then has
+// proven what the portal's has. Beside a form it ends with "Go back to the other tab" on the app's own host.
 func TestStepUpAtThePortalReachesTheAppsSession(t *testing.T) {
 	s := ssoSites.open(t)
 	auth := s.origin("auth.test")
@@ -130,7 +134,8 @@ func TestStepUpAtThePortalReachesTheAppsSession(t *testing.T) {
 
 	ask, where := vault.follow(vault.get("/secrets/1?a=b", navigate).want(http.StatusFound))
 	u, err := url.Parse(where)
-	if err != nil || !strings.HasPrefix(where, auth+"/.truxe/confirm?r=") || !strings.Contains(ask.text(), "Confirm it's you to open vault.test") || !strings.Contains(ask.text(), "10 minutes") {
+	if err != nil || !strings.HasPrefix(where, auth+"/.truxe/confirm?r=") ||
+		!strings.Contains(ask.text(), "Confirm it's you to open vault.test") || !strings.Contains(ask.text(), "10 minutes") {
 		t.Fatalf("the vault leads to %s: %.900s", where, ask.text())
 	}
 	id := u.Query().Get("r")
@@ -139,7 +144,8 @@ func TestStepUpAtThePortalReachesTheAppsSession(t *testing.T) {
 	portal.form("confirm", "method", "totp", "code", "000000", "return", id).want(http.StatusUnauthorized)
 	ok := portal.form("confirm", "method", "totp", "code", f.code(), "return", id).want(http.StatusSeeOther)
 	last, where := portal.follow(ok)
-	if last.status != http.StatusOK || !strings.HasSuffix(where, "/secrets/1?a=b") || !strings.Contains(where, "vault.test") {
+	if last.status != http.StatusOK || !strings.HasSuffix(where, "/secrets/1?a=b") ||
+		!strings.Contains(where, "vault.test") {
 		t.Fatalf("after the confirmation: %s %d", where, last.status)
 	}
 	if vault.session() == before {
@@ -154,11 +160,13 @@ func TestStepUpAtThePortalReachesTheAppsSession(t *testing.T) {
 	// A form of the vault, when the proof is old: answered in place, confirmed beside it.
 	stepUp := "/.truxe/confirm?back=1&acr_values=3"
 	beside, where := vault.follow(vault.get(stepUp, navigate))
-	if !strings.HasPrefix(where, auth+"/.truxe/confirm?r=") || !strings.Contains(beside.text(), "This needs a passkey, and you have none yet.") {
+	if !strings.HasPrefix(where, auth+"/.truxe/confirm?r=") ||
+		!strings.Contains(beside.text(), "This needs a passkey, and you have none yet.") {
 		t.Errorf("a step-up that needs a passkey: %s %.500s", where, beside.text())
 	}
 	back, where := vault.follow(vault.get("/.truxe/confirm?back=1&acr_values=2", navigate))
-	if !strings.Contains(where, "vault.test") || !strings.Contains(back.text(), "Confirmed.") || !strings.Contains(back.text(), "Go back to the other tab.") {
+	if !strings.Contains(where, "vault.test") || !strings.Contains(back.text(), "Confirmed.") ||
+		!strings.Contains(back.text(), "Go back to the other tab.") {
 		t.Errorf("beside a form it ends at %s: %.500s", where, back.text())
 	}
 	// A stranger's ticket or way is nothing here.

@@ -22,16 +22,19 @@ func answering(t testing.TB, h http.HandlerFunc) string {
 	return strings.TrimPrefix(up.URL, "http://")
 }
 
-// plantedCookies are lines by which an app could give a browser a session of somebody else's choice: browsers read the
+// plantedCookies are lines by which an app could give a browser a session of another user's choice: browsers read the
 // name without the white space around it, and some read a line without a name as what stands after the "=".
 var plantedCookies = []string{
-	"__Host-truxe=planted; Path=/; Secure; HttpOnly", "__Host-truxe-flow=planted; Path=/; Secure", "__Host-truxe-device=planted; Path=/; Secure",
-	"__host-TRUXE=planted; Path=/; Secure", " \t__Host-truxe =planted; Path=/; Secure", "=__Host-truxe=planted; Path=/; Secure", "__Host-truxe",
+	"__Host-truxe=planted; Path=/; Secure; HttpOnly", "__Host-truxe-flow=planted; Path=/; Secure",
+	"__Host-truxe-device=planted; Path=/; Secure",
+	"__host-TRUXE=planted; Path=/; Secure", " \t__Host-truxe =planted; Path=/; Secure",
+	"=__Host-truxe=planted; Path=/; Secure", "__Host-truxe",
 	"__Host-truxe; Path=/; Secure", "__Host-truxe.0=planted; Path=/; Secure", "= __Host-truxe=planted",
 }
 
 // keptCookies are the app's own.
-var keptCookies = []string{"sid=1; Path=/; HttpOnly", "__Host-app=2; Path=/; Secure", "__Host-trux=3; Path=/; Secure", "x=__Host-truxe=4", "a__Host-truxe=5"}
+var keptCookies = []string{"sid=1; Path=/; HttpOnly", "__Host-app=2; Path=/; Secure", "__Host-trux=3; Path=/; Secure",
+	"x=__Host-truxe=4", "a__Host-truxe=5"}
 
 // planting answers with both, in turns, on whatever kind of answer the path asks for.
 func planting(w http.ResponseWriter, r *http.Request) {
@@ -42,7 +45,8 @@ func planting(w http.ResponseWriter, r *http.Request) {
 		}
 		defer conn.Close()
 		fmt.Fprintf(conn, "HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"+
-			"Sec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\nSet-Cookie: %s\r\nSet-Cookie: %s\r\n\r\n", plantedCookies[0], keptCookies[0])
+			"Sec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\nSet-Cookie: %s\r\nSet-Cookie: %s\r\n\r\n", plantedCookies[0],
+			keptCookies[0])
 		_, _ = io.Copy(io.Discard, conn)
 		return
 	}
@@ -69,9 +73,9 @@ func planting(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// ED-31 CWE-384: an app, or whoever can write into one of its answers, signs a visitor in as somebody else by setting the
-// gateway's cookies on their shared host. No answer of an app names them, of whatever status, inside and outside the
-// directive's matcher; the app's own cookies keep their bytes and order, and the gateway's own answers set theirs.
+// ED-31 CWE-384: an app, or whoever can write into one of its answers, signs a visitor in as another user by setting
+// the gateway's cookies on their shared host. No answer of an app names them, of whatever status, inside and outside
+// the directive's matcher; the app's own cookies keep their bytes and order, and the gateway's own answers set theirs.
 func TestAppCannotSetTheGatewaysCookies(t *testing.T) {
 	app := answering(t, planting)
 	s := tell(t, plot{sites: site("app.test", "\ttruxe {\n\t\tpublic /open/*\n\t}\n\treverse_proxy "+app) +
@@ -149,11 +153,13 @@ func TestAppCannotSetTheGatewaysCookies(t *testing.T) {
 		if a := v.get("/in/x", navigate).want(http.StatusFound); a.setsCookie("__Host-truxe-flow") == "" {
 			t.Errorf("Set-Cookie %q of a redirect to the sign-in", a.header["Set-Cookie"])
 		}
-		if a := s.bare("two.test").get("/in/x", program, []string{"Cookie", "__Host-truxe=a; __Host-truxe=b"}); a.setsCookie("__Host-truxe") == "" {
+		if a := s.bare("two.test").get("/in/x", program, []string{"Cookie",
+			"__Host-truxe=a; __Host-truxe=b"}); a.setsCookie("__Host-truxe") == "" {
 			t.Errorf("Set-Cookie %q of a refusal of two session cookies", a.header["Set-Cookie"])
 		}
 		a := s.bare("app.test").get("/open/x", program, []string{"Cookie", "__Host-truxe=a; __Host-truxe=b"}).want(200)
-		if got := a.header["Set-Cookie"]; len(got) != len(keptCookies)+1 || !strings.HasPrefix(a.setsCookie("__Host-truxe"), "__Host-truxe=; ") {
+		if got := a.header["Set-Cookie"]; len(got) != len(keptCookies)+1 ||
+			!strings.HasPrefix(a.setsCookie("__Host-truxe"), "__Host-truxe=; ") {
 			t.Errorf("Set-Cookie %q of a public page asked with two session cookies", got)
 		}
 	})

@@ -12,8 +12,9 @@ import (
 	"github.com/truxeio/caddy-truxe/test/rig"
 )
 
-// ED-23 UX section 3: an app that is down is told as that, to people: the first sign-in ends at a page that says so, and
-// "Try again" works once the app is there. Programs get Caddy's answer, and an operator's handle_errors keeps its own.
+// ED-23 UX section 3: an app that is down is reported as that, to browsers: the first sign-in ends at a page that says
+// so, and "Try again" works once the app is there. Programs get Caddy's answer, and an operator's handle_errors keeps
+// its own.
 func TestAppThatIsDownIsToldAsThat(t *testing.T) {
 	down := rig.Port(t)
 	address := "127.0.0.1:" + strconv.Itoa(down)
@@ -23,12 +24,14 @@ func TestAppThatIsDownIsToldAsThat(t *testing.T) {
 		site("missing.test", proxy+"\n\thandle_errors 404 {\n\t\trespond \"not here\"\n\t}") +
 		site("five.test", proxy+"\n\thandle_errors 5xx {\n\t\trespond \"own page {err.status_code}\"\n\t}") +
 		site("matcher.test", "\ttruxe /admin/*\n\treverse_proxy "+address) +
-		site("maintained.test", "\ttruxe\n\t@maintenance path /maintenance\n\terror @maintenance \"back soon\" 503\n\treverse_proxy "+address) +
+		site("maintained.test",
+			"\ttruxe\n\t@maintenance path /maintenance\n\terror @maintenance \"back soon\" 503\n\treverse_proxy "+address) +
 		site("sick.test", "\ttruxe\n\treverse_proxy "+address+" {\n\t\tlb_policy first\n\t\tfail_duration 1h\n\t}")})
 	page := func(a answer, status int) {
 		t.Helper()
 		a.want(status)
-		if !strings.Contains(a.body, "The app is down") || !strings.HasPrefix(a.header.Get("Content-Type"), "text/html") || !reference.MatchString(a.body) {
+		if !strings.Contains(a.body, "The app is down") || !strings.HasPrefix(a.header.Get("Content-Type"), "text/html") ||
+			!reference.MatchString(a.body) {
 			t.Errorf("%d %s: %.400s", a.status, a.header.Get("Content-Type"), a.body)
 		}
 		if a.header.Get("Etag") != "" || a.header.Get("Cache-Control") != "no-store" || strings.Contains(a.body, address) {
@@ -48,7 +51,8 @@ func TestAppThatIsDownIsToldAsThat(t *testing.T) {
 	if !strings.Contains(said, "app_down") || !strings.Contains(said, "connection refused") {
 		t.Errorf("explain says %s", said)
 	}
-	if log := s.g.Log(); !strings.Contains(log, reference.FindString(a.body)) || !strings.Contains(log, "connection refused") {
+	if log := s.g.Log(); !strings.Contains(log, reference.FindString(a.body)) ||
+		!strings.Contains(log, "connection refused") {
 		t.Error("the log has no line with reference and cause")
 	}
 	page(s.bare("app.test").get("/open/x", navigate), http.StatusBadGateway)
@@ -60,7 +64,8 @@ func TestAppThatIsDownIsToldAsThat(t *testing.T) {
 	if !strings.Contains(form.body, "may or may not have received") || strings.Contains(form.body, ">Try again<") {
 		t.Errorf("a form is answered with %s", form.body)
 	}
-	for name, headers := range map[string][]string{"fetch": fetch, "program": program, "frame": {"Sec-Fetch-Mode", "navigate", "Sec-Fetch-Dest", "iframe", "Sec-Fetch-Site", "same-origin"}} {
+	for name, headers := range map[string][]string{"fetch": fetch, "program": program,
+		"frame": {"Sec-Fetch-Mode", "navigate", "Sec-Fetch-Dest", "iframe", "Sec-Fetch-Site", "same-origin"}} {
 		if a := pia.get("/data", headers).want(http.StatusBadGateway); a.body != "" || a.header.Get("Content-Type") != "" {
 			t.Errorf("%s: the answer of Caddy became %q", name, a.body)
 		}
@@ -95,9 +100,10 @@ func TestAppThatIsDownIsToldAsThat(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	app := &httptest.Server{Listener: l, Config: &http.Server{ReadHeaderTimeout: time.Minute, Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		_, _ = w.Write([]byte("hello " + r.Header.Get("Remote-User")))
-	})}}
+	app := &httptest.Server{Listener: l, Config: &http.Server{ReadHeaderTimeout: time.Minute,
+		Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			_, _ = w.Write([]byte("hello " + r.Header.Get("Remote-User")))
+		})}}
 	app.Start()
 	t.Cleanup(app.Close)
 	if a := pia.get("/deep?x=1", navigate).want(http.StatusOK); a.body != "hello pia" {

@@ -30,10 +30,14 @@ rules:
 
 func appSites() string {
 	proxied := func(host, options string) string { return site(host, "\ttruxe"+options+"\n\treverse_proxy UPSTREAM") }
-	return proxied("orders.test", " {\n\t\tapp Orders {\n\t\t\tdescription \"Who ordered what\"\n\t\t}\n\t}") + proxied("vault.test", "") + proxied("closed.test", "") +
-		proxied("deep.test", " {\n\t\tapp Deep {\n\t\t\tstart /home/\n\t\t}\n\t}") + proxied("shallow.test", "") + proxied("office.test", "") + proxied("open.test", "") +
-		proxied("granted.test", " {\n\t\tpolicy apps\n\t\tallow permission orders:read\n\t}") + proxied("tried.test", " {\n\t\tmode report\n\t}") +
-		site("nested.test", "\thandle /.truxe/* {\n\t\ttruxe portal\n\t}\n\thandle_path /app/* {\n\t\ttruxe {\n\t\t\tallow role viewer\n\t\t\tapp Nested {\n\t\t\t\tstart /app/\n\t\t\t}\n\t\t}\n\t\treverse_proxy UPSTREAM\n\t}") +
+	return proxied("orders.test", " {\n\t\tapp Orders {\n\t\t\tdescription \"Who ordered what\"\n\t\t}\n\t}") +
+		proxied("vault.test", "") + proxied("closed.test", "") +
+		proxied("deep.test", " {\n\t\tapp Deep {\n\t\t\tstart /home/\n\t\t}\n\t}") + proxied("shallow.test",
+		"") + proxied("office.test", "") + proxied("open.test", "") +
+		proxied("granted.test", " {\n\t\tpolicy apps\n\t\tallow permission orders:read\n\t}") + proxied("tried.test",
+		" {\n\t\tmode report\n\t}") +
+		site("nested.test",
+			"\thandle /.truxe/* {\n\t\ttruxe portal\n\t}\n\thandle_path /app/* {\n\t\ttruxe {\n\t\t\tallow role viewer\n\t\t\tapp Nested {\n\t\t\t\tstart /app/\n\t\t\t}\n\t\t}\n\t\treverse_proxy UPSTREAM\n\t}") +
 		site("verify.test", "\ttruxe forward_auth {\n\t\thosts forwarded.test\n\t\tapp Forwarded\n\t}")
 }
 
@@ -45,7 +49,7 @@ type appList struct {
 	NextCursor *string `json:"next_cursor"`
 }
 
-// hosts lists what somebody may open, "+" after what wants more than the present sign-in.
+// hosts lists what a user may open, "+" after what wants more than the present sign-in.
 func (v *visitor) hosts() []string {
 	v.s.t.Helper()
 	var list appList
@@ -64,13 +68,14 @@ func (v *visitor) hosts() []string {
 	return hosts
 }
 
-// CONTRACT 6, UX Launcher: the page of apps and its list at the API name what somebody may open, whatever the rules of
+// CONTRACT 6, UX Launcher: the page of apps and its list at the API name what a user may open, whatever the rules of
 // policy files and Caddyfile say, and mark what asks for a step-up. They follow roles and files at once.
 func TestPageOfAppsListsWhatAPersonMayOpen(t *testing.T) {
 	dir := policyFolder(t, "apps.yaml", appsPolicy)
 	s := tell(t, plot{options: "\t\tpolicies " + dir, sites: appSites()})
 	s.user("vic", "a quiet viewer of orders", "viewer")
-	pia, vic := s.withBearer("orders.test", s.login("orders.test", "pia", piaPassword).Access), s.withBearer("orders.test", s.login("orders.test", "vic", "a quiet viewer of orders").Access)
+	pia, vic := s.withBearer("orders.test", s.login("orders.test", "pia", piaPassword).Access), s.withBearer("orders.test",
+		s.login("orders.test", "vic", "a quiet viewer of orders").Access)
 	everybody := []string{"deep.test", "forwarded.test", "open.test", "tried.test", "vault.test+"}
 	more := slices.Sorted(slices.Values(append([]string{"granted.test", "nested.test", "orders.test"}, everybody...)))
 	if got := pia.hosts(); !slices.Equal(got, everybody) {
@@ -84,7 +89,8 @@ func TestPageOfAppsListsWhatAPersonMayOpen(t *testing.T) {
 	for _, a := range list.Items {
 		switch a.Host {
 		case "orders.test":
-			if a.Name != "Orders" || a.Description != "Who ordered what" || a.URL != "https://orders.test:"+fmt.Sprint(s.g.Port("https"))+"/" {
+			if a.Name != "Orders" || a.Description != "Who ordered what" ||
+				a.URL != "https://orders.test:"+fmt.Sprint(s.g.Port("https"))+"/" {
 				t.Errorf("%+v", a)
 			}
 		case "vault.test":
@@ -106,23 +112,27 @@ func TestPageOfAppsListsWhatAPersonMayOpen(t *testing.T) {
 	browser := s.browser("open.test")
 	browser.signIn("vic", "a quiet viewer of orders")
 	page := browser.get("/.truxe/", navigate).want(http.StatusOK).body
-	for text, want := range map[string]bool{">Orders<": true, "closed.test": false, "office.test": false, "/home/\"": true, "shallow.test": false, "vault.test": true} {
+	for text, want := range map[string]bool{">Orders<": true, "closed.test": false, "office.test": false, "/home/\"": true,
+		"shallow.test": false, "vault.test": true} {
 		if strings.Contains(page, text) != want {
 			t.Errorf("the page has %q: %v", text, !want)
 		}
 	}
-	// Nobody is sent to what the list promises in vain.
-	for _, host := range []string{"orders.test", "granted.test", "tried.test", "closed.test", "office.test", "shallow.test", "vault.test"} {
+	// The list promises nothing that is refused.
+	for _, host := range []string{"orders.test", "granted.test", "tried.test", "closed.test", "office.test",
+		"shallow.test", "vault.test"} {
 		v := *vic
 		v.host = host
 		open := slices.Contains(more, host)
-		if a := v.get("/", program); (a.status == http.StatusOK) != open || host == "vault.test" && a.status != http.StatusUnauthorized {
+		if a := v.get("/", program); (a.status == http.StatusOK) != open ||
+			host == "vault.test" && a.status != http.StatusUnauthorized {
 			t.Errorf("%s answers %d", host, a.status)
 		}
 	}
 	// A gate inside a block, with the gateway's pages beside it (docs/explanation/paths.md).
 	nested := s.browser("nested.test")
-	if to := nested.get("/app/", navigate).want(http.StatusFound).header.Get("Location"); !strings.HasPrefix(to, "/.truxe/login") {
+	if to := nested.get("/app/", navigate).want(http.StatusFound).header.Get("Location"); !strings.HasPrefix(to,
+		"/.truxe/login") {
 		t.Errorf("a block leads to %q", to)
 	}
 	nested.signIn("vic", "a quiet viewer of orders").want(http.StatusOK)
@@ -131,7 +141,8 @@ func TestPageOfAppsListsWhatAPersonMayOpen(t *testing.T) {
 	if got := pia.hosts(); !slices.Equal(got, more) {
 		t.Errorf("with the role: %v", got)
 	}
-	writePolicy(t, dir, "apps.yaml", strings.Replace(appsPolicy, "  - { id: closed-today, effect: deny, hosts: [closed.test] }\n", "", 1))
+	writePolicy(t, dir, "apps.yaml", strings.Replace(appsPolicy,
+		"  - { id: closed-today, effect: deny, hosts: [closed.test] }\n", "", 1))
 	rig.WaitFor(t, 10*time.Second, "the opened site", func() bool { return slices.Contains(pia.hosts(), "closed.test") })
 }
 
@@ -140,7 +151,8 @@ func TestPageOfAppsIsQuickWithManySites(t *testing.T) {
 	var sites strings.Builder
 	const many = 600
 	for i := range many {
-		sites.WriteString(site(fmt.Sprintf("a%d.test", i), fmt.Sprintf("\ttruxe {\n\t\tallow role r%d\n\t}\n\treverse_proxy UPSTREAM", i%2)))
+		sites.WriteString(site(fmt.Sprintf("a%d.test", i),
+			fmt.Sprintf("\ttruxe {\n\t\tallow role r%d\n\t}\n\treverse_proxy UPSTREAM", i%2)))
 	}
 	s := tell(t, plot{sites: sites.String()})
 	s.cli("roles", "grant", "pia", "r1")

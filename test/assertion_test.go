@@ -23,17 +23,20 @@ import (
 
 const assertionName = "X-Truxe-Jwt-Assertion"
 
-// asserted are two apps that get assertions, one that gets nothing else, one that gets none, and one behind another proxy.
+// asserted are two apps that get assertions, one that gets nothing else, one that gets none, and one behind another
+// proxy.
 var asserted = share(plot{
 	global: "\tservers {\n\t\ttrusted_proxies static 127.0.0.1/32\n\t\ttrusted_proxies_strict\n\t}",
 	sites: site("one.test", "\ttruxe {\n\t\tpublic /open/*\n\t\tassertion on\n\t}\n\treverse_proxy UPSTREAM") +
 		site("two.test", "\ttruxe {\n\t\tassertion on\n\t\theaders none\n\t}\n\treverse_proxy UPSTREAM") +
 		site("none.test", "\ttruxe {\n\t\tpublic /open/*\n\t}\n\treverse_proxy UPSTREAM") +
 		site("part.test", "\ttruxe /in/* {\n\t\tassertion on\n\t}\n\treverse_proxy UPSTREAM") +
-		site("verify.test, app.test", "\ttruxe forward_auth {\n\t\thosts app.test\n\t\tpublic /open/*\n\t\tassertion on\n\t}"),
+		site("verify.test, app.test",
+			"\ttruxe forward_auth {\n\t\thosts app.test\n\t\tpublic /open/*\n\t\tassertion on\n\t}"),
 })
 
-// believe does what an app does: fetch the published keys of its own host, take RS256 alone, and look at issuer and audience.
+// believe does what an app does: fetch the published keys of its own host, take RS256 alone, and look at issuer and
+// audience.
 func (s *story) believe(raw, host string) (jwt.MapClaims, error) {
 	var set struct {
 		Keys []struct{ KID, KTY, N, E string }
@@ -44,11 +47,13 @@ func (s *story) believe(raw, host string) (jwt.MapClaims, error) {
 		issuer = "https://app.test"
 	}
 	claims := jwt.MapClaims{}
-	_, err := jwt.NewParser(jwt.WithValidMethods([]string{"RS256"}), jwt.WithExpirationRequired(), jwt.WithIssuedAt(), jwt.WithAudience(host), jwt.WithIssuer(issuer)).
+	_, err := jwt.NewParser(jwt.WithValidMethods([]string{"RS256"}), jwt.WithExpirationRequired(), jwt.WithIssuedAt(),
+		jwt.WithAudience(host), jwt.WithIssuer(issuer)).
 		ParseWithClaims(raw, claims, func(t *jwt.Token) (any, error) {
 			for _, k := range set.Keys {
 				n, err := base64.RawURLEncoding.DecodeString(k.N)
-				if err == nil && k.KID == t.Header["kid"] && k.KTY == "RSA" && k.E == "AQAB" && t.Header["typ"] == "truxe-assertion+jwt" {
+				if err == nil && k.KID == t.Header["kid"] && k.KTY == "RSA" && k.E == "AQAB" &&
+					t.Header["typ"] == "truxe-assertion+jwt" {
 					return &rsa.PublicKey{N: new(big.Int).SetBytes(n), E: 65537}, nil
 				}
 			}
@@ -57,8 +62,8 @@ func (s *story) believe(raw, host string) (jwt.MapClaims, error) {
 	return claims, err
 }
 
-// HD-04 MF-21: each app gets an assertion for itself alone, which verifies with the keys that are published over HTTP and
-// tells what the headers tell; cookie and token alike.
+// HD-04 MF-21: each app gets an assertion for itself alone, which verifies with the keys that are published over HTTP
+// and tells what the headers tell; cookie and token alike.
 func TestEachAppGetsAnAssertionForItself(t *testing.T) {
 	s := asserted.open(t)
 	got := map[string]string{}
@@ -78,8 +83,10 @@ func TestEachAppGetsAnAssertionForItself(t *testing.T) {
 				t.Fatalf("%s, %s: %v", host, who, err)
 			}
 			exp, iat := claims["exp"].(float64), claims["iat"].(float64)
-			if exp-iat > 120 || exp-float64(before.Unix()) < 60 || claims["preferred_username"] != "pia" || claims["sub"] != tokens.User.ID || claims["acr"] != "1" ||
-				fmt.Sprint(claims["roles"], claims["amr"]) != "[member] [pwd]" || claims["email"] != "pia@example.com" || claims["auth_time"] == nil || claims["mfa_time"] != nil {
+			if exp-iat > 120 || exp-float64(before.Unix()) < 60 || claims["preferred_username"] != "pia" ||
+				claims["sub"] != tokens.User.ID || claims["acr"] != "1" ||
+				fmt.Sprint(claims["roles"], claims["amr"]) != "[member] [pwd]" || claims["email"] != "pia@example.com" ||
+				claims["auth_time"] == nil || claims["mfa_time"] != nil {
 				t.Errorf("%s, %s: %v", host, who, claims)
 			}
 			if sid := s.up.Last().Get("X-Truxe-Session"); host == "one.test" && (len(sid) != 1 || claims["sid"] != sid[0]) {
@@ -94,14 +101,15 @@ func TestEachAppGetsAnAssertionForItself(t *testing.T) {
 	if _, err := s.believe(got["one.testcookie"], "two.test"); err == nil {
 		t.Error("the assertion for one app passes at another")
 	}
-	// JW-10: with an assertion nobody signs in
+	// JW-10: an assertion does not sign in
 	for _, host := range []string{"one.test", "two.test"} {
 		s.refusedToken(s.withBearer(host, got["one.testcookie"]).get("/x", program))
-		s.bare(host).get("/x", program, []string{"Cookie", "__Host-truxe=" + got["one.testcookie"]}).want(http.StatusUnauthorized)
+		s.bare(host).get("/x", program, []string{"Cookie", "__Host-truxe=" +
+			got["one.testcookie"]}).want(http.StatusUnauthorized)
 	}
 }
 
-// HD-01 HD-04: an assertion that a client brings, a true one of somebody else included, never arrives: on no path, in no
+// HD-01 HD-04: an assertion that a client brings, a true one of another user included, never arrives: on no path, in no
 // spelling, not as a trailer; and Connection cannot take away ours.
 func TestAssertionOfAClientNeverArrives(t *testing.T) {
 	s := asserted.open(t)
@@ -112,9 +120,11 @@ func TestAssertionOfAClientNeverArrives(t *testing.T) {
 	stolen := s.up.Last().Get(assertionName)[0]
 	pia := s.browser("one.test")
 	pia.signIn("pia", piaPassword)
-	for _, name := range []string{assertionName, "x-truxe-jwt-assertion", "X_Truxe_Jwt_Assertion", "X-Truxe_Jwt.Assertion", "X+TRUXE+JWT+ASSERTION"} {
+	for _, name := range []string{assertionName, "x-truxe-jwt-assertion", "X_Truxe_Jwt_Assertion", "X-Truxe_Jwt.Assertion",
+		"X+TRUXE+JWT+ASSERTION"} {
 		forged := []string{name, stolen, "Connection", "close, " + assertionName}
-		for _, at := range []struct{ host, path string }{{"one.test", "/open/x"}, {"none.test", "/open/x"}, {"part.test", "/out/x"}} {
+		for _, at := range []struct{ host, path string }{{"one.test", "/open/x"}, {"none.test", "/open/x"},
+			{"part.test", "/out/x"}} {
 			s.bare(at.host).get(at.path, program, forged).want(http.StatusOK)
 			if seen := s.up.Last(); strings.Contains(seen.Raw, stolen) || strings.Contains(strings.ToLower(seen.Raw), "jwt") {
 				t.Errorf("%s%s, %s: the app got %s", at.host, at.path, name, seen.Raw)
@@ -130,7 +140,8 @@ func TestAssertionOfAClientNeverArrives(t *testing.T) {
 	}
 	conn := s.g.RawTLS("one.test")
 	defer conn.Close()
-	_, err := fmt.Fprintf(conn, "POST /open/x HTTP/1.1\r\nHost: one.test\r\nConnection: close\r\nTransfer-Encoding: chunked\r\nTrailer: X-Other\r\n\r\n1\r\na\r\n0\r\nX-Other: 1\r\n%s: %s\r\n\r\n", assertionName, stolen)
+	_, err := fmt.Fprintf(conn,
+		"POST /open/x HTTP/1.1\r\nHost: one.test\r\nConnection: close\r\nTransfer-Encoding: chunked\r\nTrailer: X-Other\r\n\r\n1\r\na\r\n0\r\nX-Other: 1\r\n%s: %s\r\n\r\n", assertionName, stolen)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -155,7 +166,8 @@ func TestRevokedSessionGetsNoAssertion(t *testing.T) {
 		}
 	}
 	s.cli("sessions", "revoke", "--user", "rosa", "--yes")
-	rig.WaitFor(t, time.Second, "the session is refused", func() bool { return rosa.get("/x", program).status == http.StatusUnauthorized })
+	rig.WaitFor(t, time.Second, "the session is refused",
+		func() bool { return rosa.get("/x", program).status == http.StatusUnauthorized })
 	s.refusedToken(s.withBearer("one.test", token).get("/x", program))
 	rosa.get("/open/x", program).want(http.StatusOK)
 	if got := s.up.Last().Get(assertionName); len(got) != 0 {
@@ -170,20 +182,23 @@ func TestForwardAuthCarriesTheAssertion(t *testing.T) {
 	pia.signIn("pia", piaPassword)
 	proxy := s.bare("verify.test")
 	proxy.cookie = "__Host-truxe=" + pia.session()
-	for _, headers := range [][]string{asked("GET", "app.test", "/x"), {"X-Original-Method", "GET", "X-Original-Url", "https://app.test/x"}} {
+	for _, headers := range [][]string{asked("GET", "app.test", "/x"),
+		{"X-Original-Method", "GET", "X-Original-Url", "https://app.test/x"}} {
 		a := proxy.get(endpoint, headers, program, []string{assertionName, "forged"}).want(http.StatusOK)
-		if claims, err := s.believe(a.header.Get(assertionName), "app.test"); err != nil || claims["preferred_username"] != "pia" || len(a.header[assertionName]) != 1 {
+		if claims, err := s.believe(a.header.Get(assertionName), "app.test"); err != nil ||
+			claims["preferred_username"] != "pia" || len(a.header[assertionName]) != 1 {
 			t.Errorf("%v: %v %v", headers, a.header[assertionName], err)
 		}
 	}
-	a := s.bare("verify.test").get(endpoint, asked("GET", "app.test", "/open/x"), program, []string{assertionName, "forged"}).want(http.StatusOK)
+	a := s.bare("verify.test").get(endpoint, asked("GET", "app.test", "/open/x"), program,
+		[]string{assertionName, "forged"}).want(http.StatusOK)
 	if got, there := a.header[assertionName]; !there || len(got) != 1 || got[0] != "" {
-		t.Errorf("for nobody: %q", got)
+		t.Errorf("for an anonymous request: %q", got)
 	}
 }
 
-// HD-04, DESIGN style 8: the app of docs/reference/headers.md, built and run as it stands there but for its addresses,
-// believes the gateway and nobody else.
+// HD-04, DESIGN style 8: the app of docs/reference/headers.md, built and run as it is there except for its addresses,
+// believes the gateway only.
 func TestAppOfTheDocumentsBelievesTheGatewayAlone(t *testing.T) {
 	text := readDocs(t, rig.Root())["docs/reference/headers.md"]
 	blocks := blocksOf("headers.md", text)
@@ -191,10 +206,12 @@ func TestAppOfTheDocumentsBelievesTheGatewayAlone(t *testing.T) {
 	if at < 0 {
 		t.Fatal("the document shows no app")
 	}
-	s := tell(t, plot{sites: site("localhost", "\ttruxe {\n\t\tassertion on\n\t}\n\treverse_proxy 127.0.0.1:{{port \"app\"}}") +
+	s := tell(t, plot{sites: site("localhost",
+		"\ttruxe {\n\t\tassertion on\n\t}\n\treverse_proxy 127.0.0.1:{{port \"app\"}}") +
 		site("other.test", "\ttruxe {\n\t\tassertion on\n\t}\n\treverse_proxy UPSTREAM")})
 	address := "127.0.0.1:" + strconv.Itoa(s.g.Port("app"))
-	source := strings.NewReplacer("https://app.example.com", s.origin("localhost"), "app.example.com", "localhost", "127.0.0.1:3000", address).Replace(blocks[at].text)
+	source := strings.NewReplacer("https://app.example.com", s.origin("localhost"), "app.example.com", "localhost",
+		"127.0.0.1:3000", address).Replace(blocks[at].text)
 	dir := t.TempDir()
 	if err := os.WriteFile(filepath.Join(dir, "main.go"), []byte(source), 0o600); err != nil {
 		t.Fatal(err)
@@ -219,7 +236,8 @@ func TestAppOfTheDocumentsBelievesTheGatewayAlone(t *testing.T) {
 
 	pia := s.browser("localhost")
 	pia.signIn("pia", piaPassword)
-	if a := pia.get("/", program, []string{assertionName, "forged"}).want(http.StatusOK); a.body != "Hello pia [member]\n" {
+	if a := pia.get("/", program,
+		[]string{assertionName, "forged"}).want(http.StatusOK); a.body != "Hello pia [member]\n" {
 		t.Errorf("it says %q", a.body)
 	}
 	other := s.browser("other.test")
@@ -227,7 +245,8 @@ func TestAppOfTheDocumentsBelievesTheGatewayAlone(t *testing.T) {
 	other.get("/", program).want(http.StatusOK)
 	elsewhere := s.up.Last().Get(assertionName)[0]
 	var claims jwt.MapClaims
-	if raw, err := base64.RawURLEncoding.DecodeString(strings.Split(elsewhere, ".")[1]); err != nil || json.Unmarshal(raw, &claims) != nil {
+	if raw, err := base64.RawURLEncoding.DecodeString(strings.Split(elsewhere, ".")[1]); err != nil ||
+		json.Unmarshal(raw, &claims) != nil {
 		t.Fatal(err)
 	}
 	claims["aud"], claims["iss"] = "localhost", s.origin("localhost")
@@ -244,8 +263,10 @@ func TestAppOfTheDocumentsBelievesTheGatewayAlone(t *testing.T) {
 		t.Fatalf("control, signed with the gateway's key: %d %s", status, body)
 	}
 	for name, forged := range map[string]string{
-		"none": "", "no JWT": "x", "of another app": elsewhere, "access token": s.login("localhost", "pia", piaPassword).Access,
-		"unsigned": own(jwt.SigningMethodNone, jwt.UnsafeAllowNoneSignatureType), "shared secret": own(jwt.SigningMethodHS256, []byte("secret")), "other RSA": own(jwt.SigningMethodPS256, ownKey()),
+		"none": "", "no JWT": "x", "of another app": elsewhere,
+		"access token":  s.login("localhost", "pia", piaPassword).Access,
+		"unsigned":      own(jwt.SigningMethodNone, jwt.UnsafeAllowNoneSignatureType),
+		"shared secret": own(jwt.SigningMethodHS256, []byte("secret")), "other RSA": own(jwt.SigningMethodPS256, ownKey()),
 	} {
 		if status, body := direct(assertionName, forged, "Remote-User", "pia"); status != http.StatusUnauthorized {
 			t.Errorf("%s: %d %s", name, status, body)

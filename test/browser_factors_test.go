@@ -21,7 +21,8 @@ import (
 // second factor, and staff who must have one.
 var factorPages = share(plot{
 	options: "rate_limit login 1000 5m\n\t\trate_limit address 10000 5m\n\t\tmfa required for role staff",
-	sites:   site("app.example.com", "\ttruxe"+appPage) + site("vault.example.com", "\ttruxe {\n\t\trequire mfa max_age 5m\n\t}"+appPage),
+	sites: site("app.example.com", "\ttruxe"+appPage) + site("vault.example.com",
+		"\ttruxe {\n\t\trequire mfa max_age 5m\n\t}"+appPage),
 })
 
 var members atomic.Int32
@@ -70,8 +71,8 @@ func (v *viewer) paste(text string) {
 	}
 }
 
-// enter types a code. A page of the second step sends it by itself, once; without JavaScript its button does.
-func (v *viewer) enter(code string) {
+// typeCode types a code. A page of the second step sends it by itself, once; without JavaScript its button does.
+func (v *viewer) typeCode(code string) {
 	v.t.Helper()
 	v.Fill("#code", code)
 	if v.plain {
@@ -86,7 +87,8 @@ func (v *viewer) enrolTOTP(f *factor) []string {
 	if typed := v.Text("#key"); unspaced(typed) != key || len(key) != 32 {
 		v.t.Errorf("the picture's key is %q, the typed one %q", key, typed)
 	}
-	if link := rig.Eval[string](v.Chromium, `document.querySelector("a[href^='otpauth:']").getAttribute("href")`); link != uri {
+	if link := rig.Eval[string](v.Chromium,
+		`document.querySelector("a[href^='otpauth:']").getAttribute("href")`); link != uri {
 		v.t.Errorf("the picture says %s, the link %s", uri, link)
 	}
 	v.Do(chromedp.Reload())
@@ -143,7 +145,8 @@ func TestAuthenticatorAppAndRecoveryCodesInTheBrowser(t *testing.T) {
 			t.Fatalf("codes %q", codes)
 		}
 		file := v.download(t, "form:has([value=download]) button")
-		if got := recoveryCode.FindAllString(file, -1); strings.Join(got, " ") != strings.Join(codes, " ") || !strings.Contains(file, f.name) || !strings.Contains(file, f.host) {
+		if got := recoveryCode.FindAllString(file, -1); strings.Join(got, " ") != strings.Join(codes, " ") ||
+			!strings.Contains(file, f.name) || !strings.Contains(file, f.host) {
 			t.Errorf("the page has %q, the file\n%s", codes, file)
 		}
 		v.Do(chromedp.Reload())
@@ -173,11 +176,11 @@ func TestAuthenticatorAppAndRecoveryCodesInTheBrowser(t *testing.T) {
 		v.Open(link)
 		v.signIn(f.name, f.password)
 		v.WaitText("h1", "Enter your code")
-		v.enter(used)
+		v.typeCode(used)
 		v.WaitText(".summary", "That code was already used. Wait for the next one.")
 		v.failed("", "", "#code")
 		v.quiet("replay")
-		v.enter(f.code())
+		v.typeCode(f.code())
 		v.lands(link)
 		v.signOut("app", v.quiet)
 
@@ -224,8 +227,8 @@ func TestRequiredAppIsSetUpInTheBrowser(t *testing.T) {
 	})
 }
 
-// MF-13: a change of factors asks for a fresh one on a page that says what for, and leads back; an app that asks for one
-// answers a form in place, and the form is sent after all.
+// MF-13: a change of factors asks for a fresh one on a page that says what for, and leads back; an app that asks for
+// one answers a form in place, and the form is sent after all.
 func TestStepUpInTheBrowser(t *testing.T) {
 	s := factorPages.open(t)
 	v := s.view(t, false)
@@ -256,7 +259,7 @@ func TestStepUpInTheBrowser(t *testing.T) {
 	tab.WaitText("h1", "Confirm it's you to open vault.example.com")
 	tab.Fill("#code", "000000")
 	tab.WaitText(".summary", "That code didn't match.")
-	tab.enter(f.code())
+	tab.typeCode(f.code())
 	tab.WaitText("main", "Go back to the other tab.")
 	tab.quiet("confirmed")
 	v.WaitText("#other-tab", "Confirmed. Now submit again.")
@@ -275,7 +278,7 @@ func TestStepUpInTheBrowser(t *testing.T) {
 	v.Click("form .actions a")
 	v.WaitText("h2", "Your authenticator app is on")
 	v.Open(v.at("vault", "/.truxe/account/totp?remove=1"))
-	v.enter(f.code())
+	v.typeCode(f.code())
 	v.WaitText(".ask h2", "Remove your authenticator app?")
 	v.Click(".ask button.danger")
 	v.WaitText("main .note", "Your authenticator app is removed.")
@@ -288,7 +291,7 @@ func (v *viewer) download(t *testing.T, selector string) string {
 	return v.saves(t, func() { v.Click(selector) })
 }
 
-// saves gives what is in the file that the browser gets for it.
+// saves returns the content of the file that the browser downloads.
 func (v *viewer) saves(t *testing.T, ask func()) string {
 	t.Helper()
 	dir := v.Downloads()

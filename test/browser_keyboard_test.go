@@ -67,8 +67,8 @@ func (v *viewer) keysOut() {
 	v.steps("signed-out")
 }
 
-// UX section 4, 12; WCAG 2.2 2.1.1, 2.1.2, 2.4.3, 2.4.7, 2.4.11: nobody needs a mouse. Everything that a person does with
-// an account, by Tab, Shift-Tab, Enter, Space and typing alone; at every stop it is seen where the focus is.
+// UX section 4, 12; WCAG 2.2 2.1.1, 2.1.2, 2.4.3, 2.4.7, 2.4.11: no user needs a mouse. Everything that a person does
+// with an account, by Tab, Shift-Tab, Enter, Space and typing alone; at every stop it is seen where the focus is.
 func TestAccountIsHeldByKeyboardAlone(t *testing.T) {
 	ways(t, func(t *testing.T, plain bool) {
 		s := factorPages.open(t)
@@ -95,7 +95,8 @@ func TestAccountIsHeldByKeyboardAlone(t *testing.T) {
 			t.Errorf("the first stop is %s: %q", first.What, first.Faults)
 		}
 		v.Press(kb.Enter)
-		if next := v.Tab(false); !rig.Eval[bool](v.Chromium, `document.querySelector("main").contains(document.activeElement)`) {
+		if next := v.Tab(false); !rig.Eval[bool](v.Chromium,
+			`document.querySelector("main").contains(document.activeElement)`) {
 			t.Errorf("after the skip link comes %s", next.What)
 		}
 
@@ -183,7 +184,8 @@ func TestAccountIsHeldByKeyboardAlone(t *testing.T) {
 		v.steps("remove-app")
 		v.presses(".ask button.danger")
 		v.WaitText("main .note", "Your authenticator app is removed.")
-		for path, heading := range map[string]string{"account/profile": "", "account/passkeys": "Passkeys", "account/devices": "", "account/activity": "", "": "Your apps"} {
+		for path, heading := range map[string]string{"account/profile": "", "account/passkeys": "Passkeys",
+			"account/devices": "", "account/activity": "", "": "Your apps"} {
 			v.Open(v.at("app", "/.truxe/"+path))
 			v.WaitText("h1", heading)
 			v.steps("page " + path)
@@ -213,7 +215,7 @@ func TestPasskeyIsHeldByKeyboardAlone(t *testing.T) {
 
 	v.Open(v.at("app", "/.truxe/account/passkeys"))
 	v.presses(passkeyButton)
-	v.said("This device already has a passkey for your account.")
+	v.waitPasskeyMessage("This device already has a passkey for your account.")
 	v.steps("passkeys")
 	v.presses("a[href*='rename=']")
 	v.WaitVisible("#name")

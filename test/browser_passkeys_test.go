@@ -29,7 +29,7 @@ func withPasskeys(t *testing.T, name string, roles ...string) (*viewer, *factor,
 	return v, f, v.NewAuthenticator()
 }
 
-// loginPage opens the login page of an app; the browser's own list is waiting, with nobody there to choose.
+// loginPage opens the login page of an app; the browser's own list is waiting, with no user at the device to choose.
 func (v *viewer) loginPage(device *rig.Authenticator, link string) {
 	v.t.Helper()
 	device.Present(false)
@@ -44,8 +44,8 @@ func (v *viewer) asks(how string) {
 	v.WaitEval(8*time.Second, "a request for a passkey: "+how, "asked.includes("+strconv.Quote(how)+")")
 }
 
-// choose presses the button of the login page, and then somebody is there. A device with somebody there before could answer
-// the browser's own list first, and the page with the button would be gone.
+// choose presses the button of the login page, and then a user is at the device. A device with a user there before
+// could answer the browser's own list first, and the page with the button would be gone.
 func (v *viewer) choose(device *rig.Authenticator, press func(selector string)) {
 	v.t.Helper()
 	rig.Eval[bool](v.Chromium, "(window.hold = true)")
@@ -61,8 +61,8 @@ func (v *viewer) goes(link string) {
 	rig.Eval[bool](v.Chromium, "(location.assign("+strconv.Quote(link)+"), true)")
 }
 
-// said waits for what the page says of a passkey.
-func (v *viewer) said(want string) {
+// waitPasskeyMessage waits for what the page says of a passkey.
+func (v *viewer) waitPasskeyMessage(want string) {
 	v.t.Helper()
 	v.WaitText("#passkey-said", want)
 }
@@ -78,7 +78,7 @@ func TestPasskeySignsInInTheBrowser(t *testing.T) {
 	v.signIn(f.name, f.password)
 	v.WaitText("h1", "Passkeys")
 	v.Click(passkeyButton)
-	v.asks("create") // nobody is there
+	v.asks("create") // no user is at the device
 	v.Do(chromedp.Reload())
 	device.Present(true)
 	v.Click(passkeyButton)
@@ -86,15 +86,17 @@ func TestPasskeySignsInInTheBrowser(t *testing.T) {
 	v.Fill("#name", "Petra's phone <b>")
 	v.Click("form.ask button[type=submit]")
 	v.WaitText("main .note", "The new name is saved.")
-	if list := v.Text("ul.rows"); !strings.Contains(list, "Petra's phone <b>") || !strings.Contains(list, "Synced") || !strings.Contains(list, "Never used") {
+	if list := v.Text("ul.rows"); !strings.Contains(list, "Petra's phone <b>") || !strings.Contains(list, "Synced") ||
+		!strings.Contains(list, "Never used") {
 		t.Errorf("the list says %s", list)
 	}
 	v.Click(passkeyButton)
-	v.said("This device already has a passkey for your account.")
+	v.waitPasskeyMessage("This device already has a passkey for your account.")
 	v.quiet("passkeys")
 	v.signOut("app", v.quiet)
 
-	// By the browser's list, which signs in as soon as somebody is there; then by the button, which takes over from it.
+	// By the browser's list, which signs in as soon as a user is at the device; then by the button, which takes over from
+	// it.
 	device.Present(true)
 	v.goes(link)
 	v.lands(link)
@@ -103,7 +105,7 @@ func TestPasskeySignsInInTheBrowser(t *testing.T) {
 	device.Verified(false)
 	device.Present(true)
 	v.Click(passkeyButton)
-	v.said("The passkey prompt was closed, or the device couldn't check it's you.")
+	v.waitPasskeyMessage("The passkey prompt was closed, or the device couldn't check it's you.")
 	v.loginPage(device, link) // the list waits again
 	device.Verified(true)
 	v.choose(device, v.Click)
@@ -117,7 +119,7 @@ func TestPasskeySignsInInTheBrowser(t *testing.T) {
 	device.Verified(false)
 	device.Present(true)
 	v.Click(passkeyButton)
-	v.said("The passkey prompt was closed, or the device couldn't check it's you.")
+	v.waitPasskeyMessage("The passkey prompt was closed, or the device couldn't check it's you.")
 	device.Verified(true)
 	v.Click(passkeyButton)
 	v.lands(link)
@@ -169,14 +171,16 @@ func TestCopiedAndRemovedPasskeysAreRefusedInTheBrowser(t *testing.T) {
 	v.quiet("remove passkey")
 	v.Click(".ask button.danger")
 	v.WaitText("main .note", "The passkey is removed.")
-	rig.WaitFor(t, 8*time.Second, "the device to forget the passkey", func() bool { return len(device.Credentials()) == 0 })
+	rig.WaitFor(t, 8*time.Second, "the device to forget the passkey",
+		func() bool { return len(device.Credentials()) == 0 })
 	v.signOut("app", v.quiet)
 
 	v.loginPage(device, link)
 	device.Put(newer)
 	v.choose(device, v.Click)
 	v.WaitText(".summary", "That passkey didn't work.")
-	rig.WaitFor(t, 8*time.Second, "the device to forget the unknown passkey", func() bool { return len(device.Credentials()) == 0 })
+	rig.WaitFor(t, 8*time.Second, "the device to forget the unknown passkey",
+		func() bool { return len(device.Credentials()) == 0 })
 	v.loginPage(device, link)
 	v.signIn(f.name, f.password)
 	v.lands(link)
@@ -207,8 +211,8 @@ func TestRequiredPasskeyIsSetUpInTheBrowser(t *testing.T) {
 	}
 }
 
-// MF-11, MF-13: whose only passkey is another host's adds one here, long after the sign-in by recovery code: the page asks
-// for a further code, says how many are left, and leads back.
+// MF-11, MF-13: whose only passkey is another host's adds one here, long after the sign-in by recovery code: the page
+// asks for a further code, says how many are left, and leads back.
 func TestPasskeyOfAnotherHostIsNoDeadEndInTheBrowser(t *testing.T) {
 	v, f, device := withPasskeys(t, "pilar")
 	v.Open(v.at("app", "/.truxe/account/passkeys"))

@@ -50,7 +50,8 @@ var setupPath = regexp.MustCompile(`/\.truxe/setup#t=[\w-]+`)
 func TestSetupLinkMakesTheFirstAdministratorInTheBrowser(t *testing.T) {
 	ways(t, func(t *testing.T, plain bool) {
 		up := rig.Echo(t)
-		s := &story{t: t, up: up, g: rig.Gateway(t, rig.Options{Caddyfile: strings.ReplaceAll(site("app.example.com", "\ttruxe"+appPage), "UPSTREAM", up.Addr())})}
+		s := &story{t: t, up: up, g: rig.Gateway(t, rig.Options{Caddyfile: strings.ReplaceAll(site("app.example.com",
+			"\ttruxe"+appPage), "UPSTREAM", up.Addr())})}
 		v := s.view(t, plain)
 		link := v.at("app", setupPath.FindString(s.g.Log()))
 		v.Open(link)

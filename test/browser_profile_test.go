@@ -25,7 +25,8 @@ func TestProfileInTheBrowser(t *testing.T) {
 		v.submit()
 		v.WaitText(".note.ok", "Your profile is saved.")
 		if !plain {
-			if known := rig.Eval[bool](v.Chromium, `[...document.querySelectorAll("#zones option")].some(o => o.value === "Pacific/Kiritimati")`); !known {
+			if known := rig.Eval[bool](v.Chromium,
+				`[...document.querySelectorAll("#zones option")].some(o => o.value === "Pacific/Kiritimati")`); !known {
 				t.Error("no zones are offered")
 			}
 		}
@@ -33,7 +34,8 @@ func TestProfileInTheBrowser(t *testing.T) {
 		v.Click("form:has(#zone) button")
 		v.WaitText(".summary", "Choose a time zone from the list")
 		v.focused()
-		if kept := rig.Eval[string](v.Chromium, `document.querySelector("#zone").value + "|" + document.querySelector("#name").value`); kept != "Mars/Olympus|Quinn <b>" {
+		if kept := rig.Eval[string](v.Chromium,
+			`document.querySelector("#zone").value + "|" + document.querySelector("#name").value`); kept != "Mars/Olympus|Quinn <b>" {
 			t.Errorf("the form kept %q", kept)
 		}
 		v.check("zone-refused")
@@ -45,7 +47,8 @@ func TestProfileInTheBrowser(t *testing.T) {
 		// 14 hours ahead of UTC all year; without JavaScript a time says that it is UTC.
 		v.Open(v.at("app", "/.truxe/account/sessions"))
 		v.WaitText("h1", "Your devices")
-		moment := rig.Eval[[]string](v.Chromium, `(e => [e.dateTime, e.textContent])(document.querySelector("time[data-local=datetime]"))`)
+		moment := rig.Eval[[]string](v.Chromium,
+			`(e => [e.dateTime, e.textContent])(document.querySelector("time[data-local=datetime]"))`)
 		at, err := time.Parse(time.RFC3339, moment[0])
 		if err != nil {
 			t.Fatal(err)
@@ -75,7 +78,8 @@ func TestProfileInTheBrowser(t *testing.T) {
 				Zone           string `json:"time_zone"`
 			}
 		}
-		if err := json.Unmarshal(raw, &data); err != nil || data.Profile.Username != f.name || data.Profile.Name != "Quinn <b>" || data.Profile.Zone != "Pacific/Kiritimati" {
+		if err := json.Unmarshal(raw, &data); err != nil || data.Profile.Username != f.name ||
+			data.Profile.Name != "Quinn <b>" || data.Profile.Zone != "Pacific/Kiritimati" {
 			t.Errorf("%v: %s", err, raw)
 		}
 		v.quiet("download")

@@ -6,12 +6,14 @@ import (
 	"github.com/truxeio/caddy-truxe/test/rig"
 )
 
-// ED-21 (FIELD-CASES 12): passkeys are made for, and accepted from, the address that the browser shows, where a proxy in
-// front ends TLS and the gateway speaks plain http on another port.
+// ED-21 (FIELD-CASES 12): passkeys are made for, and accepted from, the address that the browser shows, where a proxy
+// in front ends TLS and the gateway speaks plain http on another port.
 func TestPasskeyBehindATLSTerminatingProxy(t *testing.T) {
 	port := rig.Port(t)
-	s := tell(t, plot{global: behind, sites: site(`http://app.example.com:{{port "inner"}}`, "\ttruxe {\n\t\torigin https://app.example.com:"+itoa(port)+"\n\t}"+appPage)})
-	front := rig.Gateway(t, rig.Options{Ports: map[string]int{"https": port}, Caddyfile: site("app.example.com", "\treverse_proxy 127.0.0.1:"+itoa(s.g.Port("inner")))})
+	s := tell(t, plot{global: behind, sites: site(`http://app.example.com:{{port "inner"}}`,
+		"\ttruxe {\n\t\torigin https://app.example.com:"+itoa(port)+"\n\t}"+appPage)})
+	front := rig.Gateway(t, rig.Options{Ports: map[string]int{"https": port},
+		Caddyfile: site("app.example.com", "\treverse_proxy 127.0.0.1:"+itoa(s.g.Port("inner")))})
 	v := s.view(t, false)
 	v.g = front
 	v.InEveryPage(tellsRequests)

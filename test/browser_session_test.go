@@ -15,7 +15,8 @@ const (
 	pageAnswered = "performance.timeOrigin + performance.getEntriesByType('navigation')[0].responseStart"
 )
 
-// UX section 4, 11: a session that its owner ends in one browser is over in the other at its next click, within a second.
+// UX section 4, 11: a session that its owner ends in one browser is over in the other at its next click, within a
+// second.
 func TestSessionEndedInOneBrowserIsOverInTheOther(t *testing.T) {
 	s := alone.open(t)
 	here, there := s.view(t, false), s.view(t, false)
@@ -40,7 +41,8 @@ func TestSessionEndedInOneBrowserIsOverInTheOther(t *testing.T) {
 	if noticed <= ended {
 		t.Errorf("the sign-in page was there %.0f ms before the click that ended the session", ended-noticed)
 	}
-	timebound.Check(t, "the end of the session in the other tab", time.Duration((noticed-ended)*float64(time.Millisecond)), time.Second)
+	timebound.Check(t, "the end of the session in the other tab", time.Duration((noticed-ended)*float64(time.Millisecond)),
+		time.Second)
 	there.check("login-after-revoke")
 	here.check("session-ended")
 	here.Open(here.at("app", "/orders"))
@@ -48,8 +50,8 @@ func TestSessionEndedInOneBrowserIsOverInTheOther(t *testing.T) {
 	here.quiet("app")
 }
 
-// UX section 1.2: a form that is sent after the session has ended is not lost. Nothing reaches the app; the person signs
-// in in a new tab and submits again, and the app gets the form byte for byte.
+// UX section 1.2: a form that is sent after the session has ended is not lost. Nothing reaches the app; the person
+// signs in in a new tab and submits again, and the app gets the form byte for byte.
 func TestFormSentAfterTheSessionEndedCanBeSubmittedAgain(t *testing.T) {
 	s := alone.open(t)
 	s.user("ole", piaPassword)

@@ -80,8 +80,8 @@ var looks = []struct {
 	{"360", rig.Look{Width: 360, Height: 740}, (*rig.Chromium).AxeStructure},
 }
 
-// check looks at the page that is open, light, dark and on a phone: the browser is quiet, axe-core finds nothing serious,
-// nothing scrolls sideways. TRUXE_SCREENSHOTS keeps pictures.
+// check looks at the page that is open, light, dark and on a phone: the browser is quiet, axe-core finds nothing
+// serious, nothing scrolls sideways. TRUXE_SCREENSHOTS keeps pictures.
 func (v *viewer) check(name string) {
 	v.t.Helper()
 	v.quiet(name)
@@ -120,8 +120,8 @@ func (v *viewer) signIn(username, password string) {
 	v.submit()
 }
 
-// signOut goes by way of a host's page that asks, and looks at both pages: with check, or with quiet where another story
-// has checked them.
+// signOut goes by way of a host's page that asks, and looks at both pages: with check, or with quiet where another
+// story has checked them.
 func (v *viewer) signOut(host string, look func(name string)) {
 	v.t.Helper()
 	v.Open(v.at(host, "/.truxe/logout"))
@@ -132,14 +132,15 @@ func (v *viewer) signOut(host string, look func(name string)) {
 	look("signed-out")
 }
 
-// failed looks at a form that came back with an error: told in the title and in a summary, which has the focus; the field
-// kept, if one is named, still has its value; the password emptied is gone.
+// failed looks at a form that came back with an error: told in the title and in a summary, which has the focus; the
+// field kept, if one is named, still has its value; the password emptied is gone.
 func (v *viewer) failed(kept, value, emptied string) {
 	v.t.Helper()
 	v.WaitVisible(".summary")
 	v.focused()
-	state := rig.Eval[[]string](v.Chromium, fmt.Sprintf(`[document.title.slice(0, 6), document.querySelector(%q)?.value ?? "", document.querySelector(%q).value]`,
-		cmp.Or(kept, "nothing"), emptied))
+	state := rig.Eval[[]string](v.Chromium,
+		fmt.Sprintf(`[document.title.slice(0, 6), document.querySelector(%q)?.value ?? "", document.querySelector(%q).value]`,
+			cmp.Or(kept, "nothing"), emptied))
 	if want := []string{"Error:", value, ""}; !slices.Equal(state, want) {
 		v.t.Errorf("title, kept, emptied: %q, want %q", state, want)
 	}
@@ -186,7 +187,8 @@ func TestPersonFindsTheWayThroughTheGatewayInARealBrowser(t *testing.T) {
 		v.Open(v.at("boss", "/"))
 		v.WaitText("h1", "You don't have access")
 		v.check("denied")
-		for _, page := range [][2]string{{"", "Your apps"}, {"account", "Pia"}, {"account/sessions", "Your devices"}, {"account/password", "Change"}} {
+		for _, page := range [][2]string{{"", "Your apps"}, {"account", "Pia"}, {"account/sessions", "Your devices"},
+			{"account/password", "Change"}} {
 			v.Open(v.at("auth", "/.truxe/") + page[0])
 			v.WaitText("h1", page[1])
 			v.check("page-" + strings.ReplaceAll(page[0], "/", "-"))

@@ -14,7 +14,7 @@ import (
 	"github.com/truxeio/caddy-truxe/test/rig"
 )
 
-// cutAtZoom gives what a window of 320 CSS pixels does not show whole: what lies beside it, and text that is cut off
+// cutAtZoom returns what a window of 320 CSS pixels does not show whole: what lies beside it, and text that is cut off
 // with no way to see the rest. Fields show the part where the caret is.
 const cutAtZoom = `(() => {
 	const out = [], say = (e, why) => out.push(why + ": " + e.outerHTML.replace(/\s+/g, " ").slice(0, 120));
@@ -40,11 +40,13 @@ func (v *viewer) whole(name string) {
 	v.quiet(name)
 }
 
-// UX section 4, 12; WCAG 2.2 1.4.4, 1.4.10, 2.4.11: every page of the gateway in a window of 1280 x 1024 at 400 %. It is
-// the browser's own zoom, that of its menu; a width of 320 alone would not show what the zoom does to a page beside that.
+// UX section 4, 12; WCAG 2.2 1.4.4, 1.4.10, 2.4.11: every page of the gateway in a window of 1280 x 1024 at 400 %. It
+// is the browser's own zoom, that of its menu; a width of 320 alone would not show what the zoom does to a page beside
+// that.
 func TestEveryPageIsWholeAt400Percent(t *testing.T) {
 	s := factorPages.open(t)
-	v := &viewer{rig.Browser(t, rig.BrowserOptions{Gateway: s.g, Zoom: 4, Look: rig.Look{Width: 1280, Height: 1024}}), t, s.g, false}
+	v := &viewer{rig.Browser(t, rig.BrowserOptions{Gateway: s.g, Zoom: 4, Look: rig.Look{Width: 1280, Height: 1024}}), t,
+		s.g, false}
 	v.InEveryPage(tellsRequests)
 	device := v.NewAuthenticator()
 	f := v.member(s, "a-person-with-quite-a-long-user-name-", "staff")
@@ -91,8 +93,10 @@ func TestEveryPageIsWholeAt400Percent(t *testing.T) {
 	v.Click(passkeyButton)
 	v.WaitText("main .note", "Your passkey is ready.")
 	v.whole("passkey added")
-	for _, path := range []string{"", "account", "account/profile", "account/password", "account/totp", "account/totp?remove=1", "account/recovery-codes",
-		"account/recovery-codes?new=1", "account/passkeys", "account/devices", "account/activity", "account/sessions", "logout", "nothing-here"} {
+	for _, path := range []string{"", "account", "account/profile", "account/password", "account/totp",
+		"account/totp?remove=1", "account/recovery-codes",
+		"account/recovery-codes?new=1", "account/passkeys", "account/devices", "account/activity", "account/sessions",
+		"logout", "nothing-here"} {
 		v.Open(v.at("app", "/.truxe/"+path))
 		v.WaitVisible("h1")
 		v.whole(path)
@@ -143,8 +147,8 @@ func TestEveryPageIsWholeAt400Percent(t *testing.T) {
 	v.signOut("app", v.whole)
 }
 
-// UX section 3 and 4, 6: on paper the recovery codes are there, with what they are for, and nothing else of the page; they
-// fit on one sheet.
+// UX section 3 and 4, 6: on paper the recovery codes are there, with what they are for, and nothing else of the page;
+// they fit on one sheet.
 func TestRecoveryCodesArePrinted(t *testing.T) {
 	ways(t, func(t *testing.T, plain bool) {
 		s := factorPages.open(t)
@@ -165,7 +169,8 @@ func TestRecoveryCodesArePrinted(t *testing.T) {
 				t.Error("Print does not print")
 			}
 		}
-		if _, err := chromedp.Call(v.Ctx, emulation.SetEmulatedMedia, emulation.SetEmulatedMediaParams{Media: "print"}); err != nil {
+		if _, err := chromedp.Call(v.Ctx, emulation.SetEmulatedMedia,
+			emulation.SetEmulatedMediaParams{Media: "print"}); err != nil {
 			t.Fatal(err)
 		}
 		paper := v.Text("body")
@@ -179,7 +184,8 @@ func TestRecoveryCodesArePrinted(t *testing.T) {
 				t.Errorf("the paper has %q:\n%s", not, paper)
 			}
 		}
-		if seen := rig.Eval[int](v.Chromium, `[...document.querySelectorAll("nav,header,footer,form,button,input,a")].filter(e => e.checkVisibility()).length`); seen != 0 {
+		if seen := rig.Eval[int](v.Chromium,
+			`[...document.querySelectorAll("nav,header,footer,form,button,input,a")].filter(e => e.checkVisibility()).length`); seen != 0 {
 			t.Errorf("%d parts of the page are on paper:\n%s", seen, paper)
 		}
 		pdf, err := chromedp.Call(v.Ctx, page.PrintToPDF, page.PrintToPDFParams{})
@@ -187,7 +193,8 @@ func TestRecoveryCodesArePrinted(t *testing.T) {
 			t.Fatal(err)
 		}
 		if sheets := len(pdfPage.FindAll(pdf.Data, -1)); sheets != 1 {
-			t.Errorf("%d sheets in %d bytes: %s…", sheets, len(pdf.Data), base64.StdEncoding.EncodeToString(pdf.Data[:min(60, len(pdf.Data))]))
+			t.Errorf("%d sheets in %d bytes: %s…", sheets, len(pdf.Data),
+				base64.StdEncoding.EncodeToString(pdf.Data[:min(60, len(pdf.Data))]))
 		}
 		v.quiet("print")
 	})

@@ -12,9 +12,9 @@ import (
 	"github.com/truxeio/caddy-truxe/test/rig"
 )
 
-// ED-23 tabs that a browser opens at once, before it has a flow cookie, each get one, and the last stays in the jar. One
-// sign-in, and every tab ends at its own page: on one host, and through the portal. The other browser of a callback that
-// is passed around gets no session by it.
+// ED-23 tabs that a browser opens at once, before it has a flow cookie, each get one, and the last stays in the jar.
+// One sign-in, and every tab ends at its own page: on one host, and through the portal. The other browser of a callback
+// that is passed around gets no session by it.
 func TestTabsThatAreOpenedAtOnceEndAtTheirPages(t *testing.T) {
 	s := ssoSites.open(t)
 	for _, host := range []string{"app.test", "auth.test"} {
@@ -77,7 +77,7 @@ func TestSixTabsAtOnceInARealBrowser(t *testing.T) {
 		if i == 2 {
 			continue
 		}
-		if !strings.Contains(tab.Location(), "/orders?tab=") { // it waits beside its form for somebody to look at it
+		if !strings.Contains(tab.Location(), "/orders?tab=") { // it waits beside its form until it is looked at
 			tab.WaitVisible("#other-tab a")
 			tab.Click("#other-tab a")
 		}
@@ -92,26 +92,31 @@ func TestSixTabsAtOnceInARealBrowser(t *testing.T) {
 // app's own host, since a frame of another site keeps no flow cookie; it ends at the page of the frame.
 func TestFrameInAnotherHostsPageLeadsToASignInThatEnds(t *testing.T) {
 	s := ssoSites.open(t)
-	frame := []string{"Sec-Fetch-Mode", "navigate", "Sec-Fetch-Dest", "iframe", "Sec-Fetch-Site", "cross-site", "Accept", "text/html"}
+	frame := []string{"Sec-Fetch-Mode", "navigate", "Sec-Fetch-Dest", "iframe", "Sec-Fetch-Site", "cross-site", "Accept",
+		"text/html"}
 	a := s.bare("app.test").get("/panel?x=1&y=2", frame).want(http.StatusUnauthorized)
-	if policy := a.header.Get("Content-Security-Policy"); strings.Contains(policy, "frame-ancestors 'self'") || strings.Contains(policy, "frame-ancestors 'none'") {
+	if policy := a.header.Get("Content-Security-Policy"); strings.Contains(policy, "frame-ancestors 'self'") ||
+		strings.Contains(policy, "frame-ancestors 'none'") {
 		t.Errorf("another host's page may not show it: %s", policy)
 	}
 	if a.setsCookie("__Host-truxe-flow") != "" {
 		t.Error("a cookie is set in another site's frame, where browsers drop it")
 	}
-	if !strings.Contains(a.body, `target="_top"`) || !strings.Contains(a.body, `href="/.truxe/login?return=%2Fpanel%3Fx%3D1%26y%3D2"`) {
+	if !strings.Contains(a.body, `target="_top"`) || !strings.Contains(a.body,
+		`href="/.truxe/login?return=%2Fpanel%3Fx%3D1%26y%3D2"`) {
 		t.Fatalf("the frame shows %.1500s", a.body)
 	}
 	v := s.browser("app.test")
-	login := v.get("/.truxe/login?return="+url.QueryEscape("/panel?x=1&y=2"), navigate).want(http.StatusFound).header.Get("Location")
+	login := v.get("/.truxe/login?return="+url.QueryEscape("/panel?x=1&y=2"),
+		navigate).want(http.StatusFound).header.Get("Location")
 	portal := v.at("auth.test")
 	last, where := portal.follow(portal.tryForm(login, "pia", piaPassword).want(http.StatusSeeOther))
 	if last.status != http.StatusOK || !strings.HasSuffix(where, "/panel?x=1&y=2") {
 		t.Errorf("the sign-in ends with %d at %s", last.status, where)
 	}
 	// Accept control: every other page of ours stays out of frames.
-	if policy := portal.get("/.truxe/account", navigate).header.Get("Content-Security-Policy"); !strings.Contains(policy, "frame-ancestors 'none'") {
+	if policy := portal.get("/.truxe/account", navigate).header.Get("Content-Security-Policy"); !strings.Contains(policy,
+		"frame-ancestors 'none'") {
 		t.Errorf("control: %s", policy)
 	}
 }
@@ -131,10 +136,12 @@ func TestFormOfABrowserWithoutFetchMetadataGetsThePage(t *testing.T) {
 		{"a form", [][]string{html, form, {"Origin", "https://app.test"}}, true, true},
 		{"a form, Referer only", [][]string{html, form, {"Referer", "https://app.test/orders"}}, true, true},
 		{"a form that says nothing of where it is", [][]string{html, form}, true, false},
-		{"an upload", [][]string{html, {"Content-Type", "multipart/form-data; boundary=x"}, {"Origin", "https://app.test"}}, true, true},
+		{"an upload", [][]string{html, {"Content-Type", "multipart/form-data; boundary=x"}, {"Origin", "https://app.test"}},
+			true, true},
 		{"another site's form", [][]string{html, form, {"Origin", "https://evil.example"}}, true, false},
 		{"a form of a privacy proxy", [][]string{html, form, {"Origin", "null"}}, true, false},
-		{"XMLHttpRequest", [][]string{{"Accept", "text/html, */*; q=0.01"}, form, {"X-Requested-With", "XMLHttpRequest"}}, false, false},
+		{"XMLHttpRequest", [][]string{{"Accept", "text/html, */*; q=0.01"}, form, {"X-Requested-With", "XMLHttpRequest"}},
+			false, false},
 		{"JSON", [][]string{html, sendsJSON}, false, false},
 		{"curl", [][]string{program, form}, false, false},
 	} {
@@ -152,14 +159,15 @@ func TestFormOfABrowserWithoutFetchMetadataGetsThePage(t *testing.T) {
 	}
 }
 
-// ED-23 signing out clears the browser's cache of this host, so that Back shows nothing of the app: on the page and at the
-// API.
+// ED-23 signing out clears the browser's cache of this host, so that Back shows nothing of the app: on the page and at
+// the API.
 func TestSignOutClearsTheCache(t *testing.T) {
 	s := ssoSites.open(t)
 	for name, out := range map[string]func(v *visitor) answer{
 		"page": func(v *visitor) answer { return v.form("logout").want(http.StatusSeeOther) },
 		"API": func(v *visitor) answer {
-			return v.do(http.MethodPost, "/.truxe/api/v1/logout", "", fetch, []string{"Origin", "https://app.test"}).want(http.StatusNoContent)
+			return v.do(http.MethodPost, "/.truxe/api/v1/logout", "", fetch,
+				[]string{"Origin", "https://app.test"}).want(http.StatusNoContent)
 		},
 	} {
 		v := s.browser("app.test")
@@ -193,14 +201,15 @@ func TestBackAfterSignOutShowsNoPageOfTheApp(t *testing.T) {
 	v.WaitText("h1", "Sign in")
 }
 
-// back goes back in the history. The page answers before it goes: a question that a navigation takes away has no answer.
+// back goes back in the history. The page answers before it goes: a question that a navigation takes away has no
+// answer.
 func (v *viewer) back(pages int) {
 	v.t.Helper()
 	rig.Eval[bool](v.Chromium, fmt.Sprintf("(setTimeout(() => history.go(-%d), 20), true)", pages))
 }
 
-// ED-22 CS-06 ingress-nginx appends ?rd= with the whole address. It counts when the configuration names its origin: a page
-// of this host, or the login page of the other one, which begins the sign-in there. Anything else is ignored.
+// ED-22 CS-06 ingress-nginx appends ?rd= with the whole address. It counts when the configuration names its origin: a
+// page of this host, or the login page of the other one, which begins the sign-in there. Anything else is ignored.
 func TestLoginPageTakesAddressesOfTheConfigurationOnly(t *testing.T) {
 	s := ssoSites.open(t)
 	app, auth, vault := s.origin("app.test"), s.origin("auth.test"), s.origin("vault.test")
@@ -217,13 +226,18 @@ func TestLoginPageTakesAddressesOfTheConfigurationOnly(t *testing.T) {
 			t.Errorf("%s: the sign-in ends with %d at %s", name, last.status, where)
 		}
 		// Signed in, the app's own host.
-		if _, where := v.at("app.test").follow(v.at("app.test").get("/.truxe/login?"+name+"="+url.QueryEscape(app+"/other"), navigate)); where != app+"/other" {
+		if _, where := v.at("app.test").follow(v.at("app.test").get("/.truxe/login?"+name+"="+url.QueryEscape(app+"/other"),
+			navigate)); where != app+"/other" {
 			t.Errorf("%s: signed in, it ends at %s", name, where)
 		}
-		bad := []string{"https://evil.example/", "https://evil.example" + app, "//evil.example/", `/\evil.example/`, `https:\\evil.example/`, "https:evil.example", "javascript:alert(1)",
-			"https://app.test.evil.example/", "https://app.test@evil.example/", "https://evil.example#@app.test/", "https://evil.example\\@app.test/", "https://app.test:9999/", "http://app.test/",
-			strings.Replace(app, "https", "http", 1) + "/", app + "//evil.example/", app + "/\\evil.example", app + "/\t", " " + app + "/", "https://APP.TEST.:1/", app + ".evil.example/", "https://user:pw@app.test/",
-			"https://app.test%2eevil.example/", "https://app%2etest/", "data:text/html,x", "ftp://app.test/", app + "\r\nSet-Cookie: x=y"}
+		bad := []string{"https://evil.example/", "https://evil.example" + app, "//evil.example/", `/\evil.example/`,
+			`https:\\evil.example/`, "https:evil.example", "javascript:alert(1)",
+			"https://app.test.evil.example/", "https://app.test@evil.example/", "https://evil.example#@app.test/",
+			"https://evil.example\\@app.test/", "https://app.test:9999/", "http://app.test/",
+			strings.Replace(app, "https", "http", 1) + "/", app + "//evil.example/", app + "/\\evil.example", app + "/\t",
+			" " + app + "/", "https://APP.TEST.:1/", app + ".evil.example/", "https://user:pw@app.test/",
+			"https://app.test%2eevil.example/", "https://app%2etest/", "data:text/html,x", "ftp://app.test/",
+			app + "\r\nSet-Cookie: x=y"}
 		for _, c := range redirectTable(t) {
 			bad = append(bad, c.URL)
 		}
@@ -242,7 +256,8 @@ func TestLoginPageTakesAddressesOfTheConfigurationOnly(t *testing.T) {
 		}
 	}
 	for host, want := range map[string]string{vault: vault, "https://auth.test": "/.truxe/account", auth: auth} {
-		if to := s.victim().get("/.truxe/login?rd="+url.QueryEscape(host+"/.truxe/account"), navigate).want(http.StatusFound).header.Get("Location"); !strings.HasPrefix(to, want) {
+		if to := s.victim().get("/.truxe/login?rd="+url.QueryEscape(host+"/.truxe/account"),
+			navigate).want(http.StatusFound).header.Get("Location"); !strings.HasPrefix(to, want) {
 			t.Errorf("control: %s leads to %s", host, to)
 		}
 	}

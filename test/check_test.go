@@ -9,10 +9,11 @@ import (
 	"time"
 )
 
-// checked are sites whose rules stand where Caddy's routing puts them.
+// checked are sites whose rules are where Caddy's routing puts them.
 var checked = share(plot{
 	global: "\tservers {\n\t\ttrusted_proxies static 127.0.0.2/32\n\t\ttrusted_proxies_strict\n\t}",
-	sites: site("plain.test", "\ttruxe {\n\t\tpublic /open/*\n\t\tallow role member\n\t\trequire network 127.0.0.0/8\n\t}\n\treverse_proxy UPSTREAM") +
+	sites: site("plain.test",
+		"\ttruxe {\n\t\tpublic /open/*\n\t\tallow role member\n\t\trequire network 127.0.0.0/8\n\t}\n\treverse_proxy UPSTREAM") +
 		site("staff.test", "\ttruxe {\n\t\tallow role staff\n\t}\n\treverse_proxy UPSTREAM") +
 		site("mfa.test", "\ttruxe {\n\t\trequire mfa\n\t}\n\treverse_proxy UPSTREAM") +
 		site("part.test", "\ttruxe /in/* {\n\t\tallow role staff\n\t}\n\treverse_proxy UPSTREAM") +
@@ -46,7 +47,8 @@ var checked = share(plot{
 		truxe
 		reverse_proxy UPSTREAM
 	}`) +
-		site("verify.test, app.test", "\ttruxe forward_auth {\n\t\thosts app.test\n\t\tpublic /open/*\n\t\tallow role staff\n\t}"),
+		site("verify.test, app.test",
+			"\ttruxe forward_auth {\n\t\thosts app.test\n\t\tpublic /open/*\n\t\tallow role staff\n\t}"),
 })
 
 type verdict struct {
@@ -64,22 +66,25 @@ func (v *visitor) asks(query string, headers ...[]string) verdict {
 	return out
 }
 
-// What check says is what the request meets: on every host and path where a rule stands, with matchers, handle, handle_path
-// and rewrites, for somebody with and without the role. R2 AZ-02 AZ-05
+// What check says is what the request meets: on every host and path where a rule stands, with matchers, handle,
+// handle_path and rewrites, for a user with and without the role. R2 AZ-02 AZ-05
 func TestCheckSaysWhatTheRequestMeets(t *testing.T) {
 	s := checked.open(t)
-	pia, root := s.withBearer("plain.test", s.login("plain.test", "pia", piaPassword).Access), s.withBearer("plain.test", s.login("plain.test", "root", adminPassword).Access)
+	pia, root := s.withBearer("plain.test", s.login("plain.test", "pia", piaPassword).Access), s.withBearer("plain.test",
+		s.login("plain.test", "root", adminPassword).Access)
 	s.cli("roles", "grant", "root", "staff")
 	compared := 0
 	for _, host := range []string{"plain.test", "staff.test", "mfa.test", "part.test", "routes.test"} {
-		for _, path := range []string{"/", "/x", "/open/x", "/in/x", "/in", "/out", "/api/open", "/api/x", "/api/open/x", "/staff/open", "/staff/x", "/moved/staff/open", "/new",
+		for _, path := range []string{"/", "/x", "/open/x", "/in/x", "/in", "/out", "/api/open", "/api/x", "/api/open/x",
+			"/staff/open", "/staff/x", "/moved/staff/open", "/new",
 			"/a%2fb", "/in/%2e%2e/x", "/in/../x", "//in/x", "/in%2fx", "/x?path=/open", "/%zz", "/staff;x=1/open"} {
 			for _, method := range []string{"GET", "POST", "DELETE"} {
 				for name, v := range map[string]*visitor{"pia": pia, "root": root} {
 					meets := *v
 					meets.host = host
 					a := s.line(&meets, method, path)
-					d := v.api("POST", "check", map[string]any{"items": []map[string]string{{"method": method, "path": path, "host": host}}})
+					d := v.api("POST", "check", map[string]any{"items": []map[string]string{{"method": method, "path": path,
+						"host": host}}})
 					if path == "/%zz" {
 						d.problem(http.StatusBadRequest, "invalid_request")
 						continue
@@ -87,7 +92,8 @@ func TestCheckSaysWhatTheRequestMeets(t *testing.T) {
 					var out struct{ Items []verdict }
 					d.want(http.StatusOK).json(&out)
 					compared++
-					if got := out.Items[0]; got.Allow != (a.status == http.StatusOK) || !got.Allow && got.Code == "" || got.Allow && got.Code != "" {
+					if got := out.Items[0]; got.Allow != (a.status == http.StatusOK) || !got.Allow && got.Code == "" ||
+						got.Allow && got.Code != "" {
 						t.Errorf("%s asks %s https://%s%s: check says %+v, the request meets %d", name, method, host, path, got, a.status)
 					}
 				}
@@ -98,10 +104,13 @@ func TestCheckSaysWhatTheRequestMeets(t *testing.T) {
 		t.Errorf("only %d were compared", compared)
 	}
 	for query, want := range map[string]string{
-		"method=GET&path=/x&host=app.test": "role_required", "method=GET&path=/open/x&host=app.test": "", "method=GET&path=/x&host=STAFF.test.": "role_required",
-		"method=GET&path=/x&host=nobody.test": "no_rule", "method=GET&path=/x&host=auth.plain.test": "no_rule", "method=GET&path=/x&host=mfa.test": "mfa_required",
-		"method=GET&path=/bare/x&host=routes.test": "no_rule", // nothing of ours stands there, so nobody here can tell
-		"method=GET&path=/.truxe/account":          "no_rule", "method=GET&path=/in/..%252fx": "ambiguous_path", "method=GET&path=/x%23y": "ambiguous_path",
+		"method=GET&path=/x&host=app.test": "role_required", "method=GET&path=/open/x&host=app.test": "",
+		"method=GET&path=/x&host=STAFF.test.": "role_required",
+		"method=GET&path=/x&host=nobody.test": "no_rule", "method=GET&path=/x&host=auth.plain.test": "no_rule",
+		"method=GET&path=/x&host=mfa.test":         "mfa_required",
+		"method=GET&path=/bare/x&host=routes.test": "no_rule", // no gate of ours is there, so the answer is unknown
+		"method=GET&path=/.truxe/account":          "no_rule", "method=GET&path=/in/..%252fx": "ambiguous_path",
+		"method=GET&path=/x%23y": "ambiguous_path",
 	} {
 		if got := pia.asks(query); got.Code != want || got.Allow != (want == "") {
 			t.Errorf("%s: %+v, want %q", query, got, want)
@@ -114,7 +123,8 @@ func (s *story) line(v *visitor, method, path string) answer {
 	s.t.Helper()
 	conn := s.g.RawTLS(v.host)
 	defer conn.Close()
-	fmt.Fprintf(conn, "%s %s HTTP/1.1\r\nHost: %s\r\nAuthorization: Bearer %s\r\nAccept: */*\r\nContent-Length: 0\r\nConnection: close\r\n\r\n", method, path, v.host, v.bearer)
+	fmt.Fprintf(conn,
+		"%s %s HTTP/1.1\r\nHost: %s\r\nAuthorization: Bearer %s\r\nAccept: */*\r\nContent-Length: 0\r\nConnection: close\r\n\r\n", method, path, v.host, v.bearer)
 	var status int
 	if _, err := fmt.Fscanf(conn, "HTTP/1.1 %d", &status); err != nil {
 		s.t.Fatalf("%s %s: %v", method, path, err)
@@ -138,7 +148,8 @@ func TestCheckTellsNoMoreThanTheCallerMayKnow(t *testing.T) {
 	if got := root.asks("method=GET&path=/open/x"); !got.Allow || got.Rule != "caddyfile:public#1" {
 		t.Errorf("an administrator: %+v", got)
 	}
-	s.bare("plain.test").get("/.truxe/api/v1/check?method=GET&path=/open/x").problem(http.StatusUnauthorized, "login_required")
+	s.bare("plain.test").get("/.truxe/api/v1/check?method=GET&path=/open/x").problem(http.StatusUnauthorized,
+		"login_required")
 	if got := root.asks("permission=truxe:users:write"); !got.Allow {
 		t.Errorf("%+v", got)
 	}
@@ -178,16 +189,22 @@ func TestCheckIsBounded(t *testing.T) {
 		}
 		return map[string]any{"items": []map[string]string{m}}
 	}
-	for name, body := range map[string]any{"101": items(101), "none": items(0), "no items": map[string]any{}, "unknown member": one("method", "GET", "path", "/", "as", "root"),
-		"no method": one("path", "/"), "no path": one("method", "GET"), "both": one("method", "GET", "path", "/", "permission", "a:b"), "a URL": one("method", "GET", "path", "https://plain.test/"),
-		"two lines": one("method", "GET", "path", "/x\r\nHost: evil"), "a space": one("method", "GET", "path", "/a b"), "no token": one("method", "GE T", "path", "/"),
-		"a long path": one("method", "GET", "path", "/"+strings.Repeat("a", 8<<10)), "a bad host": one("method", "GET", "path", "/", "host", "a b"), "not a permission": one("permission", "orders"),
+	for name, body := range map[string]any{"101": items(101), "none": items(0), "no items": map[string]any{},
+		"unknown member": one("method", "GET", "path", "/", "as", "root"),
+		"no method":      one("path", "/"), "no path": one("method", "GET"),
+		"both":      one("method", "GET", "path", "/", "permission", "a:b"),
+		"a URL":     one("method", "GET", "path", "https://plain.test/"),
+		"two lines": one("method", "GET", "path", "/x\r\nHost: evil"), "a space": one("method", "GET", "path", "/a b"),
+		"no token":    one("method", "GE T", "path", "/"),
+		"a long path": one("method", "GET", "path", "/"+strings.Repeat("a", 8<<10)),
+		"a bad host":  one("method", "GET", "path", "/", "host", "a b"), "not a permission": one("permission", "orders"),
 		"a long permission": one("permission", strings.Repeat("a", 300)+":b")} {
 		if a := v.api("POST", "check", body); a.status != http.StatusBadRequest {
 			t.Errorf("%s: %d %s", name, a.status, a.body)
 		}
 	}
-	for _, query := range []string{"", "method=GET", "method=GET&method=POST&path=/", "method=GET&path=/&user=root", "method=GET&path=/&%zz", "method=GET&path=/;a=b"} {
+	for _, query := range []string{"", "method=GET", "method=GET&method=POST&path=/", "method=GET&path=/&user=root",
+		"method=GET&path=/&%zz", "method=GET&path=/;a=b"} {
 		if a := v.get("/.truxe/api/v1/check?" + query); a.status != http.StatusBadRequest {
 			t.Errorf("?%s: %d %s", query, a.status, a.body)
 		}
@@ -203,5 +220,5 @@ func TestCheckIsBounded(t *testing.T) {
 	if last.problem(http.StatusTooManyRequests, "rate_limited"); last.header.Get("Retry-After") == "" {
 		t.Error("429 without Retry-After")
 	}
-	v.asks("permission=a:b") // somebody else's limit
+	v.asks("permission=a:b") // another user's limit
 }

@@ -1,7 +1,6 @@
 package test
 
 import (
-	"encoding/json"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -27,117 +26,19 @@ func (s *story) expect(code int, words []string, args ...string) string {
 	return out
 }
 
-// People are managed on a running and on a stopped gateway, with the same words and exit codes; a change of the running
-// one holds at once.
-func TestCommandsManageARunningAndAStoppedGateway(t *testing.T) {
-	s := tell(t, plot{sites: site("app.test", "\ttruxe {\n\t\tallow role staff\n\t}\n\treverse_proxy UPSTREAM")})
-	for _, stopped := range []bool{false, true} {
-		name := map[bool]string{false: "running", true: "stopped"}[stopped]
-		if stopped {
-			s.g.Stop()
-		}
-		user := "zoe-" + name
-		s.user(user, piaPassword, "staff")
-		s.expect(0, []string{user, user + "@example.com", "staff"}, "users", "show", user)
-		s.expect(0, []string{user}, "users", "list")
-		s.expect(1, []string{"taken"}, "users", "add", user, "--no-password")
-		s.expect(1, []string{"nobody"}, "users", "show", "nobody")
-		s.expect(1, nil, "users", "disable", "nobody")
-		s.expect(2, []string{`"list"`}, "users", "lsit")
-		s.expect(2, []string{"--help"}, "users", "show")
-		s.expect(2, nil, "users", "list", "--no-such-flag")
-		s.expect(3, nil, "users", "list", "--config", filepath.Join(s.g.Dir, "not-there"))
+// Users are managed on a running and on a stopped gateway, with the same words and exit codes.
+func TestCommandsManageARunningAndAStoppedGateway(t *testing.T) { runScript(t, "users") }
 
-		person := s.browser("app.test")
-		if !stopped {
-			person.signIn(user, piaPassword).want(200)
-		}
-		s.expect(0, nil, "users", "disable", user)
-		if !stopped {
-			person.get("/x", program).want(401)
-			s.tryLogin(user, piaPassword).problem(401, "invalid_credentials")
-		}
-		s.expect(0, nil, "users", "enable", user)
-		if !stopped {
-			person.get("/x", program).want(401) // enabling brings no session back
-			again := s.browser("app.test")
-			again.signIn(user, piaPassword).want(200)
-			out := s.expect(0, []string{user}, "sessions", "list", "-o", "json")
-			var list struct{ Items []map[string]any }
-			if err := json.Unmarshal([]byte(out), &list.Items); err != nil {
-				if err := json.Unmarshal([]byte(out), &list); err != nil {
-					t.Errorf("sessions list -o json: %v: %s", err, out)
-				}
-			}
-			s.expect(0, nil, "sessions", "revoke", "--user", user, "--yes")
-			again.get("/x", program).want(401)
-		}
-		s.expect(0, nil, "users", "delete", user, "--yes")
-		s.expect(1, nil, "users", "show", user)
-		s.expect(0, nil, "audit", "verify")
-	}
-	// what was done while it was stopped is there after the start
-	s.user("ute", piaPassword, "staff")
-	s.g.Start()
-	s.browser("app.test").signIn("ute", piaPassword).want(200)
+// In a pipe a list is one line a row, with tabs; -o selects JSON, JSON lines or YAML. Data is on stdout only.
+func TestCommandsWriteForPipes(t *testing.T) { runScript(t, "output") }
 
-	elsewhere := []string{"--address", "127.0.0.1:1"}
-	s.expect(5, nil, append([]string{"users", "list"}, elsewhere...)...)
-}
-
-// In a pipe a list is one line a row, with tabs; -o gives JSON, JSON lines and YAML. Data is on stdout only.
-func TestCommandsWriteForPipes(t *testing.T) {
-	s := tell(t, plot{sites: site("app.test", "\ttruxe\n\treverse_proxy UPSTREAM")})
-	tsv := strings.Split(strings.TrimSpace(s.cli("users", "list")), "\n")
-	if len(tsv) < 2 || !strings.Contains(tsv[len(tsv)-1], "\t") {
-		t.Errorf("not tab-separated: %q", tsv)
-	}
-	var rows []map[string]any
-	out := s.cli("users", "list", "-o", "json")
-	if err := json.Unmarshal([]byte(out), &rows); err != nil {
-		var page struct{ Items []map[string]any }
-		if err := json.Unmarshal([]byte(out), &page); err != nil {
-			t.Fatalf("-o json: %v: %s", err, out)
-		}
-		rows = page.Items
-	}
-	lines := strings.Split(strings.TrimSpace(s.cli("users", "list", "-o", "jsonl")), "\n")
-	if len(rows) != 2 || len(lines) != 2 {
-		t.Errorf("%d rows in JSON, %d in JSON lines, want 2", len(rows), len(lines))
-	}
-	for _, line := range lines {
-		if !json.Valid([]byte(line)) {
-			t.Errorf("not JSON: %s", line)
-		}
-	}
-	if yaml := s.cli("users", "list", "-o", "yaml"); !strings.Contains(yaml, "username: pia") {
-		t.Errorf("-o yaml: %s", yaml)
-	}
-	if ids := strings.Fields(s.cli("users", "list", "-q")); len(ids) != 2 {
-		t.Errorf("-q: %q", ids)
-	}
-	s.expect(2, []string{"json"}, "users", "list", "-o", "xml")
-}
-
-// Passwords come from standard input or a file and are judged; none is a flag.
-func TestPasswordsOnTheCommandLine(t *testing.T) {
-	s := tell(t, plot{sites: site("app.test", "\ttruxe\n\treverse_proxy UPSTREAM")})
-	file := filepath.Join(t.TempDir(), "password")
-	if err := os.WriteFile(file, []byte(piaPassword+"\n"), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	s.expect(0, nil, "users", "add", "from-file", "--password-file", file)
-	s.login("app.test", "from-file", piaPassword)
-	if out, code := s.addUser("short", "short"); code != 1 || !strings.Contains(out, "15") {
-		t.Errorf("a short password: exit %d: %s", code, out)
-	}
-	s.expect(2, nil, "users", "add", "flagged", "--password", "x")
-	s.expect(2, []string{"password"}, "users", "add", "none") // not a terminal, and nothing said where it comes from
-}
+// Passwords come from standard input or a file and are checked; none is a flag.
+func TestPasswordsOnTheCommandLine(t *testing.T) { runScript(t, "passwords") }
 
 // JW-17 after `keys rotate` the old key still verifies what it signed, and the JWKS has both.
 func TestRotatedKeyLeavesOldTokensValid(t *testing.T) {
-	s := tell(t, plot{options: "\t\tjwt {\n\t\t\taccess 15m\n\t\t}", sites: site("app.test", "\ttruxe\n\treverse_proxy UPSTREAM")})
+	s := tell(t, plot{options: "\t\tjwt {\n\t\t\taccess 15m\n\t\t}",
+		sites: site("app.test", "\ttruxe\n\treverse_proxy UPSTREAM")})
 	kids := func() []string {
 		var set struct{ Keys []struct{ Kid string } }
 		s.bare("app.test").get("/.truxe/jwks.json", program).want(200).json(&set)
@@ -164,7 +65,8 @@ func TestRotatedKeyLeavesOldTokensValid(t *testing.T) {
 
 // AU-05 a changed line of the audit log is found by `audit verify`, which ends with 1; an untouched copy is good.
 func TestTamperedAuditFileIsFoundByVerify(t *testing.T) {
-	s := tell(t, plot{options: "\t\taudit {\n\t\t\tfile {{dir}}/audit.jsonl\n\t\t}", sites: site("app.test", "\ttruxe\n\treverse_proxy UPSTREAM")})
+	s := tell(t, plot{options: "\t\taudit {\n\t\t\tfile {{dir}}/audit.jsonl\n\t\t}",
+		sites: site("app.test", "\ttruxe\n\treverse_proxy UPSTREAM")})
 	s.tryLogin("pia", "not her password at all").problem(401, "invalid_credentials")
 	s.login("app.test", "pia", piaPassword)
 	file := filepath.Join(s.g.Dir, "audit.jsonl")
@@ -190,18 +92,20 @@ func TestTamperedAuditFileIsFoundByVerify(t *testing.T) {
 		}
 		s.expect(1, nil, "audit", "verify", copied)
 	}
-	if out := s.cli("audit", "list", "-n", "50"); !strings.Contains(out, "authn_login_fail") || strings.Contains(out, "not her password") {
+	if out := s.cli("audit", "list", "-n", "50"); !strings.Contains(out, "authn_login_fail") ||
+		strings.Contains(out, "not her password") {
 		t.Errorf("audit list: %s", out)
 	}
 	s.expect(1, nil, "audit", "verify", filepath.Join(s.g.Dir, "no-such-file"))
 }
 
-// The setup link works while there is nobody, and a new one can be printed; afterwards there is none to be had.
+// The setup link works while there are no users, and a new one can be printed; afterwards it is gone.
 func TestSetupLinkIsForAGatewayWithoutUsers(t *testing.T) {
 	g := rig.Gateway(t, rig.Options{Caddyfile: site("app.test", "\ttruxe\n\trespond ok")})
 	s := &story{t: t, g: g}
 	first := g.WaitLog(`/\.truxe/setup#t=([\w-]+)`)[1]
-	again := regexp.MustCompile(`#t=([\w-]+)`).FindStringSubmatch(s.expect(0, []string{"/.truxe/setup#t="}, "setup", "--link"))
+	again := regexp.MustCompile(`#t=([\w-]+)`).FindStringSubmatch(s.expect(0, []string{"/.truxe/setup#t="}, "setup",
+		"--link"))
 	if again == nil || again[1] == first {
 		t.Fatalf("no new link: %v", again)
 	}
@@ -210,7 +114,8 @@ func TestSetupLinkIsForAGatewayWithoutUsers(t *testing.T) {
 	person.form("setup", "token", first, "username", "eve", "new_password", adminPassword).want(400, 401, 403, 422)
 	person.form("setup", "token", again[1], "username", "ada", "new_password", adminPassword).want(200, 303)
 	s.expect(1, nil, "setup", "--link")
-	out, errs, code := g.CLIWithInput(adminPassword, "setup", "--username", "mallory", "--email", "m@example.com", "--password-stdin")
+	out, errs, code := g.CLIWithInput(adminPassword, "setup", "--username", "mallory", "--email", "m@example.com",
+		"--password-stdin")
 	if code != 1 {
 		t.Errorf("a second first administrator: exit %d %s%s", code, out, errs)
 	}

@@ -12,8 +12,8 @@ import (
 	"github.com/truxeio/caddy-truxe/test/rig"
 )
 
-// ED-41 D: a node that has just started answers parallel sign-ins, though a new connection to PostgreSQL takes longer than
-// a request may wait for one, a second: it has connections before it is ready. Control: connections are that slow.
+// ED-41 D: a node that has just started answers parallel sign-ins, though a new connection to PostgreSQL takes longer
+// than a request may wait for one, a second: it has connections before it is ready. Control: connections are that slow.
 func TestFirstSignInsAfterAStartNeedNoNewConnection(t *testing.T) {
 	pg, redis := rig.Postgres(t), rig.Redis(t)
 	line := rig.Proxy(t, pg.Addr())
@@ -25,7 +25,8 @@ func TestFirstSignInsAfterAStartNeedNoNewConnection(t *testing.T) {
 	s := tell(t, plot{
 		options: "\t\tstorage postgres {env.TRUXE_DATABASE}\n\t\tredis {env.TRUXE_REDIS}\n\t\tencryption_key {env.TRUXE_ENCRYPTION_KEY}\n\t\trate_limit login 1000 5m\n\t\trate_limit address 1000 5m",
 		sites:   site("app.test", "\ttruxe\n\treverse_proxy UPSTREAM"),
-		env:     []string{"TRUXE_DATABASE=" + dsn.String(), "TRUXE_REDIS=" + redis.URL(), "TRUXE_ENCRYPTION_KEY=" + freshKey()},
+		env: []string{"TRUXE_DATABASE=" + dsn.String(), "TRUXE_REDIS=" + redis.URL(),
+			"TRUXE_ENCRYPTION_KEY=" + freshKey()},
 	})
 	const slow = 1500 * time.Millisecond
 	line.DelayOpen(slow)
@@ -33,7 +34,8 @@ func TestFirstSignInsAfterAStartNeedNoNewConnection(t *testing.T) {
 	var wg sync.WaitGroup
 	for range 12 { // fewer than may wait for a turn to hash a password
 		wg.Go(func() {
-			a, err := s.bare("app.test").try(http.MethodPost, "/.truxe/api/v1/login", `{"username":"pia","password":"`+piaPassword+`"}`, sendsJSON)
+			a, err := s.bare("app.test").try(http.MethodPost, "/.truxe/api/v1/login",
+				`{"username":"pia","password":"`+piaPassword+`"}`, sendsJSON)
 			if err != nil || a.status != http.StatusOK {
 				t.Errorf("%v: %d with Retry-After %q: %s", err, a.status, a.header.Get("Retry-After"), a.body)
 			}

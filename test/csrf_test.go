@@ -17,11 +17,16 @@ var csrfSite = share(plot{
 
 // stateChanging is every URL that changes something, with a body that works.
 var stateChanging = []struct{ method, path, body, kind string }{
-	{"POST", "/.truxe/login", "username=pia&password=x", "form"}, {"POST", "/.truxe/logout", "", "form"}, {"POST", "/.truxe/setup", "token=x", "form"},
-	{"POST", "/.truxe/confirm", "password=x", "form"}, {"POST", "/.truxe/account/password", "current_password=x&new_password=y", "form"},
-	{"POST", "/.truxe/account/sessions", "revoke=others", "form"}, {"POST", "/.truxe/api/v1/login", `{"username":"pia","password":"x"}`, "json"},
-	{"POST", "/.truxe/api/v1/logout", "", "json"}, {"POST", "/.truxe/api/v1/token", "grant_type=refresh_token&refresh_token=x", "form"},
-	{"POST", "/.truxe/api/v1/revoke", "token=x", "form"}, {"POST", "/.truxe/api/v1/introspect", "token=x", "form"}, {"DELETE", "/.truxe/api/v1/sessions", "", ""},
+	{"POST", "/.truxe/login", "username=pia&password=x", "form"}, {"POST", "/.truxe/logout", "", "form"},
+	{"POST", "/.truxe/setup", "token=x", "form"},
+	{"POST", "/.truxe/confirm", "password=x", "form"}, {"POST", "/.truxe/account/password",
+		"current_password=x&new_password=y", "form"},
+	{"POST", "/.truxe/account/sessions", "revoke=others", "form"},
+	{"POST", "/.truxe/api/v1/login", `{"username":"pia","password":"x"}`, "json"},
+	{"POST", "/.truxe/api/v1/logout", "", "json"}, {"POST", "/.truxe/api/v1/token",
+		"grant_type=refresh_token&refresh_token=x", "form"},
+	{"POST", "/.truxe/api/v1/revoke", "token=x", "form"}, {"POST", "/.truxe/api/v1/introspect", "token=x", "form"},
+	{"DELETE", "/.truxe/api/v1/sessions", "", ""},
 	{"DELETE", "/.truxe/api/v1/sessions/aaaaaaaaaaaaaaaaaaaaaaaaaa", "", ""},
 	{"POST", "/.truxe/api/v1/password/change", `{"current_password":"x","new_password":"y"}`, "json"},
 }
@@ -42,21 +47,24 @@ func TestCrossOriginRequestsChangeNothing(t *testing.T) {
 	pia := s.browser("csrf.test")
 	pia.signIn("pia", piaPassword)
 	foreign := [][]string{
-		{"Origin", "https://evil.test", "Sec-Fetch-Site", "cross-site"}, {"Origin", "https://evil.test"}, {"Sec-Fetch-Site", "cross-site"}, {"Sec-Fetch-Site", "same-site"},
+		{"Origin", "https://evil.test", "Sec-Fetch-Site", "cross-site"}, {"Origin", "https://evil.test"},
+		{"Sec-Fetch-Site", "cross-site"}, {"Sec-Fetch-Site", "same-site"},
 		{"Origin", "null"}, {"Origin", "https://csrf.test.evil.test"}, {"Origin", "http://csrf.test:1"},
 		{"Origin", "http://csrf.test"}, {"Origin", "http://csrf.test:443"}, // ED-05: http is another origin than https
 	}
 	changing := stateChanging
-	for _, r := range portal.Routes() { // whatever is registered, not only what somebody thought of here
+	for _, r := range portal.Routes() { // whatever is registered, not only what was thought of here
 		for _, method := range r.Methods {
 			if body, _ := bodyFor(method, r.Path); method != http.MethodGet {
-				changing = append(changing, struct{ method, path, body, kind string }{method, "/.truxe/" + anyOf(r.Path), body, "json"})
+				changing = append(changing, struct{ method, path, body, kind string }{method, "/.truxe/" + anyOf(r.Path), body,
+					"json"})
 			}
 		}
 	}
 	for _, c := range changing {
 		for _, headers := range foreign {
-			if a := pia.do(c.method, c.path, c.body, typeOf(c.kind), headers); a.status != http.StatusForbidden || !strings.Contains(a.body, "R-") {
+			if a := pia.do(c.method, c.path, c.body, typeOf(c.kind), headers); a.status != http.StatusForbidden ||
+				!strings.Contains(a.body, "R-") {
 				t.Errorf("%s %s with %v: %d", c.method, c.path, headers, a.status)
 			}
 		}
@@ -113,7 +121,8 @@ func TestReadingChangesNothingAndMethodsCannotBeOverridden(t *testing.T) {
 	s := csrfSite.open(t)
 	pia := s.browser("csrf.test")
 	pia.signIn("pia", piaPassword)
-	for _, path := range []string{"/.truxe/logout", "/.truxe/logout?_method=POST", "/.truxe/account/sessions?revoke=others", "/.truxe/api/v1/logout", "/.truxe/api/v1/sessions?_method=DELETE"} {
+	for _, path := range []string{"/.truxe/logout", "/.truxe/logout?_method=POST",
+		"/.truxe/account/sessions?revoke=others", "/.truxe/api/v1/logout", "/.truxe/api/v1/sessions?_method=DELETE"} {
 		for _, method := range []string{"GET", "HEAD", "OPTIONS"} {
 			pia.do(method, path, "", []string{"X-HTTP-Method-Override", "POST", "X-Method-Override", "DELETE"})
 		}
@@ -138,10 +147,12 @@ func TestOnlyListedOriginsMayRead(t *testing.T) {
 	v := s.bare("csrf.test")
 	for _, path := range []string{"/.truxe/api/v1/session", "/x"} {
 		a := v.get(path, fetch, []string{"Origin", "https://spa.test"})
-		if a.header.Get("Access-Control-Allow-Origin") != "https://spa.test" || a.header.Get("Access-Control-Allow-Credentials") != "true" {
+		if a.header.Get("Access-Control-Allow-Origin") != "https://spa.test" ||
+			a.header.Get("Access-Control-Allow-Credentials") != "true" {
 			t.Errorf("%s: a listed origin cannot read: %v", path, a.header)
 		}
-		for _, origin := range []string{"https://evil.test", "null", "https://spa.test.evil.test", "http://spa.test", "https://SPA.test.", "*", "https://spa.test:444"} {
+		for _, origin := range []string{"https://evil.test", "null", "https://spa.test.evil.test", "http://spa.test",
+			"https://SPA.test.", "*", "https://spa.test:444"} {
 			if got := v.get(path, fetch, []string{"Origin", origin}).header.Get("Access-Control-Allow-Origin"); got != "" {
 				t.Errorf("%s: %s may read: %q", path, origin, got)
 			}
@@ -153,10 +164,12 @@ func TestOnlyListedOriginsMayRead(t *testing.T) {
 func TestPoisonedHostsAppearInNoAnswer(t *testing.T) {
 	s := csrfSite.open(t)
 	v := s.bare("csrf.test")
-	poison := []string{"X-Forwarded-Host", "evil.test", "X-Forwarded-Proto", "http", "Forwarded", "host=evil.test", "X-Host", "evil.test", "X-Original-URL", "https://evil.test/", "Referer", "https://evil.test/"}
+	poison := []string{"X-Forwarded-Host", "evil.test", "X-Forwarded-Proto", "http", "Forwarded", "host=evil.test",
+		"X-Host", "evil.test", "X-Original-URL", "https://evil.test/", "Referer", "https://evil.test/"}
 	for _, headers := range [][]string{navigate, fetch, program} {
 		a := v.get("/x?rd=https://evil.test&next=//evil.test", headers, poison)
-		if strings.Contains(strings.ReplaceAll(a.body+strings.Join(a.header["Location"], ""), "rd=https://evil.test&next=//evil.test", ""), "evil.test") {
+		if strings.Contains(strings.ReplaceAll(a.body+strings.Join(a.header["Location"], ""),
+			"rd=https://evil.test&next=//evil.test", ""), "evil.test") {
 			t.Errorf("%v: %s %v", headers, a.body, a.header["Location"])
 		}
 	}
@@ -168,17 +181,19 @@ func TestPoisonedHostsAppearInNoAnswer(t *testing.T) {
 	}
 }
 
-// CS-13: pages and answers for somebody signed in are not for other sites' pages.
+// CS-13: pages and answers for signed-in users are not for other sites' pages.
 func TestOtherSitesCannotEmbedThePortal(t *testing.T) {
 	s := csrfSite.open(t)
 	pia := s.browser("csrf.test")
 	pia.signIn("pia", piaPassword)
 	pia.get("/.truxe/account", navigate).want(http.StatusOK)
 	for _, headers := range [][]string{
-		{"Sec-Fetch-Site", "cross-site", "Sec-Fetch-Mode", "navigate", "Sec-Fetch-Dest", "iframe"}, {"Sec-Fetch-Site", "cross-site", "Sec-Fetch-Mode", "no-cors", "Sec-Fetch-Dest", "object"},
+		{"Sec-Fetch-Site", "cross-site", "Sec-Fetch-Mode", "navigate", "Sec-Fetch-Dest", "iframe"},
+		{"Sec-Fetch-Site", "cross-site", "Sec-Fetch-Mode", "no-cors", "Sec-Fetch-Dest", "object"},
 	} {
 		pia.get("/.truxe/account", headers).want(http.StatusForbidden)
 	}
-	pia.get("/.truxe/api/v1/userinfo", []string{"Sec-Fetch-Site", "cross-site", "Sec-Fetch-Mode", "no-cors", "Sec-Fetch-Dest", "script"}).want(http.StatusForbidden)
+	pia.get("/.truxe/api/v1/userinfo", []string{"Sec-Fetch-Site", "cross-site", "Sec-Fetch-Mode", "no-cors",
+		"Sec-Fetch-Dest", "script"}).want(http.StatusForbidden)
 	pia.get("/.truxe/api/v1/userinfo", fetch).want(http.StatusOK)
 }

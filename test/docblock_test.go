@@ -91,7 +91,7 @@ func TestBlocksAreFoundWithTheirMarks(t *testing.T) {
 	}
 }
 
-// readDocs gives README.md and everything below docs/, by path from the root.
+// readDocs returns README.md and everything below docs/, by path from the root.
 func readDocs(t *testing.T, root string) map[string]string {
 	t.Helper()
 	docs := map[string]string{}

@@ -31,7 +31,11 @@ import (
 )
 
 // The ports of Caddyfile.example, which documents use; the tests put free ones in their place.
-var exampleHTTPS, exampleHTTP, exampleOther = regexp.MustCompile(`\b8443\b`), regexp.MustCompile(`\b8080\b`), regexp.MustCompile(`\b84[0-9]{2}\b`)
+var (
+	exampleHTTPS = regexp.MustCompile(`\b8443\b`)
+	exampleHTTP  = regexp.MustCompile(`\b8080\b`)
+	exampleOther = regexp.MustCompile(`\b84[0-9]{2}\b`)
+)
 
 // docRunner executes the blocks of documents. Its gateway is started when a block first needs it.
 type docRunner struct {
@@ -72,8 +76,9 @@ func TestEveryBlockOfTheDocumentsWorks(t *testing.T) {
 	}
 }
 
-// adminEnv gives the documents' gateway its first administrator.
-var adminEnv = []string{"TRUXE_ADMIN_USERNAME=admin", "TRUXE_ADMIN_EMAIL=admin@example.com", "TRUXE_ADMIN_PASSWORD=seven quiet otters knit"}
+// adminEnv configures the first administrator of the documents' gateway.
+var adminEnv = []string{"TRUXE_ADMIN_USERNAME=admin", "TRUXE_ADMIN_EMAIL=admin@example.com",
+	"TRUXE_ADMIN_PASSWORD=seven quiet otters knit"}
 
 // startExample starts Caddyfile.example on a free port.
 func startExample(t *testing.T) *rig.Caddy {
@@ -179,7 +184,7 @@ func (r docRunner) check(b block) error {
 	case shell && b.mark == "make":
 		return r.makeTargets(script)
 	case b.mark != "":
-		return fmt.Errorf("mark %q does not go with a %q block", b.mark, b.lang)
+		return fmt.Errorf("mark %q does not fit a %q block", b.mark, b.lang)
 	case b.lang == "json":
 		if !json.Valid([]byte(b.text)) {
 			return errors.New("not valid JSON")
@@ -194,7 +199,7 @@ func (r docRunner) check(b block) error {
 	return fmt.Errorf("a %q block that nothing tests: mark it run, make, output, file NAME or shown: WHY", b.lang)
 }
 
-// wraps are the marks of Caddyfile pieces, with what stands around them.
+// wraps are the marks of Caddyfile pieces, with what surrounds them.
 var wraps = map[string][2]string{
 	"":       {"", ""},
 	"site":   {"localhost {\n", "}\n"},
@@ -206,7 +211,7 @@ var wraps = map[string][2]string{
 func (r docRunner) caddyfile(text, kind string) error {
 	around, ok := wraps[kind]
 	if !ok {
-		return fmt.Errorf("mark %q does not go with a Caddyfile", kind)
+		return fmt.Errorf("mark %q does not fit a Caddyfile", kind)
 	}
 	formatted, err := r.command(text, nil, r.bin, "fmt", "-")
 	if err != nil {
@@ -236,10 +241,11 @@ var sampleKey = sync.OnceValue(func() string {
 	if err != nil {
 		panic(err)
 	}
-	return base64.StdEncoding.EncodeToString(pem.EncodeToMemory(&pem.Block{Type: "RSA PRIVATE KEY", Bytes: x509.MarshalPKCS1PrivateKey(key)}))
+	return base64.StdEncoding.EncodeToString(pem.EncodeToMemory(&pem.Block{Type: "RSA PRIVATE KEY",
+		Bytes: x509.MarshalPKCS1PrivateKey(key)}))
 })
 
-// sampleEnv gives every environment placeholder of a Caddyfile a value of the right shape.
+// sampleEnv returns a value of the right shape for every environment placeholder of a Caddyfile.
 func sampleEnv(caddyfile string) []string {
 	random := make([]byte, 32)
 	_, _ = rand.Read(random)
@@ -304,7 +310,8 @@ func (r docRunner) makeTargets(script string) error {
 		return errors.New("marked make, but calls no make target")
 	}
 	for _, call := range calls {
-		if _, err := r.command("", nil, "make", append([]string{"-C", rig.Root(), "-n"}, strings.Fields(call[1])...)...); err != nil {
+		if _, err := r.command("", nil, "make", append([]string{"-C", rig.Root(), "-n"},
+			strings.Fields(call[1])...)...); err != nil {
 			return err
 		}
 	}
@@ -324,7 +331,8 @@ func (r docRunner) command(input string, env []string, name string, args ...stri
 	var out, errs bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &out, &errs
 	if err := cmd.Run(); err != nil {
-		return "", fmt.Errorf("%s %s: %w\n%s%s", filepath.Base(name), strings.Join(args, " "), err, errs.String(), out.String())
+		return "", fmt.Errorf("%s %s: %w\n%s%s", filepath.Base(name), strings.Join(args, " "), err, errs.String(),
+			out.String())
 	}
 	return out.String(), nil
 }
@@ -341,7 +349,7 @@ func TestDocumentTestRefusesWhatDoesNotWork(t *testing.T) {
 		{"caddyfile", "global", "", "admin off\n", ""},
 		{"caddyfile", "site", "", "no_such_directive\n", "no_such_directive"},
 		{"caddyfile", "", "", "localhost {\nrespond hello\n}\n", "caddy fmt"},
-		{"caddyfile", "run", "", "localhost\n", "does not go with"},
+		{"caddyfile", "run", "", "localhost\n", "does not fit"},
 		{"yaml", "file", "greeting.txt", "hello\n", ""},
 		{"yaml", "file", "../out", "hello\n", "not a name below"},
 		{"sh", "run", "", "test \"$(curl -sS https://localhost:8443/)\" = \"$(cat greeting.txt)\"\ncaddy version\n", ""},

@@ -17,9 +17,11 @@ import (
 	"github.com/truxeio/caddy-truxe/test/rig"
 )
 
-// ED-24 SE-15: a script that signs in at the API in every run ends its own oldest sessions and none of its owner's browsers.
+// ED-24 SE-15: a script that signs in at the API in every run ends its own oldest sessions and none of its owner's
+// browsers.
 func TestScriptThatSignsInEachRunEndsNoBrowserSession(t *testing.T) {
-	s := tell(t, plot{options: "\t\tsession {\n\t\t\tlimit 2\n\t\t}", sites: site("app.test", "\ttruxe\n\treverse_proxy UPSTREAM")})
+	s := tell(t, plot{options: "\t\tsession {\n\t\t\tlimit 2\n\t\t}",
+		sites: site("app.test", "\ttruxe\n\treverse_proxy UPSTREAM")})
 	v := s.browser("app.test")
 	v.signIn("pia", piaPassword)
 	var runs []tokens
@@ -39,10 +41,12 @@ func TestScriptThatSignsInEachRunEndsNoBrowserSession(t *testing.T) {
 	s.withBearer("app.test", runs[3].Access).get("/x", program).want(http.StatusOK)
 }
 
-// ED-23 SE-10: what a page sends over an open socket is use of the session; a silent socket and one on a passive path are not.
+// ED-23 SE-10: what a page sends over an open socket is use of the session; a silent socket and one on a passive path
+// are not.
 func TestBusySocketKeepsTheSessionInUse(t *testing.T) {
-	s := tell(t, plot{options: "\t\tsession {\n\t\t\tidle 3s\n\t\t}", sites: site("app.test", "\ttruxe\n\treverse_proxy UPSTREAM") +
-		site("quiet.test", "\ttruxe {\n\t\tpassive /*\n\t}\n\treverse_proxy UPSTREAM")})
+	s := tell(t, plot{options: "\t\tsession {\n\t\t\tidle 3s\n\t\t}",
+		sites: site("app.test", "\ttruxe\n\treverse_proxy UPSTREAM") +
+			site("quiet.test", "\ttruxe {\n\t\tpassive /*\n\t}\n\treverse_proxy UPSTREAM")})
 	open := func(host string) (*visitor, *websocket.Conn) {
 		v := s.browser(host)
 		v.signIn("pia", piaPassword)
@@ -75,8 +79,8 @@ func TestBusySocketKeepsTheSessionInUse(t *testing.T) {
 	passive.get("/x", program).want(http.StatusUnauthorized)
 }
 
-// ED-27: user names that are e-mail addresses may have every character that a local part has (RFC 5322 3.2.3, dot-atom), on
-// each way: command line, users file, pages, API, Caddyfile, headers.
+// ED-27: user names that are e-mail addresses may have every character that a local part has (RFC 5322 3.2.3,
+// dot-atom), on each way: command line, users file, pages, API, Caddyfile, headers.
 func TestNamesThatPeopleHaveSignIn(t *testing.T) {
 	hash, err := bcrypt.GenerateFromPassword([]byte(piaPassword), 4)
 	if err != nil {
@@ -91,8 +95,10 @@ func TestNamesThatPeopleHaveSignIn(t *testing.T) {
 	if err := os.WriteFile(path, []byte(file), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	s := tell(t, plot{options: "\t\tusers_file " + path, sites: site("app.test", "\ttruxe {\n\t\tallow user "+strings.Join(names[:3], " ")+"\n\t\tallow role member\n\t}\n\treverse_proxy UPSTREAM")})
-	if out, errs, code := s.g.CLIWithInput(piaPassword, "users", "add", names[0], "--email", names[0], "--password-stdin"); code != 0 {
+	s := tell(t, plot{options: "\t\tusers_file " + path, sites: site("app.test",
+		"\ttruxe {\n\t\tallow user "+strings.Join(names[:3], " ")+"\n\t\tallow role member\n\t}\n\treverse_proxy UPSTREAM")})
+	if out, errs, code := s.g.CLIWithInput(piaPassword, "users", "add", names[0], "--email", names[0],
+		"--password-stdin"); code != 0 {
 		t.Fatalf("users add: %d %s%s", code, out, errs)
 	}
 	for _, name := range names {
@@ -113,7 +119,8 @@ func TestNamesThatPeopleHaveSignIn(t *testing.T) {
 			t.Errorf("users show: %s", out)
 		}
 	}
-	for _, name := range []string{`CORP\pia`, "two words", "o'brien", "a|b@example.com", "a`b@example.com", ".dot@example.com", "dot.@example.com", "do..t@example.com", "a@b@example.com", `"quoted"@example.com`} {
+	for _, name := range []string{`CORP\pia`, "two words", "o'brien", "a|b@example.com", "a`b@example.com",
+		".dot@example.com", "dot.@example.com", "do..t@example.com", "a@b@example.com", `"quoted"@example.com`} {
 		out, errs, code := s.g.CLIWithInput(piaPassword, "users", "add", name, "--password-stdin")
 		if code == 0 || !strings.Contains(out+errs, "user name") {
 			t.Errorf("%s: exit %d: %s%s", name, code, out, errs)
@@ -139,11 +146,12 @@ func TestSiteLimitOutlivesAReload(t *testing.T) {
 	s.bare("other.test").get("/x", program).want(http.StatusOK) // control: each site counts for itself
 }
 
-// ED-12 ED-31 R11: sites that are alike, on one listener and on several, keep their own counts over reloads, in whatever order
-// Caddy sets its servers up.
+// ED-12 ED-31 R11: sites that are alike, on one listener and on several, keep their own counts over reloads, in
+// whatever order Caddy sets its servers up.
 func TestLimitsOfAlikeSitesOutliveReloads(t *testing.T) {
 	body := "\ttruxe {\n\t\trate_limit 3 1h\n\t\tpublic /*\n\t}\n\treverse_proxy UPSTREAM"
-	p := plot{sites: site("app.test", body) + site("other.test", body) + site(`https://app.test:{{port "second"}}`, body) + site(`https://app.test:{{port "third"}}`, body)}
+	p := plot{sites: site("app.test", body) + site("other.test", body) + site(`https://app.test:{{port "second"}}`,
+		body) + site(`https://app.test:{{port "third"}}`, body)}
 	s := tell(t, p)
 	get := func(host string, want int) {
 		t.Helper()
@@ -174,8 +182,8 @@ func TestLimitsOfAlikeSitesOutliveReloads(t *testing.T) {
 	}
 }
 
-// ED-31 PW-16: a hash of the empty password, brought along from elsewhere, signs nobody in.
-func TestImportedHashOfTheEmptyPasswordSignsNobodyIn(t *testing.T) {
+// ED-31 PW-16: a hash of the empty password, imported from elsewhere, signs no user in.
+func TestImportedHashOfTheEmptyPasswordSignsNoUserIn(t *testing.T) {
 	var file strings.Builder
 	file.WriteString("users:\n")
 	for name, password := range map[string]string{"void": "", "full": piaPassword} {
@@ -191,13 +199,15 @@ func TestImportedHashOfTheEmptyPasswordSignsNobodyIn(t *testing.T) {
 	}
 	s := tell(t, plot{options: "\t\tusers_file " + path, sites: site("app.test", "\ttruxe\n\treverse_proxy UPSTREAM")})
 	for _, password := range []string{"", " "} {
-		if a := s.bare("app.test").api(http.MethodPost, "login", map[string]string{"username": "void", "password": password}); a.status == http.StatusOK {
+		if a := s.bare("app.test").api(http.MethodPost, "login",
+			map[string]string{"username": "void", "password": password}); a.status == http.StatusOK {
 			t.Errorf("signed in with %q: %s", password, a.body)
 		}
 		if a := s.browser("app.test").tryForm("/.truxe/login", "void", password); a.status == http.StatusSeeOther {
 			t.Errorf("signed in at the page with %q", password)
 		}
 	}
-	rig.WaitFor(t, 10*time.Second, "the log names the user", func() bool { return strings.Contains(s.g.Log(), "empty password") })
+	rig.WaitFor(t, 10*time.Second, "the log names the user",
+		func() bool { return strings.Contains(s.g.Log(), "empty password") })
 	s.login("app.test", "full", piaPassword)
 }

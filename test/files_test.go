@@ -36,9 +36,11 @@ func TestWatchedFilesThatBecomeEndlessCostNothing(t *testing.T) {
 	if err := os.WriteFile(users, []byte("users:\n  - username: nils\n    email: nils@example.com\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	folder := policyFolder(t, "app.yaml", "rules:\n  - { id: all, effect: allow, hosts: [app.test], to: { anyone_signed_in: true } }\n")
+	folder := policyFolder(t, "app.yaml",
+		"rules:\n  - { id: all, effect: allow, hosts: [app.test], to: { anyone_signed_in: true } }\n")
 	policy := filepath.Join(folder, "app.yaml")
-	p := plot{options: "\t\tusers_file " + users + "\n\t\tpolicies " + folder, sites: site("app.test", "\ttruxe\n\treverse_proxy UPSTREAM")}
+	p := plot{options: "\t\tusers_file " + users + "\n\t\tpolicies " + folder,
+		sites: site("app.test", "\ttruxe\n\treverse_proxy UPSTREAM")}
 	s := tell(t, p)
 	pia := s.browser("app.test")
 	pia.signIn("pia", piaPassword).want(http.StatusOK)
@@ -75,8 +77,8 @@ func TestWatchedFilesThatBecomeEndlessCostNothing(t *testing.T) {
 	pia.get("/x", program).want(http.StatusOK)
 }
 
-// ED-10 every file that a configuration can name is bounded, and only a regular file: a FIFO, a folder, /dev/zero and one
-// that is too large are errors that name the file, at once.
+// ED-10 every file that a configuration can name is bounded, and only a regular file: a FIFO, a folder, /dev/zero and
+// one that is too large are errors that name the file, at once.
 func TestEveryFileOfTheConfigurationIsBounded(t *testing.T) {
 	dir := t.TempDir()
 	pipe, big := filepath.Join(dir, "pipe"), filepath.Join(dir, "big")
@@ -117,7 +119,8 @@ func TestEveryFileOfTheConfigurationIsBounded(t *testing.T) {
 			t.Run(name+", "+kind, func(t *testing.T) {
 				t.Parallel()
 				began := time.Now()
-				said, code, _ := rig.Validate(t, "{\n\ttruxe {\n\t\t"+strings.ReplaceAll(c.option, "FILE", file)+"\n\t}\n}\napp.test {\n\ttruxe\n}\n")
+				said, code, _ := rig.Validate(t, "{\n\ttruxe {\n\t\t"+strings.ReplaceAll(c.option, "FILE",
+					file)+"\n\t}\n}\napp.test {\n\ttruxe\n}\n")
 				says := "regular file"
 				if file == big {
 					says = "larger than"
@@ -134,12 +137,14 @@ func TestEveryFileOfTheConfigurationIsBounded(t *testing.T) {
 	}
 }
 
-// ED-31 C: policy and users files that every user of the machine can change are said at start, each once; others are not.
+// ED-31 C: policy and users files that every user of the machine can change are said at start, each once; others are
+// not.
 func TestWorldWritableFilesDrawAWarning(t *testing.T) {
 	open, closed := t.TempDir(), t.TempDir()
 	users := filepath.Join(closed, "users.yaml")
 	policy := filepath.Join(open, "app.yaml")
-	for path, text := range map[string]string{users: "users: []\n", policy: "rules:\n  - { id: all, effect: allow, hosts: [app.test], to: { anyone_signed_in: true } }\n"} {
+	for path, text := range map[string]string{users: "users: []\n",
+		policy: "rules:\n  - { id: all, effect: allow, hosts: [app.test], to: { anyone_signed_in: true } }\n"} {
 		if err := os.WriteFile(path, []byte(text), 0o644); err != nil {
 			t.Fatal(err)
 		}
@@ -149,8 +154,10 @@ func TestWorldWritableFilesDrawAWarning(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	s := tell(t, plot{options: "\t\tusers_file " + users + "\n\t\tpolicies " + open, sites: site("app.test", "\ttruxe\n\treverse_proxy UPSTREAM")})
-	for path, want := range map[string]int{open + " can be": 1, policy + " can be": 1, users + " can be": 1, closed + " can be": 0} {
+	s := tell(t, plot{options: "\t\tusers_file " + users + "\n\t\tpolicies " + open,
+		sites: site("app.test", "\ttruxe\n\treverse_proxy UPSTREAM")})
+	for path, want := range map[string]int{open + " can be": 1, policy + " can be": 1, users + " can be": 1,
+		closed + " can be": 0} {
 		if n := strings.Count(s.g.Log(), path); n != want {
 			t.Errorf("%q is said %d times, want %d", path, n, want)
 		}

@@ -56,7 +56,8 @@ func newOtherIssuer(t testing.TB, name string) otherIssuer {
 		t.Fatal(err)
 	}
 	text := fmt.Sprintf(`{"keys":[{"kty":"RSA","kid":"r","use":"sig","alg":"RS256","n":%q,"e":"AQAB"},{"kty":"EC","crv":"P-256","kid":"e","use":"sig","x":%q,"y":%q},`+
-		`{"kty":"OKP","crv":"Ed25519","kid":"d","use":"sig","x":%q}]}`, b64(o.rsa.N.Bytes()), b64(point[1:33]), b64(point[33:]), b64(o.ed.Public().(ed25519.PublicKey)))
+		`{"kty":"OKP","crv":"Ed25519","kid":"d","use":"sig","x":%q}]}`, b64(o.rsa.N.Bytes()), b64(point[1:33]),
+		b64(point[33:]), b64(o.ed.Public().(ed25519.PublicKey)))
 	o.jwks = filepath.Join(t.TempDir(), "jwks.json")
 	if err := os.WriteFile(o.jwks, []byte(text), 0o600); err != nil {
 		t.Fatal(err)
@@ -84,7 +85,8 @@ type without struct{}
 func (o otherIssuer) token(t testing.TB, alg string, claims, header map[string]any) string {
 	t.Helper()
 	now := time.Now().Unix()
-	all := jwt.MapClaims{"iss": o.name, "aud": "apps", "sub": "42", "iat": now, "exp": now + 300, "jti": rand.Text(), "client_id": "c"}
+	all := jwt.MapClaims{"iss": o.name, "aud": "apps", "sub": "42", "iat": now, "exp": now + 300, "jti": rand.Text(),
+		"client_id": "c"}
 	tok := jwt.NewWithClaims(jwt.GetSigningMethod(alg), all)
 	key := map[string]crypto.PrivateKey{"RS256": o.rsa, "ES256": o.ec, "EdDSA": o.ed}[alg]
 	tok.Header["typ"], tok.Header["kid"] = "at+jwt", map[string]string{"RS256": "r", "ES256": "e", "EdDSA": "d"}[alg]
@@ -104,25 +106,29 @@ func (o otherIssuer) token(t testing.TB, alg string, claims, header map[string]a
 
 type jsonOf = map[string]any
 
-// ED-11 AZ-09: a trusted issuer that says `roles: ["admin"]` gives none of this gateway's powers, and no role that a site
-// asks for. Only what the operator maps counts, under our name for it.
+// ED-11 AZ-09: a trusted issuer that says `roles: ["admin"]` gives none of this gateway's powers, and no role that a
+// site asks for. Only what the operator maps counts, under our name for it.
 func TestRolesOfATrustedIssuerGiveNothingUnlessMapped(t *testing.T) {
 	plain, mapped := newOtherIssuer(t, "https://plain.test"), newOtherIssuer(t, "https://mapped.test")
-	s := tell(t, plot{options: trusting(plain.trust(), mapped.trust("roles_claim groups", "role admin from ops root", "role member from staff")),
-		sites: site("app.test", "\ttruxe {\n\t\tallow role member\n\t}\n\treverse_proxy UPSTREAM") + site("any.test", "\ttruxe\n\treverse_proxy UPSTREAM")})
+	s := tell(t, plot{options: trusting(plain.trust(), mapped.trust("roles_claim groups", "role admin from ops root",
+		"role member from staff")),
+		sites: site("app.test", "\ttruxe {\n\t\tallow role member\n\t}\n\treverse_proxy UPSTREAM") + site("any.test",
+			"\ttruxe\n\treverse_proxy UPSTREAM")})
 	for name, c := range map[string]struct {
-		issuer       otherIssuer
-		claims       jsonOf
-		admin, enter bool
-		groups       string
+		issuer         otherIssuer
+		claims         jsonOf
+		admin, allowed bool
+		groups         string
 	}{
-		"unmapped admin":                {plain, jsonOf{"roles": []string{"admin", "member"}}, false, false, ""},
-		"their name that is also ours":  {mapped, jsonOf{"groups": []string{"admin", "member"}}, false, false, ""},
-		"another claim":                 {mapped, jsonOf{"roles": []string{"ops", "staff"}}, false, false, ""},
-		"permissions in the token":      {mapped, jsonOf{"permissions": []string{"*", "truxe:users:write"}, "scope": "admin"}, false, false, ""},
-		"mapped to admin":               {mapped, jsonOf{"groups": []string{"root"}}, true, false, "admin"},
-		"mapped to member":              {mapped, jsonOf{"groups": []string{"other", "staff"}}, false, true, "member"},
-		"mapped to both":                {mapped, jsonOf{"groups": []string{"staff", "ops", "root"}}, true, true, "admin,member"},
+		"unmapped admin":               {plain, jsonOf{"roles": []string{"admin", "member"}}, false, false, ""},
+		"their name that is also ours": {mapped, jsonOf{"groups": []string{"admin", "member"}}, false, false, ""},
+		"another claim":                {mapped, jsonOf{"roles": []string{"ops", "staff"}}, false, false, ""},
+		"permissions in the token": {mapped, jsonOf{"permissions": []string{"*", "truxe:users:write"}, "scope": "admin"},
+			false, false, ""},
+		"mapped to admin":  {mapped, jsonOf{"groups": []string{"root"}}, true, false, "admin"},
+		"mapped to member": {mapped, jsonOf{"groups": []string{"other", "staff"}}, false, true, "member"},
+		"mapped to both": {mapped, jsonOf{"groups": []string{"staff", "ops", "root"}}, true, true,
+			"admin,member"},
 		"another spelling of their own": {mapped, jsonOf{"groups": []string{"OPS", "staff "}}, false, false, ""},
 	} {
 		raw := c.issuer.token(t, "RS256", c.claims, nil)
@@ -131,11 +137,12 @@ func TestRolesOfATrustedIssuerGiveNothingUnlessMapped(t *testing.T) {
 				t.Errorf("%s: %s answers %d", name, call, got)
 			}
 		}
-		if got := s.withBearer("app.test", raw).get("/x", program).status; (got == http.StatusOK) != c.enter {
+		if got := s.withBearer("app.test", raw).get("/x", program).status; (got == http.StatusOK) != c.allowed {
 			t.Errorf("%s: the app answers %d", name, got)
 		}
 		s.withBearer("any.test", raw).get("/x", program).want(http.StatusOK)
-		if got := s.up.Last().Get("Remote-Groups"); fmt.Sprint(got) != fmt.Sprint([]string{c.groups}) && (c.groups != "" || len(got) != 0) {
+		if got := s.up.Last().Get("Remote-Groups"); fmt.Sprint(got) != fmt.Sprint([]string{c.groups}) &&
+			(c.groups != "" || len(got) != 0) {
 			t.Errorf("%s: Remote-Groups %q, want %q", name, got, c.groups)
 		}
 	}
@@ -143,22 +150,27 @@ func TestRolesOfATrustedIssuerGiveNothingUnlessMapped(t *testing.T) {
 	s.withBearer("any.test", root.Access).api(http.MethodGet, "admin/roles", nil).want(http.StatusOK)
 }
 
-// ED-11: a trusted issuer can name its people and clients as it likes; none of them is a person, a client or an assurance of
-// this gateway, at no rule, no page and in no header.
-func TestSubjectOfATrustedIssuerIsNobodyOfOurs(t *testing.T) {
+// ED-11: a trusted issuer can name its users and clients as it likes; none of them is a user, a client or an assurance
+// of this gateway, at no rule, no page and in no header.
+func TestSubjectOfATrustedIssuerIsNoUserOfOurs(t *testing.T) {
 	o, named := newOtherIssuer(t, "https://idp.test"), newOtherIssuer(t, "https://corp.test")
 	s := tell(t, plot{options: "\t\tpolicies POLICIES\n" + trusting(o.trust(), named.trust("username_prefix none")),
-		policies: []string{"p.yaml", "rules:\n  - { id: client, effect: allow, hosts: [client.test], to: { client: truxe } }\n" +
-			"  - { id: acr, effect: allow, hosts: [acr.test], to: anyone_signed_in, when: 'user.acr == \"3\"' }\n" +
-			"  - { id: theirs, effect: allow, hosts: [theirs.test], to: { client: \"https://idp.test|truxe\" } }\n" +
-			"  - { id: rest, effect: allow, hosts: [any.test], to: anyone_signed_in }\n"},
-		sites: site("any.test", "\ttruxe\n\treverse_proxy UPSTREAM") + site("user.test", "\ttruxe {\n\t\tallow user pia\n\t}\n\treverse_proxy UPSTREAM") +
-			site("client.test", "\ttruxe\n\treverse_proxy UPSTREAM") + site("acr.test", "\ttruxe\n\treverse_proxy UPSTREAM") + site("theirs.test", "\ttruxe\n\treverse_proxy UPSTREAM")})
+		policies: []string{"p.yaml",
+			"rules:\n  - { id: client, effect: allow, hosts: [client.test], to: { client: truxe } }\n" +
+				"  - { id: acr, effect: allow, hosts: [acr.test], to: anyone_signed_in, when: 'user.acr == \"3\"' }\n" +
+				"  - { id: theirs, effect: allow, hosts: [theirs.test], to: { client: \"https://idp.test|truxe\" } }\n" +
+				"  - { id: rest, effect: allow, hosts: [any.test], to: anyone_signed_in }\n"},
+		sites: site("any.test", "\ttruxe\n\treverse_proxy UPSTREAM") + site("user.test",
+			"\ttruxe {\n\t\tallow user pia\n\t}\n\treverse_proxy UPSTREAM") +
+			site("client.test", "\ttruxe\n\treverse_proxy UPSTREAM") + site("acr.test",
+			"\ttruxe\n\treverse_proxy UPSTREAM") + site("theirs.test", "\ttruxe\n\treverse_proxy UPSTREAM")})
 	pia := s.login("any.test", "pia", piaPassword)
-	raw := o.token(t, "RS256", jsonOf{"sub": "pia", "preferred_username": "pia", "sid": pia.SessionID, "client_id": "truxe", "acr": "3", "email": "pia@example.com"}, nil)
+	raw := o.token(t, "RS256", jsonOf{"sub": "pia", "preferred_username": "pia", "sid": pia.SessionID,
+		"client_id": "truxe", "acr": "3", "email": "pia@example.com"}, nil)
 	s.withBearer("any.test", raw).get("/x", program).want(http.StatusOK)
 	seen := s.up.Last()
-	for name, want := range map[string]string{"Remote-User": "https://idp.test|pia", "X-Truxe-User-Id": "https://idp.test|pia", "Remote-Email": "", "X-Truxe-Session": ""} {
+	for name, want := range map[string]string{"Remote-User": "https://idp.test|pia",
+		"X-Truxe-User-Id": "https://idp.test|pia", "Remote-Email": "", "X-Truxe-Session": ""} {
 		if got := strings.Join(seen.Get(name), "|"); got != want {
 			t.Errorf("%s: %q, want %q", name, got, want)
 		}
@@ -260,23 +272,32 @@ func TestValidateRefusesTrustBlocksThatTheStartRefuses(t *testing.T) {
 	}
 	roles := policyFolder(t, "p.yaml", "roles:\n  editor: { permissions: [\"orders:write\"] }\n")
 	block := func(lines string) string {
-		return "\t\tjwt {\n\t\t\ttrust https://idp.test {\n\t\t\t\t" + strings.ReplaceAll(lines, "; ", "\n\t\t\t\t") + "\n\t\t\t}\n\t\t}\n"
+		return "\t\tjwt {\n\t\t\ttrust https://idp.test {\n\t\t\t\t" + strings.ReplaceAll(lines, "; ",
+			"\n\t\t\t\t") + "\n\t\t\t}\n\t\t}\n"
 	}
 	for name, c := range map[string]struct {
 		options string
 		says    []string
 	}{
-		"keys over plain http":        {block("jwks http://idp.test/jwks; audience apps"), []string{"https"}},
-		"keys that are not there":     {block("jwks /nowhere/jwks.json; audience apps"), []string{"/nowhere/jwks.json"}},
-		"a set without a key":         {block("jwks " + empty + "; audience apps"), []string{"no usable", "RS256"}},
-		"a set without a named alg":   {block("jwks " + strings.Replace(o.jwks, "jwks", "jwks", 1) + "; audience apps; alg PS256"), []string{"PS256", "ES256"}},
-		"an unknown typ":              {block("jwks " + o.jwks + "; audience apps; typ id+jwt"), []string{"id+jwt", "at+jwt"}},
-		"roles that nothing maps":     {block("jwks " + o.jwks + "; audience apps; roles_claim groups"), []string{"roles_claim", "role <ours> from <theirs"}},
-		"a role without theirs":       {block("jwks " + o.jwks + "; audience apps; role admin"), []string{"role <ours> from <theirs"}},
-		"a role of nobody":            {"\t\tpolicies " + roles + "\n" + block("jwks "+o.jwks+"; audience apps; role editr from ops"), []string{"editr", `"editor"`}},
-		"an issuer twice":             {"\t\tjwt {\n" + o.trust() + o.trust() + "\t\t}\n", []string{"https://idp.test", "twice"}},
-		"our own issuer":              {"\t\tjwt {\n\t\t\tissuer https://idp.test\n" + o.trust() + "\t\t}\n", []string{"https://idp.test", "own"}},
-		"our own issuer, by its site": {"\t\tjwt {\n" + strings.Replace(o.trust(), "https://idp.test", "https://app.example.com", 1) + "\t\t}\n", []string{"https://app.example.com", "own"}},
+		"keys over plain http":    {block("jwks http://idp.test/jwks; audience apps"), []string{"https"}},
+		"keys that are not there": {block("jwks /nowhere/jwks.json; audience apps"), []string{"/nowhere/jwks.json"}},
+		"a set without a key":     {block("jwks " + empty + "; audience apps"), []string{"no usable", "RS256"}},
+		"a set without a named alg": {block("jwks " + strings.Replace(o.jwks, "jwks", "jwks",
+			1) + "; audience apps; alg PS256"), []string{"PS256", "ES256"}},
+		"an unknown typ": {block("jwks " + o.jwks + "; audience apps; typ id+jwt"),
+			[]string{"id+jwt", "at+jwt"}},
+		"roles that nothing maps": {block("jwks " + o.jwks + "; audience apps; roles_claim groups"),
+			[]string{"roles_claim", "role <ours> from <theirs"}},
+		"a role without theirs": {block("jwks " + o.jwks + "; audience apps; role admin"),
+			[]string{"role <ours> from <theirs"}},
+		"an unknown role": {"\t\tpolicies " + roles + "\n" +
+			block("jwks "+o.jwks+"; audience apps; role editr from ops"), []string{"editr", `"editor"`}},
+		"an issuer twice": {"\t\tjwt {\n" + o.trust() + o.trust() + "\t\t}\n",
+			[]string{"https://idp.test", "twice"}},
+		"our own issuer": {"\t\tjwt {\n\t\t\tissuer https://idp.test\n" + o.trust() + "\t\t}\n",
+			[]string{"https://idp.test", "own"}},
+		"our own issuer, by its site": {"\t\tjwt {\n" + strings.Replace(o.trust(), "https://idp.test",
+			"https://app.example.com", 1) + "\t\t}\n", []string{"https://app.example.com", "own"}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			out, code, _ := rig.Validate(t, "{\n\ttruxe {\n"+c.options+"\t}\n}\napp.example.com {\n\ttruxe\n\trespond ok\n}\n")
@@ -290,13 +311,16 @@ func TestValidateRefusesTrustBlocksThatTheStartRefuses(t *testing.T) {
 			}
 		})
 	}
-	good := "{\n\ttruxe {\n" + trusting(o.trust("role admin from ops", "typ JWT", "alg ES256 EdDSA", "username_prefix corp:")) + "\n\t}\n}\napp.example.com {\n\ttruxe\n\trespond ok\n}\n"
+	good := "{\n\ttruxe {\n" + trusting(o.trust("role admin from ops", "typ JWT", "alg ES256 EdDSA",
+		"username_prefix corp:")) + "\n\t}\n}\napp.example.com {\n\ttruxe\n\trespond ok\n}\n"
 	if out, code, _ := rig.Validate(t, good, ownKeyEnv()); code != 0 {
 		t.Errorf("a good one is refused: %s", out)
 	}
 	// Where a site asks for a role, a trust block that gives none is worth a word.
-	quiet := "{\n\ttruxe {\n" + trusting(o.trust()) + "\n\t}\n}\napp.example.com {\n\ttruxe {\n\t\tallow role staff\n\t}\n\trespond ok\n}\n"
-	if out, code, _ := rig.Validate(t, quiet, ownKeyEnv()); code != 0 || !strings.Contains(out, "role <ours> from <theirs") {
+	quiet := "{\n\ttruxe {\n" + trusting(o.trust()) +
+		"\n\t}\n}\napp.example.com {\n\ttruxe {\n\t\tallow role staff\n\t}\n\trespond ok\n}\n"
+	if out, code, _ := rig.Validate(t, quiet, ownKeyEnv()); code != 0 ||
+		!strings.Contains(out, "role <ours> from <theirs") {
 		t.Errorf("no warning (exit %d): %s", code, out)
 	}
 }

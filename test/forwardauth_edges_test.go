@@ -17,14 +17,15 @@ func described(method, url string) []string {
 
 // A visitor of a proxy that passes headers along, with what such a visitor adds to ask for a public page instead.
 var addedByVisitors = map[string][]string{
-	"the other kind":           described("GET", "https://one.test/open/x"),
-	"its URL alone":            {"X-Original-Url", "https://one.test/open/x"},
-	"its method alone":         {"X-Original-Method", "GET"},
-	"a second URI":             {"X-Forwarded-Uri", "/open/x"},
-	"a second method":          {"X-Forwarded-Method", "GET"},
-	"a second host":            {"X-Forwarded-Host", "one.test"},
-	"a second scheme":          {"X-Forwarded-Proto", "https"},
-	"the other kind, twice":    append(described("GET", "https://one.test/open/x"), described("GET", "https://one.test/open/y")...),
+	"the other kind":   described("GET", "https://one.test/open/x"),
+	"its URL alone":    {"X-Original-Url", "https://one.test/open/x"},
+	"its method alone": {"X-Original-Method", "GET"},
+	"a second URI":     {"X-Forwarded-Uri", "/open/x"},
+	"a second method":  {"X-Forwarded-Method", "GET"},
+	"a second host":    {"X-Forwarded-Host", "one.test"},
+	"a second scheme":  {"X-Forwarded-Proto", "https"},
+	"the other kind, twice": append(described("GET", "https://one.test/open/x"),
+		described("GET", "https://one.test/open/y")...),
 	"an empty second URI":      {"X-Forwarded-Uri", ""},
 	"an empty original URL":    {"X-Original-Url", ""},
 	"a prefix and other noise": {"X-Original-Url", "/open/x", "X-Forwarded-Prefix", "/open", "X-Rewrite-Url", "/open/x"},
@@ -39,7 +40,8 @@ func TestVisitorsCannotDescribeAnotherRequest(t *testing.T) {
 	proxy.get(endpoint, described("GET", "https://one.test/open/x"), program).want(http.StatusOK)         // control
 	proxy.get(endpoint, asked("GET", "one.test", "/admin/secret"), program).want(http.StatusUnauthorized) // control
 	for name, added := range addedByVisitors {
-		for _, list := range [][][]string{{asked("GET", "one.test", "/admin/secret"), added}, {added, asked("GET", "one.test", "/admin/secret")}} {
+		for _, list := range [][][]string{{asked("GET", "one.test", "/admin/secret"), added},
+			{added, asked("GET", "one.test", "/admin/secret")}} {
 			if a := proxy.get(endpoint, list[0], list[1], program); a.status != http.StatusBadRequest {
 				t.Errorf("%s: %d, want 400", name, a.status)
 			}
@@ -51,7 +53,8 @@ func TestVisitorsCannotDescribeAnotherRequest(t *testing.T) {
 		"mixed":       {"X_Forwarded_Uri", "/open/x", "X-Forwarded_Uri", "/open/x", "X.Forwarded.Uri", "/open/x"},
 	} {
 		proxy.get(endpoint, asked("GET", "one.test", "/open/x"), added, program).want(http.StatusOK) // they say nothing
-		if a := proxy.get(endpoint, asked("GET", "one.test", "/admin/secret"), added, program); a.status != http.StatusUnauthorized {
+		if a := proxy.get(endpoint, asked("GET", "one.test", "/admin/secret"), added,
+			program); a.status != http.StatusUnauthorized {
 			t.Errorf("%s: %d, want 401", name, a.status)
 		}
 		if a := proxy.get(endpoint, added, program); a.status != http.StatusBadRequest {
@@ -68,13 +71,15 @@ func TestVisitorsOfAnotherCaddyCannotDescribeAnotherRequest(t *testing.T) {
 	visitor := outside.bare("one.test")
 	visitor.get("/open/x", program).want(http.StatusOK) // control
 	s.up.Forget()
-	added := map[string][]string{"host": {"X-Forwarded-Host", "two.test"}, "connection": {"Connection", "X-Forwarded-Uri, X-Forwarded-Method, X-Forwarded-Host",
-		"X-Original-Url", "https://one.test/open/x", "X-Original-Method", "GET"}}
+	added := map[string][]string{"host": {"X-Forwarded-Host", "two.test"},
+		"connection": {"Connection", "X-Forwarded-Uri, X-Forwarded-Method, X-Forwarded-Host",
+			"X-Original-Url", "https://one.test/open/x", "X-Original-Method", "GET"}}
 	for name, list := range addedByVisitors {
 		added[name] = list
 	}
 	for name, list := range added {
-		if a := visitor.get("/admin/secret", list, program); a.status != http.StatusUnauthorized && a.status != http.StatusBadRequest {
+		if a := visitor.get("/admin/secret", list, program); a.status != http.StatusUnauthorized &&
+			a.status != http.StatusBadRequest {
 			t.Errorf("%s: %d", name, a.status)
 		}
 	}
@@ -86,7 +91,8 @@ func TestVisitorsOfAnotherCaddyCannotDescribeAnotherRequest(t *testing.T) {
 // stockCaddy is a second Caddy with the snippet of Caddy's own documentation before the story's upstream.
 func stockCaddy(t *testing.T, s *story) *rig.Caddy {
 	t.Helper()
-	return rig.Gateway(t, rig.Options{Caddyfile: strings.NewReplacer("VERIFY", strconv.Itoa(s.g.Port("https")), "UPSTREAM", s.up.Addr()).Replace(site("one.test", `	forward_auth https://127.0.0.1:VERIFY {
+	return rig.Gateway(t, rig.Options{Caddyfile: strings.NewReplacer("VERIFY", strconv.Itoa(s.g.Port("https")), "UPSTREAM",
+		s.up.Addr()).Replace(site("one.test", `	forward_auth https://127.0.0.1:VERIFY {
 		uri /.truxe/forward-auth
 		header_up Host verify.test
 		copy_headers Remote-User
@@ -101,12 +107,14 @@ func stockCaddy(t *testing.T, s *story) *rig.Caddy {
 // kindsSite has one endpoint for each kind of proxy.
 var kindsSite = share(plot{
 	global: "\tservers {\n\t\ttrusted_proxies static 127.0.0.1/32\n\t\ttrusted_proxies_strict\n\t}",
-	sites: endpointOf("nginx") + endpointOf("traefik") + endpointOf("caddy") + endpointOf("haproxy") + endpointOf("envoy") +
+	sites: endpointOf("nginx") + endpointOf("traefik") + endpointOf("caddy") + endpointOf("haproxy") +
+		endpointOf("envoy") +
 		strings.ReplaceAll(endpointOf("any"), "\t\tfrom any\n", ""),
 })
 
 func endpointOf(kind string) string {
-	return site(fmt.Sprintf("verify-%[1]s.test, %[1]s.test", kind), fmt.Sprintf("\ttruxe forward_auth {\n\t\thosts %[1]s.test\n\t\tfrom %[1]s\n\t\tpublic /open/*\n\t\tallow role member\n\t}", kind))
+	return site(fmt.Sprintf("verify-%[1]s.test, %[1]s.test", kind),
+		fmt.Sprintf("\ttruxe forward_auth {\n\t\thosts %[1]s.test\n\t\tfrom %[1]s\n\t\tpublic /open/*\n\t\tallow role member\n\t}", kind))
 }
 
 // ED-02: with `from`, one kind of headers is believed and the other is a visitor's text.
@@ -150,13 +158,14 @@ func TestEnvoyAppendsTheOriginalPath(t *testing.T) {
 		t.Errorf("identity: %v", a.header)
 	}
 	// Envoy overwrites what an answer names and removes what this header lists; the rest stays as the visitor sent it
-	if a.header.Get("Cookie") != "theme=dark" || a.header.Get("X-Envoy-Auth-Headers-To-Remove") != "authorization,x-truxe-jwt-assertion" {
+	if a.header.Get("Cookie") != "theme=dark" ||
+		a.header.Get("X-Envoy-Auth-Headers-To-Remove") != "authorization,x-truxe-jwt-assertion" {
 		t.Errorf("for the app: Cookie %q, removed %q", a.header.Get("Cookie"), a.header.Get("X-Envoy-Auth-Headers-To-Remove"))
 	}
 }
 
-// ED-02 ED-13: Envoy asks at the app's own host, so a script of the app's page can ask the same. It gets an answer, with the
-// visitor's other cookies in it, only where the operator has named Envoy and so keeps visitors from the URL.
+// ED-02 ED-13: Envoy asks at the app's own host, so a script of the app's page can ask the same. It gets an answer,
+// with the visitor's other cookies in it, only where the operator has named Envoy and so keeps visitors from the URL.
 func TestScriptsOfTheAppReadNoCookiesInEnvoysAnswer(t *testing.T) {
 	s := kindsSite.open(t)
 	for _, kind := range []string{"any", "nginx", "traefik", "caddy", "haproxy", "envoy"} {
@@ -171,12 +180,14 @@ func TestScriptsOfTheAppReadNoCookiesInEnvoysAnswer(t *testing.T) {
 				if a.want(http.StatusOK); a.header.Get("Cookie") != "app=http-only" {
 					t.Errorf("Envoy gets the cookie %q", a.header.Get("Cookie"))
 				}
-			case a.status != http.StatusBadRequest, a.header.Get("Cookie") != "", a.header.Get("Remote-User") != "", !strings.Contains(a.body, "write `from envoy`"):
+			case a.status != http.StatusBadRequest, a.header.Get("Cookie") != "", a.header.Get("Remote-User") != "",
+				!strings.Contains(a.body, "write `from envoy`"):
 				t.Errorf("%s %s: %d %v %s", kind, path, a.status, a.header, a.body)
 			}
 		}
 	}
-	s.bare("verify-any.test").get(endpoint, asked("GET", "any.test", "/open/x"), program).want(http.StatusOK) // control: other ways need no word
+	// control: other ways need no word
+	s.bare("verify-any.test").get(endpoint, asked("GET", "any.test", "/open/x"), program).want(http.StatusOK)
 }
 
 // ED-02: the path after the prefix is judged byte for byte; no spelling of it, and no header, makes it another.
@@ -185,13 +196,16 @@ func TestEnvoyPathIsJudgedAsItCame(t *testing.T) {
 	https := []string{"X-Forwarded-Proto", "https"}
 	envoy := s.bare("envoy.test")
 	envoy.get("/.truxe/ext-authz/open/a%20b", https, program).want(http.StatusOK) // control
-	for _, path := range []string{"/open/../admin", "/open/%2e%2e/admin", "/open/..%2fadmin", "/open/..;/admin", "//open/x", "/open%2fx", "/../open/x", "/%2e%2e/open/x", "/x/..%5copen/x"} {
+	for _, path := range []string{"/open/../admin", "/open/%2e%2e/admin", "/open/..%2fadmin", "/open/..;/admin",
+		"//open/x", "/open%2fx", "/../open/x", "/%2e%2e/open/x", "/x/..%5copen/x"} {
 		if a := envoy.get("/.truxe/ext-authz"+path, https, program); a.status < 400 || a.status >= 500 {
 			t.Errorf("%s: %d", path, a.status)
 		}
 	}
-	for name, added := range map[string][]string{"nginx's": described("GET", "https://envoy.test/open/x"), "forwarded": asked("GET", "envoy.test", "/open/x")[4:],
-		"uri": {"X-Forwarded-Uri", "/open/x", "X-Forwarded-Method", "GET"}, "envoy's": {"X-Envoy-Original-Path", "/open/x"}} {
+	for name, added := range map[string][]string{"nginx's": described("GET", "https://envoy.test/open/x"),
+		"forwarded": asked("GET", "envoy.test", "/open/x")[4:],
+		"uri":       {"X-Forwarded-Uri", "/open/x", "X-Forwarded-Method", "GET"},
+		"envoy's":   {"X-Envoy-Original-Path", "/open/x"}} {
 		if a := envoy.get("/.truxe/ext-authz/admin/secret", https, added, program); a.status != http.StatusUnauthorized {
 			t.Errorf("%s: %d", name, a.status)
 		}
@@ -268,7 +282,8 @@ func TestSocketOfAForeignPageIsSeenWithoutUpgrade(t *testing.T) {
 	traefik := asked("GET", "one.test", "/ws")
 	traefik[3] = "wss"
 	key := []string{"Sec-Websocket-Version", "13", "Sec-Websocket-Key", "dGhlIHNhbXBsZSBub25jZQ=="}
-	for name, its := range map[string][]string{"nginx": append(described("GET", "https://one.test/ws"), key...), "Traefik": traefik} {
+	for name, its := range map[string][]string{"nginx": append(described("GET", "https://one.test/ws"), key...),
+		"Traefik": traefik} {
 		proxy.get(endpoint, its, []string{"Origin", "https://one.test"}).want(http.StatusOK)
 		if a := proxy.get(endpoint, its, []string{"Origin", "https://evil.test"}); a.status != http.StatusForbidden {
 			t.Errorf("%s: a foreign page's socket: %d, want 403", name, a.status)
@@ -294,7 +309,8 @@ func TestForwardAuthKeepsCookieAndTokenFromTheApp(t *testing.T) {
 		t.Errorf("nothing is left, so nothing is named: %v", a.header)
 	}
 	proxy.cookie = ""
-	if a = proxy.get(endpoint, its, []string{"Authorization", "Bearer " + token}).want(http.StatusOK); len(a.header["Authorization"]) > 0 || a.header.Get("Remote-User") != "pia" {
+	if a = proxy.get(endpoint, its, []string{"Authorization",
+		"Bearer " + token}).want(http.StatusOK); len(a.header["Authorization"]) > 0 || a.header.Get("Remote-User") != "pia" {
 		t.Errorf("the token: %v", a.header)
 	}
 	// a script of the app's page could ask the endpoint through the route for /.truxe/ and read HttpOnly cookies there
@@ -305,13 +321,15 @@ func TestForwardAuthKeepsCookieAndTokenFromTheApp(t *testing.T) {
 	}
 }
 
-// ED-22: nginx drops the body of a refusal and has no redirect, so it asks again for the answer itself and hands that on.
+// ED-22: nginx drops the body of a refusal and has no redirect, so it asks again for the answer itself and hands that
+// on.
 func TestNginxAsksForTheAnswerItself(t *testing.T) {
 	s := kindsSite.open(t)
 	proxy := s.bare("verify-nginx.test")
 	its := described("GET", "https://nginx.test/deep?x=1")
 	a := proxy.get(endpoint+"/answer", its, navigate).want(http.StatusFound)
-	if !strings.HasPrefix(a.header.Get("Location"), "https://nginx.test/.truxe/login") || a.setsCookie("__Host-truxe-flow") == "" {
+	if !strings.HasPrefix(a.header.Get("Location"), "https://nginx.test/.truxe/login") ||
+		a.setsCookie("__Host-truxe-flow") == "" {
 		t.Errorf("%v", a.header)
 	}
 	proxy.get(endpoint+"/answer", its, program).problem(http.StatusUnauthorized, "login_required")
@@ -321,11 +339,12 @@ func TestNginxAsksForTheAnswerItself(t *testing.T) {
 	}
 	// never 2xx: it is asked only after a refusal
 	proxy.outage = true
-	proxy.get(endpoint+"/answer", described("GET", "https://nginx.test/open/x"), program).want(http.StatusServiceUnavailable)
+	proxy.get(endpoint+"/answer", described("GET", "https://nginx.test/open/x"),
+		program).want(http.StatusServiceUnavailable)
 }
 
-// ED-22: an answer about a HEAD request is an answer to the proxy's own GET. A length of a body that does not come would
-// break the connection to the proxy.
+// ED-22: an answer about a HEAD request is an answer to the proxy's own GET. A length of a body that does not come
+// would break the connection to the proxy.
 func TestAnswersAboutHEADAreWhole(t *testing.T) {
 	s := verifySite.open(t)
 	proxy := s.bare("verify.test")

@@ -44,14 +44,15 @@ BLOCK
 `,
 }
 
-// ED-21 (FIELD-CASES 9, 16): nginx and HAProxy, started from the documented blocks, end TLS in front of a plain-http site.
-// Sign-in, deep link, issuer and WebSocket work, and a request past the proxy is refused.
+// ED-21 (FIELD-CASES 9, 16): nginx and HAProxy, started from the documented blocks, end TLS in front of a plain-http
+// site. Sign-in, deep link, issuer and WebSocket work, and a request past the proxy is refused.
 func TestDocumentedProxiesInFront(t *testing.T) {
 	text, err := os.ReadFile(filepath.Join(rig.Root(), "docs", "how-to", "behind-a-proxy.md"))
 	if err != nil {
 		t.Fatal(err)
 	}
-	s := tell(t, plot{global: behind, sites: site(`http://app.example.com:{{port "inner"}}`, "\ttruxe\n\treverse_proxy UPSTREAM")})
+	s := tell(t, plot{global: behind, sites: site(`http://app.example.com:{{port "inner"}}`,
+		"\ttruxe\n\treverse_proxy UPSTREAM")})
 	for _, name := range fronts {
 		t.Run(name, func(t *testing.T) {
 			block := ""
@@ -73,7 +74,8 @@ func TestDocumentedProxiesInFront(t *testing.T) {
 				}}
 			login := v.get("/deep?x=1", navigate).want(http.StatusFound).header.Get("Location")
 			a := v.tryForm(login, "pia", piaPassword).want(http.StatusSeeOther)
-			if leads := v.get(a.header.Get("Location"), navigate).want(http.StatusOK).header.Get("Refresh"); !strings.HasSuffix(leads, "url=/deep?x=1") {
+			if leads := v.get(a.header.Get("Location"),
+				navigate).want(http.StatusOK).header.Get("Refresh"); !strings.HasSuffix(leads, "url=/deep?x=1") {
 				t.Errorf("leads to %q", leads)
 			}
 			v.get("/deep?x=1", navigate).want(http.StatusOK)
@@ -82,14 +84,16 @@ func TestDocumentedProxiesInFront(t *testing.T) {
 			if iss := claimsOf(t, out.Access)["iss"]; iss != "https://app.example.com" {
 				t.Errorf("iss %v", iss)
 			}
-			ws, status, err := v.socket("/ws", []string{"Origin", "https://app.example.com", "Sec-Fetch-Site", "same-origin", "Sec-Fetch-Mode", "websocket"})
+			ws, status, err := v.socket("/ws", []string{"Origin", "https://app.example.com", "Sec-Fetch-Site", "same-origin",
+				"Sec-Fetch-Mode", "websocket"})
 			if err != nil {
 				t.Errorf("WebSocket: %d %v", status, err)
 			} else {
 				_ = ws.Close(websocket.StatusNormalClosure, "")
 			}
 			past := &visitor{s: v.s, c: s.g.Client(), host: "app.example.com"}
-			past.get("http://"+inner+"/", []string{"Host", "app.example.com"}, program).problem(http.StatusForbidden, "https_required")
+			past.get("http://"+inner+"/", []string{"Host", "app.example.com"}, program).problem(http.StatusForbidden,
+				"https_required")
 		})
 	}
 }
@@ -99,7 +103,8 @@ func startFront(t *testing.T, name, block string) (int, *x509.CertPool) {
 	t.Helper()
 	dir, port, cert := t.TempDir(), rig.Port(t), rig.Certificate(t, "app.example.com")
 	file := filepath.Join(dir, "conf")
-	text := strings.NewReplacer("DIR", dir, "PORT", itoa(port), "CERTIFICATE", cert.Both, "BLOCK", block).Replace(around[name])
+	text := strings.NewReplacer("DIR", dir, "PORT", itoa(port), "CERTIFICATE", cert.Both, "BLOCK",
+		block).Replace(around[name])
 	if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
 		t.Fatal(err)
 	}

@@ -17,12 +17,15 @@ func TestPublicPathsOpenNothingElse(t *testing.T) {
 		}
 	}
 	s.up.Forget()
-	for _, path := range []string{"/healthz/x", "/healthzz", "/x/healthz", "/publicx", "/x?next=/public/x", "/x#/public/x", "/Public/x", "/"} {
-		for _, look := range [][]string{program, {"User-Agent", "GoogleHC/1.0"}, {"User-Agent", "kube-probe/1.30"}, {"X-Forwarded-Uri", "/public/x"}} {
+	for _, path := range []string{"/healthz/x", "/healthzz", "/x/healthz", "/publicx", "/x?next=/public/x", "/x#/public/x",
+		"/Public/x", "/"} {
+		for _, look := range [][]string{program, {"User-Agent", "GoogleHC/1.0"}, {"User-Agent", "kube-probe/1.30"},
+			{"X-Forwarded-Uri", "/public/x"}} {
 			anyone.get(path, look).problem(401, "login_required")
 		}
 	}
-	for _, path := range []string{"/public/../x", "/public/%2e%2e/x", "/public/..%2fx", "/public%2f..%2fx", "/public/..;/x", "/public/x%00", `/public/..%5cx`} {
+	for _, path := range []string{"/public/../x", "/public/%2e%2e/x", "/public/..%2fx", "/public%2f..%2fx",
+		"/public/..;/x", "/public/x%00", `/public/..%5cx`} {
 		anyone.get(path, program).want(400, 401, 404)
 	}
 	if seen := s.up.Seen(); len(seen) > 0 {
@@ -109,7 +112,8 @@ func TestUpstreamLearnsWhoItIs(t *testing.T) {
 	pia.signIn("nils", "nine slow glaciers sing")
 	pia.get("/x", program).want(200)
 	first := s.up.Last()
-	for name, want := range map[string]string{"Remote-User": "nils", "Remote-Name": "Nils", "Remote-Email": "nils@example.com",
+	for name, want := range map[string]string{"Remote-User": "nils", "Remote-Name": "Nils",
+		"Remote-Email":  "nils@example.com",
 		"Remote-Groups": "member,staff", "X-Truxe-Amr": "pwd", "X-Auth-User": "nils"} {
 		if got := first.Get(name); len(got) != 1 || got[0] != want {
 			t.Errorf("%s is %q, want %q once", name, got, want)

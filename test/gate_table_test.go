@@ -10,11 +10,14 @@ import (
 // gateSites is one host for each way of writing the directive.
 var gateSites = share(plot{
 	options: "\t\tcors https://spa.test",
-	sites: site("app.test", "\ttruxe {\n\t\tpublic /healthz /public/*\n\t\theader X-Auth-User {http.auth.user.name}\n\t}\n\treverse_proxy UPSTREAM") +
+	sites: site("app.test",
+		"\ttruxe {\n\t\tpublic /healthz /public/*\n\t\theader X-Auth-User {http.auth.user.name}\n\t}\n\treverse_proxy UPSTREAM") +
 		site("staff.test", "\ttruxe {\n\t\tallow role staff admin\n\t\tallow user vera\n\t}\n\treverse_proxy UPSTREAM") +
 		site("matcher.test", "\ttruxe /admin/*\n\treverse_proxy UPSTREAM") +
-		site("two.test", "\ttruxe /a/* {\n\t\tallow role staff\n\t}\n\ttruxe /b/* {\n\t\tpublic /b/public\n\t}\n\treverse_proxy UPSTREAM") +
-		site("nested.test", "\thandle /open/* {\n\t\trespond \"open\"\n\t}\n\thandle {\n\t\ttruxe\n\t\treverse_proxy UPSTREAM\n\t}"),
+		site("two.test",
+			"\ttruxe /a/* {\n\t\tallow role staff\n\t}\n\ttruxe /b/* {\n\t\tpublic /b/public\n\t}\n\treverse_proxy UPSTREAM") +
+		site("nested.test",
+			"\thandle /open/* {\n\t\trespond \"open\"\n\t}\n\thandle {\n\t\ttruxe\n\t\treverse_proxy UPSTREAM\n\t}"),
 })
 
 // tableRow is a request of CONTRACT section 3.
@@ -29,22 +32,33 @@ type tableRow struct {
 var contractTable = []tableRow{
 	{name: "navigation", method: "GET", path: "/x?a=1", headers: navigate, status: 302},
 	{name: "navigation by HEAD", method: "HEAD", path: "/x", headers: navigate, status: 302},
-	{name: "navigation told by Accept alone", method: "GET", path: "/x", headers: []string{"Accept", "text/html,application/xhtml+xml;q=0.9,*/*;q=0.8"}, status: 302},
+	{name: "navigation told by Accept alone", method: "GET", path: "/x",
+		headers: []string{"Accept", "text/html,application/xhtml+xml;q=0.9,*/*;q=0.8"}, status: 302},
 	{name: "navigation in a frame", method: "GET", path: "/x", status: 401, page: `target="_top"`,
-		headers: []string{"Sec-Fetch-Mode", "navigate", "Sec-Fetch-Dest", "iframe", "Sec-Fetch-Site", "same-origin", "Accept", "text/html"}},
-	{name: "form of the same origin", method: "POST", path: "/x", body: "a=1", headers: submit, status: 401, page: "Submit again"},
+		headers: []string{"Sec-Fetch-Mode", "navigate", "Sec-Fetch-Dest", "iframe", "Sec-Fetch-Site", "same-origin", "Accept",
+			"text/html"}},
+	{name: "form of the same origin", method: "POST", path: "/x", body: "a=1", headers: submit, status: 401,
+		page: "Submit again"},
 	{name: "form of the same site", method: "POST", path: "/x", body: "a=1", status: 401, page: "Submit again",
-		headers: []string{"Sec-Fetch-Mode", "navigate", "Sec-Fetch-Dest", "document", "Sec-Fetch-Site", "same-site", "Accept", "text/html"}},
-	{name: "form of another site", method: "POST", path: "/x", body: "a=1", status: 401, page: "Nothing was sent to the app", not: "Submit again",
-		headers: []string{"Sec-Fetch-Mode", "navigate", "Sec-Fetch-Dest", "document", "Sec-Fetch-Site", "cross-site", "Accept", "text/html", "Origin", "https://evil.test"}},
+		headers: []string{"Sec-Fetch-Mode", "navigate", "Sec-Fetch-Dest", "document", "Sec-Fetch-Site", "same-site", "Accept",
+			"text/html"}},
+	{name: "form of another site", method: "POST", path: "/x", body: "a=1", status: 401,
+		page: "Nothing was sent to the app", not: "Submit again",
+		headers: []string{"Sec-Fetch-Mode", "navigate", "Sec-Fetch-Dest", "document", "Sec-Fetch-Site", "cross-site",
+			"Accept", "text/html", "Origin", "https://evil.test"}},
 	{name: "fetch", method: "GET", path: "/x", headers: fetch, status: 401},
-	{name: "fetch that names text/html", method: "GET", path: "/x", headers: []string{"Sec-Fetch-Mode", "cors", "Accept", "text/html"}, status: 401},
+	{name: "fetch that names text/html", method: "GET", path: "/x",
+		headers: []string{"Sec-Fetch-Mode", "cors", "Accept", "text/html"}, status: 401},
 	{name: "fetch with a body", method: "PUT", path: "/x", body: "{}", headers: fetch, status: 401},
-	{name: "XHR of an old browser", method: "GET", path: "/x", headers: []string{"Accept", "application/json", "X-Requested-With", "XMLHttpRequest"}, status: 401},
-	{name: "server-sent events", method: "GET", path: "/x", headers: []string{"Accept", "text/event-stream", "Sec-Fetch-Mode", "cors", "Sec-Fetch-Dest", "empty"}, status: 401},
-	{name: "image", method: "GET", path: "/x", headers: []string{"Accept", "image/avif,*/*", "Sec-Fetch-Mode", "no-cors", "Sec-Fetch-Dest", "image"}, status: 401},
+	{name: "XHR of an old browser", method: "GET", path: "/x",
+		headers: []string{"Accept", "application/json", "X-Requested-With", "XMLHttpRequest"}, status: 401},
+	{name: "server-sent events", method: "GET", path: "/x",
+		headers: []string{"Accept", "text/event-stream", "Sec-Fetch-Mode", "cors", "Sec-Fetch-Dest", "empty"}, status: 401},
+	{name: "image", method: "GET", path: "/x", headers: []string{"Accept", "image/avif,*/*", "Sec-Fetch-Mode", "no-cors",
+		"Sec-Fetch-Dest", "image"}, status: 401},
 	{name: "curl", method: "GET", path: "/x", headers: program, status: 401},
-	{name: "POST of a program that names text/html", method: "POST", path: "/x", body: "a=1", headers: []string{"Accept", "text/html"}, status: 401},
+	{name: "POST of a program that names text/html", method: "POST", path: "/x", body: "a=1",
+		headers: []string{"Accept", "text/html"}, status: 401},
 	{name: "DELETE of a program", method: "DELETE", path: "/x", headers: program, status: 401},
 }
 
@@ -165,7 +179,8 @@ func TestSignedInWithoutTheRoleIsForbidden(t *testing.T) {
 	if seen := s.up.Seen(); len(seen) > 0 {
 		t.Fatalf("%d requests reached the upstream", len(seen))
 	}
-	for name, password := range map[string]string{"stan": "copper kettles in winter", "vera": "eleven paper lanterns", "root": adminPassword} {
+	for name, password := range map[string]string{"stan": "copper kettles in winter", "vera": "eleven paper lanterns",
+		"root": adminPassword} {
 		v := s.browser("staff.test")
 		v.signIn(name, password)
 		v.get("/x", navigate).want(200)
@@ -180,7 +195,8 @@ func TestSignedInWithoutTheRoleIsForbidden(t *testing.T) {
 	}
 }
 
-// SE-06, SE-08, JW-10 broken, truncated, over-long and double cookies are nobody: 302 or 401, never 200 and never 500.
+// SE-06, SE-08, JW-10 broken, truncated, over-long and double cookies are anonymous: 302 or 401, never 200 and never
+// 500.
 func TestBrokenCookieIsNotSignedIn(t *testing.T) {
 	s := gateSites.open(t)
 	pia := s.browser("app.test")
@@ -249,16 +265,20 @@ func swapCase(s string) string {
 // SE-09, SE-07 our cookies never reach the app, on no path; the app's own cookies keep their bytes.
 func TestOwnCookiesNeverReachTheApp(t *testing.T) {
 	s := gateSites.open(t)
-	for _, at := range []struct{ host, path string }{{"app.test", "/x"}, {"app.test", "/public/x"}, {"matcher.test", "/open"}, {"matcher.test", "/admin/x"}, {"two.test", "/neither"}, {"two.test", "/b/public"}} {
+	for _, at := range []struct{ host, path string }{{"app.test", "/x"}, {"app.test", "/public/x"},
+		{"matcher.test", "/open"}, {"matcher.test", "/admin/x"}, {"two.test", "/neither"}, {"two.test", "/b/public"}} {
 		pia := s.browser(at.host)
 		pia.signIn("pia", piaPassword)
-		mine := "__Host-truxe=" + pia.session() + "; __Host-truxe-flow=" + pia.inJar("__Host-truxe-flow") + "; __Host-truxe-device=" + pia.inJar("__Host-truxe-device")
+		mine := "__Host-truxe=" + pia.session() + "; __Host-truxe-flow=" + pia.inJar("__Host-truxe-flow") +
+			"; __Host-truxe-device=" + pia.inJar("__Host-truxe-device")
 		for name, c := range map[string]struct{ sent, want string }{
 			"none of the app's": {mine, ""},
 			"before":            {"theme=dark; " + mine, "theme=dark"},
 			"after":             {mine + "; theme=dark", "theme=dark"},
-			"around":            {`a="b c"; ` + mine + `; __Host-truxe.1=x; q=%7B%22a%22:1%7D; a=2`, `a="b c"; q=%7B%22a%22:1%7D; a=2`},
-			"only the app's":    {`weird;; =x;a ;b=__Host-trux; __Secure-truxe=1`, `weird;; =x;a ;b=__Host-trux; __Secure-truxe=1`},
+			"around": {`a="b c"; ` + mine + `; __Host-truxe.1=x; q=%7B%22a%22:1%7D; a=2`,
+				`a="b c"; q=%7B%22a%22:1%7D; a=2`},
+			"only the app's": {`weird;; =x;a ;b=__Host-trux; __Secure-truxe=1`,
+				`weird;; =x;a ;b=__Host-trux; __Secure-truxe=1`},
 		} {
 			if name == "only the app's" && at.path != "/open" && at.path != "/public/x" {
 				continue // they would not pass the gate
@@ -280,8 +300,10 @@ func TestForeignAuthorizationIsTheAppsOwn(t *testing.T) {
 	pia := s.browser("app.test")
 	pia.signIn("pia", piaPassword)
 	ours := s.login("app.test", "pia", piaPassword).Access
-	foreignJWT := "eyJhbGciOiJSUzI1NiJ9." + base64.RawURLEncoding.EncodeToString([]byte(`{"iss":"https://elsewhere.test","sub":"x"}`)) + ".c2ln"
-	for _, own := range []string{"Bearer app-own-token", "Bearer " + foreignJWT, "Basic dXNlcjpwYXNz", "Basic !!!", "Digest username=\"pia\"", "Bearer", "Token abc"} {
+	foreignJWT := "eyJhbGciOiJSUzI1NiJ9." +
+		base64.RawURLEncoding.EncodeToString([]byte(`{"iss":"https://elsewhere.test","sub":"x"}`)) + ".c2ln"
+	for _, own := range []string{"Bearer app-own-token", "Bearer " + foreignJWT, "Basic dXNlcjpwYXNz", "Basic !!!",
+		"Digest username=\"pia\"", "Bearer", "Token abc"} {
 		header := []string{"Authorization", own}
 		for _, at := range []string{"/x", "/public/x"} {
 			pia.get(at, program, header).want(200)
@@ -291,7 +313,8 @@ func TestForeignAuthorizationIsTheAppsOwn(t *testing.T) {
 		}
 		s.bare("app.test").get("/x", program, header).problem(401, "login_required")
 	}
-	for _, mine := range []string{"Bearer " + ours, "bearer " + ours, "Basic " + base64.StdEncoding.EncodeToString([]byte("pia:"+ours))} {
+	for _, mine := range []string{"Bearer " + ours, "bearer " + ours,
+		"Basic " + base64.StdEncoding.EncodeToString([]byte("pia:"+ours))} {
 		header := []string{"Authorization", mine}
 		for _, at := range []string{"/x", "/public/x"} {
 			s.bare("app.test").get(at, program, header).want(200)
@@ -304,7 +327,8 @@ func TestForeignAuthorizationIsTheAppsOwn(t *testing.T) {
 			}
 		}
 	}
-	a := s.bare("app.test").get("/x", program, []string{"Authorization", "Bearer " + ours, "Authorization", "Basic dXNlcjpwYXNz"})
+	a := s.bare("app.test").get("/x", program, []string{"Authorization", "Bearer " + ours, "Authorization",
+		"Basic dXNlcjpwYXNz"})
 	if a.status == http.StatusOK {
 		t.Error("two Authorization lines signed in")
 	}

@@ -7,8 +7,8 @@ import (
 	"github.com/truxeio/caddy-truxe/test/rig"
 )
 
-// manyGates has every way of putting several directives before one app, with names of headers that only one of them sets.
-// Each line of a block is for one directive.
+// manyGates has every way of putting several directives before one app, with names of headers that only one of them
+// sets. Each line of a block is for one directive.
 var manyGates = share(plot{
 	global: "\tservers {\n\t\ttrusted_proxies static 192.0.2.0/24\n\t}\n",
 	sites: site("two.test", `	truxe /a/*
@@ -57,7 +57,8 @@ var manyGates = share(plot{
 })
 
 // identityOfAll are names that some directive of manyGates sets, in the forms that CGI reads alike.
-var identityOfAll = []string{"X-WEBAUTH-USER", "X-WEBAUTH-EMAIL", "X-WEBAUTH-NAME", "X-WEBAUTH-GROUPS", "X-Staff-Name", "X-Late-Name", "X-Vouch-User",
+var identityOfAll = []string{"X-WEBAUTH-USER", "X-WEBAUTH-EMAIL", "X-WEBAUTH-NAME", "X-WEBAUTH-GROUPS", "X-Staff-Name",
+	"X-Late-Name", "X-Vouch-User",
 	"Remote-User", "Remote-Name", "Remote-Groups", "X-Truxe-User-Id", "X-Truxe-Anything"}
 
 // forgedBy writes every name in three spellings, in Connection and as a trailer.
@@ -65,7 +66,8 @@ func forgedBy() (headers string, trailers string) {
 	var h, n, tr strings.Builder
 	n.WriteString("Connection: close")
 	for _, name := range identityOfAll {
-		h.WriteString(name + ": attacker\r\n" + strings.ToLower(name) + ": attacker\r\n" + strings.ReplaceAll(name, "-", "+") + ": attacker\r\n")
+		h.WriteString(name + ": attacker\r\n" + strings.ToLower(name) + ": attacker\r\n" + strings.ReplaceAll(name, "-",
+			"+") + ": attacker\r\n")
 		n.WriteString(", " + name)
 		tr.WriteString(name + ": attacker\r\n")
 	}
@@ -77,16 +79,19 @@ func (s *story) forged(host, path, credential string) (answer string, seen []rig
 	s.t.Helper()
 	headers, trailers := forgedBy()
 	s.up.Forget()
-	answer = s.rawTo(host, "POST "+path+" HTTP/1.1\r\nHost: "+host+"\r\nTransfer-Encoding: chunked\r\nTrailer: X-Staff-Name\r\n"+credential+headers+"\r\n1\r\na\r\n0\r\n"+trailers+"\r\n")
+	answer = s.rawTo(host, "POST "+path+" HTTP/1.1\r\nHost: "+host+
+		"\r\nTransfer-Encoding: chunked\r\nTrailer: X-Staff-Name\r\n"+credential+headers+"\r\n1\r\na\r\n0\r\n"+trailers+
+		"\r\n")
 	return answer, s.up.Seen()
 }
 
-// ED-01 HD-01 HD-02 with several directives in one configuration, the names of each are removed from every request that any
-// of them sees: between matchers, in route and handle blocks, from other sites and from forward_auth; anonymous on public
-// paths, and of users who lack the value.
+// ED-01 HD-01 HD-02 with several directives in one configuration, the names of each are removed from every request that
+// any of them sees: between matchers, in route and handle blocks, from other sites and from forward_auth; anonymous on
+// public paths, and of users who lack the value.
 func TestForgedHeadersOfAnotherDirectiveNeverReachTheApp(t *testing.T) {
 	s := manyGates.open(t)
-	if out, errs, code := s.g.CLIWithInput("nine paper boats at dusk", "users", "add", "nox", "--email", "nox@example.com", "--role", "member", "--password-stdin"); code != 0 {
+	if out, errs, code := s.g.CLIWithInput("nine paper boats at dusk", "users", "add", "nox", "--email", "nox@example.com",
+		"--role", "member", "--password-stdin"); code != 0 {
 		t.Fatal(out, errs)
 	}
 	for _, c := range []struct {
@@ -99,7 +104,8 @@ func TestForgedHeadersOfAnotherDirectiveNeverReachTheApp(t *testing.T) {
 		{"two.test", "/b/x", false, map[string]string{"X-WEBAUTH-USER": "nox", "Remote-User": ""}},
 		{"two.test", "/a/x", false, map[string]string{"Remote-User": "nox", "X-WEBAUTH-USER": ""}},
 		{"route.test", "/public/x", true, map[string]string{"Remote-User": "nox", "X-WEBAUTH-USER": "nox"}},
-		{"route.test", "/x", false, map[string]string{"Remote-User": "nox", "Remote-Groups": "member", "X-WEBAUTH-USER": "nox"}},
+		{"route.test", "/x", false, map[string]string{"Remote-User": "nox", "Remote-Groups": "member",
+			"X-WEBAUTH-USER": "nox"}},
 		{"handle.test", "/public/x", true, map[string]string{"Remote-User": "nox"}},
 		{"handle.test", "/b/public/x", true, map[string]string{"Remote-User": "nox"}},
 		{"handle.test", "/b/x", false, map[string]string{"Remote-User": "nox"}},

@@ -17,7 +17,8 @@ import (
 // server reset the stream or the connection. Trailers follow the headers when there are any.
 func (s *story) h2(fields [][2]string, trailers ...[2]string) int {
 	s.t.Helper()
-	conn, err := tls.Dial("tcp", fmt.Sprintf("127.0.0.1:%d", s.g.Port("https")), &tls.Config{ServerName: "app.test", RootCAs: s.g.Roots(), NextProtos: []string{"h2"}})
+	conn, err := tls.Dial("tcp", fmt.Sprintf("127.0.0.1:%d", s.g.Port("https")),
+		&tls.Config{ServerName: "app.test", RootCAs: s.g.Roots(), NextProtos: []string{"h2"}})
 	if err != nil {
 		s.t.Fatal(err)
 	}
@@ -37,10 +38,12 @@ func (s *story) h2(fields [][2]string, trailers ...[2]string) int {
 		return b.Bytes()
 	}
 	_ = framer.WriteSettings()
-	_ = framer.WriteHeaders(http2.HeadersFrameParam{StreamID: 1, BlockFragment: block(fields), EndHeaders: true, EndStream: len(trailers) == 0})
+	_ = framer.WriteHeaders(http2.HeadersFrameParam{StreamID: 1, BlockFragment: block(fields), EndHeaders: true,
+		EndStream: len(trailers) == 0})
 	if len(trailers) > 0 {
 		_ = framer.WriteData(1, false, []byte("body"))
-		_ = framer.WriteHeaders(http2.HeadersFrameParam{StreamID: 1, BlockFragment: block(trailers), EndHeaders: true, EndStream: true})
+		_ = framer.WriteHeaders(http2.HeadersFrameParam{StreamID: 1, BlockFragment: block(trailers), EndHeaders: true,
+			EndStream: true})
 	}
 	for {
 		frame, err := framer.ReadFrame()
@@ -63,7 +66,8 @@ func (s *story) h2(fields [][2]string, trailers ...[2]string) int {
 
 // h2Request is a GET of path, or a POST with what comes behind it.
 func h2Request(method, path string, more ...[2]string) [][2]string {
-	return append([][2]string{{":method", method}, {":scheme", "https"}, {":authority", "app.test"}, {":path", path}}, more...)
+	return append([][2]string{{":method", method}, {":scheme", "https"}, {":authority", "app.test"}, {":path", path}},
+		more...)
 }
 
 // HD-01 HD-02 HD-03 HD-09 the same forgeries as over HTTP/1.1, and those that only HTTP/2 can carry, as frames.
@@ -134,7 +138,8 @@ func TestForgedIdentityNeverReachesTheAppOverHTTP2(t *testing.T) {
 	t.Logf("%d requests, %d reached the app", ran, served)
 }
 
-// SE-06 over HTTP/2 a cookie header may be cut into fields: one session cookie among others signs in, two of them do not.
+// SE-06 over HTTP/2 a cookie header may be cut into fields: one session cookie among others signs in, two of them do
+// not.
 func TestSessionCookieInSeveralHTTP2Fields(t *testing.T) {
 	s := spoofSite.open(t)
 	pia := s.browser("app.test")

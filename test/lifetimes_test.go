@@ -8,8 +8,8 @@ import (
 	"github.com/truxeio/caddy-truxe/test/timebound"
 )
 
-// SE-10, SE-17 idle and absolute lifetime are enforced at the server: requests keep a session alive, reading its state and
-// passive paths do not, and nothing extends it past its end. A stream ends with it.
+// SE-10, SE-17 idle and absolute lifetime are enforced at the server: requests keep a session alive, reading its state
+// and passive paths do not, and nothing extends it past its end. A stream ends with it.
 func TestIdleAndAbsoluteLifetimeOfASession(t *testing.T) {
 	s := tell(t, plot{
 		options: "\t\tsession {\n\t\t\tidle 3s\n\t\t\tmax 9s\n\t\t\tremember 9s\n\t\t}",

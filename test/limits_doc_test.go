@@ -14,7 +14,7 @@ import (
 	"github.com/truxeio/caddy-truxe/test/rig"
 )
 
-var limitRow = regexp.MustCompile("(?m)^\\|[^|]*\\| `([0-9a-z.]+)` \\|[^|]*\\| `(internal/\\w+) (\\w+)` \\|$")
+var limitRow = regexp.MustCompile("(?m)^\\|[^|]*\\| `([0-9a-z.]+)` \\|[^|]*\\| `(internal/[\\w/]+) (\\w+)` \\|$")
 
 // OP-05 the table of timeouts says what the code says.
 func TestTableOfTimeoutsIsTrue(t *testing.T) {
@@ -60,7 +60,8 @@ func durationConst(t *testing.T, dir, name string) (d time.Duration, ok bool) {
 	return d, ok
 }
 
-var units = map[string]time.Duration{"Millisecond": time.Millisecond, "Second": time.Second, "Minute": time.Minute, "Hour": time.Hour}
+var units = map[string]time.Duration{"Millisecond": time.Millisecond, "Second": time.Second, "Minute": time.Minute,
+	"Hour": time.Hour}
 
 // durationOf computes `5 * time.Second` and the like.
 func durationOf(e ast.Expr) (time.Duration, bool) {

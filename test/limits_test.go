@@ -12,11 +12,16 @@ import (
 
 // Two gateways: one with the default limits per person, one that also limits an address to twelve.
 var (
-	limitSites   = share(plot{options: "\t\trate_limit address 10000 5m", sites: site("app.test", "\ttruxe\n\treverse_proxy UPSTREAM")})
-	addressSites = share(plot{options: "\t\trate_limit address 12 5m", sites: site("app.test", "\ttruxe\n\treverse_proxy UPSTREAM")})
+	limitSites = share(plot{options: "\t\trate_limit address 10000 5m",
+		sites: site("app.test", "\ttruxe\n\treverse_proxy UPSTREAM")})
+	addressSites = share(plot{options: "\t\trate_limit address 12 5m",
+		sites: site("app.test", "\ttruxe\n\treverse_proxy UPSTREAM")})
 )
 
-var rateField, policyField = regexp.MustCompile(`^"([a-z]+)";r=(\d+);t=(\d+)$`), regexp.MustCompile(`^"([a-z]+)";q=(\d+);w=(\d+)$`)
+var (
+	rateField   = regexp.MustCompile(`^"([a-z]+)";r=(\d+);t=(\d+)$`)
+	policyField = regexp.MustCompile(`^"([a-z]+)";q=(\d+);w=(\d+)$`)
+)
 
 // limited checks the answer to a throttled try (LK-09, LK-10, LK-11).
 func (a answer) limited(name string) {
@@ -29,19 +34,21 @@ func (a answer) limited(name string) {
 	if len(p.Limits) != 1 || p.Limits[0] != name {
 		a.t.Errorf("limits %q, want %s", p.Limits, name)
 	}
-	rate, policy := rateField.FindStringSubmatch(a.header.Get("RateLimit")), policyField.FindStringSubmatch(a.header.Get("RateLimit-Policy"))
+	rate := rateField.FindStringSubmatch(a.header.Get("RateLimit"))
+	policy := policyField.FindStringSubmatch(a.header.Get("RateLimit-Policy"))
 	if rate == nil || policy == nil || rate[1] != name || policy[1] != name || rate[2] != "0" || policy[3] != "300" {
 		a.t.Errorf("RateLimit %q, RateLimit-Policy %q", a.header.Get("RateLimit"), a.header.Get("RateLimit-Policy"))
 	}
 }
 
-// LK-01, LK-02, LK-03, LK-09, LK-10, LK-11, CVE-2025-24806 five failures, whatever the spelling and the pathway, and then
-// 429 for the right password too; somebody else is not concerned.
+// LK-01, LK-02, LK-03, LK-09, LK-10, LK-11, CVE-2025-24806 five failures, whatever the spelling and the pathway, and
+// then 429 for the right password too; other users are not concerned.
 func TestFiveFailuresThrottleAllSpellingsOfAName(t *testing.T) {
 	s := limitSites.open(t)
 	s.user("stella", "amber skies above us", "member")
 	token := s.login("app.test", "stella", "amber skies above us")
-	spellings := []string{"stella", "STELLA", "stella@example.com", "\uff33\uff34\uff25\uff2c\uff2c\uff21", " Stella@EXAMPLE.com "}
+	spellings := []string{"stella", "STELLA", "stella@example.com", "\uff33\uff34\uff25\uff2c\uff2c\uff21",
+		" Stella@EXAMPLE.com "}
 	for i, name := range spellings {
 		if i%2 == 0 {
 			s.tryLogin(name, "not her password at all").problem(401, "invalid_credentials")
@@ -57,12 +64,13 @@ func TestFiveFailuresThrottleAllSpellingsOfAName(t *testing.T) {
 		t.Errorf("the throttled form: %v", a.header)
 	}
 	s.withBearer("app.test", token.Access).api(http.MethodPost, "password/change",
-		map[string]string{"current_password": "amber skies above us", "new_password": "emerald seas below us"}).limited("login")
+		map[string]string{"current_password": "amber skies above us",
+			"new_password": "emerald seas below us"}).limited("login")
 	s.tryLogin("pia", piaPassword).want(200)
 	s.withBearer("app.test", token.Access).get("/x", program).want(200) // who is signed in stays so
 }
 
-// LK-09 a name that nobody has is throttled alike: 429 gives no hint that there is an account.
+// LK-09 an unknown name is throttled alike: 429 gives no hint that there is an account.
 func TestThrottleDoesNotTellWhoExists(t *testing.T) {
 	s := limitSites.open(t)
 	s.user("real", "sixteen tall windmills", "member")
@@ -119,7 +127,8 @@ func TestParallelTriesCannotPassTheLimit(t *testing.T) {
 	for i := range 30 {
 		v := s.bare("app.test")
 		wg.Go(func() {
-			a, err := v.try("POST", "/.truxe/api/v1/login", fmt.Sprintf(`{"username":"race","password":"guess number %d of many"}`, i), sendsJSON)
+			a, err := v.try("POST", "/.truxe/api/v1/login",
+				fmt.Sprintf(`{"username":"race","password":"guess number %d of many"}`, i), sendsJSON)
 			if err != nil {
 				t.Error(err)
 				return
@@ -139,21 +148,25 @@ func TestParallelTriesCannotPassTheLimit(t *testing.T) {
 func TestAddressLimitIgnoresForwardedHeadersOfStrangers(t *testing.T) {
 	s := addressSites.open(t)
 	v := s.bare("app.test")
-	headers := []string{"X-Forwarded-For", "X-Real-Ip", "Forwarded", "X-Client-Ip", "True-Client-Ip", "Cf-Connecting-Ip", "X-Cluster-Client-Ip"}
+	headers := []string{"X-Forwarded-For", "X-Real-Ip", "Forwarded", "X-Client-Ip", "True-Client-Ip", "Cf-Connecting-Ip",
+		"X-Cluster-Client-Ip"}
 	for i := range 12 {
-		if i == 6 { // success gives its unit back (LK-13)
+		if i == 6 { // success refunds its unit (LK-13)
 			s.tryLogin("pia", piaPassword).want(200)
 		}
 		value := fmt.Sprintf("203.0.113.%d", i)
 		if headers[i%len(headers)] == "Forwarded" {
 			value = "for=" + value
 		}
-		v.api("POST", "login", map[string]string{"username": fmt.Sprintf("name%d", i), "password": "x"}, []string{headers[i%len(headers)], value}).problem(401, "invalid_credentials")
+		v.api("POST", "login", map[string]string{"username": fmt.Sprintf("name%d", i), "password": "x"},
+			[]string{headers[i%len(headers)], value}).problem(401, "invalid_credentials")
 	}
 	for i, name := range headers {
-		v.api("POST", "login", map[string]string{"username": fmt.Sprintf("more%d", i), "password": "x"}, []string{name, "198.51.100.9"}).limited("address")
+		v.api("POST", "login", map[string]string{"username": fmt.Sprintf("more%d", i), "password": "x"},
+			[]string{name, "198.51.100.9"}).limited("address")
 	}
-	if out := s.cli("audit", "list", "-n", "30", "-o", "jsonl"); strings.Contains(out, "203.0.113.") || strings.Contains(out, "198.51.100.") || !strings.Contains(out, "127.0.0.1") {
+	if out := s.cli("audit", "list", "-n", "30", "-o", "jsonl"); strings.Contains(out, "203.0.113.") ||
+		strings.Contains(out, "198.51.100.") || !strings.Contains(out, "127.0.0.1") {
 		t.Errorf("the audit log believes the headers: %s", out)
 	}
 }

@@ -10,10 +10,10 @@ import (
 
 const pageWait = 10 * time.Second
 
-// SE-02: the answer to a confirmation, which brings the session's new id, is lost on its way. The old id is dead all the
-// same, on the pages and on the app: what was proven with the confirmation is never its holder's, who need not be the
-// person that confirmed. So there is no grace here as there is when a role changes, where nobody has proven anything.
-// The person signs in again, and ends the session that nobody holds.
+// SE-02: the answer to a confirmation, which brings the session's new id, is lost on its way. The old id is dead all
+// the same, on the pages and on the app: what was proven with the confirmation is never its holder's, who need not be
+// the person that confirmed. So there is no grace here as there is when a role changes, where no user has proven
+// anything. The person signs in again, and ends the session that no browser holds.
 func TestLostAnswerToAConfirmationLeavesTheOldIDDead(t *testing.T) {
 	s := mfaSite.open(t)
 	f := s.withTOTP("app.test", "lotte")
@@ -22,11 +22,13 @@ func TestLostAnswerToAConfirmationLeavesTheOldIDDead(t *testing.T) {
 	held := s.bare("app.test")
 	held.cookie = "__Host-truxe=" + v.session() + "; __Host-truxe-flow=" + v.inJar("__Host-truxe-flow")
 	held.get("/", navigate).want(http.StatusOK) // control
-	held.api("POST", "confirm", map[string]string{"method": "totp", "code": f.code()}, held.sameOrigin()).want(http.StatusOK)
+	held.api("POST", "confirm", map[string]string{"method": "totp", "code": f.code()},
+		held.sameOrigin()).want(http.StatusOK)
 	for range 2 { // not for a moment, and not later
 		held.get("/", fetch).problem(http.StatusUnauthorized, "login_required")
 		held.get("/", navigate).want(http.StatusFound)
-		held.api("POST", "mfa/recovery-codes", map[string]string{}, held.sameOrigin()).problem(http.StatusUnauthorized, "login_required")
+		held.api("POST", "mfa/recovery-codes", map[string]string{}, held.sameOrigin()).problem(http.StatusUnauthorized,
+			"login_required")
 	}
 	again := s.browser("app.test")
 	again.tryForm("/.truxe/login", f.name, f.password).want(http.StatusSeeOther)
@@ -43,14 +45,16 @@ func TestReloadWhileAPasskeyIsAddedKeepsTheSession(t *testing.T) {
 	v.InEveryPage(`{ const send = window.fetch; window.fetch = (url, how) => { const answer = send(url, how);
 		if (!String(url).endsWith("/passkeys/finish")) return answer;
 		location.reload();
-		return new Promise(() => {}) } }`) // nobody reads the answer
+		return new Promise(() => {}) } }`) // the answer is not read
 	v.Open(page)
 	v.signIn(f.name, f.password)
 	v.WaitText("h1", "Passkeys")
 	device.Present(true)
 	v.Click(passkeyButton)
-	v.WaitEval(pageWait, "the page to be loaded again", `performance.getEntriesByType("navigation")[0]?.type === "reload" && document.readyState === "complete"`)
-	v.WaitEval(pageWait, "the session's new id", `fetch("/.truxe/api/v1/session").then(a => a.json()).then(s => s.authenticated)`)
+	v.WaitEval(pageWait, "the page to be loaded again",
+		`performance.getEntriesByType("navigation")[0]?.type === "reload" && document.readyState === "complete"`)
+	v.WaitEval(pageWait, "the session's new id",
+		`fetch("/.truxe/api/v1/session").then(a => a.json()).then(s => s.authenticated)`)
 	v.Open(page)
 	v.WaitText("ul.rows", "Added")
 	if len(device.Credentials()) != 1 {

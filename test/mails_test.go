@@ -19,14 +19,16 @@ const mailPassword = "hunter2/s@cret?#%"
 // postOffice is a mail server that asks for TLS and a password, and the plot of a gateway that knows it.
 func postOffice(t *testing.T) (*mailtest.Server, plot) {
 	t.Helper()
-	server := mailtest.Start(t, mailtest.Options{TLS: "starttls", Username: "shop", Password: mailPassword, Port: rig.Port(t)})
+	server := mailtest.Start(t, mailtest.Options{TLS: "starttls", Username: "shop", Password: mailPassword,
+		Port: rig.Port(t)})
 	file := filepath.Join(t.TempDir(), "mail-url")
 	if err := os.WriteFile(file, []byte(server.URL()+"\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	return server, plot{
-		options: "\t\tsmtp {file." + file + "} {\n\t\t\tfrom \"Example <no-reply@example.com>\"\n\t\t}\n\t\tbrand {\n\t\t\tname Example\n\t\t\tsupport help@example.com\n\t\t}",
-		sites:   site("app.test", "\ttruxe\n\treverse_proxy UPSTREAM"),
+		options: "\t\tsmtp {file." + file +
+			"} {\n\t\t\tfrom \"Example <no-reply@example.com>\"\n\t\t}\n\t\tbrand {\n\t\t\tname Example\n\t\t\tsupport help@example.com\n\t\t}",
+		sites: site("app.test", "\ttruxe\n\treverse_proxy UPSTREAM"),
 	}
 }
 
@@ -51,7 +53,8 @@ func arrive(t *testing.T, server *mailtest.Server, subject string, count int) ma
 
 func (v *visitor) newPassword(from, to string) {
 	v.s.t.Helper()
-	v.api(http.MethodPost, "password/change", map[string]string{"current_password": from, "new_password": to}, fetch, []string{"Origin", "https://" + v.host}).want(http.StatusNoContent)
+	v.api(http.MethodPost, "password/change", map[string]string{"current_password": from, "new_password": to}, fetch,
+		[]string{"Origin", "https://" + v.host}).want(http.StatusNoContent)
 }
 
 const (
@@ -59,9 +62,9 @@ const (
 	subjectPassword = "Your Example password was changed"
 )
 
-// MF-11 PW-10 CS-08 AU-07: somebody who changes their password over HTTP, and signs in from a new browser, is told by a
-// mail over TLS that links to our own host; whatever Host or X-Forwarded-Host they sent. The password of the mail server
-// is nowhere.
+// MF-11 PW-10 CS-08 AU-07: a user who changes their password over HTTP, and signs in from a new browser, is notified by
+// a mail over TLS that links to our own host; whatever Host or X-Forwarded-Host they sent. The password of the mail
+// server is nowhere.
 func TestPeopleAreToldByMail(t *testing.T) {
 	server, p := postOffice(t)
 	s := tell(t, p)
@@ -69,21 +72,27 @@ func TestPeopleAreToldByMail(t *testing.T) {
 	pia.signIn("pia", piaPassword).want(http.StatusOK)
 	m := arrive(t, server, subjectNew, 1)
 	origin := s.origin("app.test")
-	if !m.Secure || m.User != "shop" || strings.Join(m.EnvelopeTo, " ") != "pia@example.com" || m.EnvelopeFrom != "no-reply@example.com" {
+	if !m.Secure || m.User != "shop" || strings.Join(m.EnvelopeTo, " ") != "pia@example.com" ||
+		m.EnvelopeFrom != "no-reply@example.com" {
 		t.Errorf("%v %q to %v from %s", m.Secure, m.User, m.EnvelopeTo, m.EnvelopeFrom)
 	}
-	for _, part := range []string{"Account:  pia\n", " UTC\n", "Address:  127.0.0.1\n", "Site:     app.test\n", "\n" + origin + "/.truxe/account/sessions\n", "Help: help@example.com"} {
+	for _, part := range []string{"Account:  pia\n", " UTC\n", "Address:  127.0.0.1\n", "Site:     app.test\n",
+		"\n" + origin + "/.truxe/account/sessions\n", "Help: help@example.com"} {
 		if !strings.Contains(m.Text, part) {
 			t.Errorf("%q is missing in\n%s", part, m.Text)
 		}
 	}
-	pia.api(http.MethodPost, "password/change", map[string]string{"current_password": piaPassword, "new_password": "copper kettles sing at dawn"}, fetch,
-		[]string{"Origin", "https://app.test", "X-Forwarded-Host", "evil.example", "Forwarded", "host=evil.example", "User-Agent", "<img src=//evil.example/x>\x80 Firefox/140.0 (Windows"}).want(http.StatusNoContent)
+	pia.api(http.MethodPost, "password/change", map[string]string{"current_password": piaPassword,
+		"new_password": "copper kettles sing at dawn"}, fetch,
+		[]string{"Origin", "https://app.test", "X-Forwarded-Host", "evil.example", "Forwarded", "host=evil.example",
+			"User-Agent", "<img src=//evil.example/x>\x80 Firefox/140.0 (Windows"}).want(http.StatusNoContent)
 	m = arrive(t, server, subjectPassword, 1)
-	if strings.Contains(m.Raw, "evil.example") || !strings.Contains(m.Text, "Browser:  Firefox on Windows\n") || !strings.Contains(m.HTML, `href="`+origin+`/.truxe/account/activity"`) {
+	if strings.Contains(m.Raw, "evil.example") || !strings.Contains(m.Text, "Browser:  Firefox on Windows\n") ||
+		!strings.Contains(m.HTML, `href="`+origin+`/.truxe/account/activity"`) {
 		t.Errorf("%s\n%s", m.Text, m.HTML)
 	}
-	pia.tryForm("/.truxe/login?switch=1", "pia", "copper kettles sing at dawn").want(http.StatusSeeOther) // its browser was forgotten with the password
+	// its browser was forgotten with the password
+	pia.tryForm("/.truxe/login?switch=1", "pia", "copper kettles sing at dawn").want(http.StatusSeeOther)
 	arrive(t, server, subjectNew, 2)
 
 	adapted, complaints, _ := s.g.Run("adapt", "--config", filepath.Join(s.g.Dir, "Caddyfile"), "--adapter", "caddyfile")
@@ -92,7 +101,8 @@ func TestPeopleAreToldByMail(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for where, text := range map[string]string{"log": s.g.Log(), "adapt": adapted + complaints, "config": string(config), "autosave": string(autosave)} {
+	for where, text := range map[string]string{"log": s.g.Log(), "adapt": adapted + complaints, "config": string(config),
+		"autosave": string(autosave)} {
 		if strings.Contains(text, "hunter2") || where == "log" && strings.Contains(text, "pia@example.com") {
 			t.Errorf("%s shows the password or an address", where)
 		}
@@ -102,8 +112,9 @@ func TestPeopleAreToldByMail(t *testing.T) {
 	}
 }
 
-// FAULTS 18 26 35 R11: the mail server is down and the gateway is killed; the change was made at once, a wrong password of
-// the mail server is not in the log, and when all is back each notice arrives once. A reload in between keeps the queue.
+// FAULTS 18 26 35 R11: the mail server is down and the gateway is killed; the change was made at once, a wrong password
+// of the mail server is not in the log, and when all is back each notice arrives once. A reload in between keeps the
+// queue.
 func TestNoticesSurviveTheMailServerAndTheGateway(t *testing.T) {
 	server, p := postOffice(t)
 	server.Down()
@@ -149,7 +160,8 @@ func TestTwoNodesSendOneMail(t *testing.T) {
 	if got := len(server.Inbox()); got != told {
 		t.Errorf("%d mails of %d sign-ins", got, told)
 	}
-	one, two := strings.Count(n.one.g.Log(), "a security notice was sent"), strings.Count(n.two.g.Log(), "a security notice was sent")
+	one, two := strings.Count(n.one.g.Log(), "a security notice was sent"), strings.Count(n.two.g.Log(),
+		"a security notice was sent")
 	if one+two != told {
 		t.Errorf("sent %d and %d", one, two)
 	}
@@ -173,7 +185,8 @@ func TestWrongMailServerIsFoundWithoutCallingIt(t *testing.T) {
 			t.Errorf("%s: exit %d: %s", name, code, out)
 		}
 	}
-	if out, code, _ := rig.Validate(t, file("{env.MAIL}", sender), "MAIL=smtp://u:hunter2@127.0.0.1:1"); code != 0 || strings.Contains(out, "hunter2") {
+	if out, code, _ := rig.Validate(t, file("{env.MAIL}", sender), "MAIL=smtp://u:hunter2@127.0.0.1:1"); code != 0 ||
+		strings.Contains(out, "hunter2") {
 		t.Errorf("control: exit %d: %s", code, out)
 	}
 }

@@ -10,19 +10,26 @@ var matcherSites = share(plot{
 	options: "\t\trate_limit address 10000 5m",
 	sites: site("prefix.test", "\ttruxe /admin/*\n\treverse_proxy UPSTREAM") +
 		site("named.test", "\t@staff path /admin /admin/*\n\ttruxe @staff\n\treverse_proxy UPSTREAM") +
-		site("negated.test", "\t@rest not path /open/* /group/* /cool/* /x* /caf* /50* /c*\n\ttruxe @rest\n\treverse_proxy UPSTREAM") +
+		site("negated.test",
+			"\t@rest not path /open/* /group/* /cool/* /x* /caf* /50* /c*\n\ttruxe @rest\n\treverse_proxy UPSTREAM") +
 		site("regexp.test", "\t@staff path_regexp ^/(?i:admin)(/|$)\n\ttruxe @staff\n\treverse_proxy UPSTREAM") +
-		site("expression.test", "\t@staff expression `{path}.lowerAscii().startsWith(\"/admin\")`\n\ttruxe @staff\n\treverse_proxy UPSTREAM") +
+		site("expression.test",
+			"\t@staff expression `{path}.lowerAscii().startsWith(\"/admin\")`\n\ttruxe @staff\n\treverse_proxy UPSTREAM") +
 		site("route.test", "\troute {\n\t\ttruxe /admin/*\n\t\treverse_proxy UPSTREAM\n\t}"),
 })
 
 // passesMatchers are spellings of /admin/secret for one server or another.
 var passesMatchers = []string{
-	"/admin/secret", "/admin;x=1/secret", "/x/..;/admin/secret", "/admin%5csecret", `/admin\secret`, "/admin%00/secret", "/%61dmin/secret", "//admin/secret", "/./admin/secret",
-	"/ADMIN/secret", "/aDmin/secret", "/admin%2fsecret", "/admin%252fsecret", "/%2561dmin/secret", "/x/../admin/secret", "/x/%2e%2e/admin/secret", "/x/..%2fadmin/secret",
-	"/%2fadmin/secret", "/%5cadmin/secret", "//host/admin/secret", "/admin./secret", "/admin%20/secret", "/;x/admin/secret", "/.;/admin/secret", "/admin/%c0%ae%c0%ae/secret",
-	"/%c0%afadmin/secret", "/admin%c0%afsecret", "/%ef%bc%8fadmin/secret", "/%ef%bd%81dmin/secret", "/x/%ef%bc%8e%ef%bc%8e/admin/secret", "/admin#/secret", "/admin/secret%00.png",
-	"/open/..;/admin/secret", "/open/%2e%2e/admin/secret", "/open/..%5cadmin/secret", "/admin%3b/secret", "/%41DMIN;a=b/secret", "/admin%09/secret",
+	"/admin/secret", "/admin;x=1/secret", "/x/..;/admin/secret", "/admin%5csecret", `/admin\secret`, "/admin%00/secret",
+	"/%61dmin/secret", "//admin/secret", "/./admin/secret",
+	"/ADMIN/secret", "/aDmin/secret", "/admin%2fsecret", "/admin%252fsecret", "/%2561dmin/secret", "/x/../admin/secret",
+	"/x/%2e%2e/admin/secret", "/x/..%2fadmin/secret",
+	"/%2fadmin/secret", "/%5cadmin/secret", "//host/admin/secret", "/admin./secret", "/admin%20/secret",
+	"/;x/admin/secret", "/.;/admin/secret", "/admin/%c0%ae%c0%ae/secret",
+	"/%c0%afadmin/secret", "/admin%c0%afsecret", "/%ef%bc%8fadmin/secret", "/%ef%bd%81dmin/secret",
+	"/x/%ef%bc%8e%ef%bc%8e/admin/secret", "/admin#/secret", "/admin/secret%00.png",
+	"/open/..;/admin/secret", "/open/%2e%2e/admin/secret", "/open/..%5cadmin/secret", "/admin%3b/secret",
+	"/%41DMIN;a=b/secret", "/admin%09/secret",
 }
 
 // onlyAdmin are spellings of /admin.
@@ -30,8 +37,12 @@ var onlyAdmin = map[string]bool{"/admin%3bsecret": true, "/admin%3f/public/": tr
 
 // outsideMatchers are paths of real applications that are not below /admin (FIELD-CASES 37).
 var outsideMatchers = []string{
-	"/open/x", "/group%2Fproject/-/blob", "/group/api/v4/projects/a%2Fb/repository/files/x%2Ey", "/x/api/queues/%2F/name", "/x/job/a%20b/1", "/x/_matrix/client/rooms/!a:b.c/send/m.room.message/%24x",
-	"/x/applications/argocd%2Fguestbook", "/cool/https%3A%2F%2Fcloud.example.com%2Fwopi%2Ffiles%2F1_x%3Faccess_token%3Dabc%26ttl%3D0/ws", "/50%25%20off", "/c%23", "/x/administrator/y", "/caf%C3%A9",
+	"/open/x", "/group%2Fproject/-/blob", "/group/api/v4/projects/a%2Fb/repository/files/x%2Ey", "/x/api/queues/%2F/name",
+	"/x/job/a%20b/1", "/x/_matrix/client/rooms/!a:b.c/send/m.room.message/%24x",
+	"/x/applications/argocd%2Fguestbook",
+	"/cool/https%3A%2F%2Fcloud.example.com%2Fwopi%2Ffiles%2F1_x%3Faccess_token%3Dabc%26ttl%3D0/ws", "/50%25%20off",
+	"/c%23",
+	"/x/administrator/y", "/caf%C3%A9",
 	"/x/a+b=c@d,e'(f)*!$&", "/x/file.txt.", "/x/v1.0/",
 }
 
@@ -40,7 +51,8 @@ var outsideMatchers = []string{
 func TestNoSpellingPassesAMatcher(t *testing.T) {
 	s := matcherSites.open(t)
 	m := mount{}
-	for _, host := range []string{"prefix.test", "named.test", "negated.test", "regexp.test", "expression.test", "route.test"} {
+	for _, host := range []string{"prefix.test", "named.test", "negated.test", "regexp.test", "expression.test",
+		"route.test"} {
 		targets := append([]string(nil), passesMatchers...)
 		for _, c := range spellings(t) {
 			if c.Anonymous == "nothing" && c.SignedIn == "" && c.Target != "/admin" && c.Target != "/ADMIN" &&
@@ -56,7 +68,8 @@ func TestNoSpellingPassesAMatcher(t *testing.T) {
 			if strings.HasPrefix(target, "http://") && len(seen) == 0 && strings.Contains(answer, "Content-Length: 0") {
 				continue // Caddy's empty 200 for a host that it does not serve
 			}
-			if len(seen) > 0 || strings.HasPrefix(answer, "HTTP/1.1 2") || strings.HasPrefix(answer, "HTTP/1.1 5") || answer == "" {
+			if len(seen) > 0 || strings.HasPrefix(answer, "HTTP/1.1 2") || strings.HasPrefix(answer, "HTTP/1.1 5") ||
+				answer == "" {
 				t.Errorf("%s: %s: the app sees %q: %.60q", host, target, seen, answer)
 			}
 		}
@@ -100,20 +113,22 @@ var restSites = share(plot{
 func TestNoRequestWithoutAPathPassesAMatcher(t *testing.T) {
 	s := catchAllSites.open(t)
 	for _, host := range []string{"all.test", "root.test", "regexp.test"} {
-		for _, target := range []string{"http://" + host, "http://" + host + "?x=1", "https://" + host, "http://" + host + "/"} {
+		for _, target := range []string{"http://" + host, "http://" + host + "?x=1", "https://" + host,
+			"http://" + host + "/"} {
 			answer, seen := s.ask(host, mount{}, spelling{Method: "GET", Target: target}, "")
 			if len(seen) > 0 || !strings.HasPrefix(answer, "HTTP/1.1 401") {
 				t.Errorf("%s: %s: the app sees %q: %.60q", host, target, seen, answer)
 			}
 		}
 	}
-	if answer, seen := s.ask("root.test", mount{}, spelling{Method: "GET", Target: "/x"}, ""); len(seen) != 1 || !strings.HasPrefix(answer, "HTTP/1.1 200") {
+	if answer, seen := s.ask("root.test", mount{}, spelling{Method: "GET", Target: "/x"}, ""); len(seen) != 1 ||
+		!strings.HasPrefix(answer, "HTTP/1.1 200") {
 		t.Errorf("control: the app sees %q: %.60q", seen, answer)
 	}
 }
 
-// ED-06 R2 no spelling of a host passes a matcher about hosts: letter case, the dot of a full name (RFC 1034 3.1), a port; nor
-// one together with a spelling of the path.
+// ED-06 R2 no spelling of a host passes a matcher about hosts: letter case, the dot of a full name (RFC 1034 3.1), a
+// port; nor one together with a spelling of the path.
 func TestNoSpellingOfAHostPassesAMatcher(t *testing.T) {
 	s := catchAllSites.open(t)
 	ask := func(host, target string) (string, int) {

@@ -14,37 +14,41 @@ var enrolSite = share(plot{
 })
 
 // R6 MF-07: who must have a second factor and has none sets one up within the sign-in, without JavaScript: until its
-// first right code nobody is signed in, then recovery codes are shown and the way goes on.
+// first right code no user is signed in, then recovery codes are shown and the way goes on.
 func TestRequiredFactorIsSetUpWithinTheSignIn(t *testing.T) {
 	s := enrolSite.open(t)
 	f := &factor{s: s, host: "app.test", name: "sven", password: "copper kettles in the rain"}
 	s.user(f.name, f.password, "staff")
-	s.login("app.test", "pia", piaPassword) // nobody else is asked
+	s.login("app.test", "pia", piaPassword) // other users are not asked
 
 	v := s.browser("app.test")
 	login := v.get("/deep?x=1", navigate).want(http.StatusFound).header.Get("Location")
 	a := v.tryForm(login, f.name, f.password).want(http.StatusSeeOther)
 	choose := v.get(a.header.Get("Location"), navigate).want(http.StatusOK)
-	if !strings.Contains(choose.body, "mfa?enrol=totp&amp;r=") || !strings.Contains(choose.body, "mfa?enrol=passkey&amp;r=") || v.session() != "" {
+	if !strings.Contains(choose.body, "mfa?enrol=totp&amp;r=") ||
+		!strings.Contains(choose.body, "mfa?enrol=passkey&amp;r=") || v.session() != "" {
 		t.Fatalf("the choice of a factor: %.1500s", choose.body)
 	}
 	v.get("/", navigate).want(http.StatusFound)
 	v.get("/.truxe/account/totp", navigate).want(http.StatusFound)
 	_, id, _ := strings.Cut(a.header.Get("Location"), "?r=")
 	page := v.get("/.truxe/mfa?enrol=totp&r="+id, navigate).want(http.StatusOK)
-	if again := v.get("/.truxe/mfa?enrol=totp&r="+id, navigate); keyOnPage.FindString(again.body) != keyOnPage.FindString(page.body) {
+	if again := v.get("/.truxe/mfa?enrol=totp&r="+id,
+		navigate); keyOnPage.FindString(again.body) != keyOnPage.FindString(page.body) {
 		t.Error("a reload shows another key")
 	}
 	f.key = unspaced(keyOnPage.FindStringSubmatch(page.body)[1])
-	// Another browser that knows the password gets a key of its own, and that key is none of this sign-in.
+	// Another browser that knows the password gets a key of its own, and that key is not valid in this sign-in.
 	thief := s.browser("app.test")
 	thief.tryForm("/.truxe/login", f.name, f.password).want(http.StatusSeeOther)
-	if other := thief.get("/.truxe/mfa?enrol=totp", navigate).want(http.StatusOK); strings.Contains(unspaced(other.body), f.key) {
+	if other := thief.get("/.truxe/mfa?enrol=totp", navigate).want(http.StatusOK); strings.Contains(unspaced(other.body),
+		f.key) {
 		t.Fatal("another sign-in sees the key that is being set up")
 	}
 	page = v.get("/.truxe/mfa?enrol=totp&r="+id, navigate).want(http.StatusOK)
 	f.key = unspaced(keyOnPage.FindStringSubmatch(page.body)[1])
-	if a := v.form("mfa", "action", "enrol", "method", "totp", "code", "000000", "return", id); a.status != http.StatusUnauthorized || !strings.Contains(a.text(), "There is a problem") ||
+	if a := v.form("mfa", "action", "enrol", "method", "totp", "code", "000000", "return",
+		id); a.status != http.StatusUnauthorized || !strings.Contains(a.text(), "There is a problem") ||
 		keyOnPage.FindString(a.body) != keyOnPage.FindString(page.body) {
 		t.Errorf("a wrong code: %d", a.status)
 	}
@@ -56,11 +60,13 @@ func TestRequiredFactorIsSetUpWithinTheSignIn(t *testing.T) {
 	if len(codesOnPage.FindAllString(codes.body, -1)) != 10 {
 		t.Fatalf("after the right code: %s, %.600s", done.header.Get("Location"), codes.body)
 	}
-	if page := v.get("/.truxe/mfa?r="+id, navigate); page.header.Get("Location") != done.header.Get("Location") { // Back leads on, never round
+	// Back leads on, never round
+	if page := v.get("/.truxe/mfa?r="+id, navigate); page.header.Get("Location") != done.header.Get("Location") {
 		t.Errorf("the second step again leads to %q", page.header.Get("Location"))
 	}
 	saved := v.form("account/recovery-codes", "action", "finish", "saved", "on", "return", id).want(http.StatusSeeOther)
-	if last := v.get(saved.header.Get("Location"), navigate).want(http.StatusOK); !strings.Contains(last.header.Get("Refresh"), "/deep?x=1") {
+	if last := v.get(saved.header.Get("Location"),
+		navigate).want(http.StatusOK); !strings.Contains(last.header.Get("Refresh"), "/deep?x=1") {
 		t.Errorf("the way ends at %q", last.header.Get("Refresh"))
 	}
 	v.get("/", navigate).want(http.StatusOK)
@@ -68,7 +74,8 @@ func TestRequiredFactorIsSetUpWithinTheSignIn(t *testing.T) {
 
 	// It cannot be removed while the rule stands.
 	v.form("account/totp", "action", "remove").want(http.StatusSeeOther)
-	if page := v.get("/.truxe/account/totp?remove=1", navigate).want(http.StatusOK); !strings.Contains(page.text(), "needs a second factor") || strings.Contains(page.body, `value="remove"`) {
+	if page := v.get("/.truxe/account/totp?remove=1", navigate).want(http.StatusOK); !strings.Contains(page.text(),
+		"needs a second factor") || strings.Contains(page.body, `value="remove"`) {
 		t.Errorf("the page offers to remove the last factor: %.800s", page.text())
 	}
 	v.api("DELETE", "mfa/totp", nil, v.sameOrigin()).problem(http.StatusConflict, "conflict")
@@ -85,10 +92,13 @@ func TestProgramSetsUpARequiredFactor(t *testing.T) {
 	}
 	v := s.bare("app.test")
 	f.complete(h, "totp", "123456").problem(http.StatusBadRequest, "invalid_request") // there is none to be asked for
-	v.api("POST", "login/mfa/enrol", map[string]string{"mfa_token": h.Token, "method": "sms"}).problem(http.StatusBadRequest, "invalid_request")
-	v.api("POST", "login/mfa/enrol", map[string]string{"mfa_token": strings.Repeat("A", 43), "method": "totp"}).problem(http.StatusUnauthorized, "login_required")
+	v.api("POST", "login/mfa/enrol", map[string]string{"mfa_token": h.Token,
+		"method": "sms"}).problem(http.StatusBadRequest, "invalid_request")
+	v.api("POST", "login/mfa/enrol", map[string]string{"mfa_token": strings.Repeat("A", 43),
+		"method": "totp"}).problem(http.StatusUnauthorized, "login_required")
 	var setup struct{ Secret string }
-	v.api("POST", "login/mfa/enrol", map[string]string{"mfa_token": h.Token, "method": "totp"}).want(http.StatusOK).json(&setup)
+	v.api("POST", "login/mfa/enrol", map[string]string{"mfa_token": h.Token,
+		"method": "totp"}).want(http.StatusOK).json(&setup)
 	f.key = setup.Secret
 	wrong := map[string]any{"mfa_token": h.Token, "method": "totp", "code": "000000", "enrol": true}
 	v.api("POST", "login/mfa", wrong).problem(http.StatusUnauthorized, "invalid_code")
@@ -101,10 +111,12 @@ func TestProgramSetsUpARequiredFactor(t *testing.T) {
 	if out.Access == "" || len(out.Codes) != 10 {
 		t.Errorf("after setting up: %+v", out)
 	}
-	// Whoever knows the password alone cannot add a factor beside those that are there.
+	// The password alone cannot add a factor beside those that are there.
 	h = f.begin()
-	v.api("POST", "login/mfa/enrol", map[string]string{"mfa_token": h.Token, "method": "totp"}).problem(http.StatusBadRequest, "invalid_request")
-	v.api("POST", "login/passkey/begin", map[string]any{"mfa_token": h.Token, "enrol": true}).problem(http.StatusBadRequest, "invalid_request")
+	v.api("POST", "login/mfa/enrol", map[string]string{"mfa_token": h.Token,
+		"method": "totp"}).problem(http.StatusBadRequest, "invalid_request")
+	v.api("POST", "login/passkey/begin", map[string]any{"mfa_token": h.Token,
+		"enrol": true}).problem(http.StatusBadRequest, "invalid_request")
 	f.complete(h, "totp", f.code()).want(http.StatusOK)
 }
 
@@ -115,7 +127,8 @@ func TestPasskeyIsSetUpWithinTheSignIn(t *testing.T) {
 	v := s.browser("app.test")
 	v.tryForm("/.truxe/login", "ulla", "copper kettles in the rain").want(http.StatusSeeOther)
 	page := v.get("/.truxe/mfa?enrol=passkey", navigate).want(http.StatusOK)
-	for _, url := range []string{"/.truxe/api/v1/login/passkey/begin?step=enrol", "/.truxe/api/v1/login/passkey/finish?step=enrol"} {
+	for _, url := range []string{"/.truxe/api/v1/login/passkey/begin?step=enrol",
+		"/.truxe/api/v1/login/passkey/finish?step=enrol"} {
 		if !strings.Contains(page.body, url) {
 			t.Errorf("the page lacks %s", url)
 		}
@@ -123,12 +136,14 @@ func TestPasskeyIsSetUpWithinTheSignIn(t *testing.T) {
 	key := credentialtest.New(t)
 	begin := func(body string) string {
 		t.Helper()
-		return v.do("POST", "/.truxe/api/v1/login/passkey/begin?step=enrol", body, sendsJSON, v.sameOrigin()).want(http.StatusOK).body
+		return v.do("POST", "/.truxe/api/v1/login/passkey/begin?step=enrol", body, sendsJSON,
+			v.sameOrigin()).want(http.StatusOK).body
 	}
 	made := string(key.Create(t, []byte(begin("{}")), s.origin("app.test")))
 	stranger := s.browser("app.test")
 	stranger.get("/.truxe/login", navigate)
-	if a := stranger.do("POST", "/.truxe/api/v1/login/passkey/finish?step=enrol", made, sendsJSON, stranger.sameOrigin()); a.status != http.StatusUnauthorized || stranger.session() != "" {
+	if a := stranger.do("POST", "/.truxe/api/v1/login/passkey/finish?step=enrol", made, sendsJSON,
+		stranger.sameOrigin()); a.status != http.StatusUnauthorized || stranger.session() != "" {
 		t.Errorf("another browser's answer: %d", a.status)
 	}
 	made = string(key.Create(t, []byte(begin("{}")), s.origin("app.test")))

@@ -21,8 +21,8 @@ type factor struct {
 
 const step = 30 // seconds
 
-// withTOTP makes a person who has set up an authenticator app at the API. The code of the set-up is that of the previous
-// step, so that two more are there at once.
+// withTOTP creates a user who has set up an authenticator app at the API. The code of the set-up is that of the
+// previous step, so that two more are there at once.
 func (s *story) withTOTP(host, name string, roles ...string) *factor {
 	s.t.Helper()
 	f := &factor{s: s, host: host, name: name, password: "copper kettles in the rain"}
@@ -31,7 +31,7 @@ func (s *story) withTOTP(host, name string, roles ...string) *factor {
 	return f
 }
 
-// enrol sets the app up for somebody who is signed in.
+// enrol sets the app up for a signed-in user.
 func (f *factor) enrol(v *visitor) {
 	f.s.t.Helper()
 	var setup struct{ Secret, OTPAuth string }
@@ -49,7 +49,8 @@ func (f *factor) enrol(v *visitor) {
 // codeAt is the app's code of a step.
 func (f *factor) codeAt(step64 int64) string {
 	f.s.t.Helper()
-	code, err := totp.GenerateCodeCustom(f.key, time.Unix(step64*step, 0), totp.ValidateOpts{Period: step, Digits: otp.DigitsSix, Algorithm: otp.AlgorithmSHA1})
+	code, err := totp.GenerateCodeCustom(f.key, time.Unix(step64*step, 0),
+		totp.ValidateOpts{Period: step, Digits: otp.DigitsSix, Algorithm: otp.AlgorithmSHA1})
 	if err != nil {
 		f.s.t.Fatal(err)
 	}
@@ -95,10 +96,12 @@ type half struct {
 // begin takes the first step at the API.
 func (f *factor) begin() half {
 	f.s.t.Helper()
-	a := f.s.bare(f.host).api("POST", "login", map[string]string{"username": f.name, "password": f.password}).want(http.StatusOK)
+	a := f.s.bare(f.host).api("POST", "login", map[string]string{"username": f.name,
+		"password": f.password}).want(http.StatusOK)
 	var h half
 	a.json(&h)
-	if h.Status != "mfa_required" || h.Token == "" || h.ExpiresIn < 1 || h.ExpiresIn > 300 || strings.Contains(a.body, "access_token") || strings.Contains(a.body, "refresh") {
+	if h.Status != "mfa_required" || h.Token == "" || h.ExpiresIn < 1 || h.ExpiresIn > 300 ||
+		strings.Contains(a.body, "access_token") || strings.Contains(a.body, "refresh") {
 		f.s.t.Fatalf("login with a second factor: %s", a.body)
 	}
 	return h
@@ -107,7 +110,8 @@ func (f *factor) begin() half {
 // complete takes the second step at the API.
 func (f *factor) complete(h half, method, code string) answer {
 	f.s.t.Helper()
-	return f.s.bare(f.host).api("POST", "login/mfa", map[string]string{"mfa_token": h.Token, "method": method, "code": code})
+	return f.s.bare(f.host).api("POST", "login/mfa", map[string]string{"mfa_token": h.Token, "method": method,
+		"code": code})
 }
 
 // login is a whole sign-in at the API.
@@ -153,8 +157,9 @@ func (v *visitor) second(fields ...string) answer {
 
 // sameOrigin is what a browser sends along with a script's request of our own page.
 func (v *visitor) sameOrigin() []string {
-	return []string{"Origin", "https://" + v.host, "Sec-Fetch-Site", "same-origin", "Sec-Fetch-Mode", "cors", "Sec-Fetch-Dest", "empty"}
+	return []string{"Origin", "https://" + v.host, "Sec-Fetch-Site", "same-origin", "Sec-Fetch-Mode", "cors",
+		"Sec-Fetch-Dest", "empty"}
 }
 
-// unspaced drops what people and pages put between digits.
+// unspaced drops what users and pages put between digits.
 func unspaced(s string) string { return strings.NewReplacer(" ", "", "-", "").Replace(s) }

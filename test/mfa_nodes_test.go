@@ -7,8 +7,8 @@ import (
 	"testing"
 )
 
-// MF-02 R5 CVE-2021-45331: on two nodes with one PostgreSQL and one Redis a code works once: replayed on the same and on
-// the other node, and raced on both. A half sign-in goes on at the other node.
+// MF-02 R5 CVE-2021-45331: on two nodes with one PostgreSQL and one Redis a code works once: replayed on the same and
+// on the other node, and raced on both. A half sign-in goes on at the other node.
 func TestCodeWorksOnceOnAllNodes(t *testing.T) {
 	n := twoNodes(t, "\n\t\trate_limit login 1000 5m\n\t\trate_limit address 10000 5m")
 	f := n.one.withTOTP("app.test", "frieda")

@@ -16,10 +16,11 @@ var mfaSite = share(plot{
 
 // secondSteps are the URLs that answer a half sign-in: they take the second step, or end it (R6).
 func secondStep(path string) bool {
-	return path == "mfa" || path == "logout" || path == "api/v1/logout" || path == "login" || path == "api/v1/login" || strings.HasPrefix(path, "api/v1/login/")
+	return path == "mfa" || path == "logout" || path == "api/v1/logout" || path == "login" || path == "api/v1/login" ||
+		strings.HasPrefix(path, "api/v1/login/")
 }
 
-// anyOf gives a URL of a route with values in its places.
+// anyOf returns a URL of a route with values for its parameters.
 func anyOf(path string) string {
 	return strings.NewReplacer("{id}", "aaaaaaaaaaaaaaaaaaaaaaaaaa", "{role}", "staff").Replace(path)
 }
@@ -37,8 +38,9 @@ func bodyFor(method, path string) (string, []string) {
 	return "action=new&revoke=others&name=x", submit
 }
 
-// MF-08 R6 ASVS 2.3.1: with the password alone, every registered URL answers like a stranger or leads to the sign-in, but
-// for the second step, signing in and signing out. A browser is walked through them, and a program with its mfa_token.
+// MF-08 R6 ASVS 2.3.1: with the password alone, every registered URL answers like a stranger or leads to the sign-in,
+// but for the second step, signing in and signing out. A browser is walked through them, and a program with its
+// mfa_token.
 func TestHalfSignedInIsNotSignedInOnAnyRoute(t *testing.T) {
 	s := mfaSite.open(t)
 	f := s.withTOTP("app.test", "hannah", "admin")
@@ -66,7 +68,8 @@ func TestHalfSignedInIsNotSignedInOnAnyRoute(t *testing.T) {
 			if a.status != b.status {
 				t.Errorf("%s %s answers a half sign-in with %d and a stranger with %d", method, path, a.status, b.status)
 			}
-			if strings.Contains(a.body, "hannah") || a.setsCookie("__Host-truxe") != "" && !strings.Contains(a.setsCookie("__Host-truxe"), "Max-Age=0") {
+			if strings.Contains(a.body, "hannah") || a.setsCookie("__Host-truxe") != "" &&
+				!strings.Contains(a.setsCookie("__Host-truxe"), "Max-Age=0") {
 				t.Errorf("%s %s knows the half sign-in: %.300s", method, path, a.body)
 			}
 			if r.Signed {
@@ -75,8 +78,9 @@ func TestHalfSignedInIsNotSignedInOnAnyRoute(t *testing.T) {
 					t.Errorf("%s %s: %d", method, path, a.status)
 				}
 			}
-			// As a bearer token an mfa_token is none of ours.
-			if got := program401.do(method, path, body, kind); r.Signed && got.status != http.StatusUnauthorized && got.status != http.StatusFound && got.status != http.StatusSeeOther {
+			// As a bearer token an mfa_token is not one of ours.
+			if got := program401.do(method, path, body, kind); r.Signed && got.status != http.StatusUnauthorized &&
+				got.status != http.StatusFound && got.status != http.StatusSeeOther {
 				t.Errorf("%s %s with an mfa_token: %d", method, path, got.status)
 			}
 		}
@@ -96,22 +100,25 @@ func TestHalfSignedInIsNotSignedInOnAnyRoute(t *testing.T) {
 	forged.cookie = "__Host-truxe=" + pending.inJar("__Host-truxe-flow")
 	forged.get("/", program).want(http.StatusUnauthorized)
 
-	// Public paths see nobody.
+	// Public paths see no identity.
 	pending.get("/public/x", program).want(http.StatusOK)
 	if user := s.up.Last().Get("Remote-User"); len(user) > 0 && strings.Join(user, "") != "" {
 		t.Errorf("a public path was told of %v", user)
 	}
 
 	// Signing out ends it, and then the right code comes too late.
-	if ask := pending.get("/.truxe/logout", navigate).want(http.StatusOK).text(); !strings.Contains(ask, "Stop signing in?") || strings.Contains(ask, "You're signed in") {
+	if ask := pending.get("/.truxe/logout", navigate).want(http.StatusOK).text(); !strings.Contains(ask,
+		"Stop signing in?") || strings.Contains(ask, "You're signed in") {
 		t.Errorf("the page of signing out: %.1500s", ask)
 	}
 	pending.form("logout").want(http.StatusSeeOther)
-	if a := pending.form("mfa", "method", "totp", "code", f.codeAt(f.last+1)); a.status != http.StatusSeeOther || !strings.HasPrefix(a.header.Get("Location"), "/.truxe/login") {
+	if a := pending.form("mfa", "method", "totp", "code", f.codeAt(f.last+1)); a.status != http.StatusSeeOther ||
+		!strings.HasPrefix(a.header.Get("Location"), "/.truxe/login") {
 		t.Errorf("a code after logout: %d %s", a.status, a.header.Get("Location"))
 	}
 	s.bare("app.test").api("POST", "logout", map[string]string{"mfa_token": token}).want(http.StatusNoContent)
-	s.bare("app.test").api("POST", "login/mfa", map[string]string{"mfa_token": token, "method": "totp", "code": f.codeAt(f.last + 1)}).problem(http.StatusUnauthorized, "login_required")
+	s.bare("app.test").api("POST", "login/mfa", map[string]string{"mfa_token": token, "method": "totp",
+		"code": f.codeAt(f.last + 1)}).problem(http.StatusUnauthorized, "login_required")
 }
 
 // R6: a GET of the second step without the first one leads to the sign-in, and keeps the way back.
@@ -136,7 +143,8 @@ func TestOldPathsNeverGetPastTheSecondStep(t *testing.T) {
 	v := s.bare("app.test")
 	// Basic and Bearer with whatever the first step gave.
 	for _, header := range [][]string{
-		{"Authorization", "Basic " + basic(f.name, f.password)}, {"Authorization", "Basic " + basic(f.name, h.Token)}, {"Authorization", "Bearer " + h.Token},
+		{"Authorization", "Basic " + basic(f.name, f.password)}, {"Authorization", "Basic " + basic(f.name, h.Token)},
+		{"Authorization", "Bearer " + h.Token},
 		{"Cookie", "__Host-truxe=" + h.Token}, {"Cookie", "__Host-truxe-flow=" + h.Token},
 	} {
 		if a := v.get("/", program, header); a.status != http.StatusUnauthorized {
@@ -146,8 +154,10 @@ func TestOldPathsNeverGetPastTheSecondStep(t *testing.T) {
 			t.Errorf("userinfo with %v: %d", header, a.status)
 		}
 	}
-	v.do("POST", "/.truxe/api/v1/token", values("grant_type", "refresh_token", "refresh_token", h.Token), sendsForm).want(http.StatusBadRequest)
-	v.do("POST", "/.truxe/api/v1/token", values("grant_type", "password", "username", f.name, "password", f.password), sendsForm).want(http.StatusBadRequest)
+	v.do("POST", "/.truxe/api/v1/token", values("grant_type", "refresh_token", "refresh_token", h.Token),
+		sendsForm).want(http.StatusBadRequest)
+	v.do("POST", "/.truxe/api/v1/token", values("grant_type", "password", "username", f.name, "password", f.password),
+		sendsForm).want(http.StatusBadRequest)
 	b := f.pending()
 	b.get("/.truxe/callback?ticket="+h.Token+"&r=x", navigate).want(http.StatusBadRequest)
 	b.get("/.truxe/continue", navigate).want(http.StatusFound)
@@ -158,6 +168,7 @@ func TestOldPathsNeverGetPastTheSecondStep(t *testing.T) {
 	if other.session() != "" {
 		t.Error("another browser took the second step")
 	}
-	s.bare("other.test").api("POST", "login/mfa", map[string]string{"mfa_token": h.Token, "method": "totp", "code": f.codeAt(f.last + 1)}).problem(http.StatusUnauthorized, "login_required")
+	s.bare("other.test").api("POST", "login/mfa", map[string]string{"mfa_token": h.Token, "method": "totp",
+		"code": f.codeAt(f.last + 1)}).problem(http.StatusUnauthorized, "login_required")
 	f.complete(h, "totp", f.code()).want(http.StatusOK) // control: nothing of this used it up
 }

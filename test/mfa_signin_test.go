@@ -30,15 +30,16 @@ func TestOathtoolSignsIn(t *testing.T) {
 	}
 	code := strings.TrimSpace(string(out))
 	v := f.pending()
-	v.second("method", "totp", "code", code[:3]+" "+code[3:]).want(http.StatusSeeOther) // as people paste it
+	v.second("method", "totp", "code", code[:3]+" "+code[3:]).want(http.StatusSeeOther) // as users paste it
 	v.get("/", navigate).want(http.StatusOK)
-	if amr := strings.Join(s.up.Last().Get("X-Truxe-Amr"), ","); !strings.Contains(amr, "otp") || !strings.Contains(amr, "pwd") {
+	if amr := strings.Join(s.up.Last().Get("X-Truxe-Amr"), ","); !strings.Contains(amr, "otp") ||
+		!strings.Contains(amr, "pwd") {
 		t.Errorf("X-Truxe-Amr %q", amr)
 	}
 	f.complete(f.begin(), "totp", code).problem(http.StatusUnauthorized, "invalid_code")
 }
 
-// MF-02 MF-03: the codes of previous, current and next step are taken once each and in order; an older one never.
+// MF-02 MF-03: the codes of previous, current and next step are taken once each and in order; an older one is refused.
 func TestCodesOfThreeStepsWorkOnceEach(t *testing.T) {
 	s := mfaSite.open(t)
 	f := s.withTOTP("app.test", "nora") // with the code of the previous step
@@ -94,32 +95,41 @@ func TestOfRacingUsesOfACodeOneWins(t *testing.T) {
 	}
 }
 
-// MF-04: what is no code of exactly six ASCII digits is refused with a clear code and words, at API and page, never a 500.
+// MF-04: what is no code of exactly six ASCII digits is refused with a clear code and words, at API and page, never a
+// 500.
 func TestWhatIsNoCodeIsRefusedClearly(t *testing.T) {
 	s := mfaSite.open(t)
 	f := s.withTOTP("app.test", "quinn")
 	h, page := f.begin(), f.pending()
 	good := f.codeAt(f.last + 1)
 	for name, code := range map[string]string{
-		"empty": "", "7 digits": good + "0", "5 digits": good[:5], "Arabic digits": "١٢٣٤٥٦", "full width": "１２３４５６", "sign": "+" + good[:5], "letters": "abcdef",
-		"a NUL": good + "\x00", "very long": strings.Repeat("1", 5000), "exponent": "1e5000", "markup": "<b>123", "Devanagari": "१२३४५६",
+		"empty": "", "7 digits": good + "0", "5 digits": good[:5], "Arabic digits": "١٢٣٤٥٦", "full width": "１２３４５６",
+		"sign": "+" + good[:5], "letters": "abcdef",
+		"a NUL": good + "\x00", "very long": strings.Repeat("1", 5000), "exponent": "1e5000", "markup": "<b>123",
+		"Devanagari": "१२३४५६",
 	} {
-		if p := f.complete(h, "totp", code).problem(http.StatusUnauthorized, "invalid_code"); !strings.Contains(p.Detail, "6 digits") {
+		if p := f.complete(h, "totp", code).problem(http.StatusUnauthorized, "invalid_code"); !strings.Contains(p.Detail,
+			"6 digits") {
 			t.Errorf("%s at the API: %s", name, p.Detail)
 		}
 		a := page.second("method", "totp", "code", code)
-		if a.status != http.StatusUnauthorized || !strings.Contains(a.body, "There is a problem") || strings.Contains(a.body, "<b>123") {
+		if a.status != http.StatusUnauthorized || !strings.Contains(a.body, "There is a problem") ||
+			strings.Contains(a.body, "<b>123") {
 			t.Errorf("%s at the page: %d %.200s", name, a.status, a.body)
 		}
 	}
-	for _, inner := range []string{good[:3] + " " + good[3:], " " + good, good[:3] + "-" + good[3:]} { // a program has no reason for these
+	// a program has no reason for these
+	for _, inner := range []string{good[:3] + " " + good[3:], " " + good, good[:3] + "-" + good[3:]} {
 		f.complete(h, "totp", inner).problem(http.StatusUnauthorized, "invalid_code")
 	}
 	v := s.bare("app.test")
 	for name, body := range map[string]string{
-		"number": fmt.Sprintf(`{"mfa_token":%q,"method":"totp","code":123456}`, h.Token), "no method": fmt.Sprintf(`{"mfa_token":%q,"code":"123456"}`, h.Token),
-		"unknown method": fmt.Sprintf(`{"mfa_token":%q,"method":"sms","code":"123456"}`, h.Token), "unknown member": fmt.Sprintf(`{"mfa_token":%q,"method":"totp","code":"123456","x":1}`, h.Token),
-		"password": fmt.Sprintf(`{"mfa_token":%q,"method":"password","code":"123456"}`, h.Token), "null": "null", "list": "[]",
+		"number":         fmt.Sprintf(`{"mfa_token":%q,"method":"totp","code":123456}`, h.Token),
+		"no method":      fmt.Sprintf(`{"mfa_token":%q,"code":"123456"}`, h.Token),
+		"unknown method": fmt.Sprintf(`{"mfa_token":%q,"method":"sms","code":"123456"}`, h.Token),
+		"unknown member": fmt.Sprintf(`{"mfa_token":%q,"method":"totp","code":"123456","x":1}`, h.Token),
+		"password":       fmt.Sprintf(`{"mfa_token":%q,"method":"password","code":"123456"}`, h.Token), "null": "null",
+		"list": "[]",
 	} {
 		if a := v.do("POST", "/.truxe/api/v1/login/mfa", body, sendsJSON); a.status != http.StatusBadRequest {
 			t.Errorf("%s: %d %s", name, a.status, a.body)
@@ -144,12 +154,14 @@ func TestFiveWrongCodesEndTheSignIn(t *testing.T) {
 	v := f.pending()
 	for left := 4; left > 0; left-- {
 		a := v.second("method", "totp", "code", wrong).want(http.StatusUnauthorized)
-		if text := a.text(); !strings.Contains(text, "That code didn't match.") || !strings.Contains(text, fmt.Sprintf("%d tr", left)) {
+		if text := a.text(); !strings.Contains(text, "That code didn't match.") ||
+			!strings.Contains(text, fmt.Sprintf("%d tr", left)) {
 			t.Errorf("the page does not say that the code was wrong, or that %d tries are left: %.2600s", left, text)
 		}
 	}
 	over := v.second("method", "totp", "code", wrong).want(http.StatusUnauthorized)
-	if !strings.Contains(over.body, `name="password"`) || !strings.Contains(over.text(), "Too many wrong codes. Sign in again.") {
+	if !strings.Contains(over.body, `name="password"`) || !strings.Contains(over.text(),
+		"Too many wrong codes. Sign in again.") {
 		t.Error("after the last try the page is not the first step, or does not say why")
 	}
 	v.get("/.truxe/mfa", navigate).want(http.StatusSeeOther, http.StatusFound)
@@ -168,13 +180,16 @@ func TestRecoveryCodeWorksOnceInAnySpelling(t *testing.T) {
 	v := f.pending()
 	v.get("/.truxe/mfa?method=recovery_code", navigate).want(http.StatusOK)
 	a := v.second("method", "recovery_code", "code", typed).want(http.StatusSeeOther)
-	if page := v.get(a.header.Get("Location"), navigate).want(http.StatusOK); !strings.Contains(page.body, "9 recovery codes left") {
+	if page := v.get(a.header.Get("Location"), navigate).want(http.StatusOK); !strings.Contains(page.body,
+		"9 recovery codes left") {
 		t.Errorf("the page after a recovery code: %.400s", page.body)
 	}
 	v.get("/", navigate).want(http.StatusOK)
 
 	again := f.pending()
-	if a := again.second("method", "recovery_code", "code", code).want(http.StatusUnauthorized); !strings.Contains(a.text(), "That recovery code didn't match. Each code works once.") {
+	if a := again.second("method", "recovery_code", "code",
+		code).want(http.StatusUnauthorized); !strings.Contains(a.text(),
+		"That recovery code didn't match. Each code works once.") {
 		t.Errorf("a used recovery code: %.300s", a.body)
 	}
 	f.complete(f.begin(), "recovery_code", code).problem(http.StatusUnauthorized, "invalid_code")
@@ -188,7 +203,8 @@ func TestRecoveryCodeWorksOnceInAnySpelling(t *testing.T) {
 	if out.Left != 8 {
 		t.Errorf("%d codes are left", out.Left)
 	}
-	if log := s.cli("audit", "list", "-n", "500", "-o", "jsonl"); !strings.Contains(log, "authn_mfa_recovery_used") || strings.Contains(log, code) {
+	if log := s.cli("audit", "list", "-n", "500", "-o", "jsonl"); !strings.Contains(log, "authn_mfa_recovery_used") ||
+		strings.Contains(log, code) {
 		t.Error("the audit log does not tell of the recovery code, or tells it")
 	}
 }
@@ -201,7 +217,8 @@ func TestWayBackSurvivesTheSecondStep(t *testing.T) {
 	login := v.get("/reports/7?tab=2", navigate).want(http.StatusFound).header.Get("Location")
 	a := v.tryForm(login, f.name, f.password, "fragment", "row=9").want(http.StatusSeeOther)
 	mfa := v.get(a.header.Get("Location"), navigate).want(http.StatusOK)
-	for _, want := range []string{`autocomplete="one-time-code"`, "xenia", "Lost your device?", "Don&#39;t ask again on this device for 30 days"} {
+	for _, want := range []string{`autocomplete="one-time-code"`, "xenia", "Lost your device?",
+		"Don&#39;t ask again on this device for 30 days"} {
 		if !strings.Contains(mfa.body, want) && !strings.Contains(mfa.body, strings.ReplaceAll(want, "&#39;", "'")) {
 			t.Errorf("the page lacks %q", want)
 		}
@@ -248,20 +265,23 @@ func TestTrustedBrowserIsNotAskedUntilItsOwnerSaysSo(t *testing.T) {
 }
 
 // UX LK-10 R12: from the third wrong password on the page says how many tries are left before the pause, for names that
-// nobody has too.
+// no user has, too.
 func TestFewTriesLeftAreSaidForUnknownNamesToo(t *testing.T) {
 	s := tell(t, plot{sites: site("app.test", "\ttruxe\n\treverse_proxy UPSTREAM")})
-	for _, name := range []string{"pia", "nobody at all"} {
+	for _, name := range []string{"pia", "no user at all"} {
 		v := s.browser("app.test")
 		for try := 1; try <= 5; try++ {
 			text := v.tryForm("/.truxe/login", name, "not this one").want(http.StatusUnauthorized).text()
 			left := 5 - try
-			said := strings.Contains(text, fmt.Sprintf("%d tries left before a 1-minute pause.", left)) || strings.Contains(text, "1 try left before a 1-minute pause.")
+			said := strings.Contains(text, fmt.Sprintf("%d tries left before a 1-minute pause.", left)) ||
+				strings.Contains(text, "1 try left before a 1-minute pause.")
 			if said != (left == 1 || left == 2) {
 				t.Errorf("%s, try %d: said %v: %.2600s", name, try, said, text)
 			}
 		}
-		if text := v.tryForm("/.truxe/login", name, "not this one").want(http.StatusTooManyRequests).text(); !strings.Contains(text, "Too many tries. You can try again at") {
+		if text := v.tryForm("/.truxe/login", name,
+			"not this one").want(http.StatusTooManyRequests).text(); !strings.Contains(text,
+			"Too many tries. You can try again at") {
 			t.Errorf("%s after five tries: %.2600s", name, text)
 		}
 	}

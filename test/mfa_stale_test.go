@@ -8,7 +8,7 @@ import (
 	_ "modernc.org/sqlite" // the gateway's own driver
 )
 
-// stale makes every proof of a person's sessions six minutes older in the gateway's own database, while it is down: nobody
+// stale ages every proof of a user's sessions by six minutes in the gateway's own database, while it is down: no test
 // waits for the five minutes of MF-13. The sessions themselves go on.
 func (s *story) stale(name string) {
 	s.t.Helper()

@@ -18,14 +18,16 @@ var knownHosts = share(plot{
 // sentTo is a request over a connection to a served name, for another host.
 func sentTo(host string) []string { return []string{"Host", host} }
 
-// ED-04 (FIELD-CASES 1): Caddy answers a host that no site has with an empty 200, which an outer proxy reads as "allow".
-// Where the gateway is, such a request gets 421 on every path; hosts that are served are answered as before.
+// ED-04 (FIELD-CASES 1): Caddy answers a host that no site has with an empty 200, which an outer proxy reads as
+// "allow". Where the gateway is, such a request gets 421 on every path; hosts that are served are answered as before.
 func TestUnknownHostIsNeverAllowed(t *testing.T) {
 	s := knownHosts.open(t)
 	v := s.bare("verify.test")
 	v.get(endpoint, asked("GET", "app1.test", "/x"), program).problem(http.StatusUnauthorized, "login_required") // control
-	for _, host := range []string{"caddy", "10.0.0.7", "verify.test.", "a.b.wild.test", "verify.test.evil.example", "[::1]"} {
-		for _, path := range []string{endpoint, "/.truxe/", "/.truxe/health/ready", "/.truxe/api/v1/login", "/", "/anything"} {
+	for _, host := range []string{"caddy", "10.0.0.7", "verify.test.", "a.b.wild.test", "verify.test.evil.example",
+		"[::1]"} {
+		for _, path := range []string{endpoint, "/.truxe/", "/.truxe/health/ready", "/.truxe/api/v1/login", "/",
+			"/anything"} {
 			for _, method := range []string{"GET", "POST"} {
 				a := v.do(method, path, "", sentTo(host), asked("GET", "app1.test", "/x"), program)
 				a.problem(http.StatusMisdirectedRequest, "misdirected")
@@ -39,8 +41,8 @@ func TestUnknownHostIsNeverAllowed(t *testing.T) {
 	v.get("/", sentTo("a.wild.test"), program).problem(http.StatusUnauthorized, "login_required")
 }
 
-// ED-04: a host that another site serves keeps Caddy's answers, also its empty 200 where no route matches, but not below
-// the gateway's path.
+// ED-04: a host that another site serves keeps Caddy's answers, also its empty 200 where no route matches, but not
+// below the gateway's path.
 func TestHostOfAnotherSiteKeepsItsAnswers(t *testing.T) {
 	s := knownHosts.open(t)
 	v := s.bare("half.test")
@@ -60,14 +62,16 @@ func TestUnknownHostIsRefusedAfterAReload(t *testing.T) {
 	s := tell(t, plot{sites: site("app.test", "\ttruxe\n\treverse_proxy UPSTREAM")})
 	refused := func() {
 		t.Helper()
-		s.bare("app.test").get("/.truxe/forward-auth", sentTo("caddy"), program).problem(http.StatusMisdirectedRequest, "misdirected")
+		s.bare("app.test").get("/.truxe/forward-auth", sentTo("caddy"), program).problem(http.StatusMisdirectedRequest,
+			"misdirected")
 	}
 	refused()
 	if err := s.g.Reload(s.caddyfile(plot{sites: site("app.test", "\ttruxe {\n\t\tnonsense\n\t}")})); err == nil {
 		t.Fatal("nonsense was taken")
 	}
 	refused()
-	if err := s.g.Reload(s.caddyfile(plot{sites: site("app.test", "\ttruxe\n\treverse_proxy UPSTREAM") + site("new.test", "\trespond new")})); err != nil {
+	if err := s.g.Reload(s.caddyfile(plot{sites: site("app.test", "\ttruxe\n\treverse_proxy UPSTREAM") + site("new.test",
+		"\trespond new")})); err != nil {
 		t.Fatal(err)
 	}
 	refused()
@@ -76,10 +80,11 @@ func TestUnknownHostIsRefusedAfterAReload(t *testing.T) {
 	}
 }
 
-// ED-04 ED-26: the same for configurations in JSON, whose routes need not be terminal; with strict_sni_host Caddy refuses
-// before us. A gate without the gateway's pages is an error of the configuration.
+// ED-04 ED-26: the same for configurations in JSON, whose routes need not be terminal; with strict_sni_host Caddy
+// refuses before us. A gate without the gateway's pages is an error of the configuration.
 func TestConfigurationsInJSON(t *testing.T) {
-	s := tell(t, plot{sites: site("app.test", "\ttruxe\n\treverse_proxy UPSTREAM") + site("half.test", "\thandle /only {\n\t\trespond here\n\t}")})
+	s := tell(t, plot{sites: site("app.test", "\ttruxe\n\treverse_proxy UPSTREAM") + site("half.test",
+		"\thandle /only {\n\t\trespond here\n\t}")})
 	_, raw := s.g.Admin("GET", "/config/", nil)
 	edited := func(edit func(server map[string]any)) map[string]any {
 		var config map[string]any
@@ -106,7 +111,8 @@ func TestConfigurationsInJSON(t *testing.T) {
 		t.Errorf("body %q", a.body)
 	}
 
-	if status, body := s.g.Admin("POST", "/load", edited(func(server map[string]any) { server["strict_sni_host"] = true })); status != http.StatusOK {
+	if status, body := s.g.Admin("POST", "/load",
+		edited(func(server map[string]any) { server["strict_sni_host"] = true })); status != http.StatusOK {
 		t.Fatalf("%d %s", status, body)
 	}
 	s.g.WaitListening()
@@ -119,7 +125,8 @@ func TestConfigurationsInJSON(t *testing.T) {
 	}
 	var without map[string]any
 	readJSON(t, []byte(text), &without)
-	if status, body := s.g.Admin("POST", "/load", without); status == http.StatusOK || !strings.Contains(string(body), "truxe_portal") {
+	if status, body := s.g.Admin("POST", "/load", without); status == http.StatusOK ||
+		!strings.Contains(string(body), "truxe_portal") {
 		t.Errorf("a gate without pages: %d %s", status, body)
 	}
 	s.bare("app.test").get("/", program).problem(http.StatusUnauthorized, "login_required") // the old one goes on

@@ -24,11 +24,13 @@ func twoNodes(t *testing.T, options ...string) nodes {
 	t.Helper()
 	n := nodes{redis: rig.Redis(t)}
 	pg := rig.Postgres(t)
-	env := []string{"TRUXE_DATABASE=" + pg.Database(t), "TRUXE_REDIS=" + n.redis.URL(), "TRUXE_ENCRYPTION_KEY=rTzGdrk8pYIRcQ9mbgYDXkxrTsFdm5dC0u5f8lQ0b1s="}
+	env := []string{"TRUXE_DATABASE=" + pg.Database(t), "TRUXE_REDIS=" + n.redis.URL(),
+		"TRUXE_ENCRYPTION_KEY=rTzGdrk8pYIRcQ9mbgYDXkxrTsFdm5dC0u5f8lQ0b1s="}
 	p := plot{
 		options: "\t\tstorage postgres {env.TRUXE_DATABASE}\n\t\tredis {env.TRUXE_REDIS}\n\t\tencryption_key {env.TRUXE_ENCRYPTION_KEY}" +
 			// the nodes listen on different ports here; behind one name they would share their issuer by themselves
-			"\n\t\tjwt {\n\t\t\tissuer https://app.test\n\t\t\tprivate_key {env.JWT_PRIVATE_KEY_BASE64}\n\t\t}" + strings.Join(options, ""),
+			"\n\t\tjwt {\n\t\t\tissuer https://app.test\n\t\t\tprivate_key {env.JWT_PRIVATE_KEY_BASE64}\n\t\t}" +
+			strings.Join(options, ""),
 		sites: site("app.test", "\ttruxe\n\treverse_proxy UPSTREAM {\n\t\tstream_close_delay 1h\n\t}"),
 		env:   env,
 	}
@@ -64,7 +66,8 @@ func TestRevokedOnOneNodeIsRefusedOnTheOtherWithinASecond(t *testing.T) {
 	}
 	ended := n.two.reads(ws)
 
-	n.one.bare("app.test").do("POST", "/.truxe/api/v1/revoke", values("token", token.Access), sendsForm).want(http.StatusOK)
+	n.one.bare("app.test").do("POST", "/.truxe/api/v1/revoke", values("token", token.Access),
+		sendsForm).want(http.StatusOK)
 	within(t, time.Second, "a WebSocket on the other node", ended)
 	holder.get("/", program).want(http.StatusUnauthorized)
 	there.get("/", navigate).want(http.StatusOK) // control: the session is another matter
@@ -73,18 +76,20 @@ func TestRevokedOnOneNodeIsRefusedOnTheOtherWithinASecond(t *testing.T) {
 	rig.WaitFor(t, time.Second, "the other node to refuse the disabled user", func() bool {
 		return there.get("/", navigate).status == http.StatusFound
 	})
-	n.one.bare("app.test").do("POST", "/.truxe/api/v1/token", values("grant_type", "refresh_token", "refresh_token", token.Refresh), sendsForm).want(http.StatusBadRequest)
+	n.one.bare("app.test").do("POST", "/.truxe/api/v1/token",
+		values("grant_type", "refresh_token", "refresh_token", token.Refresh), sendsForm).want(http.StatusBadRequest)
 }
 
-// R4 JW-12: a revoked JTI stands in Redis with its remaining lifetime, and stays refused after FLUSHALL, after a restart
-// of an empty Redis, and after a restart of the gateway.
+// R4 JW-12: a revoked JTI is stored in Redis with its remaining lifetime, and stays refused after FLUSHALL, after a
+// restart of an empty Redis, and after a restart of the gateway.
 func TestRevokedTokenStaysRevokedWhateverHappensToRedis(t *testing.T) {
 	n := twoNodes(t)
 	token := n.one.login("app.test", "pia", piaPassword)
 	kept := n.one.login("app.test", "pia", piaPassword)
 	claims := claimsOf(t, token.Access)
 	jti, _ := claims["jti"].(string)
-	n.one.bare("app.test").do("POST", "/.truxe/api/v1/revoke", values("token", token.Access), sendsForm).want(http.StatusOK)
+	n.one.bare("app.test").do("POST", "/.truxe/api/v1/revoke", values("token", token.Access),
+		sendsForm).want(http.StatusOK)
 
 	ctx := context.Background()
 	ttl, err := n.redis.Client().PTTL(ctx, "truxe:revoked:"+jti).Result()
@@ -125,7 +130,8 @@ func TestRevokedTokenStaysRevokedWhateverHappensToRedis(t *testing.T) {
 // JW-13 R1 R4: a node that cannot reach Redis answers 503 after its stale bound, serves what is public, and comes back.
 func TestNodeWithoutRedisRefusesAfterTheStaleBound(t *testing.T) {
 	redis := rig.Redis(t)
-	s := tell(t, plot{options: "\t\tredis {env.TRUXE_REDIS} {\n\t\t\ton_loss stale 3s\n\t\t}", env: []string{"TRUXE_REDIS=" + redis.URL()},
+	s := tell(t, plot{options: "\t\tredis {env.TRUXE_REDIS} {\n\t\t\ton_loss stale 3s\n\t\t}",
+		env:   []string{"TRUXE_REDIS=" + redis.URL()},
 		sites: site("app.test", "\ttruxe {\n\t\tpublic /open\n\t}\n\treverse_proxy UPSTREAM")})
 	pia := s.browser("app.test")
 	pia.signIn("pia", piaPassword)
@@ -143,7 +149,8 @@ func TestNodeWithoutRedisRefusesAfterTheStaleBound(t *testing.T) {
 	pia.get("/.truxe/health/live", program).want(http.StatusOK)
 	pia.get("/.truxe/health/ready", program).want(http.StatusServiceUnavailable)
 	redis.Start()
-	rig.WaitFor(t, 5*time.Second, "the node to serve again", func() bool { return pia.get("/", program).status == http.StatusOK })
+	rig.WaitFor(t, 5*time.Second, "the node to serve again",
+		func() bool { return pia.get("/", program).status == http.StatusOK })
 }
 
 // R5 RT-04 FAULTS 18: kill -9 at random moments of a refresh: never two valid successors, never a used or revoked token
@@ -167,7 +174,8 @@ func TestKillDuringRefreshNeverLeavesTwoSuccessors(t *testing.T) {
 		answers := make(chan outcome, 4)
 		for range cap(answers) {
 			go func() {
-				a, err := s.bare("app.test").try("POST", "/.truxe/api/v1/token", values("grant_type", "refresh_token", "refresh_token", old.Refresh), sendsForm)
+				a, err := s.bare("app.test").try("POST", "/.truxe/api/v1/token",
+					values("grant_type", "refresh_token", "refresh_token", old.Refresh), sendsForm)
 				var out tokens
 				if err == nil && a.status == http.StatusOK {
 					a.json(&out)
@@ -190,7 +198,8 @@ func TestKillDuringRefreshNeverLeavesTwoSuccessors(t *testing.T) {
 		}
 		live := 0
 		for _, candidate := range append(won, old.Refresh) {
-			if s.bare("app.test").do("POST", "/.truxe/api/v1/token", values("grant_type", "refresh_token", "refresh_token", candidate), sendsForm).status == http.StatusOK {
+			if s.bare("app.test").do("POST", "/.truxe/api/v1/token",
+				values("grant_type", "refresh_token", "refresh_token", candidate), sendsForm).status == http.StatusOK {
 				live++
 			}
 		}

@@ -20,13 +20,14 @@ var heldPlot = plot{sites: site("app.test", "\ttruxe\n"+keptOpen)}
 func (s *story) sameStore(p plot) *story {
 	s.t.Helper()
 	second := &story{t: s.t, up: s.up}
-	second.g = rig.Gateway(s.t, rig.Options{Dir: s.g.Dir, NoWait: true, Env: []string{ownKeyEnv()}, Caddyfile: second.caddyfile(p),
-		Ports: map[string]int{"admin": rig.Port(s.t), "http": rig.Port(s.t), "https": rig.Port(s.t)}})
+	second.g = rig.Gateway(s.t, rig.Options{Dir: s.g.Dir, NoWait: true, Env: []string{ownKeyEnv()},
+		Caddyfile: second.caddyfile(p),
+		Ports:     map[string]int{"admin": rig.Port(s.t), "http": rig.Port(s.t), "https": rig.Port(s.t)}})
 	return second
 }
 
-// ED-07 A7 without Redis, two processes on one store would not learn of each other's revocations: a session ended at one
-// would go on at the other. The second waits for the first to end, then refuses to start and names it.
+// ED-07 A7 without Redis, two processes on one store would not learn of each other's revocations: a session ended at
+// one would go on at the other. The second waits for the first to end, then refuses to start and names it.
 func TestSecondProcessOnTheStoreWithoutRedisIsRefused(t *testing.T) {
 	s := tell(t, heldPlot)
 	pia := s.browser("app.test")
@@ -120,21 +121,24 @@ func TestReloadThatOpensASecondEngineIsNotASecondProcess(t *testing.T) {
 func TestCommandLineMakesNoSecondStoreByAccident(t *testing.T) {
 	dir := t.TempDir()
 	file := filepath.Join(dir, "Caddyfile")
-	if err := os.WriteFile(file, []byte("{\n\tadmin 127.0.0.1:"+strconv.Itoa(rig.Port(t))+"\n}\napp.test {\n\ttruxe\n}\n"), 0o600); err != nil {
+	if err := os.WriteFile(file, []byte("{\n\tadmin 127.0.0.1:"+strconv.Itoa(rig.Port(t))+"\n}\napp.test {\n\ttruxe\n}\n"),
+		0o600); err != nil {
 		t.Fatal(err)
 	}
 	home := filepath.Join(dir, "home")
 	caddy := func(input string, args ...string) (string, int) {
 		cmd := exec.Command(rig.Build(t), append(append([]string{"truxe"}, args...), "--config", file)...)
 		cmd.Dir = dir
-		cmd.Env = []string{"PATH=" + os.Getenv("PATH"), "HOME=" + home, "XDG_DATA_HOME=" + home + "/data", "XDG_CONFIG_HOME=" + home + "/config",
+		cmd.Env = []string{"PATH=" + os.Getenv("PATH"), "HOME=" + home, "XDG_DATA_HOME=" + home + "/data",
+			"XDG_CONFIG_HOME=" + home + "/config",
 			"TRUXE_ADMIN_USERNAME=root", "TRUXE_ADMIN_EMAIL=root@example.com", "TRUXE_ADMIN_PASSWORD=" + adminPassword}
 		cmd.Stdin = strings.NewReader(input)
 		out, _ := cmd.CombinedOutput()
 		return string(out), cmd.ProcessState.ExitCode()
 	}
 	store := filepath.Join(home, "data", "caddy", "truxe", "truxe.db")
-	for _, args := range [][]string{{"users", "list"}, {"users", "add", "carol", "--no-password"}, {"keys", "rotate"}, {"audit", "list"}} {
+	for _, args := range [][]string{{"users", "list"}, {"users", "add", "carol", "--no-password"}, {"keys", "rotate"},
+		{"audit", "list"}} {
 		out, code := caddy("", args...)
 		if code != 5 || !strings.Contains(out, store) {
 			t.Errorf("%v: exit %d: %s", args, code, out)
@@ -147,7 +151,8 @@ func TestCommandLineMakesNoSecondStoreByAccident(t *testing.T) {
 	if code != 0 || !strings.Contains(out, store) {
 		t.Errorf("setup: exit %d: %s", code, out)
 	}
-	if out, code := caddy("", "users", "list"); code != 0 || !strings.Contains(out, "ada") || strings.Contains(out, "root@") {
+	if out, code := caddy("", "users", "list"); code != 0 || !strings.Contains(out, "ada") ||
+		strings.Contains(out, "root@") {
 		t.Errorf("users list after setup: exit %d: %s", code, out)
 	}
 }

@@ -88,8 +88,10 @@ func newIDP(t *testing.T, issuer string, method jwt.SigningMethod) *idp {
 func (i *idp) token(t *testing.T, issuer, audience, typ string) string {
 	t.Helper()
 	now := time.Now().Unix()
-	token := jwt.NewWithClaims(i.method, jwt.MapClaims{"iss": issuer, "aud": audience, "sub": "42", "uid": "u-42", "groups": []string{"crew"},
-		"roles": []string{"other"}, "iat": now, "exp": now + 300, "jti": fmt.Sprint(time.Now().UnixNano()), "client_id": "c"})
+	token := jwt.NewWithClaims(i.method, jwt.MapClaims{"iss": issuer, "aud": audience, "sub": "42", "uid": "u-42",
+		"groups": []string{"crew"},
+		"roles":  []string{"other"}, "iat": now, "exp": now + 300, "jti": fmt.Sprint(time.Now().UnixNano()),
+		"client_id": "c"})
 	token.Header["kid"], token.Header["typ"] = "k", typ
 	raw, err := token.SignedString(i.key)
 	if err != nil {
@@ -133,7 +135,7 @@ func mails(t *testing.T, office *mailtest.Server, unknown bool) string {
 	return out
 }
 
-// setOptions are the global options that can be set together without changing how people sign in.
+// setOptions are the global options that can be set together without changing how users sign in.
 func setOptions(t *testing.T, plain *story) []optionRow {
 	dir := t.TempDir()
 	write := func(name, text string) string {
@@ -143,19 +145,27 @@ func setOptions(t *testing.T, plain *story) []optionRow {
 		}
 		return path
 	}
-	foreign, ec, ed := newIDP(t, "https://idp.test", jwt.SigningMethodRS256), newIDP(t, "https://ec.test", jwt.SigningMethodES256), newIDP(t, "https://ed.test", jwt.SigningMethodEdDSA)
+	foreign, ec, ed := newIDP(t, "https://idp.test", jwt.SigningMethodRS256), newIDP(t, "https://ec.test",
+		jwt.SigningMethodES256), newIDP(t, "https://ed.test", jwt.SigningMethodEdDSA)
 	office := mailtest.Start(t, mailtest.Options{Port: rig.Port(t)})
 	s := tell(t, plot{env: []string{"TRUXE_ENCRYPTION_KEY=" + freshKey()},
 		options: "\t\tstorage sqlite " + filepath.Join(dir, "own.db") + "\n\t\tencryption_key {env.TRUXE_ENCRYPTION_KEY}\n" +
 			"\t\tjwt {\n\t\t\tissuer https://issuer.test\n\t\t\taudience ours\n\t\t\taccess 7m\n\t\t\trefresh 1s\n\t\t\trotate 1s\n\t\t\tbits 3072\n" +
-			"\t\t\ttrust https://idp.test {\n\t\t\t\tjwks " + foreign.file + "\n\t\t\t\taudience theirs\n\t\t\t\tsubject_claim uid\n\t\t\t\troles_claim groups\n\t\t\t\trole crew from crew\n\t\t\t\ttyp at+jwt\n\t\t\t\talg RS256\n\t\t\t}\n" +
-			"\t\t\ttrust https://ec.test {\n\t\t\t\tjwks " + ec.file + "\n\t\t\t\taudience theirs\n\t\t\t\ttyp JWT\n\t\t\t\talg ES256\n\t\t\t\tusername_prefix none\n\t\t\t}\n" +
-			"\t\t\ttrust https://ed.test {\n\t\t\t\tjwks " + ed.file + "\n\t\t\t\taudience theirs\n\t\t\t\talg EdDSA\n\t\t\t\tusername_prefix ed-\n\t\t\t}\n\t\t}\n" +
+			"\t\t\ttrust https://idp.test {\n\t\t\t\tjwks " + foreign.file +
+			"\n\t\t\t\taudience theirs\n\t\t\t\tsubject_claim uid\n\t\t\t\troles_claim groups\n\t\t\t\trole crew from crew\n\t\t\t\ttyp at+jwt\n\t\t\t\talg RS256\n\t\t\t}\n" +
+			"\t\t\ttrust https://ec.test {\n\t\t\t\tjwks " + ec.file +
+			"\n\t\t\t\taudience theirs\n\t\t\t\ttyp JWT\n\t\t\t\talg ES256\n\t\t\t\tusername_prefix none\n\t\t\t}\n" +
+			"\t\t\ttrust https://ed.test {\n\t\t\t\tjwks " + ed.file +
+			"\n\t\t\t\taudience theirs\n\t\t\t\talg EdDSA\n\t\t\t\tusername_prefix ed-\n\t\t\t}\n\t\t}\n" +
 			"\t\tsession {\n\t\t\tmax 2h\n\t\t\tremember 3h\n\t\t\tlimit 1\n\t\t}\n" +
-			"\t\tpassword {\n\t\t\tmin_length 12\n\t\t\tmin_length_with_mfa 10\n\t\t\thash bcrypt 11\n\t\t\tbreached " + write("breached.txt", fmt.Sprintf("%X:9\n", sha1.Sum([]byte(breached)))) + "\n\t\t}\n" + //nolint:gosec // as above
-			"\t\tmfa required for role strict\n\t\tusers_file " + write("users.yaml", "users:\n  - username: ulla\n    email: ulla@example.com\n") + "\n" +
-			"\t\tsmtp " + office.URL() + " {\n\t\t\tfrom \"Shop <shop@example.com>\"\n\t\t}\n\t\taudit {\n\t\t\tfile " + filepath.Join(dir, "audit.jsonl") + "\n\t\t}\n\t\tcors https://spa.test\n" +
-			"\t\tbrand {\n\t\t\tname \"Corner shop\"\n\t\t\tlogo " + write("logo.svg", `<svg xmlns="http://www.w3.org/2000/svg"/>`) + "\n\t\t\taccent \"#7c3aed\"\n\t\t\tsupport help@example.com\n\t\t}",
+			"\t\tpassword {\n\t\t\tmin_length 12\n\t\t\tmin_length_with_mfa 10\n\t\t\thash bcrypt 11\n\t\t\tbreached " +
+			write("breached.txt", fmt.Sprintf("%X:9\n", sha1.Sum([]byte(breached)))) + "\n\t\t}\n" + //nolint:gosec // as above
+			"\t\tmfa required for role strict\n\t\tusers_file " + write("users.yaml",
+			"users:\n  - username: ulla\n    email: ulla@example.com\n") + "\n" +
+			"\t\tsmtp " + office.URL() + " {\n\t\t\tfrom \"Shop <shop@example.com>\"\n\t\t}\n\t\taudit {\n\t\t\tfile " +
+			filepath.Join(dir, "audit.jsonl") + "\n\t\t}\n\t\tcors https://spa.test\n" +
+			"\t\tbrand {\n\t\t\tname \"Corner shop\"\n\t\t\tlogo " + write("logo.svg",
+			`<svg xmlns="http://www.w3.org/2000/svg"/>`) + "\n\t\t\taccent \"#7c3aed\"\n\t\t\tsupport help@example.com\n\t\t}",
 		sites: site("bare.test", "\ttruxe\n\treverse_proxy UPSTREAM")})
 	s.user("zoe", piaPassword, "strict")
 	plain.user("zoe", piaPassword, "strict")
@@ -194,7 +204,8 @@ func setOptions(t *testing.T, plain *story) []optionRow {
 	ofEC, ofED := token(ec, ec.issuer, "theirs", "JWT"), token(ed, ed.issuer, "theirs", "at+jwt")
 	// trusted is a token that counts beside one that does not, both of this gateway's issuers
 	trusted := func(id string, good, bad func() string) optionRow {
-		return optionRow{id: "global jwt trust " + id, with: func() string { return answers(good)(s) }, without: func() string { return answers(bad)(s) }, want: `^200`}
+		return optionRow{id: "global jwt trust " + id, with: func() string { return answers(good)(s) },
+			without: func() string { return answers(bad)(s) }, want: `^200`}
 	}
 	login := func(s *story) string { return s.bare("bare.test").get("/.truxe/login", navigate).body }
 	signedIn := func(more ...string) func(*story) string {
@@ -232,14 +243,17 @@ func setOptions(t *testing.T, plain *story) []optionRow {
 	imported.with, imported.without = imported.without, imported.with // the plain gateway has it
 	return []optionRow{
 		row("storage sqlite", `true true`, file(filepath.Join(dir, "own.db"))),
-		{id: "global encryption_key", gone: "true", with: func() string { return keyFile(s) }, without: func() string { return keyFile(plain) }},
+		{id: "global encryption_key", gone: "true", with: func() string { return keyFile(s) },
+			without: func() string { return keyFile(plain) }},
 		row("jwt issuer", `"iss":"https://issuer.test"`, func(s *story) string { return tokenOf(s, "bare.test")() }),
 		row("jwt audience", `"aud":(\[)?"ours"`, func(s *story) string { return tokenOf(s, "bare.test")() }),
-		row("jwt access", `^420$`, func(s *story) string { return fmt.Sprint(s.login("bare.test", "pia", piaPassword).ExpiresIn) }),
+		row("jwt access", `^420$`,
+			func(s *story) string { return fmt.Sprint(s.login("bare.test", "pia", piaPassword).ExpiresIn) }),
 		row("jwt refresh", `^400`, func(s *story) string {
 			refresh := s.login("bare.test", "pia", piaPassword).Refresh
 			time.Sleep(1100 * time.Millisecond) // beyond the life that is set
-			return s.bare("bare.test").look(http.MethodPost, "/.truxe/api/v1/token", values("grant_type", "refresh_token", "refresh_token", refresh), sendsForm)
+			return s.bare("bare.test").look(http.MethodPost, "/.truxe/api/v1/token",
+				values("grant_type", "refresh_token", "refresh_token", refresh), sendsForm)
 		}),
 		row("jwt bits", `3072 bits`, modulus),
 		imported,
@@ -271,7 +285,8 @@ func setOptions(t *testing.T, plain *story) []optionRow {
 		row("mfa required for role", `mfa_required.*authenticated`, func(s *story) string {
 			out := ""
 			for _, name := range []string{"zoe", "pia"} {
-				out += s.bare("bare.test").api(http.MethodPost, "login", map[string]string{"username": name, "password": piaPassword}).body
+				out += s.bare("bare.test").api(http.MethodPost, "login",
+					map[string]string{"username": name, "password": piaPassword}).body
 			}
 			return out
 		}),

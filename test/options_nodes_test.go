@@ -12,16 +12,18 @@ import (
 	"github.com/truxeio/caddy-truxe/test/rig"
 )
 
-// strictOptions change how everybody signs in.
+// strictOptions change how all users sign in.
 func strictOptions(t *testing.T, plain *story) []optionRow {
-	s := tell(t, plot{options: "\t\tportal auth.test\n\t\tpath /.gate\n\t\tmfa required\n\t\trate_limit login 2 1h\n\t\trate_limit address 5 1h\n\t\tpassword {\n\t\t\thash argon2id\n\t\t}",
-		sites: site("auth.test", "\ttruxe portal") + site("bare.test", "\ttruxe\n\treverse_proxy UPSTREAM")})
+	s := tell(t,
+		plot{options: "\t\tportal auth.test\n\t\tpath /.gate\n\t\tmfa required\n\t\trate_limit login 2 1h\n\t\trate_limit address 5 1h\n\t\tpassword {\n\t\t\thash argon2id\n\t\t}",
+			sites: site("auth.test", "\ttruxe portal") + site("bare.test", "\ttruxe\n\treverse_proxy UPSTREAM")})
 	login := func(s *story, name, password string) string {
 		host, base := "auth.test", "/.gate"
 		if s == plain {
 			host, base = "bare.test", "/.truxe"
 		}
-		return s.bare(host).look(http.MethodPost, base+"/api/v1/login", fmt.Sprintf(`{"username":%q,"password":%q}`, name, password), sendsJSON)
+		return s.bare(host).look(http.MethodPost, base+"/api/v1/login",
+			fmt.Sprintf(`{"username":%q,"password":%q}`, name, password), sendsJSON)
 	}
 	both := func(see func(s *story) string) (with, without func() string) {
 		return func() string { return see(s) }, func() string { return see(plain) }
@@ -39,7 +41,8 @@ func strictOptions(t *testing.T, plain *story) []optionRow {
 		row("path", `\nLocation: [^\n]*/.gate/login`, navigated),
 		row("mfa required", `"mfa_required"`, signedIn),
 		optional,
-		row("password hash argon2id", `argon2id`, func(s *story) string { return hashes(filepath.Join(s.g.DataDir(), "truxe", "truxe.db")) }),
+		row("password hash argon2id", `argon2id`,
+			func(s *story) string { return hashes(filepath.Join(s.g.DataDir(), "truxe", "truxe.db")) }),
 		row("rate_limit login", `429.*"limits":\[[^\]]*"login"`, func(s *story) string {
 			for range 2 {
 				login(s, "root", "wrong")
@@ -65,8 +68,10 @@ func policyOptions(t *testing.T, plain *story) []optionRow {
 		}
 		verify += site("verify"+from+".test", "\ttruxe forward_auth {\n\t\thosts app1.test"+line+"\n\t}")
 	}
-	s := tell(t, plot{global: "\tservers {\n\t\ttrusted_proxies static 127.0.0.1/32\n\t\ttrusted_proxies_strict\n\t}\n", options: "\t\tpolicies POLICIES\n\t\tsession {\n\t\t\tidle 2s\n\t\t}",
-		policies: []string{"closed.yaml", "roles:\n  member: { permissions: [\"orders:read\"] }\nrules:\n  - { id: closed, effect: allow, hosts: [nowhere.test], to: { role: member } }\n", "open.yaml", "networks:\n  office: [10.0.0.0/8]\n"},
+	s := tell(t, plot{global: "\tservers {\n\t\ttrusted_proxies static 127.0.0.1/32\n\t\ttrusted_proxies_strict\n\t}\n",
+		options: "\t\tpolicies POLICIES\n\t\tsession {\n\t\t\tidle 2s\n\t\t}",
+		policies: []string{"closed.yaml",
+			"roles:\n  member: { permissions: [\"orders:read\"] }\nrules:\n  - { id: closed, effect: allow, hosts: [nowhere.test], to: { role: member } }\n", "open.yaml", "networks:\n  office: [10.0.0.0/8]\n"},
 		sites: verify + site("bare.test", "\ttruxe\n\treverse_proxy UPSTREAM") +
 			site("open.test", "\ttruxe {\n\t\tpolicy open\n\t}\n\treverse_proxy UPSTREAM") +
 			site("passive.test", "\ttruxe {\n\t\tpolicy open\n\t\tpassive /poll/*\n\t}\n\treverse_proxy UPSTREAM")})
@@ -99,19 +104,24 @@ func policyOptions(t *testing.T, plain *story) []optionRow {
 	// described asks about a request to a host that is described in both ways: one of them could be a visitor's
 	described := func(from, host string) func() string {
 		return func() string {
-			return s.bare("verify"+from+".test").look(http.MethodGet, "/.truxe/forward-auth", "", program, []string{"X-Forwarded-Method", "GET", "X-Forwarded-Proto", "https", "X-Forwarded-Host", host,
-				"X-Forwarded-Uri", "/x", "X-Forwarded-For", "203.0.113.7", "X-Original-Method", "GET", "X-Original-Url", "https://" + host + "/x"})
+			return s.bare("verify"+from+".test").look(http.MethodGet, "/.truxe/forward-auth", "", program,
+				[]string{"X-Forwarded-Method", "GET", "X-Forwarded-Proto", "https", "X-Forwarded-Host", host,
+					"X-Forwarded-Uri", "/x", "X-Forwarded-For", "203.0.113.7", "X-Original-Method", "GET", "X-Original-Url",
+					"https://" + host + "/x"})
 		}
 	}
-	rows := []optionRow{{id: "site hosts", with: described("nginx", "app1.test"), without: described("nginx", "app2.test"), want: `^403.*no_rule`}}
+	rows := []optionRow{{id: "site hosts", with: described("nginx", "app1.test"), without: described("nginx", "app2.test"),
+		want: `^403.*no_rule`}}
 	for _, from := range []string{"nginx", "traefik", "caddy", "haproxy", "envoy"} {
-		rows = append(rows, optionRow{id: "site from " + from, with: described(from, "app1.test"), without: described("", "app1.test"), want: `^403.*no_rule`})
+		rows = append(rows, optionRow{id: "site from " + from, with: described(from, "app1.test"),
+			without: described("", "app1.test"), want: `^403.*no_rule`})
 	}
 	return append(rows, []optionRow{
 		{id: "global policies", with: bearer(s, "bare.test"), without: bearer(plain, "bare.test"), want: `^403.*no_rule`},
 		{id: "site policy", with: bearer(s, "open.test"), without: bearer(s, "bare.test"), want: `^200`},
 		{id: "global session idle", with: unused(s, "open.test"), without: unused(plain, "bare.test"), want: `^401`},
-		{id: "site passive", with: polled(s, "passive.test", "/poll/x", 3), without: polled(s, "open.test", "/poll/x", 3), want: `^401`},
+		{id: "site passive", with: polled(s, "passive.test", "/poll/x", 3), without: polled(s, "open.test", "/poll/x", 3),
+			want: `^401`},
 	}...)
 }
 
@@ -180,8 +190,10 @@ func nodeOptions(t *testing.T, plain *story) []optionRow {
 			if err := syscall.Mkfifo(fifo, 0o600); err != nil {
 				return err.Error()
 			}
-			g := rig.Gateway(t, rig.Options{NoWait: true, Env: []string{"TRUXE_ADMIN_USERNAME=root", "TRUXE_ADMIN_EMAIL=root@example.com", "TRUXE_ADMIN_PASSWORD=" + adminPassword},
-				Caddyfile: "{\n\ttruxe {\n\t\tpassword {\n\t\t\thash bcrypt 10\n\t\t}\n\t\taudit {\n\t\t\tfile " + fifo + "\n\t\t\ton_failure " + onFailure + "\n\t\t}\n\t}\n}\nbare.test {\n\ttruxe\n}\n"})
+			g := rig.Gateway(t, rig.Options{NoWait: true, Env: []string{"TRUXE_ADMIN_USERNAME=root",
+				"TRUXE_ADMIN_EMAIL=root@example.com", "TRUXE_ADMIN_PASSWORD=" + adminPassword},
+				Caddyfile: "{\n\ttruxe {\n\t\tpassword {\n\t\t\thash bcrypt 10\n\t\t}\n\t\taudit {\n\t\t\tfile " + fifo +
+					"\n\t\t\ton_failure " + onFailure + "\n\t\t}\n\t}\n}\nbare.test {\n\ttruxe\n}\n"})
 			return g.WaitLog(`serving initial configuration|loading initial config[^\n]*`)[0]
 		}
 	}
@@ -191,7 +203,9 @@ func nodeOptions(t *testing.T, plain *story) []optionRow {
 		{id: "global redis prefix", with: keys("own:*"), without: keys("truxe:*"), want: `own:epoch`},
 		{id: "global redis on_loss deny", with: deny, without: keep, want: `^503`},
 		{id: "global redis on_loss stale", with: keep, without: deny, want: `^200`},
-		{id: "global audit on_failure deny", with: trouble("deny"), without: trouble("continue"), want: `loading initial config`},
-		{id: "global audit on_failure continue", with: trouble("continue"), without: trouble("deny"), want: `serving initial configuration`},
+		{id: "global audit on_failure deny", with: trouble("deny"), without: trouble("continue"),
+			want: `loading initial config`},
+		{id: "global audit on_failure continue", with: trouble("continue"), without: trouble("deny"),
+			want: `serving initial configuration`},
 	}
 }

@@ -12,9 +12,10 @@ import (
 )
 
 // optionsOf reads the option tables of docs/reference/caddyfile.md, those whose first column is headed "option", or
-// "option of" and the syntax of the option that has them. What stands in that column between backquotes becomes ids: "redis on_loss deny" for `redis { on_loss deny\|stale <max age> }`.
-// The rules are few: a word is an option, words divided by \| are each one of its values, <…> is an argument, […] may be
-// left out, and { … } is a block whose words are options.
+// "option of" and the syntax of the option that has them. What is in that column between backquotes becomes ids:
+// "redis on_loss deny" for `redis { on_loss deny\|stale <max age> }`. The rules are few: a word is an option, words
+// divided by \| are each one of its values, <…> is an argument, […] may be left out, and { … } is a block whose words
+// are options.
 func optionsOf(markdown string) []string {
 	var ids []string
 	scope, owner, inTable := "", "", false
@@ -61,7 +62,7 @@ var (
 	optionToken = regexp.MustCompile(`[{}\[\]]|[^\s{}\[\]]+`)
 )
 
-// spelled gives the ids of one piece of syntax.
+// spelled returns the ids of one piece of syntax.
 func spelled(syntax string) []string {
 	var ids []string
 	words := optionToken.FindAllString(argument.ReplaceAllString(syntax, " <> "), -1)
@@ -120,9 +121,13 @@ func TestOptionsAreReadFromTheirTables(t *testing.T) {
 		"### More\n\n| option of `trust <issuer>` | means |\n|---|---|\n| `<issuer>` | x |\n| `prefix <text>\\|none` | x |\n| `role <ours> from <theirs...>` | x |\n" +
 		"## The directive `truxe`\n\n| option | means |\n|---|---|\n| `rate_limit <events> <window> [per user\\|ip]` | x |\n| `app <name> { icon start }` | x |\n| `redis { on_loss deny\\|stale <max age> }` | x |\n" +
 		"\n| other | table |\n|---|---|\n| `no option` | x |\n"
-	want := []string{"global portal", "global storage sqlite", "global storage postgres", "global jwt issuer", "global jwt audience", "global jwt trust", "global jwt trust jwks",
-		"global jwt trust typ at+jwt", "global jwt trust typ JWT", "global jwt private_key", "global jwt trust prefix", "global jwt trust prefix none", "global jwt trust role from", "global mfa optional", "global mfa required", "global mfa required for role",
-		"site rate_limit", "site rate_limit per user", "site rate_limit per ip", "site app", "site app icon", "site app start", "site redis on_loss deny", "site redis on_loss stale"}
+	want := []string{"global portal", "global storage sqlite", "global storage postgres", "global jwt issuer",
+		"global jwt audience", "global jwt trust", "global jwt trust jwks",
+		"global jwt trust typ at+jwt", "global jwt trust typ JWT", "global jwt private_key", "global jwt trust prefix",
+		"global jwt trust prefix none", "global jwt trust role from", "global mfa optional", "global mfa required",
+		"global mfa required for role",
+		"site rate_limit", "site rate_limit per user", "site rate_limit per ip", "site app", "site app icon",
+		"site app start", "site redis on_loss deny", "site redis on_loss stale"}
 	got := optionsOf(text)
 	slices.Sort(got)
 	slices.Sort(want)

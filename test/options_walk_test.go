@@ -8,8 +8,8 @@ import (
 	"testing"
 )
 
-// optionRow shows that one option does something: what a started gateway says, sends or logs with the option differs from
-// what it does without it, or with its opposite.
+// optionRow shows that one option does something: what a started gateway says, sends or logs with the option differs
+// from what it does without it, or with its opposite.
 type optionRow struct {
 	id            string
 	with, without func() string
@@ -17,18 +17,19 @@ type optionRow struct {
 	gone          string // instead of want: matches what is seen without the option, and nothing that is seen with it
 }
 
-// ED-12: no option does nothing. Every option of docs/reference/caddyfile.md has a row here, and the row's words are true
-// of a started gateway.
+// ED-12: no option does nothing. Every option of docs/reference/caddyfile.md has a row here, and the row's words are
+// true of a started gateway.
 //
-// A new option fails this test until it has a row. To add one: document it in a table of the reference whose first column
-// is headed "option" (optionsOf says how that column is read), then append a row to the function of the gateway that fits,
-// siteOptions for those of the directive (add a host to its plot), setOptions for most global ones, strictOptions for those
-// that change how everybody signs in, policyOptions and nodeOptions for the rest. `with` looks at a host or gateway that
-// has the option, `without` at one that does not, and `want` is a pattern of what only the first may say. Keep to the
-// gateways that are there: each new one costs every run of the tests seconds.
+// A new option fails this test until it has a row. To add one: document it in a table of the reference whose first
+// column is headed "option" (optionsOf says how that column is read), then append a row to the function of the gateway
+// that fits, siteOptions for those of the directive (add a host to its plot), setOptions for most global ones,
+// strictOptions for those that change how all users sign in, policyOptions and nodeOptions for the rest. `with` looks
+// at a host or gateway that has the option, `without` at one that does not, and `want` is a pattern of what only the
+// first may say. Keep to the gateways that are there: each new one costs every run of the tests seconds.
 func TestEveryOptionOfTheReferenceDoesSomething(t *testing.T) {
 	sites := siteGateway(t)
-	rows := slices.Concat(siteOptions(sites), setOptions(t, sites), strictOptions(t, sites), policyOptions(t, sites), nodeOptions(t, sites))
+	rows := slices.Concat(siteOptions(sites), setOptions(t, sites), strictOptions(t, sites), policyOptions(t, sites),
+		nodeOptions(t, sites))
 	documented := referenceOptions(t)
 	seen := map[string]bool{}
 	for _, row := range rows {

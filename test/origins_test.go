@@ -34,16 +34,20 @@ func (v *visitor) inner(port int, method, path string, body any, headers ...[]st
 func (v *visitor) innerLogin(port int, username, password string) tokens {
 	v.s.t.Helper()
 	var out tokens
-	v.inner(port, "POST", "/.truxe/api/v1/login", map[string]string{"username": username, "password": password}).want(http.StatusOK).json(&out)
+	v.inner(port, "POST", "/.truxe/api/v1/login", map[string]string{"username": username,
+		"password": password}).want(http.StatusOK).json(&out)
 	return out
 }
 
 // ED-21 (FIELD-CASES 9): TLS ends in front. Every URL of our own is https on the public port: issuer, apps, passkey
 // endpoints, setup link.
 func TestTLSEndsInFrontAndOwnURLsAreHTTPS(t *testing.T) {
-	s := tell(t, plot{global: behind, sites: site(`http://app.example.com:{{port "inner"}}`, "\ttruxe\n\treverse_proxy UPSTREAM") +
-		site(`http://odd.example.com:{{port "inner"}}`, "\ttruxe {\n\t\torigin https://odd.example.com:8443\n\t}\n\treverse_proxy UPSTREAM")})
-	for host, origin := range map[string]string{"app.example.com": "https://app.example.com", "odd.example.com": "https://odd.example.com:8443"} {
+	s := tell(t, plot{global: behind, sites: site(`http://app.example.com:{{port "inner"}}`,
+		"\ttruxe\n\treverse_proxy UPSTREAM") +
+		site(`http://odd.example.com:{{port "inner"}}`,
+			"\ttruxe {\n\t\torigin https://odd.example.com:8443\n\t}\n\treverse_proxy UPSTREAM")})
+	for host, origin := range map[string]string{"app.example.com": "https://app.example.com",
+		"odd.example.com": "https://odd.example.com:8443"} {
 		port := s.g.Port("inner")
 		v := s.bare(host)
 		out := v.innerLogin(port, "pia", piaPassword)
@@ -66,14 +70,20 @@ func TestTLSEndsInFrontAndOwnURLsAreHTTPS(t *testing.T) {
 	}
 }
 
-// ED-21 (FIELD-CASES 9): the setup link is the first URL that anybody sees.
+// ED-21 (FIELD-CASES 9): the setup link is the first URL that any user sees.
 func TestSetupLinkIsThePublicOne(t *testing.T) {
 	for name, c := range map[string]struct{ caddyfile, want string }{
-		"behind a proxy":        {"{\n" + behind + "\n}\n" + site(`http://app.example.com:{{port "inner"}}`, "\ttruxe\n\trespond ok"), "https://app.example.com/.truxe/setup"},
-		"no host name":          {"{\n" + behind + "\n}\n" + site(`http://:{{port "inner"}}`, "\ttruxe {\n\t\torigin https://app.example.com\n\t}\n\trespond ok"), "https://app.example.com/.truxe/setup"},
-		"port mapped outside":   {site("app.example.com", "\ttruxe {\n\t\torigin https://app.example.com:9443\n\t}\n\trespond ok"), "https://app.example.com:9443/.truxe/setup"},
-		"portal mapped outside": {"{\n\ttruxe {\n\t\tportal https://auth.example.com:9443\n\t}\n}\n" + site("app.example.com", "\ttruxe\n\trespond ok") + site("auth.example.com", "\ttruxe portal"), "https://auth.example.com:9443/.truxe/setup"},
-		"loopback":              {site(`http://localhost:{{port "inner"}}`, "\ttruxe\n\trespond ok"), "http://localhost:INNER/.truxe/setup"},
+		"behind a proxy": {"{\n" + behind + "\n}\n" + site(`http://app.example.com:{{port "inner"}}`,
+			"\ttruxe\n\trespond ok"), "https://app.example.com/.truxe/setup"},
+		"no host name": {"{\n" + behind + "\n}\n" + site(`http://:{{port "inner"}}`,
+			"\ttruxe {\n\t\torigin https://app.example.com\n\t}\n\trespond ok"), "https://app.example.com/.truxe/setup"},
+		"port mapped outside": {site("app.example.com",
+			"\ttruxe {\n\t\torigin https://app.example.com:9443\n\t}\n\trespond ok"),
+			"https://app.example.com:9443/.truxe/setup"},
+		"portal mapped outside": {"{\n\ttruxe {\n\t\tportal https://auth.example.com:9443\n\t}\n}\n" + site("app.example.com",
+			"\ttruxe\n\trespond ok") + site("auth.example.com", "\ttruxe portal"), "https://auth.example.com:9443/.truxe/setup"},
+		"loopback": {site(`http://localhost:{{port "inner"}}`, "\ttruxe\n\trespond ok"),
+			"http://localhost:INNER/.truxe/setup"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			g := rig.Gateway(t, rig.Options{Caddyfile: c.caddyfile})
@@ -92,14 +102,16 @@ func TestSetupLinkIsThePublicOne(t *testing.T) {
 
 // ED-21 (FIELD-CASES 10): the single sign-on host can be behind the same proxy as the apps.
 func TestPortalBehindAProxy(t *testing.T) {
-	s := tell(t, plot{options: "portal auth.example.com", global: behind, sites: site(`http://auth.example.com:{{port "inner"}}`, "\ttruxe portal") +
-		site(`http://app.example.com:{{port "inner"}}`, "\ttruxe\n\treverse_proxy UPSTREAM")})
+	s := tell(t, plot{options: "portal auth.example.com", global: behind,
+		sites: site(`http://auth.example.com:{{port "inner"}}`, "\ttruxe portal") +
+			site(`http://app.example.com:{{port "inner"}}`, "\ttruxe\n\treverse_proxy UPSTREAM")})
 	v := s.bare("app.example.com")
 	a := v.inner(s.g.Port("inner"), "GET", "/deep", nil, navigate).want(http.StatusFound)
 	if to := a.header.Get("Location"); !strings.HasPrefix(to, "https://auth.example.com/.truxe/login?r=") {
 		t.Errorf("to %s", to)
 	}
-	if iss := claimsOf(t, s.bare("auth.example.com").innerLogin(s.g.Port("inner"), "pia", piaPassword).Access)["iss"]; iss != "https://auth.example.com" {
+	if iss := claimsOf(t, s.bare("auth.example.com").innerLogin(s.g.Port("inner"), "pia",
+		piaPassword).Access)["iss"]; iss != "https://auth.example.com" {
 		t.Errorf("iss %v", iss)
 	}
 }
@@ -109,7 +121,8 @@ func TestPortalOnAMappedPort(t *testing.T) {
 	s := tell(t, plot{options: "portal https://auth.example.com:8443", sites: site("auth.example.com", "\ttruxe portal") +
 		site("app.example.com", "\ttruxe {\n\t\torigin https://app.example.com:8443\n\t}\n\treverse_proxy UPSTREAM")})
 	v := s.browser("app.example.com")
-	to := v.get("/deep?x=1", navigate, []string{"Host", "app.example.com:8443"}).want(http.StatusFound).header.Get("Location")
+	to := v.get("/deep?x=1", navigate,
+		[]string{"Host", "app.example.com:8443"}).want(http.StatusFound).header.Get("Location")
 	if !strings.HasPrefix(to, "https://auth.example.com:8443/.truxe/login?r=") {
 		t.Errorf("to %s", to)
 	}
@@ -117,7 +130,8 @@ func TestPortalOnAMappedPort(t *testing.T) {
 
 // ED-21 (FIELD-CASES 11): a proxy that comes over a unix socket is named by trusted_proxies_unix.
 func TestProxyOverAUnixSocket(t *testing.T) {
-	s := tell(t, plot{global: "\tservers {\n\t\ttrusted_proxies_unix\n\t}", sites: site("http://app.example.com", "\tbind unix/{{dir}}/c.sock\n\ttruxe\n\treverse_proxy UPSTREAM")})
+	s := tell(t, plot{global: "\tservers {\n\t\ttrusted_proxies_unix\n\t}",
+		sites: site("http://app.example.com", "\tbind unix/{{dir}}/c.sock\n\ttruxe\n\treverse_proxy UPSTREAM")})
 	v := s.bare("app.example.com")
 	v.c.Transport.(*http.Transport).DialContext = func(ctx context.Context, _, _ string) (net.Conn, error) {
 		return new(net.Dialer).DialContext(ctx, "unix", filepath.Join(s.g.Dir, "c.sock"))

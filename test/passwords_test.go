@@ -22,8 +22,8 @@ func (s *story) tryLogin(username, password string) answer {
 	return s.bare("app.test").api(http.MethodPost, "login", map[string]string{"username": username, "password": password})
 }
 
-// lockPassword is that of `lock`, who has reached the hard ceiling of a hundred failures in a row (LK-01), and whom one
-// browser knows.
+// lockPassword is that of `lock`, a user who has reached the hard ceiling of a hundred failures in a row (LK-01), and
+// whom one browser knows.
 const lockPassword = "winter pears and thunder"
 
 var lockOnce sync.Once
@@ -33,7 +33,7 @@ func (s *story) lockedOut() (known *visitor) {
 	s.t.Helper()
 	lockOnce.Do(func() {
 		s.user("lock", lockPassword, "member")
-		s.user("dana", "nobody sails past midnight", "member")
+		s.user("dana", "no ship sails past midnight", "member")
 		s.cli("users", "disable", "dana")
 		lockKnown = s.browser("app.test")
 		lockKnown.signIn("lock", lockPassword)
@@ -50,7 +50,7 @@ func TestUnknownWrongDisabledAndLockedAreOneAnswer(t *testing.T) {
 	s.lockedOut()
 	classes := map[string][2]string{
 		"unknown": {"nobody", lockPassword}, "wrong": {"pia", lockPassword},
-		"disabled": {"dana", "nobody sails past midnight"}, "locked": {"lock", lockPassword},
+		"disabled": {"dana", "no ship sails past midnight"}, "locked": {"lock", lockPassword},
 		"no name": {"", "x"}, "odd name": {"a\x00b\u202e", "x"}, "long name": {strings.Repeat("n", 5000), "x"},
 		"no password": {"pia", ""}, "long password": {"pia", strings.Repeat("x", 5000)},
 	}
@@ -89,8 +89,9 @@ func TestUnknownWrongDisabledAndLockedAreOneAnswer(t *testing.T) {
 func TestRefusedSignInsTakeTheSameTime(t *testing.T) {
 	s := equalSites.open(t)
 	s.lockedOut()
-	classes := map[string][2]string{"wrong": {"pia", "not the password at all"}, "unknown": {"nobody", "not the password at all"},
-		"disabled": {"dana", "nobody sails past midnight"}, "locked": {"lock", lockPassword}}
+	classes := map[string][2]string{"wrong": {"pia", "not the password at all"},
+		"unknown":  {"nobody", "not the password at all"},
+		"disabled": {"dana", "no ship sails past midnight"}, "locked": {"lock", lockPassword}}
 	v := s.bare("app.test") // one connection for all
 	took := map[string][]float64{}
 	const tries = 60
@@ -106,7 +107,8 @@ func TestRefusedSignInsTakeTheSameTime(t *testing.T) {
 			continue
 		}
 		d, p := kolmogorovSmirnov(took["wrong"], took[name])
-		t.Logf("%s: median %.1f ms against %.1f ms, D = %.3f, p = %.4f", name, 1000*median(took[name]), 1000*median(took["wrong"]), d, p)
+		t.Logf("%s: median %.1f ms against %.1f ms, D = %.3f, p = %.4f", name, 1000*median(took[name]),
+			1000*median(took["wrong"]), d, p)
 		if p <= 0.001 {
 			t.Errorf("%s can be told from wrong by its time: p = %.5f", name, p)
 		}
@@ -172,7 +174,7 @@ func TestPasswordsAreVerifiedWhole(t *testing.T) {
 	s := equalSites.open(t)
 	long := strings.Repeat("grey mountains and ", 4)[:72]
 	// 128 characters each, and no repeats, which are refused (PW-07)
-	sentence := ("eight brave sailors mended old nets by lamplight while the harbour master counted gulls and wrote their number into a green ledger")[:128]
+	sentence := ("eight brave sailors knotted old nets by lamplight while the harbour master counted gulls and wrote their number into a green ledger")[:128]
 	zoo := ""
 	for r := '\U0001F400'; len(zoo) < 512; r++ {
 		zoo += string(r)
@@ -181,14 +183,21 @@ func TestPasswordsAreVerifiedWhole(t *testing.T) {
 		name, password string
 		also, not      []string
 	}{
-		{name: "72 bytes and more", password: long + "summer", not: []string{long, long + "winter", long + "summe", long + "summer1"}},
+		{name: "72 bytes and more", password: long + "summer",
+			not: []string{long, long + "winter", long + "summe", long + "summer1"}},
 		{name: "128 code points", password: sentence, not: []string{sentence[:120], sentence[:127]}},
 		{name: "512 bytes", password: zoo, not: []string{zoo[:508]}},
-		{name: "NUL inside", password: "before the nul\x00after the nul", not: []string{"before the nul", "before the nul\x00", "before the nul\x00other the nul", "before the nulafter the nul"}},
-		{name: "NFC", password: "caf\u00e9 \u00fcber den Wolken", also: []string{"cafe\u0301 u\u0308ber den Wolken"}, not: []string{"cafe uber den Wolken"}},
-		{name: "NFD", password: "cafe\u0301 u\u0308ber die Berge", also: []string{"caf\u00e9 \u00fcber die Berge"}, not: []string{"cafe uber die Berge"}},
-		{name: "spaces kept", password: "  two before, two after  ", not: []string{"two before, two after", " two before, two after "}},
-		{name: "15 code points of 4 bytes", password: "\U0001F40C\U0001F33F\U0001F344\U0001F30A\U0001F3B2\U0001F3BB\U0001F50B\U0001F511\U0001F4D0\U0001F6B2\U0001F9F6\U0001FA81\U0001F9ED\U0001F9CA\U0001F955", not: []string{"\U0001F40C"}},
+		{name: "NUL inside", password: "before the nul\x00after the nul",
+			not: []string{"before the nul", "before the nul\x00", "before the nul\x00other the nul",
+				"before the nulafter the nul"}},
+		{name: "NFC", password: "caf\u00e9 \u00fcber den Wolken", also: []string{"cafe\u0301 u\u0308ber den Wolken"},
+			not: []string{"cafe uber den Wolken"}},
+		{name: "NFD", password: "cafe\u0301 u\u0308ber die Berge", also: []string{"caf\u00e9 \u00fcber die Berge"},
+			not: []string{"cafe uber die Berge"}},
+		{name: "spaces kept", password: "  two before, two after  ",
+			not: []string{"two before, two after", " two before, two after "}},
+		{name: "15 code points of 4 bytes",
+			password: "\U0001F40C\U0001F33F\U0001F344\U0001F30A\U0001F3B2\U0001F3BB\U0001F50B\U0001F511\U0001F4D0\U0001F6B2\U0001F9F6\U0001FA81\U0001F9ED\U0001F9CA\U0001F955", not: []string{"\U0001F40C"}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			s.t = t
@@ -213,7 +222,8 @@ func (s *story) setPassword(user, password string) (string, int) {
 	const first = "a first secret to be changed"
 	s.user(user, first, "member")
 	token := s.login("app.test", user, first)
-	a := s.withBearer("app.test", token.Access).api(http.MethodPost, "password/change", map[string]string{"current_password": first, "new_password": password})
+	a := s.withBearer("app.test", token.Access).api(http.MethodPost, "password/change",
+		map[string]string{"current_password": first, "new_password": password})
 	if a.status == http.StatusNoContent {
 		return "", 200
 	}
@@ -227,7 +237,8 @@ func TestWeakPasswordsAreRefusedWithTheReason(t *testing.T) {
 	s.user("clara", "a first secret to be changed", "member")
 	token := s.login("app.test", "clara", "a first secret to be changed")
 	change := func(password string) answer {
-		return s.withBearer("app.test", token.Access).api(http.MethodPost, "password/change", map[string]string{"current_password": "a first secret to be changed", "new_password": password})
+		return s.withBearer("app.test", token.Access).api(http.MethodPost, "password/change",
+			map[string]string{"current_password": "a first secret to be changed", "new_password": password})
 	}
 	for name, password := range map[string]string{
 		"14 characters":  "fourteen chars",
@@ -250,7 +261,8 @@ func TestWeakPasswordsAreRefusedWithTheReason(t *testing.T) {
 			t.Errorf("%s on the command line: exit %d: %s", name, code, out)
 		}
 	}
-	for name, password := range map[string]string{"15 characters": "violet gate key", "no digits or capitals": "lanterns over the quiet bay"} {
+	for name, password := range map[string]string{"15 characters": "violet gate key",
+		"no digits or capitals": "lanterns over the quiet bay"} {
 		if out, code := s.addUser("fine"+password[:1], password); code != 0 {
 			t.Errorf("%s: %s", name, out)
 		}

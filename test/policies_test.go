@@ -63,12 +63,13 @@ func writePolicy(t testing.TB, dir, name, text string) {
 	}
 }
 
-// CONTRACT 10: roles, permissions and rules of a policy file decide at every site; a refusal says the rule's reason; what
-// no rule allows is denied (AZ-01).
+// CONTRACT 10: roles, permissions and rules of a policy file decide at every site; a refusal says the rule's reason;
+// what no rule allows is denied (AZ-01).
 func TestPolicyFilesDecideWhoEnters(t *testing.T) {
 	dir := policyFolder(t, "orders.yaml", ordersPolicy)
 	s := tell(t, plot{options: "\t\tpolicies " + dir,
-		sites: site("orders.test", "\ttruxe\n\treverse_proxy UPSTREAM") + site("plain.test", "\ttruxe {\n\t\tallow permission orders:read\n\t}\n\treverse_proxy UPSTREAM")})
+		sites: site("orders.test", "\ttruxe\n\treverse_proxy UPSTREAM") + site("plain.test",
+			"\ttruxe {\n\t\tallow permission orders:read\n\t}\n\treverse_proxy UPSTREAM")})
 	s.user("vic", "a quiet viewer of orders", "viewer")
 	s.user("eva", "an eager editor of orders", "editor")
 	vic, eva, pia := s.browser("orders.test"), s.browser("orders.test"), s.browser("orders.test")
@@ -86,10 +87,12 @@ func TestPolicyFilesDecideWhoEnters(t *testing.T) {
 	pia.get("/orders/7", program).problem(403, "permission_required")
 	vic.get("/other", program).problem(403, "no_rule")
 	eva.get("/orders/internal/x", program).problem(403, "network_denied")
-	if p := eva.get("/orders/closed/x", program).problem(403, "rule_denied"); p.Detail != "The books of last year are closed." {
+	if p := eva.get("/orders/closed/x", program).problem(403,
+		"rule_denied"); p.Detail != "The books of last year are closed." {
 		t.Errorf("detail %q", p.Detail)
 	}
-	if page := eva.get("/orders/closed/x", navigate).want(403).body; !strings.Contains(page, "The books of last year are closed.") {
+	if page := eva.get("/orders/closed/x", navigate).want(403).body; !strings.Contains(page,
+		"The books of last year are closed.") {
 		t.Error("the page does not say the rule's reason")
 	}
 	plain := s.browser("plain.test")
@@ -105,7 +108,8 @@ func TestPolicyFilesDecideWhoEnters(t *testing.T) {
 	}
 }
 
-// AZ-01, AZ-10, FAULTS 23: changed files hold within seconds; broken ones leave the rules before them in force and say why.
+// AZ-01, AZ-10, FAULTS 23: changed files hold within seconds; broken ones leave the rules before them in force and say
+// why.
 func TestChangedPolicyFilesHoldAndBrokenOnesDoNot(t *testing.T) {
 	dir := policyFolder(t, "orders.yaml", ordersPolicy)
 	s := tell(t, plot{options: "\t\tpolicies " + dir, sites: site("orders.test", "\ttruxe\n\treverse_proxy UPSTREAM")})
@@ -117,7 +121,8 @@ func TestChangedPolicyFilesHoldAndBrokenOnesDoNot(t *testing.T) {
 		t.Helper()
 		rig.WaitFor(t, 10*time.Second, what, func() bool { return vic.get("/orders/7", program).status == status })
 	}
-	writePolicy(t, dir, "freeze.yaml", "rules:\n  - id: freeze\n    effect: deny\n    hosts: [orders.test, gone.test]\n    paths: [\"/orders/**\"]\n")
+	writePolicy(t, dir, "freeze.yaml",
+		"rules:\n  - id: freeze\n    effect: deny\n    hosts: [orders.test, gone.test]\n    paths: [\"/orders/**\"]\n")
 	becomes("the new rule holds", 403)
 	s.g.WaitLog(`gone\.test, which no site has`)
 	if got := vic.get("/orders/7", program).problem(403, "rule_denied"); got.Code == "" {
@@ -133,21 +138,24 @@ func TestChangedPolicyFilesHoldAndBrokenOnesDoNot(t *testing.T) {
 	s.g.WaitLog(`(?s)not in force.*not in force`)
 	vic.get("/orders/7", program).problem(403, "rule_denied")
 	writePolicy(t, dir, "orders.yaml", ordersPolicy)
-	becomes("the mended files hold", 200)
+	becomes("the fixed files hold", 200)
 
 	// The same mistakes stop a start and a reload.
 	writePolicy(t, dir, "orders.yaml", broken)
-	if err := s.g.Reload(s.caddyfile(plot{options: "\t\tpolicies " + dir + "\n\t\trate_limit login 6 5m", sites: site("orders.test", "\ttruxe\n\treverse_proxy UPSTREAM")})); err == nil || !strings.Contains(err.Error(), "denny") {
+	if err := s.g.Reload(s.caddyfile(plot{options: "\t\tpolicies " + dir + "\n\t\trate_limit login 6 5m",
+		sites: site("orders.test", "\ttruxe\n\treverse_proxy UPSTREAM")})); err == nil ||
+		!strings.Contains(err.Error(), "denny") {
 		t.Errorf("a reload with broken policies: %v", err)
 	}
 	vic.get("/orders/7", program).want(200)
 }
 
-// `mode report` lets pass what rules refuse to somebody signed in, and says so in the audit log; nobody gets in without a
-// sign-in by it.
+// `mode report` lets pass what rules refuse to a signed-in user, and says so in the audit log; no request passes
+// without a sign-in by it.
 func TestReportModeLetsPassAndReports(t *testing.T) {
 	dir := policyFolder(t, "orders.yaml", ordersPolicy)
-	s := tell(t, plot{options: "\t\tpolicies " + dir, sites: site("orders.test", "\ttruxe {\n\t\tmode report\n\t}\n\treverse_proxy UPSTREAM")})
+	s := tell(t, plot{options: "\t\tpolicies " + dir, sites: site("orders.test",
+		"\ttruxe {\n\t\tmode report\n\t}\n\treverse_proxy UPSTREAM")})
 	s.bare("orders.test").get("/orders/7", program).problem(401, "login_required")
 	s.bare("orders.test").get("/nothing", program).problem(401, "login_required")
 	pia := s.browser("orders.test")
@@ -156,6 +164,7 @@ func TestReportModeLetsPassAndReports(t *testing.T) {
 		pia.get("/orders/closed/x", program).want(200)
 	}
 	rig.WaitFor(t, 5*time.Second, "the report", func() bool {
-		return strings.Count(s.cli("audit", "list", "--event", "authz_fail", "--user", "pia", "-o", "jsonl"), `"outcome":"report"`) == 1
+		return strings.Count(s.cli("audit", "list", "--event", "authz_fail", "--user", "pia", "-o", "jsonl"),
+			`"outcome":"report"`) == 1
 	})
 }

@@ -13,17 +13,19 @@ import (
 	"github.com/truxeio/caddy-truxe/test/rig"
 )
 
-// DESIGN style 8: the comparison of permissions that docs/how-to/rbac.md gives to app developers, built and run as it stands
-// there, says what the gateway's own says.
+// DESIGN style 8: the comparison of permissions that docs/how-to/rbac.md gives to app developers, built and run as it
+// is there, says what the gateway's own says.
 func TestComparisonOfTheDocumentsIsTheGateways(t *testing.T) {
 	blocks := blocksOf("rbac.md", readDocs(t, rig.Root())["docs/how-to/rbac.md"])
 	at := slices.IndexFunc(blocks, func(b block) bool { return b.lang == "go" })
 	if at < 0 {
 		t.Fatal("the document shows no comparison")
 	}
-	names := []string{"*", "*:*", "orders:*", "*:read", "orders:read", "orders:write", "orders:archive:read", "orders:archive:*", "ordersx:read", "order:read", "read", "", ":", "orders:", ":read", "a:b:c:*", "*:read:x"}
+	names := []string{"*", "*:*", "orders:*", "*:read", "orders:read", "orders:write", "orders:archive:read",
+		"orders:archive:*", "ordersx:read", "order:read", "read", "", ":", "orders:", ":read", "a:b:c:*", "*:read:x"}
 	var main, want strings.Builder
-	main.WriteString(strings.Replace(blocks[at].text, "package rbac\n\nimport \"strings\"", "package main\n\nimport (\n\t\"fmt\"\n\t\"strings\"\n)", 1) + "\nfunc main() {\n")
+	main.WriteString(strings.Replace(blocks[at].text, "package rbac\n\nimport \"strings\"",
+		"package main\n\nimport (\n\t\"fmt\"\n\t\"strings\"\n)", 1) + "\nfunc main() {\n")
 	for _, held := range names {
 		for _, wanted := range names {
 			fmt.Fprintf(&main, "\tfmt.Println(%q, %q, Covers(%q, %q))\n", held, wanted, held, wanted)

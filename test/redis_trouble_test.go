@@ -26,10 +26,11 @@ func documentedACL(t *testing.T) string {
 	return string(m[1])
 }
 
-var redisPlot = plot{options: "\t\tredis {env.TRUXE_REDIS} {\n\t\t\ton_loss stale 3s\n\t\t}", sites: site("app.test", "\ttruxe\n\treverse_proxy UPSTREAM")}
+var redisPlot = plot{options: "\t\tredis {env.TRUXE_REDIS} {\n\t\t\ton_loss stale 3s\n\t\t}",
+	sites: site("app.test", "\ttruxe\n\treverse_proxy UPSTREAM")}
 
-// ED-25 FIELD 47 ED-22: a wrong password, a database that is not there and an ACL without a command are said as that, in the
-// log, once however long they last, without any part of the password; the node is not ready meanwhile.
+// ED-25 FIELD 47 ED-22: a wrong password, a database that is not there and an ACL without a command are said as that,
+// in the log, once however long they last, without any part of the password; the node is not ready meanwhile.
 func TestTroubleWithRedisIsSaidAsWhatItIs(t *testing.T) {
 	acl := strings.Replace(documentedACL(t), " +time", "", 1)
 	if acl == documentedACL(t) {
@@ -40,11 +41,13 @@ func TestTroubleWithRedisIsSaidAsWhatItIs(t *testing.T) {
 		url  string
 		says string
 	}{
-		"a wrong password":       {[]string{"--requirepass", "right"}, "redis://:Zq7xVkWp@ADDR/0", `WRONGPASS`},
-		"no password":            {[]string{"--requirepass", "right"}, "redis://ADDR/0", `NOAUTH`},
-		"a database not there":   {nil, "redis://ADDR/99", `DB index is out of range`},
-		"an ACL without TIME":    {append([]string{"--user", "truxe", "on", ">Zq7xVkWp"}, strings.Fields(acl)...), "redis://truxe:Zq7xVkWp@ADDR/0", `NOPERM.*time`},
-		"an ACL of another name": {[]string{"--user", "truxe", "on", ">Zq7xVkWp", "~other:*", "+@all"}, "redis://truxe:Zq7xVkWp@ADDR/0", `NOPERM`},
+		"a wrong password":     {[]string{"--requirepass", "right"}, "redis://:Zq7xVkWp@ADDR/0", `WRONGPASS`},
+		"no password":          {[]string{"--requirepass", "right"}, "redis://ADDR/0", `NOAUTH`},
+		"a database not there": {nil, "redis://ADDR/99", `DB index is out of range`},
+		"an ACL without TIME": {append([]string{"--user", "truxe", "on", ">Zq7xVkWp"}, strings.Fields(acl)...),
+			"redis://truxe:Zq7xVkWp@ADDR/0", `NOPERM.*time`},
+		"an ACL of another name": {[]string{"--user", "truxe", "on", ">Zq7xVkWp", "~other:*", "+@all"},
+			"redis://truxe:Zq7xVkWp@ADDR/0", `NOPERM`},
 	} {
 		t.Run(name, func(t *testing.T) {
 			redis := rig.Redis(t, c.args...)
@@ -55,7 +58,8 @@ func TestTroubleWithRedisIsSaidAsWhatItIs(t *testing.T) {
 			s.g.WaitLog(c.says)
 			time.Sleep(2 * time.Second)
 			log := s.g.Log()
-			if n := len(regexp.MustCompile(`(?m)^.*"msg":"(?:feed lost|redis is in trouble)".*`+c.says).FindAllString(log, -1)); n < 1 || n > 2 {
+			if n := len(regexp.MustCompile(`(?m)^.*"msg":"(?:feed lost|redis is in trouble)".*`+c.says).FindAllString(log,
+				-1)); n < 1 || n > 2 {
 				t.Errorf("said %d times", n)
 			}
 			if strings.Contains(log, "Zq7x") || strings.Contains(log, "VkWp") {
@@ -68,8 +72,8 @@ func TestTroubleWithRedisIsSaidAsWhatItIs(t *testing.T) {
 	}
 }
 
-// ED-25 B5: a Redis user with the commands that the page on two nodes lists, and no other, is enough for signing in, tickets,
-// limits, revocations, and for filling an emptied Redis again.
+// ED-25 B5: a Redis user with the commands that the page on two nodes lists, and no other, is enough for signing in,
+// tickets, limits, revocations, and for filling an emptied Redis again.
 func TestDocumentedACLUserIsEnough(t *testing.T) {
 	redis := rig.Redis(t, append([]string{"--user", "truxe", "on", ">secret"}, strings.Fields(documentedACL(t))...)...)
 	p := redisPlot
@@ -89,7 +93,8 @@ func TestDocumentedACLUserIsEnough(t *testing.T) {
 	s.bare("app.test").do("POST", "/.truxe/api/v1/revoke", values("token", token.Access), sendsForm).want(http.StatusOK)
 	s.withBearer("app.test", token.Access).get("/", program).want(http.StatusUnauthorized)
 	redis.Do("FLUSHALL")
-	rig.WaitFor(t, 10*time.Second, "Redis to be filled again", func() bool { return strings.Contains(redis.Do("KEYS", "*"), "truxe:revoked:") })
+	rig.WaitFor(t, 10*time.Second, "Redis to be filled again",
+		func() bool { return strings.Contains(redis.Do("KEYS", "*"), "truxe:revoked:") })
 	ready()
 	redis.Do("SCRIPT", "FLUSH")
 	s.login("app.test", "pia", piaPassword)

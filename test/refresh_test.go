@@ -18,7 +18,8 @@ var refreshSites = share(plot{
 // tryRefresh uses a refresh token.
 func (s *story) tryRefresh(token string) answer {
 	s.t.Helper()
-	return s.bare("app.test").do(http.MethodPost, "/.truxe/api/v1/token", values("grant_type", "refresh_token", "refresh_token", token), sendsForm)
+	return s.bare("app.test").do(http.MethodPost, "/.truxe/api/v1/token",
+		values("grant_type", "refresh_token", "refresh_token", token), sendsForm)
 }
 
 // refresh uses a refresh token, which must work.
@@ -54,7 +55,8 @@ func TestReplayedRefreshTokenRevokesFamily(t *testing.T) {
 	for _, token := range []string{second.Refresh, third.Refresh, first.Refresh} {
 		s.tryRefresh(token).problem(400, "invalid_grant")
 	}
-	if out := s.cli("audit", "list", "--event", "authn_token_reuse", "-o", "jsonl"); !strings.Contains(out, first.SessionID) {
+	if out := s.cli("audit", "list", "--event", "authn_token_reuse", "-o", "jsonl"); !strings.Contains(out,
+		first.SessionID) {
 		t.Errorf("the reuse is not in the audit log: %s", out)
 	}
 	s.withBearer("app.test", bystander.Access).get("/x", program).want(200)
@@ -74,7 +76,8 @@ func TestRacingRefreshHasOneWinner(t *testing.T) {
 		v := s.bare("app.test")
 		wg.Go(func() {
 			<-start
-			a, err := v.try(http.MethodPost, "/.truxe/api/v1/token", values("grant_type", "refresh_token", "refresh_token", first.Refresh), sendsForm)
+			a, err := v.try(http.MethodPost, "/.truxe/api/v1/token",
+				values("grant_type", "refresh_token", "refresh_token", first.Refresh), sendsForm)
 			mu.Lock()
 			defer mu.Unlock()
 			if err != nil {
@@ -101,7 +104,8 @@ func TestRacingRefreshHasOneWinner(t *testing.T) {
 // restarted or killed.
 func TestUsedAndRevokedTokensStayDeadAcrossRestart(t *testing.T) {
 	s := refreshSites.open(t)
-	living, used, revoked := s.login("app.test", "pia", piaPassword), s.login("app.test", "pia", piaPassword), s.login("app.test", "pia", piaPassword)
+	living, used, revoked := s.login("app.test", "pia", piaPassword), s.login("app.test", "pia",
+		piaPassword), s.login("app.test", "pia", piaPassword)
 	pia := s.browser("app.test")
 	pia.signIn("pia", piaPassword)
 	next := s.refresh(used.Refresh)
@@ -126,7 +130,7 @@ func TestUsedAndRevokedTokensStayDeadAcrossRestart(t *testing.T) {
 	s.withBearer("app.test", again.Access).get("/x", program).problem(401, "invalid_token")
 }
 
-// RT-06 a refresh is a full authorisation: it fails for somebody disabled since, and brings today's roles.
+// RT-06 a refresh is a full authorisation: it fails for a user disabled since, and brings today's roles.
 func TestRefreshChecksThePersonAgain(t *testing.T) {
 	s := refreshSites.open(t)
 	s.user("otto", "purple candle workshop", "member")
@@ -142,14 +146,16 @@ func TestRefreshChecksThePersonAgain(t *testing.T) {
 // revoke is RFC 7009.
 func (s *story) revoke(token string, more ...string) answer {
 	s.t.Helper()
-	return s.bare("app.test").do(http.MethodPost, "/.truxe/api/v1/revoke", values(append([]string{"token", token}, more...)...), sendsForm)
+	return s.bare("app.test").do(http.MethodPost, "/.truxe/api/v1/revoke",
+		values(append([]string{"token", token}, more...)...), sendsForm)
 }
 
 // RT-08 revoke is 200 for every token, also unknown ones; a refresh token ends all, an access token its JTI alone.
 func TestRevokeEndsWhatTheTokenStandsFor(t *testing.T) {
 	s := refreshSites.open(t)
 	a := s.login("app.test", "pia", piaPassword)
-	for _, unknown := range []string{"x", "trx_rt_x", "trx_rt_" + strings.Repeat("A", 49), "a.b.c", strings.Repeat("a", 5000)} {
+	for _, unknown := range []string{"x", "trx_rt_x", "trx_rt_" + strings.Repeat("A", 49), "a.b.c",
+		strings.Repeat("a", 5000)} {
 		s.revoke(unknown).want(200)
 	}
 	s.revoke("").problem(400, "invalid_request")
@@ -175,13 +181,16 @@ func TestIntrospectionTellsOnlyThoseWhoMay(t *testing.T) {
 	root, pia := s.login("app.test", "root", adminPassword), s.login("app.test", "pia", piaPassword)
 	ask := func(bearer, token string) answer {
 		t.Helper()
-		return s.withBearer("app.test", bearer).do(http.MethodPost, "/.truxe/api/v1/introspect", values("token", token), sendsForm)
+		return s.withBearer("app.test", bearer).do(http.MethodPost, "/.truxe/api/v1/introspect", values("token", token),
+			sendsForm)
 	}
-	s.bare("app.test").do(http.MethodPost, "/.truxe/api/v1/introspect", values("token", pia.Access), sendsForm).problem(401, "login_required")
+	s.bare("app.test").do(http.MethodPost, "/.truxe/api/v1/introspect", values("token", pia.Access),
+		sendsForm).problem(401, "login_required")
 	ask(pia.Access, pia.Access).problem(403, "permission_required")
 	var claims map[string]any
 	ask(root.Access, pia.Access).want(200).json(&claims)
-	for name, want := range map[string]any{"active": true, "sub": pia.User.ID, "sid": pia.SessionID, "preferred_username": "pia"} {
+	for name, want := range map[string]any{"active": true, "sub": pia.User.ID, "sid": pia.SessionID,
+		"preferred_username": "pia"} {
 		if claims[name] != want {
 			t.Errorf("%s is %v, want %v", name, claims[name], want)
 		}
@@ -208,26 +217,32 @@ func TestTokenEndpointKnowsItsGrantsOnly(t *testing.T) {
 	first := s.login("app.test", "pia", piaPassword)
 	v := s.bare("app.test")
 	const endpoint = "/.truxe/api/v1/token"
-	for _, grant := range []string{"password", "implicit", "authorization_code", "urn:ietf:params:oauth:grant-type:device_code", "REFRESH_TOKEN", "refresh_token "} {
-		a := v.do("POST", endpoint, values("grant_type", grant, "refresh_token", first.Refresh, "username", "pia", "password", piaPassword), sendsForm)
+	for _, grant := range []string{"password", "implicit", "authorization_code",
+		"urn:ietf:params:oauth:grant-type:device_code", "REFRESH_TOKEN", "refresh_token "} {
+		a := v.do("POST", endpoint, values("grant_type", grant, "refresh_token", first.Refresh, "username", "pia", "password",
+			piaPassword), sendsForm)
 		if p := a.problem(400, "unsupported_grant_type"); p.Error != "unsupported_grant_type" {
 			t.Errorf("error member %q", p.Error)
 		}
 	}
-	for name, form := range map[string]string{"no grant": values("refresh_token", first.Refresh), "no token": values("grant_type", "refresh_token"),
+	for name, form := range map[string]string{"no grant": values("refresh_token", first.Refresh),
+		"no token":    values("grant_type", "refresh_token"),
 		"token twice": values("grant_type", "refresh_token", "refresh_token", first.Refresh, "refresh_token", first.Refresh),
 		"grant twice": values("grant_type", "refresh_token", "grant_type", "refresh_token", "refresh_token", first.Refresh)} {
 		if a := v.do("POST", endpoint, form, sendsForm); a.status != 400 {
 			t.Errorf("%s: %d %s", name, a.status, a.body)
 		}
 	}
-	v.do("POST", endpoint+"?"+values("grant_type", "refresh_token", "refresh_token", first.Refresh), "", sendsForm).want(400)
+	v.do("POST", endpoint+"?"+values("grant_type", "refresh_token", "refresh_token", first.Refresh), "",
+		sendsForm).want(400)
 	v.do("POST", endpoint, `{"grant_type":"refresh_token","refresh_token":"`+first.Refresh+`"}`, sendsJSON).want(400, 415)
-	for _, broken := range []string{"x", "trx_rt_", first.Refresh + "A", first.Refresh[:len(first.Refresh)-1], swapCase(first.Refresh), first.Access} {
+	for _, broken := range []string{"x", "trx_rt_", first.Refresh + "A", first.Refresh[:len(first.Refresh)-1],
+		swapCase(first.Refresh), first.Access} {
 		s.tryRefresh(broken).problem(400, "invalid_grant")
 	}
 	a := s.tryRefresh(first.Refresh).want(200) // none of these used it up
-	if a.header.Get("Cache-Control") != "no-store" || !strings.HasPrefix(a.header.Get("Content-Type"), "application/json") {
+	if a.header.Get("Cache-Control") != "no-store" || !strings.HasPrefix(a.header.Get("Content-Type"),
+		"application/json") {
 		t.Errorf("headers %v", a.header)
 	}
 }

@@ -91,7 +91,8 @@ func TestGatewayLeavesTheConfigurationAndComesBack(t *testing.T) {
 	s := tell(t, p)
 	person := s.browser("app.test")
 	person.signIn("pia", piaPassword).want(200)
-	if err := s.g.Reload(strings.ReplaceAll(site("app.test", "\treverse_proxy UPSTREAM"), "UPSTREAM", s.up.Addr())); err != nil {
+	if err := s.g.Reload(strings.ReplaceAll(site("app.test", "\treverse_proxy UPSTREAM"), "UPSTREAM",
+		s.up.Addr())); err != nil {
 		t.Fatal(err)
 	}
 	s.bare("app.test").get("/open", program).want(200)
@@ -141,24 +142,26 @@ func TestReloadsLeakNothing(t *testing.T) {
 	person.get("/x", program).want(200)
 }
 
-// The users file is applied at start, at reload and when it changes; a wrong one is told and changes nobody.
+// The users file is applied at start, at reload and when it changes; a wrong one is reported and changes no user.
 func TestUsersFileIsAppliedAtStartAtReloadAndWhenItChanges(t *testing.T) {
 	dir := t.TempDir()
 	file := filepath.Join(dir, "users.yaml")
-	hash := "$2a$10$N9qo8uLOickgx2ZMRZoMyeIjZAgcfl7p92ldGxad68LJZdL17lhWy" // of nobody's password here
+	hash := "$2a$10$N9qo8uLOickgx2ZMRZoMyeIjZAgcfl7p92ldGxad68LJZdL17lhWy" // of no password here
 	write := func(text string) {
 		t.Helper()
 		if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
 			t.Fatal(err)
 		}
 	}
-	write("users:\n  - username: nils\n    email: nils@example.com\n    roles: [reader]\n    password_hash: \"" + hash + "\"\n")
+	write("users:\n  - username: nils\n    email: nils@example.com\n    roles: [reader]\n    password_hash: \"" + hash +
+		"\"\n")
 	p := plot{options: "\t\tusers_file " + file, sites: site("app.test", "\ttruxe\n\treverse_proxy UPSTREAM")}
 	s := tell(t, p)
 	if out := s.cli("users", "list", "-o", "json"); !strings.Contains(out, `"nils"`) || !strings.Contains(out, "reader") {
 		t.Fatalf("not applied at start: %s", out)
 	}
-	write("users:\n  - username: nils\n    email: nils@example.com\n    roles: [writer]\n    password_hash: \"" + hash + "\"\n  - username: mona\n    email: mona@example.com\n    password_hash: \"" + hash + "\"\n")
+	write("users:\n  - username: nils\n    email: nils@example.com\n    roles: [writer]\n    password_hash: \"" + hash +
+		"\"\n  - username: mona\n    email: mona@example.com\n    password_hash: \"" + hash + "\"\n")
 	rig.WaitFor(t, 15*time.Second, "the changed file is applied", func() bool {
 		out := s.cli("users", "list", "-o", "json")
 		return strings.Contains(out, "writer") && strings.Contains(out, `"mona"`)
@@ -169,6 +172,6 @@ func TestUsersFileIsAppliedAtStartAtReloadAndWhenItChanges(t *testing.T) {
 		t.Errorf("a wrong file at reload: %v", err)
 	}
 	if out := s.cli("users", "list", "-o", "json"); !strings.Contains(out, "writer") || !strings.Contains(out, `"mona"`) {
-		t.Errorf("a wrong file changed people: %s", out)
+		t.Errorf("a wrong file changed users: %s", out)
 	}
 }

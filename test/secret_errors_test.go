@@ -18,7 +18,7 @@ const hostile = "Zq7x@VkWp/9Jr2#Bn8t?Ym3c"
 
 var pieces = []string{"zq7x", "vkwp", "9jr2", "bn8t", "ym3c"}
 
-// secretOptions bear the secret, from the environment and standing in the configuration itself. SECRET is replaced.
+// secretOptions bear the secret, from the environment and in the configuration itself. SECRET is replaced.
 var secretOptions = map[string]string{
 	"postgres URL":                   "storage postgres postgres://app:SECRET@127.0.0.1/shop",
 	"postgres URL, user":             "storage postgres postgres://SECRET@127.0.0.1/shop",
@@ -48,7 +48,7 @@ var secretOptions = map[string]string{
 	"private key of several lines":   "jwt {\n\t\t\tprivate_key {env.GOOD_KEY}\n\t\t\tSECRET\n\t\t}",
 	"jwks URL":                       "jwt {\n\t\t\ttrust https://idp.example.com {\n\t\t\t\tjwks https://app:SECRET@127.0.0.1:1/jwks\n\t\t\t\taudience x\n\t\t\t}\n\t\t}",
 	"half a placeholder":             "redis redis://:{env.GOOD_KEY}SECRET@127.0.0.1:6379/0",
-	"a placeholder that is none":     "redis redis://:{SECRET}@127.0.0.1:6379/0",
+	"a malformed placeholder":        "redis redis://:{SECRET}@127.0.0.1:6379/0",
 	"users file":                     "users_file USERS",
 }
 
@@ -78,7 +78,9 @@ func TestErrorsShowNoPartOfASecret(t *testing.T) {
 			t.Run(name+", "+form, func(t *testing.T) {
 				text := strings.ReplaceAll(strings.ReplaceAll(option, "SECRET", value), "USERS", users)
 				if option == "users_file USERS" {
-					for _, broken := range []string{"users:\n  - username: app\n    password_hash: SECRET\n", "users:\n  - SECRET: x\n", "users: *SECRET\n", "users:\n  - username: app\n  password_hash: 'SECRET\n", "SECRET"} {
+					for _, broken := range []string{"users:\n  - username: app\n    password_hash: SECRET\n",
+						"users:\n  - SECRET: x\n", "users: *SECRET\n", "users:\n  - username: app\n  password_hash: 'SECRET\n",
+						"SECRET"} {
 						if err := os.WriteFile(users, []byte(strings.ReplaceAll(broken, "SECRET", hostile)), 0o600); err != nil {
 							t.Fatal(err)
 						}
@@ -109,19 +111,21 @@ func complete(option string) string {
 	return option
 }
 
-// refusesUnseen gives an option to every command that reads a configuration. All must refuse it, and show nothing.
+// refusesUnseen passes an option to every command that reads a configuration. All must refuse it, and show nothing.
 func refusesUnseen(t *testing.T, option string) {
 	t.Helper()
 	dir := t.TempDir()
 	file := filepath.Join(dir, "Caddyfile")
-	text := fmt.Sprintf("{\n\tadmin 127.0.0.1:%d\n\ttruxe {\n\t\t%s\n\t}\n}\napp.test {\n\ttruxe\n}\n", rig.Port(t), complete(option))
+	text := fmt.Sprintf("{\n\tadmin 127.0.0.1:%d\n\ttruxe {\n\t\t%s\n\t}\n}\napp.test {\n\ttruxe\n}\n", rig.Port(t),
+		complete(option))
 	if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	run := func(args ...string) (string, int) {
 		cmd := exec.Command(rig.Build(t), args...)
 		cmd.Dir = dir
-		cmd.Env = append(os.Environ(), "HOME="+dir, "XDG_DATA_HOME="+dir, "XDG_CONFIG_HOME="+dir, "SECRET="+hostile, "GOOD_KEY="+freshKey())
+		cmd.Env = append(os.Environ(), "HOME="+dir, "XDG_DATA_HOME="+dir, "XDG_CONFIG_HOME="+dir, "SECRET="+hostile,
+			"GOOD_KEY="+freshKey())
 		var out bytes.Buffer
 		cmd.Stdout, cmd.Stderr = &out, &out
 		_ = cmd.Run()

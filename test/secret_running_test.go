@@ -14,7 +14,8 @@ import (
 
 // secretForms are the ways to write a secret in a Caddyfile.
 func secretForms(t *testing.T) map[string]string {
-	return map[string]string{"environment": "{env.SECRET}", "{$NAME}": "{$SECRET}", "placeholder of a file": "{file." + secretFile(t) + "}"}
+	return map[string]string{"environment": "{env.SECRET}", "{$NAME}": "{$SECRET}",
+		"placeholder of a file": "{file." + secretFile(t) + "}"}
 }
 
 // brokenUsers is a users file whose errors are about the secret.
@@ -29,11 +30,13 @@ func brokenUsers(t *testing.T) string {
 
 // ED-09 A9: a gateway that runs with secrets is given configurations that it must refuse, by the admin endpoint and by
 // `caddy reload`. Neither the answers, nor its log, nor GET /config/ contain any part of a secret, of the refused
-// configurations or of its own. Control: it works with a secret of its own, and its log and configuration are not empty.
+// configurations or of its own. Control: it works with a secret of its own, and its log and configuration are not
+// empty.
 func TestRunningGatewayShowsNoPartOfASecret(t *testing.T) {
 	server := rig.Redis(t, "--requirepass", hostile)
 	s := tell(t, plot{options: "\t\tredis {env.TRUXE_REDIS}", sites: site("app.test", "\ttruxe\n\treverse_proxy UPSTREAM"),
-		env: []string{"SECRET=" + hostile, "GOOD_KEY=" + freshKey(), "TRUXE_REDIS=redis://:" + url.QueryEscape(hostile) + "@" + server.Addr() + "/0"}})
+		env: []string{"SECRET=" + hostile, "GOOD_KEY=" + freshKey(),
+			"TRUXE_REDIS=redis://:" + url.QueryEscape(hostile) + "@" + server.Addr() + "/0"}})
 	users := brokenUsers(t)
 	hostilePlot := func(option, value string) plot {
 		option = strings.NewReplacer("SECRET", value, "USERS", users).Replace(option)
@@ -48,7 +51,8 @@ func TestRunningGatewayShowsNoPartOfASecret(t *testing.T) {
 			hides(t, name+", "+form+", the answer of /load", err.Error())
 		}
 	}
-	for _, name := range []string{"postgres URL, whole", "redis URL, name of a parameter", "smtp URL", "encryption key", "private key", "half a placeholder", "users file"} {
+	for _, name := range []string{"postgres URL, whole", "redis URL, name of a parameter", "smtp URL", "encryption key",
+		"private key", "half a placeholder", "users file"} {
 		for _, value := range []string{"{env.SECRET}", "{$SECRET}"} {
 			err := s.g.Reload(s.caddyfile(hostilePlot(secretOptions[name], value)))
 			if err == nil {
@@ -75,7 +79,8 @@ func TestRunningGatewayShowsNoPartOfASecret(t *testing.T) {
 // ED-09 A9: `caddy run` ends on such a configuration, and its log and standard error contain no part of the secret.
 func TestStartThatFailsShowsNoPartOfASecret(t *testing.T) {
 	users := brokenUsers(t)
-	for _, name := range []string{"postgres URL", "postgres URL, whole", "redis URL, name of a parameter", "redis URL, sentinel", "smtp URL", "encryption key", "private key",
+	for _, name := range []string{"postgres URL", "postgres URL, whole", "redis URL, name of a parameter",
+		"redis URL, sentinel", "smtp URL", "encryption key", "private key",
 		"jwks URL", "half a placeholder", "users file"} {
 		for form, value := range secretForms(t) {
 			t.Run(name+", "+form, func(t *testing.T) {

@@ -46,14 +46,18 @@ func TestSecretsStayOutOfConfigAndLogs(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	adapted, complaints, code := s.g.Run("adapt", "--config", filepath.Join(s.g.Dir, "Caddyfile"), "--adapter", "caddyfile")
+	adapted, complaints, code := s.g.Run("adapt", "--config", filepath.Join(s.g.Dir, "Caddyfile"), "--adapter",
+		"caddyfile")
 	if code != 0 || !strings.Contains(adapted, "MY_KEY") {
 		t.Fatalf("adapt: exit %d %s", code, complaints)
 	}
 	_, privateKey, _ := strings.Cut(ownKeyEnv(), "=")
-	secrets := map[string]string{"encryption key": key, "older key": older, "redis password": redisPassword, "private key": privateKey[:60],
-		"password": piaPassword, "first admin's password": adminPassword, "session cookie": person.session(), "access token": token.Access, "refresh token": token.Refresh}
-	for where, text := range map[string]string{"GET /config/": string(config), "autosave.json": string(autosave), "adapt": adapted + complaints, "the log": s.g.Log()} {
+	secrets := map[string]string{"encryption key": key, "older key": older, "redis password": redisPassword,
+		"private key": privateKey[:60],
+		"password":    piaPassword, "first admin's password": adminPassword, "session cookie": person.session(),
+		"access token": token.Access, "refresh token": token.Refresh}
+	for where, text := range map[string]string{"GET /config/": string(config), "autosave.json": string(autosave),
+		"adapt": adapted + complaints, "the log": s.g.Log()} {
 		for what, secret := range secrets {
 			if strings.Contains(text, secret) {
 				t.Errorf("%s shows the %s", where, what)
@@ -62,7 +66,7 @@ func TestSecretsStayOutOfConfigAndLogs(t *testing.T) {
 	}
 }
 
-// AU-07 a secret that stands in the configuration itself would be readable in GET /config/: it is refused with its place,
+// AU-07 a secret in the configuration itself would be readable in GET /config/: it is refused with its place,
 // and the error does not repeat it.
 func TestSecretInTheConfigurationItselfIsRefused(t *testing.T) {
 	const secret = "hunter2hunter2hunter2hunter2hunt"
@@ -78,8 +82,10 @@ func TestSecretInTheConfigurationItselfIsRefused(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			out, code, _ := rig.Validate(t, fmt.Sprintf("{\n\ttruxe {\n\t\t%s\n\t}\n}\nlocalhost {\n\ttruxe\n}\n", option), "SECRET_IN_ENVIRONMENT="+secret, "TRUXE_ENCRYPTION_KEY="+freshKey())
-			if code == 0 || !strings.Contains(out, "{env.") || !strings.Contains(out, "Caddyfile:") || strings.Contains(out, secret) {
+			out, code, _ := rig.Validate(t, fmt.Sprintf("{\n\ttruxe {\n\t\t%s\n\t}\n}\nlocalhost {\n\ttruxe\n}\n", option),
+				"SECRET_IN_ENVIRONMENT="+secret, "TRUXE_ENCRYPTION_KEY="+freshKey())
+			if code == 0 || !strings.Contains(out, "{env.") || !strings.Contains(out, "Caddyfile:") ||
+				strings.Contains(out, secret) {
 				t.Errorf("exit %d: %s", code, out)
 			}
 		})

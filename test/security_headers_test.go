@@ -9,12 +9,13 @@ import (
 
 // hardened are the headers of `security_headers on` and what they say where the app says nothing.
 var hardened = map[string]string{
-	"X-Content-Type-Options": "nosniff", "Referrer-Policy": "strict-origin-when-cross-origin", "X-Frame-Options": "SAMEORIGIN",
+	"X-Content-Type-Options": "nosniff", "Referrer-Policy": "strict-origin-when-cross-origin",
+	"X-Frame-Options":         "SAMEORIGIN",
 	"Content-Security-Policy": "frame-ancestors 'self'", "Strict-Transport-Security": "max-age=63072000",
 }
 
-// ED-12 `security_headers on` adds what the app leaves unsaid, on every status, and changes no word of the app's own; with
-// `off` and without the option no header is added.
+// ED-12 `security_headers on` adds what the app leaves unsaid, on every status, and changes no word of the app's own;
+// with `off` and without the option no header is added.
 func TestSecurityHeadersCompleteTheAppsOwn(t *testing.T) {
 	app := answering(t, func(w http.ResponseWriter, r *http.Request) {
 		for _, line := range r.Header["X-Say"] {
@@ -34,9 +35,11 @@ func TestSecurityHeadersCompleteTheAppsOwn(t *testing.T) {
 	open := func(options string) string {
 		return "\ttruxe {\n\t\tpublic /*\n" + options + "\t}\n\treverse_proxy " + app
 	}
-	s := tell(t, plot{sites: site("on.test", open("\t\tsecurity_headers on\n")) + site("off.test", open("\t\tsecurity_headers off\n")) +
+	s := tell(t, plot{sites: site("on.test", open("\t\tsecurity_headers on\n")) + site("off.test",
+		open("\t\tsecurity_headers off\n")) +
 		site("default.test", open("")) + site("on.localhost", open("\t\tsecurity_headers on\n")) +
-		site("inner.test", "\theader Referrer-Policy no-referrer\n\troute {\n\t\ttruxe {\n\t\t\tpublic /*\n\t\t}\n\t\ttruxe /in/* {\n\t\t\tpublic /*\n\t\t\tsecurity_headers on\n\t\t}\n\t\treverse_proxy "+app+"\n\t}")})
+		site("inner.test",
+			"\theader Referrer-Policy no-referrer\n\troute {\n\t\ttruxe {\n\t\t\tpublic /*\n\t\t}\n\t\ttruxe /in/* {\n\t\t\tpublic /*\n\t\t\tsecurity_headers on\n\t\t}\n\t\treverse_proxy "+app+"\n\t}")})
 	ask := func(host, path string, say ...string) http.Header {
 		t.Helper()
 		var lines []string
@@ -57,7 +60,8 @@ func TestSecurityHeadersCompleteTheAppsOwn(t *testing.T) {
 			}
 		}
 	}
-	for name, want := range map[string]string{"X-Content-Type-Options": "none", "Referrer-Policy": "unsafe-url", "Strict-Transport-Security": "max-age=0"} {
+	for name, want := range map[string]string{"X-Content-Type-Options": "none", "Referrer-Policy": "unsafe-url",
+		"Strict-Transport-Security": "max-age=0"} {
 		if got := ask("on.test", "/", name+": "+want).Values(name); len(got) != 1 || got[0] != want {
 			t.Errorf("the app's own %s became %q", name, got)
 		}
@@ -66,14 +70,18 @@ func TestSecurityHeadersCompleteTheAppsOwn(t *testing.T) {
 		name, say    string
 		csp, options string // the answer's
 	}{
-		{"a policy on frames", "Content-Security-Policy: frame-ancestors https://wiki.test", "frame-ancestors https://wiki.test", ""},
-		{"the same in capitals", "Content-Security-Policy: img-src 'self';Frame-Ancestors *", "img-src 'self';Frame-Ancestors *", ""},
+		{"a policy on frames", "Content-Security-Policy: frame-ancestors https://wiki.test",
+			"frame-ancestors https://wiki.test", ""},
+		{"the same in capitals", "Content-Security-Policy: img-src 'self';Frame-Ancestors *",
+			"img-src 'self';Frame-Ancestors *", ""},
 		{"a policy on other things", "Content-Security-Policy: img-src 'self'", "img-src 'self'", "SAMEORIGIN"},
-		{"a policy that is only reported", "Content-Security-Policy-Report-Only: frame-ancestors 'none'", "frame-ancestors 'self'", "SAMEORIGIN"},
+		{"a policy that is only reported", "Content-Security-Policy-Report-Only: frame-ancestors 'none'",
+			"frame-ancestors 'self'", "SAMEORIGIN"},
 		{"the older header", "X-Frame-Options: ALLOW-FROM https://wiki.test", "", "ALLOW-FROM https://wiki.test"},
 	} {
 		h := ask("on.test", "/", c.say)
-		if csp, options := strings.Join(h.Values("Content-Security-Policy"), "|"), strings.Join(h.Values("X-Frame-Options"), "|"); csp != c.csp || options != c.options {
+		if csp, options := strings.Join(h.Values("Content-Security-Policy"), "|"), strings.Join(h.Values("X-Frame-Options"),
+			"|"); csp != c.csp || options != c.options {
 			t.Errorf("%s: Content-Security-Policy %q, X-Frame-Options %q", c.name, csp, options)
 		}
 	}
@@ -81,10 +89,12 @@ func TestSecurityHeadersCompleteTheAppsOwn(t *testing.T) {
 	if h := ask("on.test", "/cached"); h.Get("X-Frame-Options") != "" || h.Get("Content-Security-Policy") != "" {
 		t.Errorf("a 304 changes what is cached: %v", h)
 	}
-	if local := ask("on.localhost", "/"); local.Get("Strict-Transport-Security") != "" || local.Get("X-Content-Type-Options") != "nosniff" {
+	if local := ask("on.localhost", "/"); local.Get("Strict-Transport-Security") != "" ||
+		local.Get("X-Content-Type-Options") != "nosniff" {
 		t.Errorf("a loopback name: %v", local)
 	}
-	if h := ask("inner.test", "/in/x"); h.Get("X-Frame-Options") != "SAMEORIGIN" || h.Get("Referrer-Policy") != "no-referrer" {
+	if h := ask("inner.test", "/in/x"); h.Get("X-Frame-Options") != "SAMEORIGIN" ||
+		h.Get("Referrer-Policy") != "no-referrer" {
 		t.Errorf("the second directive of a site: %v", h)
 	}
 	if h := ask("inner.test", "/x"); h.Get("X-Frame-Options") != "" {

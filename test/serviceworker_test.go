@@ -7,8 +7,8 @@ import (
 	"github.com/truxeio/caddy-truxe/test/rig"
 )
 
-// pwa is an app whose service worker answers every navigation with its shell, except the gateway's, and whose page asks for
-// a sign-in when a call is refused, as docs/how-to/service-workers.md says.
+// pwa is an app whose service worker answers every navigation with its shell, except the gateway's, and whose page asks
+// for a sign-in when a call is refused, as docs/how-to/service-workers.md says.
 const pwa = `
 	@signout {
 		method POST
@@ -40,8 +40,9 @@ fetch('/api/orders').then((answer) => {
 	respond "<!doctype html><html lang=en><title>App</title><h1>Shell</h1><script src=/app.js></script>"
 `
 
-// ED-23 an app with a service worker that follows the documentation keeps nobody out: when the session has ended, its shell
-// comes from the cache and leads to the sign-in, and back to the page. Signing out ends the worker where Caddy says so.
+// ED-23 an app with a service worker that follows the documentation keeps no user out: when the session has ended, its
+// shell comes from the cache and leads to the sign-in, and back to the page. Signing out ends the worker where Caddy
+// says so.
 func TestServiceWorkerThatFollowsTheDocumentsLeadsToTheSignIn(t *testing.T) {
 	s := tell(t, plot{sites: site("app.example.com", pwa)})
 	v := s.view(t, false)
@@ -62,7 +63,8 @@ func TestServiceWorkerThatFollowsTheDocumentsLeadsToTheSignIn(t *testing.T) {
 
 	b := s.browser("app.example.com")
 	b.signIn("pia", piaPassword)
-	if got := b.form("logout").want(http.StatusSeeOther).header.Values("Clear-Site-Data"); len(got) != 1 || got[0] != `"cache", "storage"` {
+	if got := b.form("logout").want(http.StatusSeeOther).header.Values("Clear-Site-Data"); len(got) != 1 ||
+		got[0] != `"cache", "storage"` {
 		t.Errorf("Clear-Site-Data %q", got)
 	}
 }

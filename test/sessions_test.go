@@ -40,7 +40,8 @@ func TestCookiesAreHostOnlySecureAndHttpOnly(t *testing.T) {
 					t.Errorf("%s lacks %s: %s", name, part, line)
 				}
 			}
-			if strings.Contains(strings.ToLower(line), "domain") || !strings.HasPrefix(name, "__Host-truxe") || len(line) >= 4096 {
+			if strings.Contains(strings.ToLower(line), "domain") || !strings.HasPrefix(name, "__Host-truxe") ||
+				len(line) >= 4096 {
 				t.Errorf("cookie %s", line)
 			}
 			if name == "__Host-truxe" && strings.Contains(line, "Max-Age=2592000") != remember {
@@ -122,7 +123,7 @@ func TestSignInMakesANewSessionID(t *testing.T) {
 	v.get("/x", program).want(200)
 }
 
-// SE-05 a session is bound to its host: elsewhere its cookie is nobody.
+// SE-05 a session is bound to its host: elsewhere its cookie means unauthenticated.
 func TestSessionIsBoundToItsHost(t *testing.T) {
 	s := sessionSites.open(t)
 	v := s.browser("app.test")
@@ -134,7 +135,7 @@ func TestSessionIsBoundToItsHost(t *testing.T) {
 	other.api("GET", "userinfo", nil).problem(401, "login_required")
 }
 
-// SE-11, SE-12 logout is a POST of our own page; it ends session, cookie and whatever hangs on them.
+// SE-11, SE-12 logout is a POST of our own page; it ends session, cookie and whatever belongs to them.
 func TestLogoutEndsTheSessionAtTheServer(t *testing.T) {
 	s := sessionSites.open(t)
 	v := s.browser("app.test")
@@ -145,8 +146,10 @@ func TestLogoutEndsTheSessionAtTheServer(t *testing.T) {
 	if a := v.get("/.truxe/logout", navigate).want(200); !strings.Contains(a.body, `method="post"`) {
 		t.Error("GET shows no form to sign out with")
 	}
-	v.get("/.truxe/logout", []string{"Sec-Fetch-Site", "cross-site", "Sec-Fetch-Mode", "no-cors", "Sec-Fetch-Dest", "image"})
-	v.do("POST", "/.truxe/logout", "", []string{"Sec-Fetch-Site", "cross-site", "Sec-Fetch-Mode", "navigate", "Origin", "https://evil.test"}).want(403)
+	v.get("/.truxe/logout", []string{"Sec-Fetch-Site", "cross-site", "Sec-Fetch-Mode", "no-cors", "Sec-Fetch-Dest",
+		"image"})
+	v.do("POST", "/.truxe/logout", "", []string{"Sec-Fetch-Site", "cross-site", "Sec-Fetch-Mode", "navigate", "Origin",
+		"https://evil.test"}).want(403)
 	v.do("POST", "/.truxe/logout", "", []string{"Origin", "https://evil.test"}).want(403)
 	old.get("/x", program).want(200) // none of these signed out
 
@@ -174,7 +177,7 @@ func TestAPILogoutEndsSessionRefreshAndAccessTokens(t *testing.T) {
 	s.refresh(bystander.Refresh)
 }
 
-// SE-14 people list and end their own sessions and nobody else's.
+// SE-14 users list and end their own sessions and no other user's.
 func TestPeopleEndTheirOwnSessionsOnly(t *testing.T) {
 	s := sessionSites.open(t)
 	s.user("olga", "silver ferry to nowhere", "member")
@@ -228,7 +231,7 @@ func TestPeopleEndTheirOwnSessionsOnly(t *testing.T) {
 	a.form("account/sessions", "revoke", "others").want(303)
 	b.get("/x", program).problem(401, "login_required")
 
-	// Signing out everywhere ends the caller's session too, and an administrator may do it for anybody.
+	// Signing out everywhere ends the caller's session too, and an administrator may do it for any user.
 	a.api("DELETE", "sessions", nil, own).want(204)
 	a.get("/x", program).problem(401, "login_required")
 	c.signIn("olga", "silver ferry to nowhere")
@@ -249,7 +252,8 @@ func TestSessionLimitHoldsUnderRace(t *testing.T) {
 	var all []string
 	for range 16 {
 		wg.Go(func() {
-			a, err := s.bare("app.test").try("POST", "/.truxe/api/v1/login", `{"username":"lars","password":"forty wooden bridges"}`, sendsJSON)
+			a, err := s.bare("app.test").try("POST", "/.truxe/api/v1/login",
+				`{"username":"lars","password":"forty wooden bridges"}`, sendsJSON)
 			if err != nil || a.status != 200 {
 				t.Errorf("login: %d %v %s", a.status, err, a.body)
 				return
@@ -274,7 +278,7 @@ func TestSessionLimitHoldsUnderRace(t *testing.T) {
 	s.withBearer("app.test", first.Access).get("/x", program).problem(401, "invalid_token")
 }
 
-// SE-13, RT-06 disabling or deleting somebody ends everything they hold within a second.
+// SE-13, RT-06 disabling or deleting a user ends everything they hold within a second.
 func TestDisabledOrDeletedUserIsOutAtOnce(t *testing.T) {
 	s := sessionSites.open(t)
 	for _, how := range [][]string{{"users", "disable", "dora"}, {"users", "delete", "erik", "--yes"}} {
@@ -291,7 +295,8 @@ func TestDisabledOrDeletedUserIsOutAtOnce(t *testing.T) {
 		})
 		s.tryRefresh(token.Refresh).problem(400, "invalid_grant")
 		v.get("/.truxe/account", navigate).want(302)
-		s.bare("app.test").api("POST", "login", map[string]string{"username": name, "password": "thirty marble staircases"}).problem(401, "invalid_credentials")
+		s.bare("app.test").api("POST", "login", map[string]string{"username": name,
+			"password": "thirty marble staircases"}).problem(401, "invalid_credentials")
 	}
 	s.cli("users", "enable", "dora")
 	s.login("app.test", "dora", "thirty marble staircases")

@@ -21,9 +21,10 @@ var slowSites = share(plot{
 })
 
 // slowly opens a connection and writes a beginning, then a byte a second until the server has had enough: how long that
-// took, and what it said.
-func (s *story) slowly(beginning string, limit time.Duration) (took time.Duration, said string, err error) {
-	conn, err := tls.Dial("tcp", fmt.Sprintf("127.0.0.1:%d", s.g.Port("https")), &tls.Config{ServerName: "app.test", InsecureSkipVerify: true, NextProtos: []string{"http/1.1"}})
+// took, and the answer.
+func (s *story) slowly(beginning string, limit time.Duration) (took time.Duration, answer string, err error) {
+	conn, err := tls.Dial("tcp", fmt.Sprintf("127.0.0.1:%d", s.g.Port("https")),
+		&tls.Config{ServerName: "app.test", InsecureSkipVerify: true, NextProtos: []string{"http/1.1"}})
 	if err != nil {
 		return 0, "", err
 	}
@@ -37,14 +38,14 @@ func (s *story) slowly(beginning string, limit time.Duration) (took time.Duratio
 		defer close(ended)
 		_ = conn.SetReadDeadline(start.Add(limit))
 		raw, _ := io.ReadAll(bufio.NewReader(conn))
-		said = string(raw)
+		answer = string(raw)
 	}()
 	tick := time.NewTicker(time.Second)
 	defer tick.Stop()
 	for {
 		select {
 		case <-ended:
-			return time.Since(start), said, nil
+			return time.Since(start), answer, nil
 		case <-tick.C:
 			_ = conn.SetWriteDeadline(time.Now().Add(time.Second))
 			_, _ = conn.Write([]byte("x"))
@@ -53,7 +54,7 @@ func (s *story) slowly(beginning string, limit time.Duration) (took time.Duratio
 }
 
 // HD-11 slow senders are cut, at the login form, at the API, at a form that a protected app would get, and while they
-// still send headers; meanwhile a hundred of them cost nobody else anything.
+// still send headers; meanwhile a hundred of them cost other clients nothing.
 func TestSlowSendersAreCutAndCostNoWorker(t *testing.T) {
 	s := slowSites.open(t)
 	person := s.browser("app.test")
@@ -70,15 +71,15 @@ func TestSlowSendersAreCutAndCostNoWorker(t *testing.T) {
 	for name, beginning := range beginnings {
 		for i := range 20 {
 			wg.Go(func() {
-				took, said, err := s.slowly(beginning, timebound.Limit(limit))
+				took, answer, err := s.slowly(beginning, timebound.Limit(limit))
 				if err != nil || took >= timebound.Limit(limit) {
 					t.Errorf("%s: still open after %v: %v", name, took, err)
 				}
 				if i == 0 {
-					t.Logf("%s: cut after %v with %q", name, took.Round(100*time.Millisecond), strings.SplitN(said, "\r\n", 2)[0])
+					t.Logf("%s: cut after %v with %q", name, took.Round(100*time.Millisecond), strings.SplitN(answer, "\r\n", 2)[0])
 				}
-				if strings.Contains(said, "HTTP/1.1 200") || strings.Contains(said, "HTTP/1.1 5") {
-					t.Errorf("%s: %.200s", name, said)
+				if strings.Contains(answer, "HTTP/1.1 200") || strings.Contains(answer, "HTTP/1.1 5") {
+					t.Errorf("%s: %.200s", name, answer)
 				}
 			})
 		}
@@ -98,14 +99,16 @@ func TestSlowSendersAreCutAndCostNoWorker(t *testing.T) {
 // HD-11 headers beyond the server's limit are refused before anything of ours reads them.
 func TestHugeHeadersAreRefused(t *testing.T) {
 	s := slowSites.open(t)
-	conn, err := tls.Dial("tcp", net.JoinHostPort("127.0.0.1", fmt.Sprint(s.g.Port("https"))), &tls.Config{ServerName: "app.test", InsecureSkipVerify: true, NextProtos: []string{"http/1.1"}})
+	conn, err := tls.Dial("tcp", net.JoinHostPort("127.0.0.1", fmt.Sprint(s.g.Port("https"))),
+		&tls.Config{ServerName: "app.test", InsecureSkipVerify: true, NextProtos: []string{"http/1.1"}})
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer conn.Close()
 	_ = conn.SetDeadline(time.Now().Add(10 * time.Second))
 	go func() {
-		_, _ = io.WriteString(conn, "GET / HTTP/1.1\r\nHost: app.test\r\nCookie: __Host-truxe="+strings.Repeat("a", 3<<20)+"\r\n\r\n")
+		_, _ = io.WriteString(conn, "GET / HTTP/1.1\r\nHost: app.test\r\nCookie: __Host-truxe="+strings.Repeat("a",
+			3<<20)+"\r\n\r\n")
 	}()
 	line, err := bufio.NewReader(conn).ReadString('\n')
 	if err != nil || !strings.Contains(line, " 431 ") {

@@ -14,7 +14,8 @@ import (
 var vaults = share(plot{
 	options: "rate_limit login 1000 5m\n\t\trate_limit address 10000 5m",
 	sites: site("home.test", "\ttruxe\n\treverse_proxy UPSTREAM") +
-		site("vault.test", "\ttruxe {\n\t\tpublic /about\n\t\trequire mfa max_age 10m\n\t\tassertion on\n\t}\n\treverse_proxy UPSTREAM") +
+		site("vault.test",
+			"\ttruxe {\n\t\tpublic /about\n\t\trequire mfa max_age 10m\n\t\tassertion on\n\t}\n\treverse_proxy UPSTREAM") +
 		site("brief.test", "\ttruxe {\n\t\trequire mfa max_age 3s\n\t}\n\treverse_proxy UPSTREAM") +
 		site("keys.test", "\ttruxe {\n\t\trequire passkey\n\t}\n\treverse_proxy UPSTREAM") +
 		site("near.test", "\ttruxe {\n\t\trequire network 127.0.0.0/8\n\t}\n\treverse_proxy UPSTREAM") +
@@ -45,7 +46,7 @@ func (v *visitor) lands(a answer) answer {
 	return page
 }
 
-// MF-21 CS-12: a session that stands on a password alone, because its browser is trusted, proves the second factor where
+// MF-21 CS-12: a session with a password alone, because its browser is trusted, proves the second factor where
 // an app asks for it, and lands on the page that was asked for. Header and assertion then tell it.
 func TestStepUpLeadsBackToThePageThatAskedForIt(t *testing.T) {
 	s := vaults.open(t)
@@ -71,11 +72,13 @@ func TestStepUpLeadsBackToThePageThatAskedForIt(t *testing.T) {
 		}
 	}
 	way := wayOf(t, asked)
-	v.form("confirm", "method", "totp", "code", "000000", "return", way).want(http.StatusUnauthorized, http.StatusUnprocessableEntity)
+	v.form("confirm", "method", "totp", "code", "000000", "return", way).want(http.StatusUnauthorized,
+		http.StatusUnprocessableEntity)
 	v.form("confirm", "method", "password", "password", f.password, "return", way)
 	v.get(deep, navigate).want(http.StatusFound) // the password again is no second factor
 	old := v.session()
-	v.lands(v.form("confirm", "method", "totp", "code", f.code(), "return", way).want(http.StatusSeeOther)).want(http.StatusOK)
+	v.lands(v.form("confirm", "method", "totp", "code", f.code(), "return",
+		way).want(http.StatusSeeOther)).want(http.StatusOK)
 	if v.session() == old {
 		t.Error("SE-02: the session kept its secret")
 	}
@@ -84,7 +87,8 @@ func TestStepUpLeadsBackToThePageThatAskedForIt(t *testing.T) {
 		t.Errorf("the app got %s with amr %q", got.Target, got.Get("X-Truxe-Amr"))
 	}
 	claims := jwt.MapClaims{}
-	if _, _, err := jwt.NewParser().ParseUnverified(got.Get("X-Truxe-Jwt-Assertion")[0], claims); err != nil || claims["acr"] != "2" || claims["mfa_time"] == nil || claims["aud"] != "vault.test" {
+	if _, _, err := jwt.NewParser().ParseUnverified(got.Get("X-Truxe-Jwt-Assertion")[0], claims); err != nil ||
+		claims["acr"] != "2" || claims["mfa_time"] == nil || claims["aud"] != "vault.test" {
 		t.Errorf("assertion %v: %v", claims, err)
 	}
 }
@@ -101,7 +105,8 @@ func (v *visitor) signInTrusted(f *factor) {
 	}
 }
 
-// CONTRACT section 3: what asks for a factor answers each client in its own way, and a bearer token proves by its own claims.
+// CONTRACT section 3: what asks for a factor answers each client in its own way, and a bearer token proves by its own
+// claims.
 func TestProgramsAreToldWhichFactorIsMissing(t *testing.T) {
 	s := vaults.open(t)
 	s.user("paul", piaPassword)
@@ -115,10 +120,12 @@ func TestProgramsAreToldWhichFactorIsMissing(t *testing.T) {
 		v.signIn("paul", piaPassword)
 		token := s.withBearer(c.host, s.login(c.host, "paul", piaPassword).Access)
 		for who, a := range map[string]answer{"cookie": v.get("/x", fetch), "token": token.get("/x", program)} {
-			if p := a.problem(http.StatusUnauthorized, "step_up_required"); p.ACRValues != c.acr || p.MaxAge != c.age || !strings.HasPrefix(p.ConfirmURL, "/.truxe/confirm?") {
+			if p := a.problem(http.StatusUnauthorized, "step_up_required"); p.ACRValues != c.acr || p.MaxAge != c.age ||
+				!strings.HasPrefix(p.ConfirmURL, "/.truxe/confirm?") {
 				t.Errorf("%s, %s: %s", name, who, a.body)
 			}
-			if got := a.header.Get("WWW-Authenticate"); !strings.Contains(got, `error="insufficient_user_authentication", acr_values="`+c.acr+`"`) {
+			if got := a.header.Get("WWW-Authenticate"); !strings.Contains(got,
+				`error="insufficient_user_authentication", acr_values="`+c.acr+`"`) {
 				t.Errorf("%s, %s: %s", name, who, got)
 			}
 		}
@@ -137,7 +144,8 @@ func TestProgramsAreToldWhichFactorIsMissing(t *testing.T) {
 	}
 }
 
-// A form is answered in place; the factor is proven in a second tab, and the same form then goes through (UX section 1.2).
+// A form is answered in place; the factor is proven in a second tab, and the same form then goes through (UX section
+// 1.2).
 func TestFormGoesThroughAfterAStepUpInASecondTab(t *testing.T) {
 	s := vaults.open(t)
 	f := s.withTOTP("vault.test", "fay")
@@ -145,15 +153,18 @@ func TestFormGoesThroughAfterAStepUpInASecondTab(t *testing.T) {
 	v.signInTrusted(f)
 	page := v.do(http.MethodPost, "/orders", "n=7", submit).want(http.StatusUnauthorized)
 	const tab = "/.truxe/confirm?acr_values=2&back=1&max_age=600"
-	if !strings.Contains(page.body, "data-resubmit") || !strings.Contains(page.body, strings.ReplaceAll(tab, "&", "&amp;")) {
+	if !strings.Contains(page.body, "data-resubmit") || !strings.Contains(page.body,
+		strings.ReplaceAll(tab, "&", "&amp;")) {
 		t.Fatalf("the page: %s", page.body)
 	}
-	cross := v.do(http.MethodPost, "/orders", "n=7", []string{"Sec-Fetch-Mode", "navigate", "Sec-Fetch-Dest", "document", "Sec-Fetch-Site", "cross-site", "Accept", "text/html"}, sendsForm)
+	cross := v.do(http.MethodPost, "/orders", "n=7", []string{"Sec-Fetch-Mode", "navigate", "Sec-Fetch-Dest", "document",
+		"Sec-Fetch-Site", "cross-site", "Accept", "text/html"}, sendsForm)
 	if cross.want(http.StatusUnauthorized); strings.Contains(cross.body, "data-resubmit") {
 		t.Error("a form of another site is offered to be sent again")
 	}
 	opened := v.get(tab, navigate).want(http.StatusFound)
-	done := v.lands(v.form("confirm", "method", "totp", "code", f.code(), "return", wayOf(t, opened)).want(http.StatusSeeOther)).want(http.StatusOK)
+	done := v.lands(v.form("confirm", "method", "totp", "code", f.code(), "return",
+		wayOf(t, opened)).want(http.StatusSeeOther)).want(http.StatusOK)
 	if !strings.Contains(done.body, "Confirmed") {
 		t.Errorf("the second tab ends with %s", done.body)
 	}
@@ -177,7 +188,8 @@ func TestFactorThatIsTooOldIsAskedForAgain(t *testing.T) {
 	time.Sleep(3500 * time.Millisecond)
 	v.get("/x", fetch).problem(http.StatusUnauthorized, "step_up_required")
 	asked := v.get("/x", navigate).want(http.StatusFound)
-	v.lands(v.form("confirm", "method", "totp", "code", f.code(), "return", wayOf(t, asked)).want(http.StatusSeeOther)).want(http.StatusOK)
+	v.lands(v.form("confirm", "method", "totp", "code", f.code(), "return",
+		wayOf(t, asked)).want(http.StatusSeeOther)).want(http.StatusOK)
 }
 
 // R3: networks are judged by the connection; public pages of others need no sign-in, these do not open by one.
@@ -195,7 +207,8 @@ func TestSiteOfOneNetworkIsClosedToOthers(t *testing.T) {
 	s.bare("far.test").get("/x", fetch).problem(http.StatusForbidden, "network_denied")
 }
 
-// MF-21 SE-02: with single sign-on the factor is proven at its host, and a ticket brings that to the session on the app's.
+// MF-21 SE-02: with single sign-on the factor is proven at its host, and a ticket brings that to the session on the
+// app's.
 func TestStepUpAtTheSingleSignOnHostReachesTheApp(t *testing.T) {
 	s := joint.open(t)
 	f := s.withTOTP("auth.test", "sue")
@@ -211,13 +224,15 @@ func TestStepUpAtTheSingleSignOnHostReachesTheApp(t *testing.T) {
 
 	v.host = "vault.test"
 	asked := v.get("/deep?x=2", navigate).want(http.StatusFound)
-	if u, err := url.Parse(asked.header.Get("Location")); err != nil || u.Hostname() != "auth.test" || u.Path != "/.truxe/confirm" {
+	if u, err := url.Parse(asked.header.Get("Location")); err != nil || u.Hostname() != "auth.test" ||
+		u.Path != "/.truxe/confirm" {
 		t.Fatalf("it leads to %s", asked.header.Get("Location"))
 	}
 	old := v.session()
 	v.host = "auth.test"
 	v.get(asked.header.Get("Location"), navigate).want(http.StatusOK)
-	v.lands(v.form("confirm", "method", "totp", "code", f.code(), "return", wayOf(t, asked)).want(http.StatusSeeOther)).want(http.StatusOK)
+	v.lands(v.form("confirm", "method", "totp", "code", f.code(), "return",
+		wayOf(t, asked)).want(http.StatusSeeOther)).want(http.StatusOK)
 	if got := s.up.Last(); got.Target != "/deep?x=2" {
 		t.Errorf("the app got %s", got.Target)
 	}

@@ -17,7 +17,7 @@ import (
 	"github.com/truxeio/caddy-truxe/test/rig"
 )
 
-// Passwords of the stories' people. Long enough, and on no list.
+// Passwords of the stories' users. Long enough, and on no list.
 const (
 	adminPassword = "seven quiet otters knit"
 	piaPassword   = "harbour lamps at low tide"
@@ -80,10 +80,11 @@ func (s *story) caddyfile(p plot) string {
 	if !strings.Contains(options, "jwt {") {
 		options += "\n\t\tjwt {\n\t\t\tprivate_key {env.JWT_PRIVATE_KEY_BASE64}\n\t\t}"
 	}
-	return "{\n\tgrace_period 1s\n" + p.global + "\n\ttruxe {\n" + options + "\n\t}\n}\n" + strings.ReplaceAll(p.sites, "UPSTREAM", s.up.Addr())
+	return "{\n\tgrace_period 1s\n" + p.global + "\n\ttruxe {\n" + options + "\n\t}\n}\n" + strings.ReplaceAll(p.sites,
+		"UPSTREAM", s.up.Addr())
 }
 
-// user creates somebody on the command line.
+// user creates a user on the command line.
 func (s *story) user(name, password string, roles ...string) {
 	s.t.Helper()
 	if out, code := s.addUser(name, password, roles...); code != 0 {
@@ -94,7 +95,8 @@ func (s *story) user(name, password string, roles ...string) {
 // addUser is user for those that may be refused: what the command said, and its exit code.
 func (s *story) addUser(name, password string, roles ...string) (string, int) {
 	s.t.Helper()
-	args := []string{"users", "add", name, "--email", name + "@example.com", "--name", strings.ToUpper(name[:1]) + name[1:], "--password-stdin"}
+	args := []string{"users", "add", name, "--email", name + "@example.com", "--name",
+		strings.ToUpper(name[:1]) + name[1:], "--password-stdin"}
 	for _, role := range roles {
 		args = append(args, "--role", role)
 	}
@@ -132,7 +134,7 @@ func share(p plot) *shared {
 	return sh
 }
 
-// open gives the gateway to a test. A failed test shows the end of the gateway's log.
+// open returns the story for a test. A failed test shows the end of the gateway's log.
 func (sh *shared) open(t *testing.T) *story {
 	t.Helper()
 	sh.mu.Lock()
@@ -167,7 +169,7 @@ func endStories() {
 	}
 }
 
-// lasting stands in for one test after the other, so that what a rig starts outlives the first of them.
+// lasting takes the place of one test after the other, so that what a rig starts outlives the first of them.
 type lasting struct {
 	testing.TB
 	ends []func()

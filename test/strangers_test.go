@@ -20,7 +20,8 @@ func (s *story) flood(host string, n int) {
 		v := s.bare(host)
 		all.Go(func() {
 			for i := range each {
-				a, err := v.try(http.MethodGet, fmt.Sprintf("/flood/%d/%d?q=%s", worker, i, strings.Repeat("&", 3900)), "", navigate)
+				a, err := v.try(http.MethodGet, fmt.Sprintf("/flood/%d/%d?q=%s", worker, i, strings.Repeat("&", 3900)), "",
+					navigate)
 				if err != nil || a.status != http.StatusFound {
 					s.t.Errorf("a stranger's navigation: %d %v", a.status, err)
 					return
@@ -31,15 +32,16 @@ func (s *story) flood(host string, n int) {
 	all.Wait()
 }
 
-// survives sends a flood between the beginning and the end of sign-ins: that of a password, one that waits for its second
-// step, one with a long deep link. Each ends at its page, and a revocation is acknowledged.
+// survives sends a flood between the beginning and the end of sign-ins: that of a password, one that waits for its
+// second step, one with a long deep link. Each ends at its page, and a revocation is acknowledged.
 func (s *story) survives(flood func()) {
 	s.t.Helper()
 	f := s.withTOTP("app.test", "flora")
 	link := "/long?q=" + randomText(9000)
 	short, half, long := s.browser("app.test"), s.browser("app.test"), s.browser("app.test")
 	a, c := short.begin("app.test", "/deep?x=1"), long.begin("app.test", link)
-	second := half.tryForm(half.begin("app.test", "/second?y=2").login, f.name, f.password).want(http.StatusSeeOther).header.Get("Location")
+	second := half.tryForm(half.begin("app.test", "/second?y=2").login, f.name,
+		f.password).want(http.StatusSeeOther).header.Get("Location")
 	token := s.login("app.test", "pia", piaPassword)
 
 	flood()
@@ -55,17 +57,20 @@ func (s *story) survives(flood func()) {
 		}
 	}
 	_, id, _ := strings.Cut(second, "?r=")
-	last, where := half.follow(half.form("mfa", "method", "totp", "code", f.code(), "return", id).want(http.StatusSeeOther))
+	last, where := half.follow(half.form("mfa", "method", "totp", "code", f.code(), "return",
+		id).want(http.StatusSeeOther))
 	if last.status != http.StatusOK || !strings.HasSuffix(where, "/second?y=2") {
 		s.t.Errorf("a second step that was due before the flood ends with %d at %s", last.status, where)
 	}
-	s.bare("app.test").do(http.MethodPost, "/.truxe/api/v1/revoke", values("token", token.Access), sendsForm).want(http.StatusOK)
+	s.bare("app.test").do(http.MethodPost, "/.truxe/api/v1/revoke", values("token", token.Access),
+		sendsForm).want(http.StatusOK)
 	s.withBearer("app.test", token.Access).get("/", program).want(http.StatusUnauthorized)
 }
 
 // ED-08 three thousand anonymous navigations push no open sign-in out of memory.
 func TestFloodOfNavigationsEndsNoSignIn(t *testing.T) {
-	s := tell(t, plot{options: "\t\trate_limit login 1000 5m\n\t\trate_limit address 10000 5m", sites: site("app.test", "\ttruxe\n\treverse_proxy UPSTREAM")})
+	s := tell(t, plot{options: "\t\trate_limit login 1000 5m\n\t\trate_limit address 10000 5m",
+		sites: site("app.test", "\ttruxe\n\treverse_proxy UPSTREAM")})
 	s.survives(func() { s.flood("app.test", 3000) })
 }
 
@@ -75,7 +80,8 @@ func TestFloodOfNavigationsLeavesNothingInRedis(t *testing.T) {
 	s := tell(t, plot{
 		options: "\t\tstorage postgres {env.TRUXE_DATABASE}\n\t\tredis {env.TRUXE_REDIS}\n\t\tencryption_key {env.TRUXE_ENCRYPTION_KEY}\n\t\trate_limit login 1000 5m\n\t\trate_limit address 10000 5m",
 		sites:   site("app.test", "\ttruxe\n\treverse_proxy UPSTREAM"),
-		env:     []string{"TRUXE_DATABASE=" + pg.Database(t), "TRUXE_REDIS=" + redis.URL(), "TRUXE_ENCRYPTION_KEY=rTzGdrk8pYIRcQ9mbgYDXkxrTsFdm5dC0u5f8lQ0b1s="},
+		env: []string{"TRUXE_DATABASE=" + pg.Database(t), "TRUXE_REDIS=" + redis.URL(),
+			"TRUXE_ENCRYPTION_KEY=rTzGdrk8pYIRcQ9mbgYDXkxrTsFdm5dC0u5f8lQ0b1s="},
 	})
 	s.survives(func() {
 		before, _ := strconv.Atoi(redis.Do("DBSIZE"))

@@ -8,9 +8,9 @@ import (
 	"github.com/truxeio/caddy-truxe/test/rig"
 )
 
-// R4 SE-17 FAULTS 2: an open WebSocket and an event stream on a node that lost Redis end when the node begins to refuse:
-// at once with `on_loss deny`, at the end of the bound with `stale`, and not before; streams of public paths that nobody
-// signed in for run on.
+// R4 SE-17 FAULTS 2: an open WebSocket and an event stream on a node that lost Redis end when the node begins to
+// refuse: at once with `on_loss deny`, at the end of the bound with `stale`, and not before; streams of public paths
+// that no user signed in for run on.
 func TestOpenStreamsEndWhenTheNodeRefuses(t *testing.T) {
 	for name, c := range map[string]struct {
 		onLoss       string
@@ -21,7 +21,8 @@ func TestOpenStreamsEndWhenTheNodeRefuses(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			redis := rig.Redis(t)
-			s := tell(t, plot{options: "\t\tredis {env.TRUXE_REDIS} {\n\t\t\ton_loss " + c.onLoss + "\n\t\t}", env: []string{"TRUXE_REDIS=" + redis.URL()},
+			s := tell(t, plot{options: "\t\tredis {env.TRUXE_REDIS} {\n\t\t\ton_loss " + c.onLoss + "\n\t\t}",
+				env: []string{"TRUXE_REDIS=" + redis.URL()},
 				sites: site("app.test", "\ttruxe\n\treverse_proxy UPSTREAM {\n\t\tstream_close_delay 1h\n\t}") +
 					site("open.test", "\ttruxe {\n\t\tpublic /*\n\t}\n\treverse_proxy UPSTREAM")})
 			pia := s.browser("app.test")
@@ -60,7 +61,8 @@ func TestOpenStreamsEndWhenTheNodeRefuses(t *testing.T) {
 			}
 
 			redis.Start()
-			rig.WaitFor(t, 5*time.Second, "the node to serve again", func() bool { return pia.get("/", program).status == http.StatusOK })
+			rig.WaitFor(t, 5*time.Second, "the node to serve again",
+				func() bool { return pia.get("/", program).status == http.StatusOK })
 			ws, _, err = pia.socket("/ws", siteOrigin)
 			if err != nil {
 				t.Fatalf("WebSocket after the outage: %v", err)

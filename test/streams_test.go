@@ -50,7 +50,7 @@ func (v *visitor) events() (ended chan struct{}) {
 	return ended
 }
 
-// reads gives a channel that closes when a WebSocket ends, after it has echoed once.
+// reads returns a channel that closes when a WebSocket ends, after it has echoed once.
 func (s *story) reads(ws *websocket.Conn) (ended chan struct{}) {
 	s.t.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
@@ -109,7 +109,8 @@ func TestStreamsAreCutWhenTheSessionIsRevoked(t *testing.T) {
 	wsEnded, tokenEnded, otherEnded := s.reads(ws), s.reads(byToken), s.reads(other)
 	sseEnded, tokenEvents := pia.events(), holder.events()
 	time.Sleep(200 * time.Millisecond)
-	for name, ended := range map[string]chan struct{}{"WebSocket": wsEnded, "events": sseEnded, "WebSocket by token": tokenEnded, "events by token": tokenEvents} {
+	for name, ended := range map[string]chan struct{}{"WebSocket": wsEnded, "events": sseEnded,
+		"WebSocket by token": tokenEnded, "events by token": tokenEvents} {
 		select {
 		case <-ended:
 			t.Errorf("%s ended before the revocation", name)
@@ -128,7 +129,8 @@ func TestStreamsAreCutWhenTheSessionIsRevoked(t *testing.T) {
 		t.Error("the WebSocket of another session was cut too")
 	default:
 	}
-	rig.WaitFor(t, 5*time.Second, "the upstream has the bystander's stream alone", func() bool { return s.up.Streams() == 1 })
+	rig.WaitFor(t, 5*time.Second, "the upstream has the bystander's stream alone",
+		func() bool { return s.up.Streams() == 1 })
 }
 
 // SE-18 a WebSocket with a cookie needs the Origin of the site or of `cors`; without a session there is none at all.
@@ -152,7 +154,8 @@ func TestWebSocketFromAnotherSiteIsRefused(t *testing.T) {
 		"http on https":        {"Origin", "http://app.test"},
 		"http on https's port": {"Origin", "http://app.test:443"},
 		"Fetch Metadata":       {"Origin", "https://app.test", "Sec-Fetch-Site", "same-site"},
-		"Fetch Metadata twice": {"Origin", "https://evil.test", "Sec-Fetch-Site", "same-origin", "Sec-Fetch-Site", "cross-site"},
+		"Fetch Metadata twice": {"Origin", "https://evil.test", "Sec-Fetch-Site", "same-origin", "Sec-Fetch-Site",
+			"cross-site"},
 	} {
 		if ws, status, _ := pia.socket("/ws", origin); ws != nil || status != 403 {
 			t.Errorf("Origin %s: status %d", name, status)
@@ -183,13 +186,14 @@ func TestWebSocketFromAnotherSiteIsRefused(t *testing.T) {
 }
 
 // SE-19 no token that signs in is taken from a URL or a form body.
-func TestTokensInTheURLSignNobodyIn(t *testing.T) {
+func TestTokensInTheURLDoNotSignIn(t *testing.T) {
 	s := sessionSites.open(t)
 	token := s.login("app.test", "pia", piaPassword)
 	pia := s.browser("app.test")
 	pia.signIn("pia", piaPassword)
 	v := s.bare("app.test")
-	for _, name := range []string{"access_token", "token", "bearer", "jwt", "id_token", "session", "__Host-truxe", "authorization"} {
+	for _, name := range []string{"access_token", "token", "bearer", "jwt", "id_token", "session", "__Host-truxe",
+		"authorization"} {
 		for _, value := range []string{token.Access, pia.session()} {
 			v.get("/x?"+values(name, value), program).problem(401, "login_required")
 			v.api("GET", "userinfo?"+values(name, value), nil).problem(401, "login_required")
@@ -200,13 +204,15 @@ func TestTokensInTheURLSignNobodyIn(t *testing.T) {
 	s.withBearer("app.test", token.Access).get("/x", program).want(200)
 }
 
-// SE-16 pages, API and redirects are never stored; the app's answers to somebody vary by who asks.
-func TestAnswersForSomebodyAreNotCached(t *testing.T) {
+// SE-16 pages, API and redirects are never stored; the app's answers to a user vary by user.
+func TestAnswersForUsersAreNotCached(t *testing.T) {
 	s := sessionSites.open(t)
 	pia := s.browser("app.test")
 	pia.signIn("pia", piaPassword)
-	for _, path := range []string{"/.truxe/", "/.truxe/login?switch=1", "/.truxe/login", "/.truxe/logout", "/.truxe/account", "/.truxe/account/sessions",
-		"/.truxe/account/password", "/.truxe/confirm", "/.truxe/nowhere", "/.truxe/account/x.css", "/.truxe/api/v1/userinfo", "/.truxe/api/v1/session",
+	for _, path := range []string{"/.truxe/", "/.truxe/login?switch=1", "/.truxe/login", "/.truxe/logout",
+		"/.truxe/account", "/.truxe/account/sessions",
+		"/.truxe/account/password", "/.truxe/confirm", "/.truxe/nowhere", "/.truxe/account/x.css", "/.truxe/api/v1/userinfo",
+		"/.truxe/api/v1/session",
 		"/.truxe/api/v1/sessions", "/.truxe/api/v1/nowhere", "/.well-known/change-password"} {
 		a := pia.get(path, navigate)
 		if a.status >= 500 || a.header.Get("Cache-Control") != "no-store" {
@@ -215,14 +221,15 @@ func TestAnswersForSomebodyAreNotCached(t *testing.T) {
 	}
 	for _, path := range []string{"/x", "/x/account.css", "/public/x"} {
 		a := pia.get(path, program).want(200)
-		if !strings.Contains(strings.Join(a.header.Values("Vary"), ","), "Cookie") && !strings.Contains(a.header.Get("Cache-Control"), "private") {
+		if !strings.Contains(strings.Join(a.header.Values("Vary"), ","), "Cookie") &&
+			!strings.Contains(a.header.Get("Cache-Control"), "private") {
 			t.Errorf("%s: Vary %q, Cache-Control %q", path, a.header.Values("Vary"), a.header.Get("Cache-Control"))
 		}
 	}
 }
 
-// AZ-08 SE-17: who loses a role loses the WebSockets that were opened with it, of cookie and token, within a second; who is
-// given one keeps them, and so does everybody else.
+// AZ-08 SE-17: a user a user who loses a role loses the WebSockets that were opened with it, of cookie and token,
+// within a second; a user who gains one keeps them, and so do all others.
 func TestLostRoleEndsOpenStreams(t *testing.T) {
 	s := tell(t, plot{sites: site("app.test", "\ttruxe {\n\t\tallow role editor member\n\t}\n"+keptOpen)})
 	s.user("eva", "an eager editor of orders", "editor")
@@ -259,7 +266,7 @@ func TestLostRoleEndsOpenStreams(t *testing.T) {
 	}
 	select {
 	case <-other:
-		t.Error("somebody else's stream ended")
+		t.Error("another user's stream ended")
 	default:
 	}
 }

@@ -15,7 +15,7 @@ var strangeSites = share(plot{
 		site("https://", "\ttls internal {\n\t\ton_demand\n\t}\n\ttruxe\n\treverse_proxy UPSTREAM"),
 })
 
-// begun is a sign-in that somebody has begun at an app: the login page, its way back and the flow cookie.
+// begun is a sign-in that a visitor has begun at an app: the login page, its way back and the flow cookie.
 type begun struct{ login, id, flow string }
 
 // begin opens path with a Host of the visitor's choice, as an attacker with a client of their own can.
@@ -31,7 +31,7 @@ func (v *visitor) begin(host, path string) begun {
 	return begun{login, u.Query().Get("r"), flow}
 }
 
-// ticketOf opens a login page as somebody who is signed in there and returns the address that they are sent to.
+// ticketOf opens a login page as a user who is signed in there and returns the address that they are sent to.
 func (v *visitor) ticketOf(login string) string {
 	v.s.t.Helper()
 	if strings.HasPrefix(login, "/") {
@@ -45,7 +45,7 @@ func (v *visitor) ticketOf(login string) string {
 	return to
 }
 
-// victim is somebody who is signed in at the single sign-on host and at no app.
+// victim is a user who is signed in at the single sign-on host and at no app.
 func (s *story) victim() *visitor {
 	s.t.Helper()
 	v := s.browser("auth.test")
@@ -53,14 +53,15 @@ func (s *story) victim() *visitor {
 	return v
 }
 
-// ED-03 a way back that was begun with a Host of nobody (Host: evil.example at a site without a host name) brings no
-// ticket: the victim stays at the portal, and the attacker has nothing to redeem.
-func TestTicketNeverLeavesForAHostThatNobodyConfigured(t *testing.T) {
+// ED-03 a way back that was begun with an unconfigured Host (Host: evil.example at a site without a host name) brings
+// no ticket: the victim stays at the portal, and the attacker has nothing to redeem.
+func TestTicketNeverLeavesForAnUnconfiguredHost(t *testing.T) {
 	s := strangeSites.open(t)
 	victim, attacker := s.victim(), s.bare("app.test")
 	for _, host := range []string{"evil.example", "evil.example:443", "app.test.evil.example", "localhost", "127.0.0.1"} {
 		b := attacker.begin(host, "/")
-		for _, login := range []string{b.login, "https://auth.test/.truxe/login?r=" + b.id, "https://auth.test/.truxe/continue?r=" + b.id} {
+		for _, login := range []string{b.login, "https://auth.test/.truxe/login?r=" + b.id,
+			"https://auth.test/.truxe/continue?r=" + b.id} {
 			if to := victim.ticketOf(login); strings.Contains(to, "ticket=") {
 				t.Errorf("Host %s: the victim's ticket leaves for %s", host, to)
 			}
@@ -75,9 +76,9 @@ func TestTicketNeverLeavesForAHostThatNobodyConfigured(t *testing.T) {
 	}
 }
 
-// ED-03 a way back that was begun with a port of nobody (Host: app.test:9999) leads to the port that the configuration
-// has: a ticket never reaches another server of that machine.
-func TestTicketNeverLeavesForAPortThatNobodyConfigured(t *testing.T) {
+// ED-03 a way back that was begun with an unconfigured port (Host: app.test:9999) leads to the port that the
+// configuration has: a ticket never reaches another server of that machine.
+func TestTicketNeverLeavesForAnUnconfiguredPort(t *testing.T) {
 	s := strangeSites.open(t)
 	victim, attacker := s.victim(), s.bare("app.test")
 	for _, host := range []string{"app.test:9999", "app.test:80", "a.wild.test:9999", "APP.test.:9999"} {
@@ -97,11 +98,12 @@ func TestSiteWithoutAHostNameIsItsOwnPortal(t *testing.T) {
 	here := []string{"Host", "other.example"}
 	login := v.get("/deep?x=1", navigate, here).want(http.StatusFound).header.Get("Location")
 	if !strings.HasPrefix(login, "/.truxe/login?r=") {
-		t.Fatalf("a host of nobody leads to %s", login)
+		t.Fatalf("an unconfigured host leads to %s", login)
 	}
 	id := strings.TrimPrefix(login, "/.truxe/login?r=")
 	v.get(login, navigate, here).want(http.StatusOK)
-	a := v.do(http.MethodPost, "/.truxe/login", values("username", "pia", "password", piaPassword, "return", id), submit, here,
+	a := v.do(http.MethodPost, "/.truxe/login", values("username", "pia", "password", piaPassword, "return", id), submit,
+		here,
 		[]string{"Origin", "https://other.example"}).want(http.StatusSeeOther)
 	if next := a.header.Get("Location"); !strings.HasPrefix(next, "/.truxe/continue?r=") {
 		t.Fatalf("the form leads to %s", next)
@@ -117,7 +119,8 @@ func TestSiteWithoutAHostNameIsItsOwnPortal(t *testing.T) {
 // another host, signed in or not, in a frame, with a bad token beside it. The right browser cannot use it afterwards.
 func TestEveryCallbackUsesItsTicketUp(t *testing.T) {
 	s := ssoSites.open(t)
-	frame := []string{"Sec-Fetch-Mode", "navigate", "Sec-Fetch-Dest", "iframe", "Sec-Fetch-Site", "cross-site", "Accept", "text/html"}
+	frame := []string{"Sec-Fetch-Mode", "navigate", "Sec-Fetch-Dest", "iframe", "Sec-Fetch-Site", "cross-site", "Accept",
+		"text/html"}
 	for name, open := range map[string]func(t *testing.T, victim *visitor, callback string){
 		"another browser": func(_ *testing.T, _ *visitor, callback string) { s.browser("app.test").get(callback, navigate) },
 		"another browser with a flow of its own": func(_ *testing.T, _ *visitor, callback string) {

@@ -15,7 +15,8 @@ import (
 	"github.com/truxeio/caddy-truxe/test/rig"
 )
 
-var tokenSites = share(plot{options: "\t\trate_limit address 10000 5m", sites: site("app.test", "\ttruxe\n\treverse_proxy UPSTREAM")})
+var tokenSites = share(plot{options: "\t\trate_limit address 10000 5m",
+	sites: site("app.test", "\ttruxe\n\treverse_proxy UPSTREAM")})
 
 // refusedToken wants the answer to a token that is ours and no good: 401, never a redirect, and nothing at the app.
 func (s *story) refusedToken(a answer) {
@@ -26,8 +27,8 @@ func (s *story) refusedToken(a answer) {
 	}
 }
 
-// JW-05, SE-19 (fmt-bearer-scheme, fmt-query-parameter, fmt-form-body, clm-access-in-cookie of the attack matrix) a token
-// is taken from one place only, and the scheme in any case.
+// JW-05, SE-19 (fmt-bearer-scheme, fmt-query-parameter, fmt-form-body, clm-access-in-cookie of the attack matrix) a
+// token is taken from one place only, and the scheme in any case.
 func TestTokenIsTakenFromTheAuthorizationHeaderOnly(t *testing.T) {
 	s := tokenSites.open(t)
 	token := s.login("app.test", "pia", piaPassword).Access
@@ -36,7 +37,8 @@ func TestTokenIsTakenFromTheAuthorizationHeaderOnly(t *testing.T) {
 		v.get("/x", program, []string{"Authorization", scheme + token}).want(200)
 	}
 	s.up.Forget()
-	for name, header := range map[string]string{"a tab": "Bearer\t" + token, "a list": "Bearer " + token + ", " + token, "two words": "Bearer " + token + " x"} {
+	for name, header := range map[string]string{"a tab": "Bearer\t" + token, "a list": "Bearer " + token + ", " + token,
+		"two words": "Bearer " + token + " x"} {
 		first := v.get("/x", program, []string{"Authorization", header})
 		again := v.get("/x", program, []string{"Authorization", header})
 		if first.status != again.status || first.status != 401 && first.status != 400 {
@@ -59,17 +61,19 @@ func TestTokenRevokedByItsIDIsRefused(t *testing.T) {
 	s := tokenSites.open(t)
 	token, other := s.login("app.test", "pia", piaPassword), s.login("app.test", "pia", piaPassword)
 	s.withBearer("app.test", token.Access).get("/x", program).want(200)
-	s.bare("app.test").do(http.MethodPost, "/.truxe/api/v1/revoke", values("token", token.Access, "token_type_hint", "access_token"), sendsForm).want(200)
-	rig.WaitFor(t, time.Second, "the token is refused", func() bool { return s.withBearer("app.test", token.Access).get("/x", program).status == 401 })
+	s.bare("app.test").do(http.MethodPost, "/.truxe/api/v1/revoke",
+		values("token", token.Access, "token_type_hint", "access_token"), sendsForm).want(200)
+	rig.WaitFor(t, time.Second, "the token is refused",
+		func() bool { return s.withBearer("app.test", token.Access).get("/x", program).status == 401 })
 	s.refusedToken(s.withBearer("app.test", token.Access).get("/x", program))
 	s.withBearer("app.test", other.Access).get("/x", program).want(200)
 }
 
 var compact = regexp.MustCompile(`"([A-Za-z0-9_-]{10,}(?:\.[A-Za-z0-9_-]*){2,4})"`)
 
-// JW-01, JW-02, JW-05 every token of RFC 7515, 7519 and 7520, as a bearer token: HS256, none, PSS, ECDSA, EdDSA, detached,
-// nested, encrypted. None lets anybody in, none is a redirect and none breaks the server.
-func TestTokensOfTheRFCsLetNobodyIn(t *testing.T) {
+// JW-01, JW-02, JW-05 every token of RFC 7515, 7519 and 7520, as a bearer token: HS256, none, PSS, ECDSA, EdDSA,
+// detached, nested, encrypted. None lets a request in, none is a redirect and none breaks the server.
+func TestTokensOfTheRFCsLetNoUserIn(t *testing.T) {
 	s := tokenSites.open(t)
 	tokens := map[string]bool{
 		// RFC 7515 A.1 and A.5, which are committed; the others are read from the corpora
@@ -113,11 +117,13 @@ func TestTokensOfTheRFCsLetNobodyIn(t *testing.T) {
 	t.Logf("%d tokens", len(tokens))
 }
 
-// CS-07, CS-08 no parameter and no Referer chooses where a sign-in or a sign-out ends: 57 targets of a peer's table and our
-// own, under every name that such parameters have.
+// CS-07, CS-08 no parameter and no Referer chooses where a sign-in or a sign-out ends: 57 targets of a peer's table and
+// our own, under every name that such parameters have.
 func TestNoParameterChoosesWhereASignInEnds(t *testing.T) {
 	s := tokenSites.open(t)
-	targets := []string{"https://evil.example/", "//evil.example/", `/\evil.example/`, "https:evil.example", "/.truxe/../../evil", "javascript:alert(1)", "\thttps://evil.example", "https://app.test.evil.example/", "https://app.test@evil.example/"}
+	targets := []string{"https://evil.example/", "//evil.example/", `/\evil.example/`, "https:evil.example",
+		"/.truxe/../../evil", "javascript:alert(1)", "\thttps://evil.example", "https://app.test.evil.example/",
+		"https://app.test@evil.example/"}
 	if raw, ok := corpus(t, "redirect/oauth2_proxy_validator_table.json"); ok {
 		var table struct{ Cases []struct{ URL string } }
 		if err := json.Unmarshal(raw, &table); err != nil || len(table.Cases) < 50 {
@@ -132,7 +138,8 @@ func TestNoParameterChoosesWhereASignInEnds(t *testing.T) {
 	home := func(what, location string) {
 		t.Helper()
 		u, err := url.Parse(location)
-		if err != nil || u.Host != "" && u.Host != "app.test" && u.Host != fmt.Sprintf("app.test:%d", s.g.Port("https")) || !strings.HasPrefix(u.Path, "/.truxe") && u.Path != "" {
+		if err != nil || u.Host != "" && u.Host != "app.test" && u.Host != fmt.Sprintf("app.test:%d", s.g.Port("https")) ||
+			!strings.HasPrefix(u.Path, "/.truxe") && u.Path != "" {
 			t.Errorf("%s ends at %s", what, location)
 		}
 	}
@@ -150,7 +157,8 @@ func TestNoParameterChoosesWhereASignInEnds(t *testing.T) {
 		}, target)}
 		v.get("/.truxe/login?"+query.Encode(), navigate, referer)
 		if i%8 == 0 { // a sign-in costs a hash
-			a := v.do(http.MethodPost, "/.truxe/login?"+query.Encode(), values(fields...), submit, []string{"Origin", "https://app.test"})
+			a := v.do(http.MethodPost, "/.truxe/login?"+query.Encode(), values(fields...), submit,
+				[]string{"Origin", "https://app.test"})
 			if a.status == http.StatusSeeOther {
 				home("a sign-in with "+target, a.header.Get("Location"))
 			} else {
@@ -160,7 +168,8 @@ func TestNoParameterChoosesWhereASignInEnds(t *testing.T) {
 		if a := v.get("/.truxe/callback?"+query.Encode()+"&ticket=x", navigate, referer); a.header.Get("Location") != "" {
 			home("a callback with "+target, a.header.Get("Location"))
 		}
-		if a := v.do(http.MethodPost, "/.truxe/logout?"+query.Encode(), values(fields[4:]...), submit, []string{"Origin", "https://app.test"}); a.header.Get("Location") != "" {
+		if a := v.do(http.MethodPost, "/.truxe/logout?"+query.Encode(), values(fields[4:]...), submit,
+			[]string{"Origin", "https://app.test"}); a.header.Get("Location") != "" {
 			home("a sign-out with "+target, a.header.Get("Location"))
 		}
 	}

@@ -45,16 +45,19 @@ type answer struct {
 
 // Kinds of requests, as browsers and programs send them.
 var (
-	navigate  = []string{"Sec-Fetch-Mode", "navigate", "Sec-Fetch-Dest", "document", "Sec-Fetch-Site", "none", "Accept", "text/html"}
-	submit    = []string{"Sec-Fetch-Mode", "navigate", "Sec-Fetch-Dest", "document", "Sec-Fetch-Site", "same-origin", "Accept", "text/html", "Content-Type", "application/x-www-form-urlencoded"}
-	fetch     = []string{"Sec-Fetch-Mode", "cors", "Sec-Fetch-Dest", "empty", "Sec-Fetch-Site", "same-origin", "Accept", "*/*"}
+	navigate = []string{"Sec-Fetch-Mode", "navigate", "Sec-Fetch-Dest", "document", "Sec-Fetch-Site", "none", "Accept",
+		"text/html"}
+	submit = []string{"Sec-Fetch-Mode", "navigate", "Sec-Fetch-Dest", "document", "Sec-Fetch-Site", "same-origin",
+		"Accept", "text/html", "Content-Type", "application/x-www-form-urlencoded"}
+	fetch = []string{"Sec-Fetch-Mode", "cors", "Sec-Fetch-Dest", "empty", "Sec-Fetch-Site", "same-origin", "Accept",
+		"*/*"}
 	program   = []string{"Accept", "*/*"}
 	sendsJSON = []string{"Content-Type", "application/json"}
 	sendsForm = []string{"Content-Type", "application/x-www-form-urlencoded"}
 )
 
-// do sends a request to path, or to a whole URL. Headers are name, value, …; a name may stand twice. A 503 with Retry-After
-// is no wrong answer but "not now" (CONTRACT section 3): the visitor comes again, a few times.
+// do sends a request to path, or to a whole URL. Headers are name, value, …; a name may appear twice. A 503 with
+// Retry-After is no wrong answer but "not now" (CONTRACT section 3): the visitor comes again, a few times.
 func (v *visitor) do(method, path, body string, headers ...[]string) answer {
 	v.s.t.Helper()
 	for again := 5; ; again-- {
@@ -69,8 +72,8 @@ func (v *visitor) do(method, path, body string, headers ...[]string) answer {
 	}
 }
 
-// notNow reports a 503 that says when to come again, and waits until then. A sign-in that is refused because others sign
-// in (`busy`) is not one.
+// notNow reports a 503 that says when to come again, and waits until then. A sign-in that is refused because others
+// sign in (`busy`) is not one.
 func (a answer) notNow() bool {
 	seconds, err := strconv.Atoi(a.header.Get("Retry-After"))
 	if a.status != http.StatusServiceUnavailable || err != nil || strings.Contains(a.body, `"busy"`) {
@@ -146,7 +149,7 @@ func (v *visitor) form(page string, fields ...string) answer {
 	return v.do(http.MethodPost, "/.truxe/"+page, values(fields...), submit, []string{"Origin", "https://" + v.host})
 }
 
-// values makes a form of name, value, ….
+// values encodes a form of name, value, ….
 func values(fields ...string) string {
 	form := url.Values{}
 	for i := 0; i+1 < len(fields); i += 2 {
@@ -180,7 +183,7 @@ func (v *visitor) tryForm(login, username, password string, more ...string) answ
 	return v.form("login", fields...)
 }
 
-// session gives the value of the session cookie in the jar, "" without one.
+// session returns the value of the session cookie in the jar, "" without one.
 func (v *visitor) session() string { return v.inJar("__Host-truxe") }
 
 func (v *visitor) inJar(name string) string {
@@ -244,7 +247,8 @@ func (v *visitor) socket(path string, headers ...[]string) (*websocket.Conn, int
 	client.Timeout = 0
 	asked := h.Get("Host")
 	h.Del("Host")
-	ws, res, err := websocket.Dial(ctx, "wss://"+v.host+path, &websocket.DialOptions{HTTPClient: &client, HTTPHeader: h, Host: asked})
+	ws, res, err := websocket.Dial(ctx, "wss://"+v.host+path,
+		&websocket.DialOptions{HTTPClient: &client, HTTPHeader: h, Host: asked})
 	if ws != nil {
 		v.s.t.Cleanup(func() { _ = ws.CloseNow() })
 	}
@@ -287,7 +291,8 @@ func (a answer) problem(status int, code string) problem {
 	}
 	var p problem
 	a.json(&p)
-	if p.Status != status || p.Code != code || p.Type == "" || p.Title == "" || p.Detail == "" || !reference.MatchString(p.Reference) {
+	if p.Status != status || p.Code != code || p.Type == "" || p.Title == "" || p.Detail == "" ||
+		!reference.MatchString(p.Reference) {
 		a.t.Errorf("problem %s, want status %d and code %s with type, title, detail and reference", a.body, status, code)
 	}
 	return p
@@ -302,7 +307,7 @@ func (a answer) json(into any) {
 	}
 }
 
-// setsCookie gives the Set-Cookie line for a name, "" without one.
+// setsCookie returns the Set-Cookie line for a name, "" without one.
 func (a answer) setsCookie(name string) string {
 	for _, line := range a.header.Values("Set-Cookie") {
 		if strings.HasPrefix(line, name+"=") {

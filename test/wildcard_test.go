@@ -23,7 +23,8 @@ func TestSingleSignOnAtHostsOfAWildcard(t *testing.T) {
 	v.host = "auth.wild.test"
 	page := v.get(login, navigate).want(http.StatusOK)
 	way := wayBackField.FindStringSubmatch(page.body)[1]
-	to := v.form("login", "username", "pia", "password", piaPassword, "return", way).want(http.StatusSeeOther).header.Get("Location")
+	to := v.form("login", "username", "pia", "password", piaPassword, "return",
+		way).want(http.StatusSeeOther).header.Get("Location")
 	leads := v.get(to, navigate).want(http.StatusOK).header.Get("Refresh")
 	_, callback, _ := strings.Cut(leads, "url=")
 	if !strings.Contains(callback, "://a.wild.test") || !strings.Contains(callback, "/.truxe/callback?ticket=") {
@@ -41,8 +42,8 @@ func TestSingleSignOnAtHostsOfAWildcard(t *testing.T) {
 	exact.get("/", program).want(http.StatusUnauthorized)
 }
 
-// ED-21 (FIELD-CASES 14): without a portal each host of a wildcard has its own issuer, passkey endpoints and sign-in, and
-// its tokens count at the gateway; a token that names an unknown host does not.
+// ED-21 (FIELD-CASES 14): without a portal each host of a wildcard has its own issuer, passkey endpoints and sign-in,
+// and its tokens count at the gateway; a token that names an unknown host does not.
 func TestHostsOfAWildcardAreIssuersOfTheirOwn(t *testing.T) {
 	s := tell(t, plot{sites: site("*.wild.test", "\ttruxe {\n\t\tapp Wild\n\t}\n\treverse_proxy UPSTREAM")})
 	out := s.login("a.wild.test", "pia", piaPassword)
@@ -62,15 +63,17 @@ func TestHostsOfAWildcardAreIssuersOfTheirOwn(t *testing.T) {
 	v.bearer = out.Access
 	var list appList
 	v.api("GET", "apps", nil).want(http.StatusOK).json(&list)
-	if len(list.Items) != 1 || list.Items[0].Host != "a.wild.test" || !strings.HasPrefix(list.Items[0].URL, "https://a.wild.test") {
+	if len(list.Items) != 1 || list.Items[0].Host != "a.wild.test" ||
+		!strings.HasPrefix(list.Items[0].URL, "https://a.wild.test") {
 		t.Errorf("apps %+v", list.Items)
 	}
 }
 
-// ED-21 R13: a site without a host name serves every host as its own portal. No single sign-on ticket, issuer or passkey
-// is made for a host that only a client names, and the log says so with the remedy.
+// ED-21 R13: a site without a host name serves every host as its own portal. No single sign-on ticket, issuer or
+// passkey is made for a host that only a client names, and the log says so with the remedy.
 func TestCatchAllSiteIsItsOwnPortalWithoutTickets(t *testing.T) {
-	s := tell(t, plot{global: behind, sites: site(`http://:{{port "inner"}}`, "\ttruxe\n\treverse_proxy UPSTREAM") + site("app.test", "\ttruxe\n\treverse_proxy UPSTREAM")})
+	s := tell(t, plot{global: behind, sites: site(`http://:{{port "inner"}}`,
+		"\ttruxe\n\treverse_proxy UPSTREAM") + site("app.test", "\ttruxe\n\treverse_proxy UPSTREAM")})
 	s.g.WaitLog(`no host name.*single sign-on.*origin https://`)
 	v := s.bare("anything.example")
 	out := v.innerLogin(s.g.Port("inner"), "pia", piaPassword)
@@ -79,7 +82,8 @@ func TestCatchAllSiteIsItsOwnPortalWithoutTickets(t *testing.T) {
 	}
 	v.bearer = out.Access
 	v.inner(s.g.Port("inner"), "GET", "/", nil, program).want(http.StatusOK)
-	if to := v.inner(s.g.Port("inner"), "GET", "/.truxe/account/passkeys", nil).body; strings.Contains(to, "data-passkey-button") {
+	if to := v.inner(s.g.Port("inner"), "GET", "/.truxe/account/passkeys", nil).body; strings.Contains(to,
+		"data-passkey-button") {
 		t.Error("passkeys are offered for a host that the client names")
 	}
 }

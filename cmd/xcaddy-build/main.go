@@ -11,10 +11,10 @@ import (
 	_ "github.com/truxeio/caddy-truxe/caddymodule"
 )
 
-// headroom makes the garbage collector run less often while little is in use. Go collects when the heap has doubled; a
+// headroom lets the garbage collector run less often while little is in use. Go collects when the heap has doubled; a
 // proxy with a live heap of 10 MB would do so dozens of times a second, and each time wait for every thread, those that
-// hash passwords too. The block counts as heap but nothing writes to it, so the kernel gives it no memory; the heap that
-// is really used may grow by as much. GOGC and GOMEMLIMIT work as ever.
+// hash passwords too. The block counts as heap but nothing writes to it, so the kernel gives it no memory; the heap
+// that is really used may grow by as much. GOGC and GOMEMLIMIT work as ever.
 const headroom = 32 << 20
 
 func main() {

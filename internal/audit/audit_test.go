@@ -102,7 +102,8 @@ func TestManyNodesWriteOneChain(t *testing.T) {
 		for i := range 20 {
 			for _, node := range []*audit.Log{l.Log, second} {
 				all.Go(func() {
-					if _, err := node.Append(ctx, audit.Event{Event: audit.AuthnLoginSuccess, Outcome: "success", Actor: audit.Actor{ID: fmt.Sprint("u", i), Name: "ada"}}); err != nil {
+					if _, err := node.Append(ctx, audit.Event{Event: audit.AuthnLoginSuccess, Outcome: "success",
+						Actor: audit.Actor{ID: fmt.Sprint("u", i), Name: "ada"}}); err != nil {
 						t.Error(err)
 					}
 				})
@@ -114,15 +115,19 @@ func TestManyNodesWriteOneChain(t *testing.T) {
 		report, err := audit.VerifyStore(ctx, l.store)
 		intact(t, report, err, 60)
 
-		e := audit.Event{Event: audit.SessionRevoked, Outcome: "success", Actor: audit.Actor{ID: "a", Name: "ada"}, Subject: audit.Subject{ID: "s", Session: "x"},
-			IP: "192.0.2.7", UserAgent: "Agent/1", Session: "y", Host: "app.example.com", Method: "POST", Path: "/p", Reason: "why", Details: map[string]string{"k": "v"}}
+		e := audit.Event{Event: audit.SessionRevoked, Outcome: "success", Actor: audit.Actor{ID: "a", Name: "ada"},
+			Subject: audit.Subject{ID: "s", Session: "x"},
+			IP:      "192.0.2.7", UserAgent: "Agent/1", Session: "y", Host: "app.example.com", Method: "POST", Path: "/p",
+			Reason: "why", Details: map[string]string{"k": "v"}}
 		ref := appendEvent(t, l.Log, e)
 		rows, err := l.store.ListAudit(ctx, store.AuditFilter{Reference: ref})
 		if err != nil || len(rows) != 1 {
 			t.Fatalf("%v %v", rows, err)
 		}
-		for _, want := range []string{`"actor":{"id":"a","name":"ada"}`, `"subject":{"id":"s","session":"x"}`, `"ip":"192.0.2.7"`, `"user_agent":"Agent/1"`, `"session":"y"`,
-			`"host":"app.example.com"`, `"method":"POST"`, `"path":"/p"`, `"reason":"why"`, `"details":{"k":"v"}`, `"reference":"` + ref + `"`, `"outcome":"success"`, `Z"`} {
+		for _, want := range []string{`"actor":{"id":"a","name":"ada"}`, `"subject":{"id":"s","session":"x"}`,
+			`"ip":"192.0.2.7"`, `"user_agent":"Agent/1"`, `"session":"y"`,
+			`"host":"app.example.com"`, `"method":"POST"`, `"path":"/p"`, `"reason":"why"`, `"details":{"k":"v"}`,
+			`"reference":"` + ref + `"`, `"outcome":"success"`, `Z"`} {
 			if !bytes.Contains(rows[0].Line, []byte(want)) {
 				t.Errorf("%s is missing in %s", want, rows[0].Line)
 			}
@@ -164,15 +169,19 @@ func TestSecretsAreNotWritten(t *testing.T) {
 	l := open(t, st, audit.Config{File: file})
 	canaries := []string{
 		"trx_rt_0123456789abcdefghijABCDEFGHIJ", "trx_pat_zzzzCANARYzzzz_x", "trx_sk_canary",
-		"eyJhbGciOiJSUzI1NiIsInR5cCI6ImF0K2p3dCJ9.eyJzdWIiOiJjYW5hcnkifQ.c2lnbmF0dXJl", "eyJhbGciOiJSUzI1NiIsInR5cCI6ImF0K2p3dCJ9",
+		"eyJhbGciOiJSUzI1NiIsInR5cCI6ImF0K2p3dCJ9.eyJzdWIiOiJjYW5hcnkifQ.c2lnbmF0dXJl",
+		"eyJhbGciOiJSUzI1NiIsInR5cCI6ImF0K2p3dCJ9",
 		"AbCdEfGhIjKlMnOpQrStUvWxYz0123456789_-AbCdE", "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw",
 	}
 	auth := "Authorization: Basic YWRhOmNhbmFyeQ=="
 	for _, c := range append(canaries, auth) {
-		for _, around := range []string{"%s", "?a=%s&b=%s", "x %s, %s.", strings.Repeat("é", 505) + " %s", strings.Repeat("%s ", 300), strings.Repeat("x", 8180) + "%s", "/.truxe/setup#t=%s"} {
+		for _, around := range []string{"%s", "?a=%s&b=%s", "x %s, %s.", strings.Repeat("é", 505) + " %s",
+			strings.Repeat("%s ", 300), strings.Repeat("x", 8180) + "%s", "/.truxe/setup#t=%s"} {
 			s := strings.ReplaceAll(around, "%s", c)
-			appendEvent(t, l, audit.Event{Event: audit.AuthzFail, Outcome: s, Actor: audit.Actor{ID: s, Name: s}, Subject: audit.Subject{ID: s, Name: s, Session: s, Token: s},
-				IP: s, UserAgent: s, Session: s, Host: s, Method: s, Path: s, Reason: s, Details: map[string]string{s: s, "kid": s}})
+			appendEvent(t, l, audit.Event{Event: audit.AuthzFail, Outcome: s, Actor: audit.Actor{ID: s, Name: s},
+				Subject: audit.Subject{ID: s, Name: s, Session: s, Token: s},
+				IP:      s, UserAgent: s, Session: s, Host: s, Method: s, Path: s, Reason: s,
+				Details: map[string]string{s: s, "kid": s}})
 		}
 	}
 	closeLog(t, l)
@@ -185,11 +194,14 @@ func TestSecretsAreNotWritten(t *testing.T) {
 	}
 	// Accept control: what an operator needs is left.
 	l = open(t, st, audit.Config{})
-	ref := appendEvent(t, l, audit.Event{Event: audit.KeyRotated, Path: "/blog/a-very-long-title-of-a-post-that-has-many-words-in-it",
-		Session: "ivb5q2c7mxkzq3n4l6op7r8stu", Details: map[string]string{"kid": "NzbLsXh8uDCcd-6MNwXF4W_7noWXFZAfHkxZsRGC9Xs"}})
+	ref := appendEvent(t, l, audit.Event{Event: audit.KeyRotated,
+		Path:    "/blog/a-very-long-title-of-a-post-that-has-many-words-in-it",
+		Session: "ivb5q2c7mxkzq3n4l6op7r8stu",
+		Details: map[string]string{"kid": "NzbLsXh8uDCcd-6MNwXF4W_7noWXFZAfHkxZsRGC9Xs"}})
 	rows, err := st.ListAudit(context.Background(), store.AuditFilter{Reference: ref})
 	must(t, err)
-	for _, want := range []string{"that-has-many-words-in-it", "ivb5q2c7mxkzq3n4l6op7r8stu", "NzbLsXh8uDCcd-6MNwXF4W_7noWXFZAfHkxZsRGC9Xs"} {
+	for _, want := range []string{"that-has-many-words-in-it", "ivb5q2c7mxkzq3n4l6op7r8stu",
+		"NzbLsXh8uDCcd-6MNwXF4W_7noWXFZAfHkxZsRGC9Xs"} {
 		if !bytes.Contains(rows[0].Line, []byte(want)) {
 			t.Errorf("%s is missing in %s", want, rows[0].Line)
 		}
@@ -198,26 +210,32 @@ func TestSecretsAreNotWritten(t *testing.T) {
 
 // AU-04: hostile strings give one valid line of bounded length on both databases.
 func TestHostileTextIsOneHarmlessLine(t *testing.T) {
-	both(t, func(t *testing.T) audit.Config { return audit.Config{File: filepath.Join(t.TempDir(), "a.jsonl")} }, func(t *testing.T, l logged) {
-		attacks := []string{"a\r\n{\"seq\":1,\"event\":\"authn_login_success\"}\n", "\x00", "\xff\xfe\xfd", "\x1b[2J\x1b]0;pwn\x07", "\u009b31m", "\u202egnp.exe", "\u2028\u2029",
-			`"},"event":"x","a":{"`, `\u0000\`, strings.Repeat("😀", 5000), strings.Repeat("a ", 100_000), "\xed\xa0\x80", "<script>&amp;"}
-		for _, a := range attacks {
-			ref := appendEvent(t, l.Log, audit.Event{Event: audit.AuthnLoginFail, Outcome: a, Actor: audit.Actor{ID: a, Name: a}, Subject: audit.Subject{ID: a}, IP: a, UserAgent: a,
-				Session: a, Host: a, Method: a, Path: a, Reason: a, Details: map[string]string{a: a}})
-			rows, err := l.store.ListAudit(context.Background(), store.AuditFilter{Reference: ref})
-			if err != nil || len(rows) != 1 {
-				t.Fatalf("%.20q: %v", a, err)
+	both(t, func(t *testing.T) audit.Config { return audit.Config{File: filepath.Join(t.TempDir(), "a.jsonl")} },
+		func(t *testing.T, l logged) {
+			attacks := []string{"a\r\n{\"seq\":1,\"event\":\"authn_login_success\"}\n", "\x00", "\xff\xfe\xfd",
+				"\x1b[2J\x1b]0;pwn\x07", "\u009b31m", "\u202egnp.exe", "\u2028\u2029",
+				`"},"event":"x","a":{"`, `\u0000\`, strings.Repeat("😀", 5000), strings.Repeat("a ", 100_000), "\xed\xa0\x80",
+				"<script>&amp;"}
+			for _, a := range attacks {
+				ref := appendEvent(t, l.Log, audit.Event{Event: audit.AuthnLoginFail, Outcome: a,
+					Actor:   audit.Actor{ID: a, Name: a},
+					Subject: audit.Subject{ID: a}, IP: a, UserAgent: a,
+					Session: a, Host: a, Method: a, Path: a, Reason: a, Details: map[string]string{a: a}})
+				rows, err := l.store.ListAudit(context.Background(), store.AuditFilter{Reference: ref})
+				if err != nil || len(rows) != 1 {
+					t.Fatalf("%.20q: %v", a, err)
+				}
+				if bytes.ContainsAny(rows[0].Line, "\r\n\x00\x1b\x7f") || bytes.Contains(rows[0].Line, []byte("\u202e")) ||
+					bytes.Contains(rows[0].Line, []byte("\u009b")) {
+					t.Errorf("%.20q: %q", a, rows[0].Line)
+				}
+				if len(rows[0].Line) > 13*4*512+2000 {
+					t.Errorf("%.20q: %d bytes", a, len(rows[0].Line))
+				}
 			}
-			if bytes.ContainsAny(rows[0].Line, "\r\n\x00\x1b\x7f") || bytes.Contains(rows[0].Line, []byte("\u202e")) || bytes.Contains(rows[0].Line, []byte("\u009b")) {
-				t.Errorf("%.20q: %q", a, rows[0].Line)
-			}
-			if len(rows[0].Line) > 13*4*512+2000 {
-				t.Errorf("%.20q: %d bytes", a, len(rows[0].Line))
-			}
-		}
-		report, err := audit.VerifyStore(context.Background(), l.store)
-		intact(t, report, err, len(attacks))
-	})
+			report, err := audit.VerifyStore(context.Background(), l.store)
+			intact(t, report, err, len(attacks))
+		})
 }
 
 // F33, AU-02: an event outside the vocabulary is refused, and Note does not write it either.

@@ -16,13 +16,14 @@ const (
 	denialQuiet = time.Minute
 	// maxDenials bounds the kinds that are counted apart.
 	maxDenials = 1024
-	// settleEvery is how often new kinds make room for themselves once there are maxDenials: it looks through all of them.
+	// settleEvery is how often new kinds make room for themselves once there are maxDenials: it looks through all of
+	// them.
 	settleEvery = time.Second
 )
 
-// Denial is a kind of refusal: the same event ("" is authz_fail), the same user, the same site or page, the same reason and
-// rule. Anonymous requests are one user: a stranger has as many addresses and host names as he likes, and must not fill the log
-// with them (R14).
+// Denial is a kind of refusal: the same event ("" is authz_fail), the same user, the same site or page, the same reason
+// and rule. Anonymous requests are one user: a stranger has as many addresses and host names as he likes, and must not
+// fill the log with them (R14).
 type Denial struct{ Event, User, Site, Reason, Rule string }
 
 // denials counts what is not written.
@@ -44,10 +45,10 @@ type denied struct {
 	more      int // since the row
 }
 
-// Deny takes a refusal and returns a reference. The event is made only if it is written, and without a lock, since its trace
-// takes a while. The first of its kind becomes a row at once. Those of the next minute are counted: they get the reference of
-// that row, and their number is in the kind's next row, or in a row of its own as `suppressed`. So a request that is repeated a
-// million times leaves a few rows, and none is missing from the sum.
+// Deny takes a refusal and returns a reference. The event is made only if it is written, and without a lock, since its
+// trace takes a while. The first of its kind becomes a row at once. Those of the next minute are counted: they get the
+// reference of that row, and their number is in the kind's next row, or in a row of its own as `suppressed`. So a
+// request that is repeated a million times leaves a few rows, and none is missing from the sum.
 func (l *Log) Deny(kind Denial, event func() Event) string {
 	reference, counted, row := l.countDenial(kind)
 	if counted {
@@ -123,7 +124,8 @@ func (d *denials) describe(kind Denial, e *Event) {
 }
 
 func (k Denial) clone() Denial {
-	return Denial{strings.Clone(k.Event), strings.Clone(k.User), strings.Clone(k.Site), strings.Clone(k.Reason), strings.Clone(k.Rule)}
+	return Denial{strings.Clone(k.Event), strings.Clone(k.User), strings.Clone(k.Site), strings.Clone(k.Reason),
+		strings.Clone(k.Rule)}
 }
 
 func (l *Log) noteAll(events []Event) {
@@ -152,8 +154,10 @@ func (d *denials) settle(now time.Time, all bool) (over []Event) {
 			continue
 		}
 		if k.more > 0 {
-			e := Event{Event: cmp.Or(kind.Event, AuthzFail), Outcome: cmp.Or(k.outcome, "deny"), Actor: k.actor, Subject: k.subject,
-				Host: k.host, Reason: kind.Reason, Details: map[string]string{"suppressed": strconv.Itoa(k.more), "first": k.reference}}
+			e := Event{Event: cmp.Or(kind.Event, AuthzFail), Outcome: cmp.Or(k.outcome, "deny"), Actor: k.actor,
+				Subject: k.subject,
+				Host:    k.host, Reason: kind.Reason, Details: map[string]string{"suppressed": strconv.Itoa(k.more),
+					"first": k.reference}}
 			if e.Event == AuthzFail {
 				e.Details["rule"] = kind.Rule
 			}

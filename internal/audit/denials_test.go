@@ -12,8 +12,8 @@ import (
 	"github.com/truxeio/caddy-truxe/internal/store"
 )
 
-// ED-10 R14 whoever is refused again and again leaves a row a minute, whose numbers add up to all that was refused; another
-// user, site, reason or rule has its own; a stranger's addresses do not.
+// ED-10 R14 whoever is refused again and again leaves a row a minute, whose numbers add up to all that was refused;
+// another user, site, reason or rule has its own; a stranger's addresses do not.
 func TestRepeatedDenialsAreCountedAndNotWritten(t *testing.T) {
 	st, now := sqlite(t), time.Now()
 	l := open(t, st, audit.Config{Now: func() time.Time { return now }})
@@ -21,10 +21,12 @@ func TestRepeatedDenialsAreCountedAndNotWritten(t *testing.T) {
 	deny := func(kind audit.Denial, ip string) string {
 		return l.Deny(kind, func() audit.Event {
 			made++
-			return audit.Event{Event: audit.AuthzFail, Outcome: "deny", IP: ip, Actor: audit.Actor{ID: kind.User}, Reason: kind.Reason, Details: map[string]string{"rule": kind.Rule}}
+			return audit.Event{Event: audit.AuthzFail, Outcome: "deny", IP: ip, Actor: audit.Actor{ID: kind.User},
+				Reason: kind.Reason, Details: map[string]string{"rule": kind.Rule}}
 		})
 	}
-	kinds := []audit.Denial{{}, {User: "u1"}, {User: "u2"}, {User: "u1", Site: "s"}, {User: "u1", Reason: "r"}, {User: "u1", Rule: "x"}}
+	kinds := []audit.Denial{{}, {User: "u1"}, {User: "u2"}, {User: "u1", Site: "s"}, {User: "u1", Reason: "r"},
+		{User: "u1", Rule: "x"}}
 	first := map[audit.Denial]string{}
 	for i := range 3000 {
 		kind := kinds[i%len(kinds)]
@@ -68,7 +70,8 @@ func TestKindsOfDenialsAreBounded(t *testing.T) {
 func denialRows(t *testing.T, st *store.Store) (rows, refusals int) {
 	t.Helper()
 	for after := int64(0); ; {
-		list, err := st.ListAudit(context.Background(), store.AuditFilter{Event: audit.AuthzFail, After: after, Ascending: true, Limit: 1000})
+		list, err := st.ListAudit(context.Background(), store.AuditFilter{Event: audit.AuthzFail, After: after,
+			Ascending: true, Limit: 1000})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -96,12 +99,14 @@ func TestDenialsOfAnotherEventKeepIt(t *testing.T) {
 	l := open(t, st, audit.Config{Now: func() time.Time { return now }})
 	for range 10 {
 		l.Deny(audit.Denial{Event: audit.AuthnLoginLock, Reason: "rate_limited"}, func() audit.Event {
-			return audit.Event{Event: audit.AuthnLoginLock, Outcome: "refused", Subject: audit.Subject{Name: "ada"}, Reason: "rate_limited"}
+			return audit.Event{Event: audit.AuthnLoginLock, Outcome: "refused", Subject: audit.Subject{Name: "ada"},
+				Reason: "rate_limited"}
 		})
 	}
 	now = now.Add(2 * time.Minute)
 	l.Deny(audit.Denial{Event: audit.AuthnLoginLock, Reason: "rate_limited"}, func() audit.Event { // its details are nil
-		return audit.Event{Event: audit.AuthnLoginLock, Outcome: "refused", Subject: audit.Subject{Name: "ada"}, Reason: "rate_limited"}
+		return audit.Event{Event: audit.AuthnLoginLock, Outcome: "refused", Subject: audit.Subject{Name: "ada"},
+			Reason: "rate_limited"}
 	})
 	l.Deny(audit.Denial{Event: audit.AuthnLoginLock, Reason: "rate_limited"}, nil)
 	closeLog(t, l)
@@ -138,7 +143,8 @@ func TestDenialsDoNotWaitForEachOther(t *testing.T) {
 	}()
 	<-making
 	l.Deny(audit.Denial{User: "quick"}, event)
-	second := l.Deny(audit.Denial{User: "slow"}, func() audit.Event { t.Error("the same kind made a second row"); return event() })
+	second := l.Deny(audit.Denial{User: "slow"},
+		func() audit.Event { t.Error("the same kind made a second row"); return event() })
 	making <- struct{}{}
 	<-done
 	if first != second || first == "" {

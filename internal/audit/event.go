@@ -3,7 +3,7 @@
 // VerifyStore and VerifyFile.
 //
 // The rows are the truth. A change and its row are one transaction (R9); the row locks the head of the chain, so the
-// numbers of all nodes are one sequence without a gap. The file follows the rows from the last line that stands in it,
+// numbers of all nodes are one sequence without a gap. The file follows the rows from the last line that is in it,
 // so it is whole again after a crash, a full disk or a rotation, and holds the events of every node.
 package audit
 

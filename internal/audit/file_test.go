@@ -42,8 +42,8 @@ func lineCount(path string) int {
 func TestAlteredDatabaseIsFound(t *testing.T) {
 	for name, c := range map[string]struct{ sql, want string }{
 		"control":          {"UPDATE audit SET ip = ip", ""},
-		"changed line":     {"UPDATE audit SET line = (SELECT line FROM audit WHERE seq = 2) WHERE seq = 3", "stands again"},
-		"changed column":   {"UPDATE audit SET actor_id = 'somebody else' WHERE seq = 3", "columns"},
+		"changed line":     {"UPDATE audit SET line = (SELECT line FROM audit WHERE seq = 2) WHERE seq = 3", "is repeated"},
+		"changed column":   {"UPDATE audit SET actor_id = 'another' WHERE seq = 3", "columns"},
 		"cut at the start": {"DELETE FROM audit WHERE seq < 3", "events 1 to 2 are missing"},
 		"cut in between":   {"DELETE FROM audit WHERE seq = 3", "events 3 to 3 are missing"},
 		"cut at the end":   {"DELETE FROM audit WHERE seq > 4", "missing at the end"},
@@ -64,7 +64,8 @@ func TestAlteredDatabaseIsFound(t *testing.T) {
 				must(t, err)
 				report, err := audit.VerifyStore(context.Background(), l.store)
 				must(t, err)
-				if found := strings.Join(report.Problems, "; "); (found == "") != (c.want == "") || !strings.Contains(found, c.want) {
+				if found := strings.Join(report.Problems, "; "); (found == "") != (c.want == "") ||
+					!strings.Contains(found, c.want) {
 					t.Errorf("%q, want %q", found, c.want)
 				}
 			})
@@ -76,31 +77,32 @@ func TestAlteredDatabaseIsFound(t *testing.T) {
 func TestFileFollowsTheRowsOfAllNodesAcrossRotation(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "made", "here")
 	path := filepath.Join(dir, "audit.jsonl")
-	both(t, func(*testing.T) audit.Config { must(t, os.RemoveAll(dir)); return audit.Config{File: path} }, func(t *testing.T, l logged) {
-		node := open(t, storetest.Open(t, l.cfg), audit.Config{})
-		appendEvent(t, l.Log, success)
-		appendEvent(t, node, success)
-		waitFor(t, "rows of both nodes", func() bool { return lineCount(path) == 2 })
-		verifyFile(t, path, 2)
-		if info, err := os.Stat(path); err != nil || info.Mode().Perm() != 0o600 {
-			t.Errorf("%v %v", info.Mode(), err)
-		}
-		must(t, os.Rename(path, path+".1"))
-		appendEvent(t, l.Log, success)
-		appendEvent(t, l.Log, success)
-		waitFor(t, "rows in the new file", func() bool { return lineCount(path) == 2 })
-		verifyFile(t, path, 2)
-		verifyFile(t, path+".1", 2)
-		must(t, os.Truncate(path, 0)) // logrotate's copytruncate
-		appendEvent(t, l.Log, success)
-		waitFor(t, "rows after truncation", func() bool { return lineCount(path) == 1 })
-		verifyFile(t, path, 1)
-		whole, _ := os.ReadFile(path + ".1")
-		last, _ := os.ReadFile(path)
-		if !bytes.Contains(whole, []byte(`"seq":1,`)) || !bytes.Contains(last, []byte(`"seq":5,`)) {
-			t.Errorf("%s\n%s", whole, last)
-		}
-	})
+	both(t, func(*testing.T) audit.Config { must(t, os.RemoveAll(dir)); return audit.Config{File: path} },
+		func(t *testing.T, l logged) {
+			node := open(t, storetest.Open(t, l.cfg), audit.Config{})
+			appendEvent(t, l.Log, success)
+			appendEvent(t, node, success)
+			waitFor(t, "rows of both nodes", func() bool { return lineCount(path) == 2 })
+			verifyFile(t, path, 2)
+			if info, err := os.Stat(path); err != nil || info.Mode().Perm() != 0o600 {
+				t.Errorf("%v %v", info.Mode(), err)
+			}
+			must(t, os.Rename(path, path+".1"))
+			appendEvent(t, l.Log, success)
+			appendEvent(t, l.Log, success)
+			waitFor(t, "rows in the new file", func() bool { return lineCount(path) == 2 })
+			verifyFile(t, path, 2)
+			verifyFile(t, path+".1", 2)
+			must(t, os.Truncate(path, 0)) // logrotate's copytruncate
+			appendEvent(t, l.Log, success)
+			waitFor(t, "rows after truncation", func() bool { return lineCount(path) == 1 })
+			verifyFile(t, path, 1)
+			whole, _ := os.ReadFile(path + ".1")
+			last, _ := os.ReadFile(path)
+			if !bytes.Contains(whole, []byte(`"seq":1,`)) || !bytes.Contains(last, []byte(`"seq":5,`)) {
+				t.Errorf("%s\n%s", whole, last)
+			}
+		})
 }
 
 // FAULTS 18: whatever a kill left at the end of the file, it is one chain after the next start.
@@ -129,7 +131,7 @@ func TestTornLastLineIsCompletedAtStart(t *testing.T) {
 	verifyFile(t, path, 1)
 	must(t, os.WriteFile(path, whole, 0o600))
 
-	// What somebody else wrote at the end stays, as a line that verification names.
+	// What another program wrote at the end stays, as a line that verification names.
 	must(t, os.WriteFile(path, append(bytes.Clone(whole), "forg"...), 0o600))
 	l = open(t, st, audit.Config{File: path})
 	appendEvent(t, l, success)
@@ -147,7 +149,8 @@ func TestFileOfAnotherDatabaseIsRefused(t *testing.T) {
 	appendEvent(t, l, success)
 	closeLog(t, l)
 	before, _ := os.ReadFile(path)
-	for name, content := range map[string][]byte{"another log": before, "a text": []byte("hello\n"), "a text without end": []byte("hello"), "JSON": []byte("{}\n")} {
+	for name, content := range map[string][]byte{"another log": before, "a text": []byte("hello\n"),
+		"a text without end": []byte("hello"), "JSON": []byte("{}\n")} {
 		must(t, os.WriteFile(path, content, 0o600))
 		if l, err := audit.New(sqlite(t), audit.Config{File: path}); err == nil {
 			closeLog(t, l)
@@ -161,7 +164,7 @@ func TestFileOfAnotherDatabaseIsRefused(t *testing.T) {
 	}
 }
 
-// R11: during a reload two configurations follow one file; each row stands in it once.
+// R11: during a reload two configurations follow one file; each row is in it once.
 func TestTwoFollowersOfOneFileWriteEachRowOnce(t *testing.T) {
 	st := sqlite(t)
 	path := filepath.Join(t.TempDir(), "audit.jsonl")
@@ -171,7 +174,8 @@ func TestTwoFollowersOfOneFileWriteEachRowOnce(t *testing.T) {
 		for _, l := range []*audit.Log{old, next} {
 			all.Go(func() {
 				_, err := l.Append(context.Background(), success)
-				for tries := 0; errors.Is(err, store.ErrNoTurn) && tries < 20; tries++ { // nothing was begun: the queue for one writer is bounded
+				// nothing was begun: the queue for one writer is bounded
+				for tries := 0; errors.Is(err, store.ErrNoTurn) && tries < 20; tries++ {
 					_, err = l.Append(context.Background(), success)
 				}
 				if err != nil {
@@ -216,7 +220,8 @@ func refused(t testing.TB, l *audit.Log, st *store.Store, key string) {
 	}
 }
 
-// AU-06, FAULTS 21: a FIFO without a reader. Changes fail at once, denials are still recorded, and with a reader it heals.
+// AU-06, FAULTS 21: a FIFO without a reader. Changes fail at once, denials are still recorded, and with a reader it
+// heals.
 func TestFIFOWithoutReaderRefusesChangesAtOnce(t *testing.T) {
 	st := sqlite(t)
 	path := filepath.Join(t.TempDir(), "fifo")

@@ -32,7 +32,7 @@ func lock(f *os.File) error {
 // spare is the room that must be left, in bytes: more than a line takes.
 const spare = 64 << 10
 
-// room tells beforehand that the next line will not fit: a full disk, a quota of file size. What it cannot tell shows
+// room returns an error if the next line will not fit: a full disk, a file size limit. What it cannot know appears
 // when the line is written, and then refuses the calls after it.
 func room(path string) error {
 	info, err := os.Stat(path)
@@ -40,11 +40,13 @@ func room(path string) error {
 		return nil
 	}
 	var limit syscall.Rlimit
-	if err := syscall.Getrlimit(syscall.RLIMIT_FSIZE, &limit); err == nil && uint64(limit.Cur) < uint64(info.Size())+spare { //nolint:unconvert // signed on some systems
+	if err := syscall.Getrlimit(syscall.RLIMIT_FSIZE, &limit); err == nil &&
+		uint64(limit.Cur) < uint64(info.Size())+spare { //nolint:unconvert // signed on some systems
 		return fmt.Errorf("it may not grow beyond the process's limit of %d bytes", limit.Cur)
 	}
 	var disk syscall.Statfs_t
-	if err := syscall.Statfs(filepath.Dir(path), &disk); err == nil && uint64(disk.Bavail)*uint64(disk.Bsize) < spare { //nolint:unconvert // differs by system
+	if err := syscall.Statfs(filepath.Dir(path), &disk); err == nil &&
+		uint64(disk.Bavail)*uint64(disk.Bsize) < spare { //nolint:unconvert // differs by system
 		return errors.New("the disk is full")
 	}
 	return nil

@@ -28,8 +28,8 @@ type follower struct {
 	writing atomic.Int64 // when the write under way began, Unix ns; 0: none is
 
 	file *os.File
-	last int64  // number of the last row that stands in the file; -1: not known yet
-	rest []byte // what is missing of row last+1, whose beginning stands in the file
+	last int64  // number of the last row in the file; -1: not known yet
+	rest []byte // the rest of row last+1, whose beginning is in the file
 }
 
 type fault struct {
@@ -38,7 +38,7 @@ type fault struct {
 }
 
 const (
-	// writeTime bounds one write: a FIFO whose reader does not read must not block anybody (FAULTS 21).
+	// writeTime bounds one write: a FIFO whose reader does not read must not block callers (FAULTS 21).
 	writeTime = time.Second
 	// followTime is how often rows of other nodes are looked for.
 	followTime = time.Second
@@ -54,7 +54,8 @@ var (
 )
 
 func newFollower(st *store.Store, cfg Config) *follower {
-	return &follower{store: st, path: cfg.File, log: cfg.Logger, now: cfg.Now, woken: make(chan struct{}, 1), last: -1, recovered: func(time.Time, error) {}}
+	return &follower{store: st, path: cfg.File, log: cfg.Logger, now: cfg.Now, woken: make(chan struct{}, 1), last: -1,
+		recovered: func(time.Time, error) {}}
 }
 
 func (f *follower) wake() {
@@ -162,7 +163,7 @@ func (f *follower) write(r store.AuditRow) error {
 	f.writing.Store(0)
 	if err != nil {
 		if regular(f.file) {
-			f.close() // what stands in it is looked at when it is opened again
+			f.close() // its content is checked when it is opened again
 		} else if n > 0 {
 			f.rest = data[n:]
 		}
@@ -173,7 +174,7 @@ func (f *follower) write(r store.AuditRow) error {
 }
 
 // open opens the file, again after it was rotated away, and finds where to go on. A new file begins with the next row:
-// what was before stands in the rotated file or in the database.
+// earlier lines are in the rotated file or in the database.
 func (f *follower) open(ctx context.Context) error {
 	if f.file != nil {
 		there, err := os.Stat(f.path)

@@ -14,7 +14,7 @@ import (
 	"github.com/gowebpki/jcs"
 )
 
-// chain makes n lines as a file has them.
+// chain returns n lines in the form of a file.
 func chain(t testing.TB, n int) []byte {
 	t.Helper()
 	var out []byte
@@ -31,16 +31,18 @@ func chain(t testing.TB, n int) []byte {
 	return out
 }
 
-// AU-03, AU-04: whatever somebody sends, the line is one line of JSON, in bounds, harmless, and passes its own check.
+// AU-03, AU-04: whatever a client sends, the line is one line of JSON, in bounds, harmless, and passes its own check.
 func FuzzAuditLine(f *testing.F) {
-	for _, s := range []string{"", "ada", "a\r\nb", "\x00\x1b[31m", "\xff", "trx_rt_abc", "eyJhbGciOiJ.eyJzdWIi.x", strings.Repeat("A1b", 20), strings.Repeat("😀", 600), `"},{`, "\u202e"} {
+	for _, s := range []string{"", "ada", "a\r\nb", "\x00\x1b[31m", "\xff", "trx_rt_abc", "eyJhbGciOiJ.eyJzdWIi.x",
+		strings.Repeat("A1b", 20), strings.Repeat("😀", 600), `"},{`, "\u202e"} {
 		f.Add(s, "k", s)
 		f.Add(s, "host", `","host":"`)
 		f.Add(s, "hash", s)
 	}
 	f.Fuzz(func(t *testing.T, a, key, b string) {
 		var prev [32]byte
-		e := Event{Event: AuthzFail, Outcome: a, Actor: Actor{a, b}, Subject: Subject{b, a, b, a}, IP: b, UserAgent: a, Session: b, Host: a, Method: b, Path: a, Reason: b,
+		e := Event{Event: AuthzFail, Outcome: a, Actor: Actor{a, b}, Subject: Subject{b, a, b, a}, IP: b, UserAgent: a,
+			Session: b, Host: a, Method: b, Path: a, Reason: b,
 			Reference: a, Details: map[string]string{key: b, "kid": a}}
 		row, err := clean(e).follow(6, prev, time.UnixMilli(1))
 		if err != nil {
@@ -53,7 +55,8 @@ func FuzzAuditLine(f *testing.F) {
 		if err != nil || stated != row.Hash || l.Seq != 7 || l.IP != row.IP {
 			t.Fatalf("%s: %v", row.Line, err)
 		}
-		if !utf8.Valid(row.Line) || !json.Valid(row.Line) || bytes.ContainsFunc(row.Line, unicode.IsControl) || len(row.Line) > maxLine {
+		if !utf8.Valid(row.Line) || !json.Valid(row.Line) || bytes.ContainsFunc(row.Line, unicode.IsControl) ||
+			len(row.Line) > maxLine {
 			t.Fatalf("%q", row.Line)
 		}
 		for _, text := range []string{l.Outcome, l.Path, l.Details["kid"]} {
@@ -82,7 +85,8 @@ func FuzzVerifyFile(f *testing.F) {
 			return
 		}
 		lines := bytes.Split(raw, []byte("\n"))
-		if len(lines[len(lines)-1]) != 0 || len(lines)-1 != report.Lines || report.LastSeq-report.FirstSeq+1 != int64(report.Lines) && report.Lines > 0 {
+		if len(lines[len(lines)-1]) != 0 || len(lines)-1 != report.Lines ||
+			report.LastSeq-report.FirstSeq+1 != int64(report.Lines) && report.Lines > 0 {
 			t.Fatalf("%+v for %q", report, raw)
 		}
 		for _, line := range lines[:len(lines)-1] {
@@ -113,16 +117,21 @@ func TestAlteredFileIsFound(t *testing.T) {
 		"empty":                 {nil, ""},
 		"changed word":          {bytes.Replace(good, []byte("success"), []byte("failure"), 1), "event 1: it was changed"},
 		"added space":           {join(lines[0], []byte(" "), join(lines[1:]...)), "event 2: it was changed"},
-		"added member":          {join(lines[0], bytes.Replace(lines[1], []byte("{"), []byte(`{"a":1,`), 1), join(lines[2:]...)), "event 2: it was changed"},
-		"doubled member":        {join(lines[0], bytes.Replace(lines[1], []byte(`"ip":""`), []byte(`"ip":"","ip":"x"`), 1), join(lines[2:]...)), "event 2: it was changed"},
-		"cut from the middle":   {join(lines[0], lines[1], lines[4], lines[5]), "events 3 to 4 are missing"},
-		"reordered":             {join(lines[0], lines[2], lines[1], lines[3], lines[4], lines[5]), "events 2 to 2 are missing"},
-		"repeated":              {join(lines[0], lines[1], lines[1], lines[2], lines[3]), "event 2 stands again"},
-		"forged line":           {join(lines[0], lines[1], append(forged.Line, '\n'), lines[3], lines[4]), "event 3: it does not follow"},
-		"empty line":            {join(lines[0], []byte("\n"), lines[1]), "it is not a line"},
-		"foreign line":          {join(lines[0], []byte("hello\n"), lines[1]), "it is not a line"},
-		"torn end":              {good[:len(good)-20], "torn"},
-		"very long line":        {join(lines[0], bytes.Repeat([]byte("x"), 3*maxLine), []byte("\n"), lines[1]), "longer than any line"},
+		"added member": {join(lines[0], bytes.Replace(lines[1], []byte("{"), []byte(`{"a":1,`), 1),
+			join(lines[2:]...)), "event 2: it was changed"},
+		"doubled member": {join(lines[0], bytes.Replace(lines[1], []byte(`"ip":""`), []byte(`"ip":"","ip":"x"`), 1),
+			join(lines[2:]...)), "event 2: it was changed"},
+		"cut from the middle": {join(lines[0], lines[1], lines[4], lines[5]), "events 3 to 4 are missing"},
+		"reordered": {join(lines[0], lines[2], lines[1], lines[3], lines[4], lines[5]),
+			"events 2 to 2 are missing"},
+		"repeated": {join(lines[0], lines[1], lines[1], lines[2], lines[3]), "event 2 is repeated"},
+		"forged line": {join(lines[0], lines[1], append(forged.Line, '\n'), lines[3], lines[4]),
+			"event 3: it does not follow"},
+		"empty line":   {join(lines[0], []byte("\n"), lines[1]), "it is not a line"},
+		"foreign line": {join(lines[0], []byte("hello\n"), lines[1]), "it is not a line"},
+		"torn end":     {good[:len(good)-20], "torn"},
+		"very long line": {join(lines[0], bytes.Repeat([]byte("x"), 3*maxLine), []byte("\n"), lines[1]),
+			"longer than any line"},
 	} {
 		report, err := VerifyFile(bytes.NewReader(c.raw))
 		if err != nil {
@@ -144,7 +153,8 @@ func TestAlteredFileIsFound(t *testing.T) {
 
 // CONTRACT section 11: hash is SHA-256 over the canonical JSON (RFC 8785) of the line without hash.
 func TestHashIsThatOfTheCanonicalLineWithoutIt(t *testing.T) {
-	row, err := clean(Event{Event: AuthzFail, Host: "a", Details: map[string]string{"host": `","host":"b`, "hash": "x", "event": "authz_fail"}}).follow(0, [32]byte{}, time.UnixMilli(1))
+	row, err := clean(Event{Event: AuthzFail, Host: "a", Details: map[string]string{"host": `","host":"b`, "hash": "x",
+		"event": "authz_fail"}}).follow(0, [32]byte{}, time.UnixMilli(1))
 	if err != nil {
 		t.Fatal(err)
 	}

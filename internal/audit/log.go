@@ -64,7 +64,8 @@ func New(st *store.Store, cfg Config) (*Log, error) {
 			return nil, err
 		}
 		l.file.recovered = func(since time.Time, err error) {
-			l.Note(Event{Event: Gap, Outcome: "success", Reason: "file_written_again", Details: map[string]string{"since": since.UTC().Format(timeFormat), "fault": err.Error()}})
+			l.Note(Event{Event: Gap, Outcome: "success", Reason: "file_written_again",
+				Details: map[string]string{"since": since.UTC().Format(timeFormat), "fault": err.Error()}})
 		}
 		l.fileDone.Go(func() { l.file.run(fileCtx) })
 	}
@@ -77,7 +78,7 @@ func New(st *store.Store, cfg Config) (*Log, error) {
 func (l *Log) Within(ctx context.Context, tx *store.Tx, e Event) (reference string, err error) {
 	if l.cfg.OnFailure != "continue" {
 		if err := l.Health(); err != nil {
-			return "", &identity.Error{Code: identity.CodeStateUnavailable, RetryAfter: 5 * time.Second, Err: err}
+			return "", identity.Unavailable(err).RetryIn(5 * time.Second)
 		}
 	}
 	return l.append(ctx, tx, e)
@@ -129,15 +130,6 @@ func (l *Log) append(ctx context.Context, tx *store.Tx, events ...Event) (refere
 		}
 	})
 	return reference, nil
-}
-
-// Append writes an event in a transaction of its own and returns when it is durable.
-func (l *Log) Append(ctx context.Context, e Event) (reference string, err error) {
-	err = l.store.Tx(ctx, func(tx *store.Tx) error {
-		reference, err = l.Within(ctx, tx, e)
-		return err
-	})
-	return reference, err
 }
 
 // Close writes what is queued, lets the file catch up and ends the writers. Events noted later are lost.

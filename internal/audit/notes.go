@@ -11,7 +11,7 @@ import (
 )
 
 const (
-	// noteQueue bounds what waits to be written without anybody waiting for it.
+	// noteQueue bounds the events that wait to be written while no caller waits for them.
 	noteQueue = 4096
 	// noteBatch is how many are written in one transaction, which holds the head of the chain.
 	noteBatch = 64
@@ -19,8 +19,8 @@ const (
 	retryTime = 500 * time.Millisecond
 )
 
-// Note takes an event that nobody waits for, such as a denial, and gives its reference. It never blocks: when the queue is
-// full the event is counted, and a gap record says how many were lost as soon as there is room.
+// Note accepts an event that no caller waits for, such as a denial, and returns its reference. It never blocks: when
+// the queue is full the event is counted, and a gap record says how many were lost as soon as there is room.
 func (l *Log) Note(e Event) string {
 	if e.Reference == "" {
 		e.Reference = identity.NewReference()
@@ -109,7 +109,8 @@ func (l *Log) lost(batch []Event, err error) {
 func (l *Log) writeBatch(ctx context.Context, batch []Event) error {
 	gap := l.dropped.Swap(0)
 	if gap > 0 {
-		batch = append([]Event{{Event: Gap, Outcome: "failure", Reason: "events_lost", Details: map[string]string{"lost": strconv.FormatInt(gap, 10)}}}, batch...)
+		batch = append([]Event{{Event: Gap, Outcome: "failure", Reason: "events_lost",
+			Details: map[string]string{"lost": strconv.FormatInt(gap, 10)}}}, batch...)
 	}
 	err := l.store.Tx(ctx, func(tx *store.Tx) error {
 		_, err := l.append(ctx, tx, batch...)

@@ -14,8 +14,8 @@ var (
 	unpack = strings.NewReplacer("\u241e", "\n", "\u241f", "\t")
 )
 
-// Pack makes lines of fields one harmless line for PackedDetail.
+// Pack joins lines of fields into one harmless line for PackedDetail.
 func Pack(lines string) string { return pack.Replace(lines) }
 
-// Unpack gives the lines back.
+// Unpack returns the lines that Pack packed.
 func Unpack(line string) string { return unpack.Replace(line) }

@@ -11,7 +11,7 @@ import (
 )
 
 // resume finds the last whole line of a regular file, compares it with its row and completes a line that a crash or a
-// full disk tore: what is missing of it stands in the database.
+// full disk tore: what is missing of it is in the database.
 func (f *follower) resume(ctx context.Context, file *os.File) error {
 	f.rest = nil
 	tail, whole, err := readTail(file)
@@ -41,7 +41,8 @@ func (f *follower) resume(ctx context.Context, file *os.File) error {
 		f.rest = append(bytes.Clone(next[0].Line[len(torn):]), '\n')
 		return nil
 	}
-	if _, err := file.Write([]byte{'\n'}); err != nil { // somebody else's words: they end here, and verification names them
+	// another program wrote this: it ends here, and verification names it
+	if _, err := file.Write([]byte{'\n'}); err != nil {
 		return bare(err)
 	}
 	return nil
@@ -65,14 +66,14 @@ func (f *follower) resumeFirst(ctx context.Context, torn []byte) error {
 			return nil
 		}
 	}
-	return fmt.Errorf("what stands in it is no event of ours: %w", errForeign)
+	return fmt.Errorf("it contains something other than our events: %w", errForeign)
 }
 
 // match sets the position to the last line, which must be the database's own.
 func (f *follower) match(ctx context.Context, raw []byte, whole bool) error {
 	l, stated, err := read(raw)
 	if err != nil || !whole {
-		return fmt.Errorf("its last line is none of ours: %w", errForeign)
+		return fmt.Errorf("its last line is not one of our events: %w", errForeign)
 	}
 	rows, err := f.store.ListAudit(ctx, store.AuditFilter{After: l.Seq - 1, Before: l.Seq + 1})
 	if err != nil {

@@ -54,7 +54,7 @@ func (c *checker) line(raw []byte) (line, [32]byte) {
 	case l.Seq > next:
 		c.problem("events %d to %d are missing", next, l.Seq-1)
 	case l.Seq < next:
-		c.problem("event %d stands again or out of order", l.Seq)
+		c.problem("event %d is repeated or out of order", l.Seq)
 	case l.PrevHash != hex.EncodeToString(c.prev[:]):
 		c.problem("event %d: it does not follow the event before it", l.Seq)
 	}
@@ -67,8 +67,8 @@ func (c *checker) line(raw []byte) (line, [32]byte) {
 	return l, stated
 }
 
-// VerifyFile checks a copy of the log. It may begin at any event, as a rotated file does. That lines were cut off at its
-// end shows only against the database.
+// VerifyFile checks a copy of the log. It may begin at any event, as a rotated file does. That lines were cut off at
+// its end shows only against the database.
 func VerifyFile(r io.Reader) (Report, error) {
 	c := newChecker()
 	in := bufio.NewReaderSize(r, maxLine+2)
@@ -85,7 +85,8 @@ func VerifyFile(r io.Reader) (Report, error) {
 			c.line(raw[:len(raw)-1])
 		case errors.Is(err, io.EOF) && len(raw) > 0:
 			c.report.Lines++
-			c.problem("line %d, after event %d: it is torn; the gateway completes it when it starts", c.report.Lines, c.report.LastSeq)
+			c.problem("line %d, after event %d: it is torn; the gateway completes it when it starts", c.report.Lines,
+				c.report.LastSeq)
 			return c.report, nil
 		default:
 			return c.report, ended(err)
@@ -122,7 +123,8 @@ func VerifyStore(ctx context.Context, st *store.Store) (Report, error) {
 		if l.Seq == 0 {
 			return nil // said already
 		}
-		if l.Seq != r.Seq || stated != r.Hash || l.Time != r.Time.UTC().Format(timeFormat) || l.Event != r.Event || l.Outcome != r.Outcome ||
+		if l.Seq != r.Seq || stated != r.Hash || l.Time != r.Time.UTC().Format(timeFormat) || l.Event != r.Event ||
+			l.Outcome != r.Outcome ||
 			l.Actor.ID != r.ActorID || l.Subject.ID != r.SubjectID || l.IP != r.IP || l.Reference != r.Reference {
 			c.problem("event %d: the columns of its row were changed, they are not those of its line", r.Seq)
 		}

@@ -22,7 +22,6 @@ const (
 	DeviceTrusted       = "authn_mfa_device_trusted"
 	DeviceForgotten     = "authn_mfa_device_forgotten"
 	AuthzFail           = "authz_fail"
-	AuthzChange         = "authz_change"
 	PrivilegeChanged    = "privilege_permissions_changed"
 	UserCreated         = "user_created"
 	UserUpdated         = "user_updated"
@@ -32,13 +31,10 @@ const (
 	UserExported        = "user_exported"
 	SessionCreated      = "session_created"
 	SessionRenewed      = "session_renewed"
-	SessionExpired      = "session_expired"
 	SessionLogout       = "session_logout"
 	SessionRevoked      = "session_revoked"
 	SetupLinkCreated    = "setup_link_created"
 	KeyRotated          = "key_rotated"
-	SysStartup          = "sys_startup"
-	SysShutdown         = "sys_shutdown"
 	Gap                 = "audit_gap"
 )
 
@@ -53,23 +49,19 @@ var Vocabulary = map[string]string{
 	AuthnTokenRevoked:   "authn_token_revoked",
 	AuthnTokenReuse:     "authn_token_reuse",
 	AuthzFail:           "authz_fail",
-	AuthzChange:         "authz_change",
 	PrivilegeChanged:    "privilege_permissions_changed",
 	UserCreated:         "user_created",
 	UserUpdated:         "user_updated",
 	UserDeleted:         "user_deleted",
 	SessionCreated:      "session_created",
 	SessionRenewed:      "session_renewed",
-	SessionExpired:      "session_expired",
 	SessionLogout:       "session_logout",
-	SysStartup:          "sys_startup",
-	SysShutdown:         "sys_shutdown",
 
 	// OWASP has no name for these. user_archived would say that a disabled account is put away; it may come back.
 	UserDisabled:      "",
 	UserEnabled:       "",
-	UserExported:      "", // somebody has downloaded their own data
-	SessionRevoked:    "", // ended by somebody or something else than its holder's logout
+	UserExported:      "", // a user has downloaded their own data
+	SessionRevoked:    "", // ended other than by its holder's logout
 	SetupLinkCreated:  "",
 	KeyRotated:        "",
 	AuthnMFARequired:  "", // the first step is done, the second one is asked for

@@ -13,16 +13,20 @@ import (
 
 // owasp are the names of the OWASP logging vocabulary that ours map to.
 var owasp = map[string]bool{
-	"authn_login_success": true, "authn_login_fail": true, "authn_login_lock": true, "authn_password_change": true, "authn_token_created": true,
-	"authn_token_revoked": true, "authn_token_reuse": true, "authz_fail": true, "authz_change": true, "privilege_permissions_changed": true,
-	"user_created": true, "user_updated": true, "user_deleted": true, "session_created": true, "session_renewed": true, "session_expired": true,
-	"session_logout": true, "sys_startup": true, "sys_shutdown": true,
+	"authn_login_success": true, "authn_login_fail": true, "authn_login_lock": true, "authn_password_change": true,
+	"authn_token_created": true,
+	"authn_token_revoked": true, "authn_token_reuse": true, "authz_fail": true, "privilege_permissions_changed": true,
+	"user_created": true, "user_updated": true, "user_deleted": true, "session_created": true, "session_renewed": true,
+	"session_logout": true,
 }
 
-// AU-02: each event is a name of the OWASP vocabulary or is listed as an addition of ours, and no constant is forgotten.
+// AU-02: each event is a name of the OWASP vocabulary or is listed as an addition of ours, and no constant is
+// forgotten.
 func TestEveryEventIsInTheVocabulary(t *testing.T) {
-	ours := map[string]bool{UserDisabled: true, UserEnabled: true, UserExported: true, SessionRevoked: true, SetupLinkCreated: true, KeyRotated: true, Gap: true,
-		AuthnMFARequired: true, AuthnMFAFail: true, AuthnMFAConfirmed: true, AuthnMFAEnabled: true, AuthnMFARemoved: true, AuthnMFAChanged: true, AuthnMFAReset: true,
+	ours := map[string]bool{UserDisabled: true, UserEnabled: true, UserExported: true, SessionRevoked: true,
+		SetupLinkCreated: true, KeyRotated: true, Gap: true,
+		AuthnMFARequired: true, AuthnMFAFail: true, AuthnMFAConfirmed: true, AuthnMFAEnabled: true, AuthnMFARemoved: true,
+		AuthnMFAChanged: true, AuthnMFAReset: true,
 		RecoveryUsed: true, RecoveryRenewed: true, PasskeySuspect: true, DeviceTrusted: true, DeviceForgotten: true}
 	for event, name := range Vocabulary {
 		if name == "" && !ours[event] {

@@ -9,7 +9,7 @@ import (
 	"github.com/truxeio/caddy-truxe/internal/identity"
 )
 
-// Sign makes a signed assertion about a principal for one host, and says when the next one is due.
+// Sign creates a signed assertion about a principal for one host, and says when the next one is due.
 type Sign func(p *identity.Principal, host string) (jwt string, renew time.Time, err error)
 
 // maxAssertions bounds the hosts that one credential has assertions for: a session is used on one, a token on a few.
@@ -29,8 +29,8 @@ type assertion struct {
 	renew   time.Time
 }
 
-// For gives the assertion for a host, signing it when there is none of this version or a new one is due. version is that of
-// what is signed beside the principal, read before the call.
+// For returns the assertion for a host, signing it when there is none of this version or a new one is due. version is
+// that of what is signed beside the principal, read before the call.
 func (a *Assertions) For(host string, version uint64, now time.Time, p *identity.Principal, sign Sign) (string, error) {
 	if jwt := a.find(host, version, now); jwt != "" {
 		return jwt, nil
@@ -56,8 +56,8 @@ func (a *Assertions) For(host string, version uint64, now time.Time, p *identity
 	return jwt, nil
 }
 
-// Purge forgets those that no request may get any more, so that a credential that rests keeps none. One that is just being
-// signed is left for the next time.
+// Purge forgets those that no request may get any more, so that a credential that rests keeps none. One that is just
+// being signed is left for the next time.
 func (a *Assertions) Purge(now time.Time) {
 	if a.list.Load() == nil || !a.mu.TryLock() {
 		return

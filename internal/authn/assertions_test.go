@@ -20,7 +20,8 @@ func (c *counting) sign(at time.Time) Sign {
 	}
 }
 
-// HD-04: signing costs over a millisecond, so of requests that race for an assertion one signs, for each host and minute.
+// HD-04: signing costs over a millisecond, so of requests that race for an assertion one signs, for each host and
+// minute.
 func TestRacingRequestsSignOneAssertion(t *testing.T) {
 	var a Assertions
 	var c counting
@@ -74,7 +75,7 @@ func TestAssertionsOfOneCredentialAreBounded(t *testing.T) {
 	new(Assertions).Purge(now)
 	later := now.Add(time.Hour)
 	if _, err := a.For("last.test", 0, later, nil, c.sign(later)); err != nil || len(*a.list.Load()) != 1 {
-		t.Errorf("%d are kept that nobody may get: %v", len(*a.list.Load())-1, err)
+		t.Errorf("%d are kept that no request may get: %v", len(*a.list.Load())-1, err)
 	}
 }
 
@@ -88,7 +89,10 @@ func TestFailedSignatureIsNotRemembered(t *testing.T) {
 	}
 	now = now.Add(time.Minute)
 	broken := errors.New("no key")
-	if jwt, err := a.For("a.test", 0, now, nil, func(*identity.Principal, string) (string, time.Time, error) { return "", time.Time{}, broken }); !errors.Is(err, broken) || jwt != "" {
+	if jwt, err := a.For("a.test", 0, now, nil, func(*identity.Principal, string) (string, time.Time,
+		error) {
+		return "", time.Time{}, broken
+	}); !errors.Is(err, broken) || jwt != "" {
 		t.Errorf("%q %v", jwt, err)
 	}
 	if jwt, err := a.For("a.test", 0, now, nil, c.sign(now)); err != nil || jwt != "a.test 2" {

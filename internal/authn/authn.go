@@ -5,20 +5,14 @@ package authn
 import (
 	"context"
 	"errors"
-	"net"
 	"net/http"
 	"net/netip"
 	"strings"
 
 	"github.com/truxeio/caddy-truxe/internal/identity"
 	"github.com/truxeio/caddy-truxe/internal/identityheader"
-)
-
-// The gateway's cookies (CONTRACT section 5).
-const (
-	SessionCookie = "__Host-truxe"
-	FlowCookie    = "__Host-truxe-flow"
-	DeviceCookie  = "__Host-truxe-device"
+	"github.com/truxeio/caddy-truxe/internal/loopback"
+	"github.com/truxeio/caddy-truxe/internal/session"
 )
 
 // Client is who sent a request, as Caddy's trusted_proxies logic found it (R3).
@@ -27,27 +21,31 @@ type Client struct {
 	TrustedPeer bool   // the peer is in trusted_proxies
 }
 
-// Secure tells whether a request came over https, or over plain http where browsers keep Secure cookies all the same
+// Address returns Addr as an address. It is the zero Addr when there is none.
+func (c Client) Address() netip.Addr { return ParseAddress(c.Addr) }
+
+// ParseAddress reads an address with or without a port, IPv4-mapped IPv6 as IPv4 and without a zone. It returns the
+// zero Addr for anything else.
+func ParseAddress(text string) netip.Addr {
+	addr, err := netip.ParseAddr(text)
+	if err != nil {
+		at, err := netip.ParseAddrPort(text)
+		if err != nil {
+			return netip.Addr{}
+		}
+		addr = at.Addr()
+	}
+	return addr.Unmap().WithZone("")
+}
+
+// Secure reports whether a request came over https, or over plain http where browsers keep Secure cookies all the same
 // (loopback names), or through a trusted proxy that says https (CONTRACT section 2).
 func (c Client) Secure(r *http.Request) bool {
-	if r.TLS != nil || Loopback(r.Host) {
+	if r.TLS != nil || loopback.Host(r.Host) {
 		return true
 	}
 	proto := r.Header["X-Forwarded-Proto"]
 	return c.TrustedPeer && len(proto) == 1 && strings.EqualFold(proto[0], "https")
-}
-
-// Loopback tells a host, with or without a port, that names this machine.
-func Loopback(host string) bool {
-	if name, _, err := net.SplitHostPort(host); err == nil {
-		host = name
-	}
-	host = strings.TrimSuffix(strings.ToLower(strings.Trim(host, "[]")), ".")
-	if host == "localhost" || strings.HasSuffix(host, ".localhost") {
-		return true
-	}
-	ip, err := netip.ParseAddr(host)
-	return err == nil && ip.Unmap().IsLoopback()
 }
 
 // Entry is a verified credential with its rendered header values. Requests share it: it is read-only.
@@ -58,8 +56,9 @@ type Entry struct {
 	Renew bool
 	// Assertions are what was signed for the upstreams of this credential.
 	Assertions Assertions
-	// Owner is for the Sessions or Tokens that made the entry.
-	Owner any
+
+	session *session.Live[Entry] // of a cookie
+	token   *ownToken            // of an access token of ours
 }
 
 // Sessions finds the entry of a session cookie. No entry without an error is "not signed in".
@@ -71,9 +70,9 @@ type Sessions interface {
 
 // Tokens finds the entry of a bearer token.
 type Tokens interface {
-	// Ours tells whether a bearer value is the gateway's to judge (CONTRACT section 3).
+	// Ours reports whether a bearer value is the gateway's to judge (CONTRACT section 3).
 	Ours(raw string) bool
-	// Find verifies; cached tells that no signature had to be checked. Errors are *identity.Error.
+	// Find verifies; cached reports that no signature had to be checked. Errors are *identity.Error.
 	Find(ctx context.Context, raw string) (e *Entry, cached bool, err error)
 	// Used marks activity of the session that the token is of, if it has one here; it must not block.
 	Used(e *Entry)
@@ -83,7 +82,7 @@ type Tokens interface {
 type Revocations interface {
 	// Ready is false when the copy can no longer be believed (R4).
 	Ready() bool
-	// Refused gives the code, "" when nothing speaks against the principal.
+	// Refused returns why a principal is refused, "" when it is not.
 	Refused(p *identity.Principal) identity.Code
 }
 
@@ -144,11 +143,10 @@ func (v *Verifier) Verify(ctx context.Context, c Credential, host string) (Found
 	return Found{Path: "public"}, nil
 }
 
-var errRevoked = &identity.Error{Code: identity.CodeInvalidToken, Detail: "The access token is not valid, has expired or was revoked.",
-	Err: errors.New("access token: it or its session was revoked")}
+var errRevoked = identity.InvalidToken(errors.New("access token: it or its session was revoked"))
 
-// Refusal returns why a bearer token was refused, for logs and explanations: it names a part of the token and no value. nil
-// for any other error.
+// Refusal returns why a bearer token was refused, for logs and explanations: it names a part of the token and no value.
+// nil for any other error.
 func Refusal(err error) error {
 	var known *identity.Error
 	if !errors.As(err, &known) || known.Code != identity.CodeInvalidToken {

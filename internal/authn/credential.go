@@ -11,7 +11,7 @@ import (
 // Credential is what a request brought to prove who sends it, before it is verified.
 type Credential struct {
 	Cookie  string
-	Cookies int    // how many cookies of our name; more than one is nobody (SE-06)
+	Cookies int    // how many cookies of our name; more than one means unauthenticated (SE-06)
 	Bearer  string // only when it is ours to judge
 	sent    string // all cookies as they came
 }
@@ -40,8 +40,7 @@ func (v *Verifier) Take(r *http.Request) Credential {
 		if c.sent = lines[0]; len(lines) > 1 { // HTTP/2 may send one line per cookie (RFC 9113 8.2.3)
 			c.sent = strings.Join(lines, "; ")
 		}
-		c.Cookie, c.Cookies = cookie.Find(r.Header, SessionCookie)
-		cookie.Strip(r.Header)
+		c.Cookie, c.Cookies = cookie.Take(r.Header, cookie.Session)
 	}
 	return c
 }

@@ -6,9 +6,10 @@ import (
 	"strings"
 )
 
-// withoutOurs returns the lines of Authorization that carry no token of ours in any form: behind a tab or another scheme, bare,
-// as a parameter, in the user or password of Basic. Such a token authenticates no user, and is taken off all the same: an app would
-// log it, or pass it on (HD-12). Other lines are the app's own and keep their bytes. Without a token it returns lines itself.
+// withoutOurs returns the lines of Authorization that carry no token of ours in any form: behind a tab or another
+// scheme, bare, as a parameter, in the user or password of Basic. Such a token authenticates no user, and is taken off
+// all the same: an app would log it, or pass it on (HD-12). Other lines are the app's own and keep their bytes. Without
+// a token it returns lines itself.
 func (v *Verifier) withoutOurs(lines []string) []string {
 	kept, cut, scanned := lines, false, 0
 	for i, line := range lines {
@@ -24,8 +25,8 @@ func (v *Verifier) withoutOurs(lines []string) []string {
 	return kept
 }
 
-// maxScanned bounds the Authorization of one request that is looked at, in bytes: Kerberos tickets are up to 64 KiB. What is
-// beyond may carry a token of ours and is taken off.
+// maxScanned bounds the Authorization of one request that is looked at, in bytes: Kerberos tickets are up to 64 KiB.
+// What is beyond may carry a token of ours and is taken off.
 const maxScanned = 64 << 10
 
 func (v *Verifier) carriesOurs(line string) bool {

@@ -8,8 +8,8 @@ import (
 	"golang.org/x/time/rate"
 )
 
-// A bucket refills evenly over its window. There is no window edge, so no double burst at one (F29). In the process it is
-// a rate.Limiter on nanoseconds of a monotonic clock; the Lua scripts of the Redis twin compute the same as GCRA
+// A bucket refills evenly over its window. There is no window edge, so no double burst at one (F29). In the process it
+// is a rate.Limiter on nanoseconds of a monotonic clock; the Lua scripts of the Redis twin compute the same as GCRA
 // (ITU-T I.371) in microseconds of Redis' clock.
 
 // maxBuckets bounds one Reserve; maxKey bounds keys of buckets and values, in bytes.
@@ -67,8 +67,8 @@ func (b Bucket) resize(l *rate.Limiter, at time.Time) {
 	}
 }
 
-// give puts one event back. Reservation.CancelAt cannot: for an event that was free to happen at once it does nothing as
-// soon as any time has passed, and a try is given back only after its password has been hashed
+// give puts one event back. Reservation.CancelAt cannot: for an event that was free to happen at once it does nothing
+// as soon as any time has passed, and a try is given back only after its password has been hashed
 // (TestCancelGivesNothingBackLater). Taking minus one event adds one, and the limiter caps what it holds at its burst.
 func give(l *rate.Limiter, at time.Time) { l.AllowN(at, -1) }
 
@@ -82,7 +82,8 @@ func (b Bucket) missing(tokens, want float64) time.Duration {
 // look is what a limiter says at a time.
 func (b Bucket) look(l *rate.Limiter, at time.Time) LimitState {
 	tokens := l.TokensAt(at)
-	s := LimitState{Key: b.Key, Limit: b.Burst, ResetAfter: b.missing(tokens, float64(b.Burst)), RetryAfter: b.missing(tokens, 1)}
+	s := LimitState{Key: b.Key, Limit: b.Burst,
+		ResetAfter: b.missing(tokens, float64(b.Burst)), RetryAfter: b.missing(tokens, 1)}
 	if s.RetryAfter == 0 {
 		s.Remaining = max(1, int(tokens+1e-9))
 	}

@@ -8,8 +8,8 @@ import (
 	"pgregory.net/rapid"
 )
 
-// Why give does not use Reservation.CancelAt: a try that could happen at once is not given back later. Should the library
-// change its mind, this test says so.
+// Why give does not use Reservation.CancelAt: a try that could happen at once is not given back later. Should the
+// library change its mind, this test says so.
 func TestCancelGivesNothingBackLater(t *testing.T) {
 	b := Bucket{Key: "k", Burst: 5, Window: 5 * time.Minute}
 	at := time.Unix(1_000_000, 0)
@@ -55,19 +55,21 @@ func (g *gcra) give(now int64) { g.full = max(g.full-int64(g.Interval()), now) }
 func (g *gcra) look(now int64) LimitState {
 	full := max(g.full, now)
 	room := now + int64(g.Interval())*int64(g.Burst) - full
-	s := LimitState{Key: g.Key, Limit: g.Burst, Remaining: int(room / int64(g.Interval())), ResetAfter: time.Duration(full - now)}
+	s := LimitState{Key: g.Key, Limit: g.Burst, Remaining: int(room / int64(g.Interval())),
+		ResetAfter: time.Duration(full - now)}
 	if s.Remaining == 0 {
 		s.RetryAfter = g.Interval() - time.Duration(room)
 	}
 	return s
 }
 
-// LK-06 LK-10 the limiter in the process and GCRA, which Redis computes, allow the same and report the same numbers, for
-// any order of taking, giving back and waiting.
+// LK-06 LK-10 the limiter in the process and GCRA, which Redis computes, allow the same and report the same numbers,
+// for any order of taking, giving back and waiting.
 func TestLimiterAgreesWithGCRA(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		b := Bucket{Key: "k", Burst: rapid.IntRange(1, 60).Draw(t, "burst")}
-		b.Window = time.Duration(b.Burst) * time.Duration(rapid.Int64Range(10, 7_200_000_000).Draw(t, "interval in µs")) * time.Microsecond
+		b.Window = time.Duration(b.Burst) * time.Duration(rapid.Int64Range(10, 7_200_000_000).Draw(t,
+			"interval in µs")) * time.Microsecond
 		now := int64(time.Hour)
 		wall := time.Unix(0, now)
 		c := NewCounters(0, func() time.Time { return wall })
@@ -84,7 +86,8 @@ func TestLimiterAgreesWithGCRA(t *testing.T) {
 					t.Fatalf("allowed %v, GCRA %v, %v after the start", out.Allowed, want, time.Duration(now-start))
 				}
 				want, got := model.look(now), out.Limits[0]
-				if got.Remaining != want.Remaining || (got.ResetAfter-want.ResetAfter).Abs() > time.Microsecond || (got.RetryAfter-want.RetryAfter).Abs() > time.Microsecond {
+				if got.Remaining != want.Remaining || (got.ResetAfter-want.ResetAfter).Abs() > time.Microsecond ||
+					(got.RetryAfter-want.RetryAfter).Abs() > time.Microsecond {
 					t.Fatalf("%+v, GCRA %+v", got, want)
 				}
 			case op == 5:
@@ -97,7 +100,8 @@ func TestLimiterAgreesWithGCRA(t *testing.T) {
 				now += int64(wait)
 				wall = wall.Add(wait)
 			default:
-				wait := time.Duration(rapid.Int64Range(0, int64(b.Interval()/time.Microsecond)*3).Draw(t, "wait in µs")) * time.Microsecond
+				wait := time.Duration(rapid.Int64Range(0, int64(b.Interval()/time.Microsecond)*3).Draw(t,
+					"wait in µs")) * time.Microsecond
 				now += int64(wait)
 				wall = wall.Add(wait)
 			}
@@ -105,7 +109,7 @@ func TestLimiterAgreesWithGCRA(t *testing.T) {
 	})
 }
 
-// A limit that was changed in the configuration counts at once, and gives nobody a fresh start.
+// A limit that was changed in the configuration counts at once, and no counter starts afresh.
 func TestChangedLimitKeepsWhatWasUsed(t *testing.T) {
 	wall := time.Unix(1_000_000, 0)
 	c := NewCounters(0, func() time.Time { return wall })

@@ -6,7 +6,7 @@ import (
 )
 
 // clock counts elapsed nanoseconds and never runs backwards: when its source steps back, time stands still for one
-// reading and goes on from there, so nobody is freed earlier and nobody is locked for the length of the step (LK-12).
+// reading and goes on from there, so no client is freed earlier or locked for the length of the step (LK-12).
 type clock struct {
 	now     func() time.Time
 	mu      sync.Mutex

@@ -35,17 +35,17 @@ type Event struct {
 	Name    string // jti, session id or user id; empty for KindKeys
 	At      int64  // Unix ms when it was decided (for KindUser the not-before)
 	Expires int64  // Unix ms until which it must be remembered; 0 for KindChanged and KindKeys
-	Node    string // who published; filled by Publish
+	Node    string // who published; Publish fills in the cluster's own name when it is empty
 }
 
 // Cluster is what nodes share. All methods are safe for concurrent use. No call waits longer than one second.
 type Cluster interface {
-	// Publish makes the event known to every node. For KindJTI it also writes {prefix}revoked:{jti} with the
+	// Publish sends the event to every node. For KindJTI it also writes {prefix}revoked:{jti} with the
 	// remaining lifetime. A nil error means that the shared store acknowledged it.
 	Publish(ctx context.Context, e Event) error
 	// Run reads the feed until ctx ends and calls h. It blocks. One Run per node.
 	Run(ctx context.Context, h FeedHandler) error
-	// Health tells when the feed last proved to be alive and whether calls work now.
+	// Health reports when the feed last proved to be alive and whether calls work now.
 	Health() Health
 
 	// Put stores a short-lived value (sign-in flow, way back, ticket), replacing an older one.
@@ -54,12 +54,12 @@ type Cluster interface {
 	Get(ctx context.Context, key string) ([]byte, bool, error)
 	// Pop reads and deletes in one atomic step: of 50 racing calls one wins (R5).
 	Pop(ctx context.Context, key string) ([]byte, bool, error)
-	// PutNew stores only when absent and tells whether it did.
+	// PutNew stores only when absent and reports whether it did.
 	PutNew(ctx context.Context, key string, value []byte, ttl time.Duration) (bool, error)
 
 	// Reserve takes one unit of every bucket, or of none when any is empty (LK-06).
 	Reserve(ctx context.Context, buckets []Bucket) (Outcome, error)
-	// Refund gives one reserved unit back to each bucket, never above its burst.
+	// Refund returns one reserved unit to each bucket, never above its burst.
 	Refund(ctx context.Context, buckets []Bucket) error
 	// Clear forgets the counters of these bucket keys: they are full again.
 	Clear(ctx context.Context, keys ...string) error

@@ -21,7 +21,8 @@ func (r *Redis) tryCommands(ctx context.Context) error {
 
 // tryPublish appends to a stream that is not there, which does nothing, as a publication would.
 func (r *Redis) tryPublish(ctx context.Context) error {
-	add := &redis.XAddArgs{Stream: r.key("node:stream:", r.opts.Node), NoMkStream: true, MaxLen: streamLength, Approx: true, Values: []string{"kind", "probe"}}
+	add := &redis.XAddArgs{Stream: r.key("node:stream:", r.opts.Node), NoMkStream: true,
+		MaxLen: streamLength, Approx: true, Values: []string{"kind", "probe"}}
 	return r.call(ctx, "publish", func(ctx context.Context) error {
 		var err error
 		if r.opts.Mode == ModeCluster {

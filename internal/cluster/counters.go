@@ -39,7 +39,7 @@ type counterShard struct {
 	entries []counterEntry
 }
 
-// NewCounters makes a table for at most limit buckets (0: DefaultCounters) on the given clock (nil: time.Now).
+// NewCounters returns a table for at most limit buckets (0: DefaultCounters) on the given clock (nil: time.Now).
 func NewCounters(limit int, now func() time.Time) *Counters {
 	if limit <= 0 {
 		limit = DefaultCounters
@@ -192,7 +192,7 @@ func (c *Counters) lock(keys []counterKey) (unlock func()) {
 
 func sorted(s []int) []int { slices.Sort(s); return s }
 
-// get gives the limiter of a bucket; a fresh one belongs to nobody until set keeps it.
+// get returns the limiter of a bucket; a fresh one is kept by set.
 func (s *counterShard) get(k counterKey, b Bucket, at time.Time) *rate.Limiter {
 	i, ok := s.index[k]
 	if !ok {

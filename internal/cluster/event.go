@@ -27,7 +27,7 @@ func (e Event) check() error {
 	return nil
 }
 
-// fields is the event as it stands in the stream.
+// fields is the event as the stream has it.
 func (e Event) fields() []any {
 	return []any{
 		"kind", e.Kind, "name", e.Name,

@@ -102,10 +102,12 @@ func TestKilledRedisIsRefilledFromSQL(t *testing.T) {
 			t.Errorf("revoked key of %s holds %v", name, got)
 		}
 	}
-	clustertest.Eventually(t, "refill heard by the feed", time.Second, func() bool { return slices.Contains(r.Names(), "durable1199") })
+	clustertest.Eventually(t, "refill heard by the feed", time.Second,
+		func() bool { return slices.Contains(r.Names(), "durable1199") })
 }
 
-// FAULTS 7 FLUSHALL under a living connection: noticed within about a second on every node, refilled, counters cautious.
+// FAULTS 7 FLUSHALL under a living connection: noticed within about a second on every node, refilled, counters
+// cautious.
 func TestFlushedRedisIsRefilledWithinASecond(t *testing.T) {
 	t.Parallel()
 	s := redistest.Start(t)
@@ -116,15 +118,18 @@ func TestFlushedRedisIsRefilledWithinASecond(t *testing.T) {
 	clustertest.Follow(t, b, rb)
 	bucket := []cluster.Bucket{{Key: "fresh", Burst: 6, Window: time.Hour}}
 	s.FlushAll()
-	took := clustertest.Eventually(t, "refilled", 1500*time.Millisecond, func() bool { return s.Do("GET", "truxe:revoked:durable") == "durable" })
+	took := clustertest.Eventually(t, "refilled", 1500*time.Millisecond,
+		func() bool { return s.Do("GET", "truxe:revoked:durable") == "durable" })
 	t.Logf("refilled after %s", took)
 	refilled := func(r *clustertest.Recorder) bool {
 		got := r.Reasons()
 		last := got[len(got)-1]
 		return last == cluster.ReasonFlushed || last == cluster.ReasonEpoch
 	}
-	clustertest.Eventually(t, "both nodes noticed", 1500*time.Millisecond, func() bool { return refilled(ra) && refilled(rb) })
-	clustertest.Eventually(t, "connected", time.Second, func() bool { return a.Health().Connected && b.Health().Connected })
+	clustertest.Eventually(t, "both nodes noticed", 1500*time.Millisecond,
+		func() bool { return refilled(ra) && refilled(rb) })
+	clustertest.Eventually(t, "connected", time.Second,
+		func() bool { return a.Health().Connected && b.Health().Connected })
 	n := 0
 	for range 10 {
 		out, err := a.Reserve(context.Background(), bucket)
@@ -154,7 +159,8 @@ func TestFrozenRedisIsNotAlive(t *testing.T) {
 	time.Sleep(50 * time.Millisecond)
 	beats := r.Beats()
 	clustertest.Eventually(t, "seen as lost", 2*time.Second, func() bool { return !c.Health().Connected })
-	if failed := eachWithin(t, 30, time.Second, func() error { _, _, err := c.Get(context.Background(), "k"); return err }); failed != 30 {
+	if failed := eachWithin(t, 30, time.Second,
+		func() error { _, _, err := c.Get(context.Background(), "k"); return err }); failed != 30 {
 		t.Errorf("%d of 30 calls failed", failed)
 	}
 	time.Sleep(3 * time.Second)
@@ -181,7 +187,8 @@ func TestOneNodeCutOffCatchesUp(t *testing.T) {
 	clustertest.Follow(t, whole, rw)
 	p.BlackHole(true)
 	publish(t, whole, "meanwhile")
-	clustertest.Eventually(t, "the other node hears", time.Second, func() bool { return slices.Contains(rw.Names(), "meanwhile") })
+	clustertest.Eventually(t, "the other node hears", time.Second,
+		func() bool { return slices.Contains(rw.Names(), "meanwhile") })
 	clustertest.Eventually(t, "cut off", 4*time.Second, func() bool { return !cut.Health().Connected })
 	if !whole.Health().Connected {
 		t.Error("the other node suffered")
@@ -243,9 +250,11 @@ func TestTrimmedFeedIsAGap(t *testing.T) {
 	publish(t, writer, "first")
 	clustertest.Eventually(t, "heard", time.Second, func() bool { return slices.Contains(r.Names(), "first") })
 	// The stream is cut below the reader's feet in one step with the new entries, so no read falls in between.
-	s.Do("EVAL", `for i=1,5 do redis.call('XADD',KEYS[1],'*','kind','jti','name','gone','at','1','expires','9','node','x') end
+	s.Do("EVAL",
+		`for i=1,5 do redis.call('XADD',KEYS[1],'*','kind','jti','name','gone','at','1','expires','9','node','x') end
 		redis.call('XTRIM',KEYS[1],'MAXLEN',0) return 1`, 1, "truxe:revocations")
-	clustertest.Eventually(t, "gap seen", 2*time.Second, func() bool { return slices.Contains(r.Reasons(), cluster.ReasonGap) })
+	clustertest.Eventually(t, "gap seen", 2*time.Second,
+		func() bool { return slices.Contains(r.Reasons(), cluster.ReasonGap) })
 	if slices.Contains(r.Names(), "gone") {
 		t.Error("the test did not make a gap")
 	}

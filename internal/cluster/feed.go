@@ -22,7 +22,7 @@ type feed struct {
 	read    int64     // how many entries the stream had ever been given at last
 	proof   time.Time // when this node last heard the feed in time
 	pending string    // reason of a Resync that has not succeeded yet
-	said    string    // the trouble that was logged last
+	logged  string    // the trouble that was logged last
 }
 
 // Run follows the stream on a connection of its own until ctx ends; it returns within about a second of that.
@@ -59,8 +59,8 @@ func (r *Redis) Run(ctx context.Context, h FeedHandler) error {
 			}
 		}
 		f.lost(err)
-		if said := err.Error(); said != f.said { // once for each trouble, however long it lasts
-			f.said = said
+		if text := err.Error(); text != f.logged { // once for each trouble, however long it lasts
+			f.logged = text
 			r.log.Warn("feed lost", "server", r.opts.String(), "error", err)
 		}
 		if time.Since(began) > MaxSilence {
@@ -171,7 +171,8 @@ func (f *feed) look(ctx context.Context, conn *redis.Conn) (place, error) {
 			info = p.XInfoStream(ctx, f.streamKey())
 			return nil
 		})
-		// A connection that was not opened (its password or database is refused) asked nothing: the replies say nothing.
+		// A connection that was not opened (its password or database is refused) asked nothing: the replies say
+		// nothing.
 		if err != nil && epoch.Err() == nil && epoch.Val() == "" {
 			return place{}, explained("connect", err)
 		}
@@ -240,7 +241,7 @@ func (f *feed) resync(ctx context.Context, at place) error {
 		return err
 	}
 	f.log.Info("feed in step", "reason", f.pending, "republished", len(events), "took", time.Since(began))
-	f.epoch, f.last, f.read, f.pending, f.said = at.epoch, at.last, at.added, "", ""
+	f.epoch, f.last, f.read, f.pending, f.logged = at.epoch, at.last, at.added, "", ""
 	return nil
 }
 
@@ -248,8 +249,9 @@ func (f *feed) resync(ctx context.Context, at place) error {
 func (f *feed) newEpoch(ctx context.Context) (string, error) {
 	ctx, cancel := context.WithTimeout(ctx, feedTimeout)
 	defer cancel()
-	if err := f.feed.SetArgs(ctx, f.epochKey(), epochMark+identity.NewID().String(), redis.SetArgs{Mode: "NX"}).Err(); err != nil &&
-		!errors.Is(err, redis.Nil) {
+	fresh := epochMark + identity.NewID().String()
+	err := f.feed.SetArgs(ctx, f.epochKey(), fresh, redis.SetArgs{Mode: "NX"}).Err()
+	if err != nil && !errors.Is(err, redis.Nil) {
 		return "", explained("set epoch", err)
 	}
 	epoch, err := f.feed.Get(ctx, f.epochKey()).Result()

@@ -1,6 +1,7 @@
 package cluster
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -45,7 +46,7 @@ type localFeed struct {
 	queue   []Event // published before that
 }
 
-// NewLocal makes the in-process twin. It starts nothing.
+// NewLocal returns the in-process twin. It starts nothing.
 func NewLocal(o LocalOptions) *Local {
 	if o.Node == "" {
 		o.Node = "local"
@@ -71,7 +72,7 @@ func (l *Local) Publish(_ context.Context, e Event) error {
 	if err := e.check(); err != nil {
 		return err
 	}
-	e.Node = l.node
+	e.Node = cmp.Or(e.Node, l.node)
 	l.feed.Lock()
 	defer l.feed.Unlock()
 	if len(l.feeds) == 0 {
@@ -191,7 +192,7 @@ func (l *Local) Reserve(_ context.Context, buckets []Bucket) (Outcome, error) {
 	return l.counters.Reserve(buckets)
 }
 
-// Refund gives one unit back to each bucket.
+// Refund returns one unit to each bucket.
 func (l *Local) Refund(_ context.Context, buckets []Bucket) error { return l.counters.Refund(buckets) }
 
 // Clear forgets counters.

@@ -140,7 +140,8 @@ func TestRefusedTriesCostNoMemory(t *testing.T) {
 	c := cluster.NewCounters(0, nil)
 	address := cluster.Bucket{Key: "address", Burst: 1, Window: time.Hour}
 	for i := range 1000 {
-		if _, err := c.Reserve([]cluster.Bucket{{Key: fmt.Sprint("name", i), Burst: 5, Window: time.Hour}, address}); err != nil {
+		if _, err := c.Reserve([]cluster.Bucket{{Key: fmt.Sprint("name", i), Burst: 5, Window: time.Hour},
+			address}); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -166,7 +167,7 @@ func TestFullBucketsLeave(t *testing.T) {
 	}
 }
 
-// LK-12 a clock that steps frees nobody early and locks nobody for the length of the step.
+// LK-12 a clock that steps frees no client early and locks none for the length of the step.
 func TestClockStepsDoNotFreeOrPanic(t *testing.T) {
 	wall := time.Date(2026, 1, 1, 12, 0, 0, 0, time.UTC) // without a monotonic reading: the worst case
 	c := cluster.NewCounters(0, func() time.Time { return wall })

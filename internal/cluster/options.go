@@ -4,15 +4,14 @@ import (
 	"crypto/tls"
 	"errors"
 	"fmt"
-	"net"
-	"net/netip"
 	"strings"
 	"time"
 
 	"github.com/truxeio/caddy-truxe/internal/identity"
+	"github.com/truxeio/caddy-truxe/internal/loopback"
 )
 
-// DefaultPrefix stands before every key in Redis (CONTRACT section 2).
+// DefaultPrefix is the beginning of every key in Redis (CONTRACT section 2).
 const DefaultPrefix = "truxe:"
 
 // Mode says how Redis is run.
@@ -87,26 +86,10 @@ func (o Options) Warnings() []string {
 	}
 	var out []string
 	for _, addr := range o.Addrs {
-		if !loopback(addr) {
+		if !strings.HasPrefix(addr, "/") && !loopback.Host(addr) { // neither a socket nor this machine
 			out = append(out, "redis "+addr+" is spoken to in plain text: sessions' tickets and its password can be read "+
 				"on the way; use rediss:// or tls=true")
 		}
 	}
 	return out
-}
-
-func loopback(addr string) bool {
-	if strings.HasPrefix(addr, "/") { // a socket
-		return true
-	}
-	host, _, err := net.SplitHostPort(addr)
-	if err != nil {
-		return false
-	}
-	host = strings.ToLower(strings.TrimSuffix(host, "."))
-	if host == "localhost" || strings.HasSuffix(host, ".localhost") {
-		return true
-	}
-	ip, err := netip.ParseAddr(host)
-	return err == nil && ip.Unmap().IsLoopback()
 }

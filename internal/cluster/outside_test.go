@@ -8,7 +8,8 @@ import (
 
 // An id of a stream that is taken is written as it orders: the same id again.
 func FuzzStreamID(f *testing.F) {
-	for _, text := range []string{"0-0", "1700000000000-3", "18446744073709551615-18446744073709551615", "1", "-", "1-2-3", "+1-2"} {
+	for _, text := range []string{"0-0", "1700000000000-3", "18446744073709551615-18446744073709551615", "1", "-", "1-2-3",
+		"+1-2"} {
 		f.Add(text)
 	}
 	f.Fuzz(func(t *testing.T, text string) {

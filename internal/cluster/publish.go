@@ -1,6 +1,7 @@
 package cluster
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"time"
@@ -17,7 +18,7 @@ func (r *Redis) Publish(ctx context.Context, e Event) error {
 	if err := e.check(); err != nil {
 		return err
 	}
-	e.Node = r.opts.Node
+	e.Node = cmp.Or(e.Node, r.opts.Node)
 	return r.call(ctx, "publish "+e.Kind, func(ctx context.Context) error {
 		if r.opts.Mode == ModeCluster {
 			if err := r.mark(ctx, r.calls, e); err != nil {
@@ -85,7 +86,7 @@ func (r *Redis) republish(ctx context.Context, events []Event) error {
 		short, cancel := context.WithTimeout(ctx, feedTimeout)
 		_, err := r.feed.Pipelined(short, func(p redis.Pipeliner) error {
 			for i, e := range batch {
-				e.Node = r.opts.Node
+				e.Node = cmp.Or(e.Node, r.opts.Node)
 				_ = r.mark(short, p, e)
 				if done+i < refillStream {
 					_ = r.append(short, p, e)

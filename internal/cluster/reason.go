@@ -39,7 +39,8 @@ func refused(err error) bool {
 		return false
 	}
 	text := reply.Error()
-	for _, sign := range []string{"WRONGPASS", "NOAUTH", "NOPERM", "ACL failure", scriptDenied, "DB index is out of range", "without any password configured"} {
+	for _, sign := range []string{"WRONGPASS", "NOAUTH", "NOPERM", "ACL failure", scriptDenied, "DB index is out of range",
+		"without any password configured"} {
 		if strings.Contains(text, sign) {
 			return true
 		}

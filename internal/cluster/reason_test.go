@@ -32,9 +32,11 @@ func (l *logged) String() string {
 	return l.text.String()
 }
 
-// FIELD 47 ED-09: what Redis refuses is said in its own word, once, and shows neither user nor password; a call says it too.
+// FIELD 47 ED-09: what Redis refuses is said in its own word, once, and shows neither user nor password; a call says it
+// too.
 func TestRefusalsOfRedisAreSaidOnce(t *testing.T) {
-	s := redistest.Start(t, "--requirepass", "right", "--user", "QuietUser", "on", ">QuietWord", "~truxe:*", "+@all", "-time")
+	s := redistest.Start(t, "--requirepass", "right", "--user", "QuietUser", "on", ">QuietWord", "~truxe:*", "+@all",
+		"-time")
 	for name, c := range map[string]struct{ url, says string }{
 		"password": {"redis://:QuietWord@" + s.Addr(), "WRONGPASS"},
 		"none":     {"redis://" + s.Addr(), "NOAUTH"},
@@ -57,13 +59,15 @@ func TestRefusalsOfRedisAreSaidOnce(t *testing.T) {
 			time.Sleep(1500 * time.Millisecond)
 			_, err = r.Reserve(context.Background(), []cluster.Bucket{{Key: "k", Burst: 1, Window: time.Second}})
 			text := log.String()
-			if !errors.Is(err, cluster.ErrUnavailable) || !strings.Contains(r.Health().Refused.Error(), c.says) || !strings.Contains(text, c.says) {
+			if !errors.Is(err, cluster.ErrUnavailable) || !strings.Contains(r.Health().Refused.Error(), c.says) ||
+				!strings.Contains(text, c.says) {
 				t.Errorf("call: %v; health: %v; log: %s", err, r.Health().Refused, text)
 			}
 			if n := strings.Count(text, c.says); n > 2 { // the feed and the calls
 				t.Errorf("said %d times: %s", n, text)
 			}
-			if all := text + err.Error() + r.Health().Refused.Error(); strings.Contains(all, "Quiet") || strings.Contains(all, "right") {
+			if all := text + err.Error() + r.Health().Refused.Error(); strings.Contains(all, "Quiet") ||
+				strings.Contains(all, "right") {
 				t.Errorf("a secret is shown: %s", all)
 			}
 		})

@@ -41,14 +41,19 @@ type Redis struct {
 	running atomic.Bool
 
 	flushedAt atomic.Int64 // reading of clock when a flush was seen; 0 never
-	health    sync.Mutex
-	inStep    bool
-	alive     time.Time
-	feedErr   error
-	writeErr  error // of the last probe
+	lastSeen
 }
 
-// Open makes the Redis twin. A nil logger is slog.Default().
+// lastSeen is what was last seen of the server.
+type lastSeen struct {
+	health   sync.Mutex // of the fields below
+	inStep   bool
+	alive    time.Time
+	feedErr  error
+	writeErr error // of the last probe
+}
+
+// Open returns the Redis twin. A nil logger is slog.Default().
 func Open(o Options, log *slog.Logger) (*Redis, error) {
 	if err := o.fill(); err != nil {
 		return nil, err
@@ -58,7 +63,7 @@ func Open(o Options, log *slog.Logger) (*Redis, error) {
 	}
 	quiet()
 	r := &Redis{opts: o, log: log, clock: newClock(nil), closed: make(chan struct{}),
-		feedErr: errors.New("feed not started")}
+		lastSeen: lastSeen{feedErr: errors.New("feed not started")}}
 	r.calls = o.client(poolSize, idleConns, o.callTimeout)
 	r.feed = o.client(4, 0, feedTimeout)
 	r.breaker = gobreaker.NewTwoStepCircuitBreaker[struct{}](gobreaker.Settings{
@@ -103,14 +108,15 @@ func (o Options) client(size, idle int, timeout time.Duration) redis.UniversalCl
 // errCaller marks a call that its caller gave up: it says nothing about Redis.
 var errCaller = errors.New("the caller gave up")
 
-// answered tells errors that a server sent. It is there and quick, so waiting for it cannot pile up; the call failed
-// all the same (READONLY, LOADING, OOM, NOAUTH, WRONGTYPE, ...: FAULTS 9).
+// answered reports whether a server sent the error. It is there and quick, so waiting for it cannot pile up; the call
+// failed all the same (READONLY, LOADING, OOM, NOAUTH, WRONGTYPE, ...: FAULTS 9).
 func answered(err error) bool {
 	var reply redis.Error
 	return errors.As(err, &reply)
 }
 
-// call runs one exchange with Redis within the options' callTimeout and behind the breaker. Every error is ErrUnavailable.
+// call runs one exchange with Redis within the options' callTimeout and behind the breaker. Every error is
+// ErrUnavailable.
 func (r *Redis) call(ctx context.Context, what string, f func(context.Context) error) error {
 	done, err := r.breaker.Allow()
 	if err != nil {
@@ -156,8 +162,8 @@ func (r *Redis) Health() Health {
 	return h
 }
 
-// probe writes a short-lived key each second, so that a Redis that is read-only, full or gone is known before
-// a user wants to sign in, and so that the breaker closes again without traffic. Before the first success, and after each
+// probe writes a short-lived key each second, so that a Redis that is read-only, full or gone is known before a user
+// wants to sign in, and so that the breaker closes again without traffic. Before the first success, and after each
 // failure, it tries every command that calls need: an ACL that lacks one is found before a user does.
 func (r *Redis) probe(ctx context.Context) {
 	tried := false

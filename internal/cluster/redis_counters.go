@@ -37,8 +37,8 @@ func (r *Redis) limitArgs(buckets []Bucket) (keys []string, args []any) {
 // Reserve runs reserve.lua: one atomic step over all buckets on Redis' own clock, so node clocks do not matter.
 //
 // After Redis lost its data, buckets that are not there count as half spent, filling up again over half a window: a
-// flush does not hand an attacker a whole new burst (FAULTS 7), and does not refuse everybody either (F30). Only a node
-// that saw the flush knows of it; the first start on an empty Redis gives whole bursts.
+// flush does not hand an attacker a whole new burst (FAULTS 7), and does not refuse all clients either (F30). Only a
+// node that saw the flush knows of it; the first start on an empty Redis allows whole bursts.
 func (r *Redis) Reserve(ctx context.Context, buckets []Bucket) (out Outcome, err error) {
 	if err := checkBuckets(buckets); err != nil {
 		return Outcome{}, err

@@ -48,10 +48,11 @@ func openWith(t testing.TB, url, prefix string, call time.Duration) *cluster.Red
 	return c
 }
 
-// world gives each test of the suite a prefix of its own on one server.
+// world assigns each test of the suite a prefix of its own on one server.
 func world(url string, prefix string) clustertest.World {
 	return clustertest.World{Shared: true, Open: func(t *testing.T) cluster.Cluster {
-		return openPatient(t, url, prefix+strings.NewReplacer("/", ".", "#", ".").Replace(t.Name()[strings.LastIndexByte(t.Name(), '/')+1:])+":")
+		return openPatient(t, url, prefix+strings.NewReplacer("/", ".", "#",
+			".").Replace(t.Name()[strings.LastIndexByte(t.Name(), '/')+1:])+":")
 	}}
 }
 
@@ -78,7 +79,8 @@ func TestDocumentedACLSuffices(t *testing.T) {
 	t.Parallel()
 	s := redistest.Start(t)
 	s.Do("ACL", "SETUSER", "truxe", "on", ">p/w@d", "resetkeys", "~truxe:*", "resetchannels", "-@all",
-		"+hello", "+get", "+getdel", "+set", "+del", "+xadd", "+xread", "+xinfo|stream", "+eval", "+evalsha", "+time", "+multi", "+exec", "+info")
+		"+hello", "+get", "+getdel", "+set", "+del", "+xadd", "+xread", "+xinfo|stream", "+eval", "+evalsha", "+time",
+		"+multi", "+exec", "+info")
 	s.Do("ACL", "SETUSER", "default", "off")
 	url := "redis://truxe:p%2Fw%40d@" + s.Addr()
 	clustertest.Run(t, world(url, "truxe:"))
@@ -91,7 +93,8 @@ func TestDocumentedACLSuffices(t *testing.T) {
 	}
 	cs := redistest.StartCluster(t)
 	cs.Do("ACL", "SETUSER", "truxe", "on", ">pw", "resetkeys", "~truxe:*", "resetchannels", "-@all",
-		"+hello", "+get", "+getdel", "+set", "+del", "+xadd", "+xread", "+xinfo|stream", "+eval", "+evalsha", "+time", "+multi", "+exec", "+info",
+		"+hello", "+get", "+getdel", "+set", "+del", "+xadd", "+xread", "+xinfo|stream", "+eval", "+evalsha", "+time",
+		"+multi", "+exec", "+info",
 		"+cluster|slots", "+cluster|shards", "+command", "+asking", "+ping")
 	t.Run("cluster", func(t *testing.T) {
 		clustertest.Run(t, world("redis+cluster://truxe:pw@"+cs.Addr(), "truxe:"))
@@ -155,7 +158,8 @@ func TestRevocationReachesOtherNodeAtOnce(t *testing.T) {
 }
 
 func revocation(name string) cluster.Event {
-	return cluster.Event{Kind: cluster.KindJTI, Name: name, At: time.Now().UnixMilli(), Expires: time.Now().Add(time.Hour).UnixMilli()}
+	return cluster.Event{Kind: cluster.KindJTI, Name: name, At: time.Now().UnixMilli(),
+		Expires: time.Now().Add(time.Hour).UnixMilli()}
 }
 
 // The same Lua runs on another implementation, with its clock under our control (LK-12: Redis' clock steps).

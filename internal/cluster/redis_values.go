@@ -10,8 +10,8 @@ import (
 	"github.com/redis/go-redis/v9"
 )
 
-// sealLen bytes of the key's SHA-256 stand before each value: an answer that belongs to another question (a proxy or
-// server that swaps replies, FAULTS 9) is loss, not somebody else's ticket.
+// sealLen bytes of the key's SHA-256 precede each value: an answer that belongs to another question (a proxy or
+// server that swaps replies, FAULTS 9) is loss, not another user's ticket.
 const sealLen = 8
 
 var errSwapped = errors.New("redis answered another question")

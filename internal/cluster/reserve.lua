@@ -17,7 +17,7 @@ for i = 1, #KEYS do
   elseif since >= 0 then
     tat = now + math.min(math.max(0, math.floor(capacity / 2) - since), capacity - interval)
   end
-  -- not before now; not beyond one capacity, so a clock that stepped back locks nobody longer than a window
+  -- not before now; not beyond one capacity, so a clock that stepped back locks no client longer than a window
   tats[i] = math.min(math.max(tat, now), now + capacity)
   intervals[i], capacities[i] = interval, capacity
   if tats[i] + interval > now + capacity then allowed = 0 end

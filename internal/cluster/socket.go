@@ -17,7 +17,8 @@ func parseSocket(rest string) (*Options, error) {
 	user, path, ok := strings.Cut(rest, "/")
 	if user != "" {
 		if !strings.HasSuffix(user, "@") {
-			return nil, errors.New("redis+unix:// has the path of a socket after its user: redis+unix://:password@/run/redis.sock")
+			return nil,
+				errors.New("redis+unix:// has the path of a socket after its user: redis+unix://:password@/run/redis.sock")
 		}
 		if err := o.parseUser(strings.TrimSuffix(user, "@")); err != nil {
 			return nil, err

@@ -118,7 +118,7 @@ func (o *Options) parseAuthority(authority, port string) error {
 	return nil
 }
 
-// parseAddr makes host:port. Its errors repeat nothing: what stands here may be the rest of a badly written password.
+// parseAddr returns host:port. Its errors repeat nothing: the text may be the rest of a badly written password.
 func parseAddr(s, port string) (string, error) {
 	host := s
 	if strings.HasPrefix(s, "[") && strings.HasSuffix(s, "]") {
@@ -126,7 +126,7 @@ func parseAddr(s, port string) (string, error) {
 	} else if strings.ContainsRune(s, ':') {
 		var err error
 		if host, port, err = net.SplitHostPort(s); err != nil {
-			return "", errors.New("redis url has a malformed host; IPv6 addresses stand in brackets")
+			return "", errors.New("redis url has a malformed host; write IPv6 addresses in brackets")
 		}
 	}
 	if host == "" {

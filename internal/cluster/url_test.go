@@ -87,9 +87,12 @@ func TestRedisURLErrorsAreClearAndSilentAboutPasswords(t *testing.T) {
 // OP-01 plain text off loopback is warned of.
 func TestPlainTextOffLoopbackIsWarnedOf(t *testing.T) {
 	for raw, want := range map[string]int{
-		"redis://127.0.0.1": 0, "redis://[::1]": 0, "redis://localhost": 0, "redis://127.9.9.9:1": 0, "redis://[::ffff:127.0.0.1]": 0,
-		"redis://10.0.0.1": 1, "redis://db.example.com": 1, "redis://localhost.example.com": 1, "redis://[fe80::1]": 1,
-		"rediss://db.example.com": 0, "redis+cluster://127.0.0.1,10.0.0.1,10.0.0.2": 2, "redis+sentinel://10.0.0.1/m?tls=true": 0,
+		"redis://127.0.0.1": 0, "redis://[::1]": 0, "redis://localhost": 0, "redis://127.9.9.9:1": 0,
+		"redis://[::ffff:127.0.0.1]": 0,
+		"redis://10.0.0.1":           1, "redis://db.example.com": 1, "redis://localhost.example.com": 1,
+		"redis://[fe80::1]":       1,
+		"rediss://db.example.com": 0, "redis+cluster://127.0.0.1,10.0.0.1,10.0.0.2": 2,
+		"redis+sentinel://10.0.0.1/m?tls=true": 0,
 	} {
 		o, err := ParseURL(raw)
 		if err != nil {
@@ -103,8 +106,9 @@ func TestPlainTextOffLoopbackIsWarnedOf(t *testing.T) {
 
 // OP-02 a prefix that an ACL pattern or hash tag would read differently is refused.
 func TestPrefixIsPlain(t *testing.T) {
-	for prefix, ok := range map[string]bool{"truxe:": true, "a/b-c_d.e:": true, "": false, "tr*": false, "{x}": false, "a b": false,
-		"é": false, "[a]": false, strings.Repeat("x", 65): false} {
+	for prefix, ok := range map[string]bool{"truxe:": true, "a/b-c_d.e:": true, "": false, "tr*": false, "{x}": false,
+		"a b": false,
+		"é":   false, "[a]": false, strings.Repeat("x", 65): false} {
 		if err := CheckPrefix(prefix); (err == nil) != ok {
 			t.Errorf("%q: %v", prefix, err)
 		}
@@ -112,7 +116,8 @@ func TestPrefixIsPlain(t *testing.T) {
 }
 
 func FuzzParseRedisURL(f *testing.F) {
-	for _, s := range []string{"redis://u:hunter2@h:1/2", "rediss://[::1]:1", "redis+sentinel://:p@a,b/m/1?tls=1", "redis+cluster://a:1,b?tls=true",
+	for _, s := range []string{"redis://u:hunter2@h:1/2", "rediss://[::1]:1", "redis+sentinel://:p@a,b/m/1?tls=1",
+		"redis+cluster://a:1,b?tls=true",
 		"redis://%zz@h", "redis://h?x=%", "redis://u:hunter2/@h", "redis://@", "redis://:@,"} {
 		f.Add(s)
 	}

@@ -29,7 +29,7 @@ func TestWrongTypesCountAsLoss(t *testing.T) {
 	s.Do("DEL", "truxe:revocations")
 	clustertest.Eventually(t, "healed", 2*time.Second, func() bool { return c.Health().Connected })
 
-	s.Do("SET", "truxe:epoch", "somebody else's")
+	s.Do("SET", "truxe:epoch", "another program's")
 	clustertest.Eventually(t, "lost", 2*time.Second, func() bool { return !c.Health().Connected })
 	s.Do("DEL", "truxe:epoch")
 	clustertest.Eventually(t, "healed", 2*time.Second, func() bool { return c.Health().Connected })
@@ -65,7 +65,8 @@ func TestUnknownEntryMeansResync(t *testing.T) {
 	r := &clustertest.Recorder{}
 	clustertest.Follow(t, c, r)
 	s.Do("XADD", "truxe:revocations", "*", "kind", "tenant", "name", "x", "at", "1", "expires", "2")
-	clustertest.Eventually(t, "resync", time.Second, func() bool { return slices.Contains(r.Reasons(), cluster.ReasonUnknown) })
+	clustertest.Eventually(t, "resync", time.Second,
+		func() bool { return slices.Contains(r.Reasons(), cluster.ReasonUnknown) })
 	publish(t, c, "after")
 	clustertest.Eventually(t, "goes on", time.Second, func() bool { return slices.Contains(r.Names(), "after") })
 	if got := r.Names(); len(got) != 1 {
@@ -100,7 +101,8 @@ func TestRedisWithoutWritesIsNotConnected(t *testing.T) {
 	publish(t, c, "x")
 }
 
-// ED-25 a transaction that Redis refuses names the refusal of its command ("OOM …"), not the "EXECABORT" that follows from it.
+// ED-25 a transaction that Redis refuses names the refusal of its command ("OOM …"), not the "EXECABORT" that follows
+// from it.
 func TestRefusedTransactionSaysWhy(t *testing.T) {
 	t.Parallel()
 	s := redistest.Start(t)
@@ -109,7 +111,8 @@ func TestRefusedTransactionSaysWhy(t *testing.T) {
 	publish(t, c, "x")
 	s.Do("CONFIG", "SET", "maxmemory", "1")
 	err := c.Publish(context.Background(), revocation("y"))
-	if !errors.Is(err, cluster.ErrUnavailable) || !strings.Contains(err.Error(), "OOM") || strings.Contains(err.Error(), "EXECABORT") {
+	if !errors.Is(err, cluster.ErrUnavailable) || !strings.Contains(err.Error(), "OOM") ||
+		strings.Contains(err.Error(), "EXECABORT") {
 		t.Errorf("cause: %v", err)
 	}
 }
@@ -187,7 +190,8 @@ func TestSentinelFailoverIsFollowed(t *testing.T) {
 	n := len(r.Order())
 	master.Stop()
 	clustertest.Eventually(t, "lost", 3*time.Second, func() bool { return !c.Health().Connected })
-	took := clustertest.Eventually(t, "followed to "+replica.Addr(), 30*time.Second, func() bool { return c.Health().Connected })
+	took := clustertest.Eventually(t, "followed to "+replica.Addr(), 30*time.Second,
+		func() bool { return c.Health().Connected })
 	t.Logf("failover took %s", took)
 	if after := slices.Index(r.Order()[n:], "resync"); after < 0 {
 		t.Errorf("no resync: %v", r.Reasons())

@@ -11,8 +11,9 @@ import (
 // upstream, so a cookie that looks like a chunk of ours is ignored and never passed on (SE-07).
 const Prefix = "__Host-truxe"
 
-// Find gives the first value of a cookie and how many of that name were sent, over all Cookie lines (HTTP/2 may send
-// one line per cookie, RFC 9113 8.2.3). Two or more are nobody's (SE-06). Names compare exactly; quotes stay in the value.
+// Find returns the first value of a cookie and how many of that name were sent, over all Cookie lines (HTTP/2 may send
+// one line per cookie, RFC 9113 8.2.3). Two or more mean unauthenticated (SE-06). Names compare exactly; quotes stay in
+// the value.
 func Find(h http.Header, name string) (value string, count int) {
 	for _, line := range h["Cookie"] {
 		for line != "" {
@@ -37,8 +38,15 @@ func Find(h http.Header, name string) (value string, count int) {
 	return value, count
 }
 
-// Strip removes our cookies (SE-09). Without any it changes and allocates nothing; a line is copied only when the app has
-// cookies on both sides of ours. It works in the header's own slice, which belongs to this request alone.
+// Take returns what Find does, and then strips our cookies.
+func Take(h http.Header, name string) (value string, count int) {
+	value, count = Find(h, name)
+	Strip(h)
+	return value, count
+}
+
+// Strip removes our cookies (SE-09). Without any it changes and allocates nothing; a line is copied only when the app
+// has cookies on both sides of ours. It works in the header's own slice, which belongs to this request alone.
 func Strip(h http.Header) {
 	lines := h["Cookie"]
 	kept, found := 0, false
@@ -62,7 +70,7 @@ func Strip(h http.Header) {
 	}
 }
 
-// without gives the line without our cookies, and whether it had any.
+// without returns the line without our cookies, and whether it had any.
 func without(line string) (rest string, had bool) {
 	if !strings.Contains(line, "__") { // the prefix's two bytes without case: most apps' cookies end here
 		return line, false
@@ -107,7 +115,7 @@ func without(line string) (rest string, had bool) {
 	return b.String(), true
 }
 
-// ours tells whether a cookie's name begins with our prefix. Browsers compare the prefix without case, so do we.
+// ours reports whether a cookie's name begins with our prefix. Browsers compare the prefix without case, so do we.
 func ours(part string) bool {
 	part = trimLeft(part)
 	return len(part) >= len(Prefix) && part[0] == '_' && strings.EqualFold(part[:len(Prefix)], Prefix)

@@ -48,8 +48,10 @@ func TestOwnCookiesAreRemovedAndTheAppsKeepTheirBytes(t *testing.T) {
 // SE-06 cookie tossing: two cookies of our name are counted, on one line or on two.
 func TestTwoCookiesOfOneNameAreCounted(t *testing.T) {
 	for in, want := range map[string]int{
-		"__Host-truxe=a": 1, "__Host-truxe=a; __Host-truxe=b": 2, "__Host-truxe=a;__Host-truxe =b": 2, "__Host-truxe=;__Host-truxe=": 2,
-		"x__Host-truxe=a": 0, "__Host-truxeX=a": 0, "__Host-truxe": 0, "__Host-truxe ": 0, "__host-truxe=a": 0, "": 0,
+		"__Host-truxe=a": 1, "__Host-truxe=a; __Host-truxe=b": 2, "__Host-truxe=a;__Host-truxe =b": 2,
+		"__Host-truxe=;__Host-truxe=": 2,
+		"x__Host-truxe=a":             0, "__Host-truxeX=a": 0, "__Host-truxe": 0, "__Host-truxe ": 0, "__host-truxe=a": 0,
+		"": 0,
 	} {
 		if _, n := Find(http.Header{"Cookie": {in}}, "__Host-truxe"); n != want {
 			t.Errorf("Find(%q) counted %d, want %d", in, n, want)
@@ -58,7 +60,7 @@ func TestTwoCookiesOfOneNameAreCounted(t *testing.T) {
 	if v, n := Find(http.Header{"Cookie": {"__Host-truxe=a", "b=1; __Host-truxe=c"}}, "__Host-truxe"); n != 2 || v != "a" {
 		t.Errorf("two lines: %q %d", v, n)
 	}
-	// SE-08 quotes are part of the value, so the value is none of ours
+	// SE-08 quotes are part of the value, so it is not a value of ours
 	if v, n := Find(http.Header{"Cookie": {`b=2; __Host-truxe="a" ;c=3`}}, "__Host-truxe"); n != 1 || v != `"a"` {
 		t.Errorf("quoted: %q %d", v, n)
 	}
@@ -67,7 +69,8 @@ func TestTwoCookiesOfOneNameAreCounted(t *testing.T) {
 // SE-09 for any mix of cookies, what is left is exactly the app's cookies in their order.
 func TestWhatIsLeftIsTheAppsCookies(t *testing.T) {
 	app := rapid.SampledFrom([]string{"a=1", "theme=\"x y\"", "", " sp=1", "__Secure-q=1", "x=__Host-truxe=1", "\tt=2 "})
-	our := rapid.SampledFrom([]string{"__Host-truxe=v", " __Host-truxe-flow=", "__HOST-TRUXE9=x", "\t__Host-truxe-device=d "})
+	our := rapid.SampledFrom([]string{"__Host-truxe=v", " __Host-truxe-flow=", "__HOST-TRUXE9=x",
+		"\t__Host-truxe-device=d "})
 	rapid.Check(t, func(t *rapid.T) {
 		var all, apps []string
 		for range rapid.IntRange(1, 8).Draw(t, "n") {
@@ -168,9 +171,11 @@ func BenchmarkStrip(b *testing.B) {
 
 // ED-31 CWE-384: lines that browsers could take for our cookies, and lines that only look like them.
 func TestSetCookieLinesOfOurs(t *testing.T) {
-	ours := []string{"__Host-truxe=1", "__Host-truxe-flow=1; Path=/", "__Host-truxe-device=1", "\t __HOST-Truxe = 1", "=__Host-truxe=1", "= =__Host-truxe=1",
+	ours := []string{"__Host-truxe=1", "__Host-truxe-flow=1; Path=/", "__Host-truxe-device=1", "\t __HOST-Truxe = 1",
+		"=__Host-truxe=1", "= =__Host-truxe=1",
 		"__Host-truxe", "; __Host-truxe=1", "a=1, __Host-truxe=1; Path=/", "\x00__Host-truxe=1", "__Host-truxe2=1"}
-	kept := []string{"sid=1", "__Host-app=1", "__Host-trux=1", "x__Host-truxe=1", "x=__Host-truxe", "a=1; b=__Host-truxe", "", "=", ",", "__Secure-truxe=1"}
+	kept := []string{"sid=1", "__Host-app=1", "__Host-trux=1", "x__Host-truxe=1", "x=__Host-truxe", "a=1; b=__Host-truxe",
+		"", "=", ",", "__Secure-truxe=1"}
 	h := http.Header{}
 	for i := range max(len(ours), len(kept)) {
 		if i < len(ours) {

@@ -16,7 +16,8 @@ func New(origins []string) (*Origins, error) {
 	c := &Origins{origins: map[string]bool{}}
 	for _, o := range origins {
 		u, err := url.Parse(o)
-		if err != nil || (u.Scheme != "https" && u.Scheme != "http") || u.Host == "" || u.Path != "" || u.RawQuery != "" || u.User != nil || u.Fragment != "" {
+		if err != nil || (u.Scheme != "https" && u.Scheme != "http") || u.Host == "" || u.Path != "" || u.RawQuery != "" ||
+			u.User != nil || u.Fragment != "" {
 			return nil, errors.New("cors: " + o + " is not an origin such as https://spa.example.com (no path, no *)")
 		}
 		c.origins[strings.ToLower(o)] = true
@@ -24,7 +25,7 @@ func New(origins []string) (*Origins, error) {
 	return c, nil
 }
 
-// List gives them in no order.
+// List returns them in no particular order.
 func (c *Origins) List() []string {
 	var list []string
 	for o := range c.origins {
@@ -33,7 +34,7 @@ func (c *Origins) List() []string {
 	return list
 }
 
-// Allows tells whether an Origin header names a listed origin.
+// Allows reports whether an Origin header names a listed origin.
 func (c *Origins) Allows(origin string) bool { return c != nil && c.origins[origin] }
 
 // Allow lets a listed origin read the answer.

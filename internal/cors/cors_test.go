@@ -14,7 +14,8 @@ func FuzzOriginHeader(f *testing.F) {
 	if err != nil {
 		f.Fatal(err)
 	}
-	for _, origin := range []string{listed, "null", "", "*", listed + "/", listed + ":443", "https://SPA.example.com", listed + ".evil.test", "https://spa.example.com@evil.test", "http://localhost:5173"} {
+	for _, origin := range []string{listed, "null", "", "*", listed + "/", listed + ":443", "https://SPA.example.com",
+		listed + ".evil.test", "https://spa.example.com@evil.test", "http://localhost:5173"} {
 		f.Add(origin, "")
 	}
 	f.Add(listed, listed)
@@ -37,7 +38,8 @@ func FuzzOriginHeader(f *testing.F) {
 
 // A configured origin that is taken allows itself as browsers write it, and neither "*" nor "null" is one.
 func FuzzNew(f *testing.F) {
-	for _, text := range []string{"https://spa.example.com", "https://SPA.example.com:8443", "*", "null", "https://spa.example.com/", "https://", "https://a?", "https://a#"} {
+	for _, text := range []string{"https://spa.example.com", "https://SPA.example.com:8443", "*", "null",
+		"https://spa.example.com/", "https://", "https://a?", "https://a#"} {
 		f.Add(text)
 	}
 	f.Fuzz(func(t *testing.T, text string) {

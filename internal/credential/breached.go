@@ -13,8 +13,8 @@ import (
 	"github.com/truxeio/caddy-truxe/internal/regular"
 )
 
-// BreachedFile is a file of SHA-1 hashes of breached passwords, one `HASH:COUNT` per line in the order of the hashes, as
-// Have I Been Pwned offers it for download. It is searched where it lies (PW-09).
+// BreachedFile is a file of SHA-1 hashes of breached passwords, one `HASH:COUNT` per line in the order of the hashes,
+// as Have I Been Pwned offers it for download. It is searched where it lies (PW-09).
 type BreachedFile struct {
 	f    *os.File
 	size int64

@@ -15,9 +15,9 @@ import (
 	"golang.org/x/crypto/bcrypt"
 )
 
-// ownBcrypt begins our bcrypt hashes. bcrypt cuts at 72 bytes and some implementations at NUL, so the password is always
-// hashed first: HMAC-SHA-256 with a fixed label as key (it separates domains, it is no secret), as base64 without NUL
-// (PW-03, CVE-2025-22228). A plain $2b$ hash comes from an import and is replaced at the next sign-in.
+// ownBcrypt begins our bcrypt hashes. bcrypt cuts at 72 bytes and some implementations at NUL, so the password is
+// always hashed first: HMAC-SHA-256 with a fixed label as key (it separates domains, it is no secret), as base64
+// without NUL (PW-03, CVE-2025-22228). A plain $2b$ hash comes from an import and is replaced at the next sign-in.
 const ownBcrypt = "$truxe-bcrypt-sha256$v=1"
 
 var prehashLabel = []byte("truxe password prehash v1")
@@ -66,7 +66,7 @@ var (
 	errParameters = errors.New("the parameters of the hash cannot be read")
 )
 
-// CheckHash tells whether a hash from an import can be used.
+// CheckHash reports whether a hash from an import can be used.
 func CheckHash(stored string) error {
 	_, err := parseHash(stored)
 	return err
@@ -154,7 +154,7 @@ func (p parsed) verify(password string) bool {
 	case p.ours:
 		return bcrypt.CompareHashAndPassword([]byte(p.bcrypt), prehash(password)) == nil
 	case p.bcrypt != "":
-		// an import: what it was made of was cut at 72 bytes, so a longer password can be nobody's (PW-03)
+		// an import: what it was made of was cut at 72 bytes, so no user can have a longer password (PW-03)
 		raw := []byte(password)
 		fits := len(raw) <= 72 && !strings.Contains(password, "\x00")
 		if !fits {
@@ -179,7 +179,7 @@ func (c Config) make(password string) (string, error) {
 	return ownBcrypt + string(h), err
 }
 
-// outdated tells a hash that a sign-in should renew (PW-13).
+// outdated reports whether a sign-in should renew the hash (PW-13).
 func (c Config) outdated(p parsed) bool {
 	if c.Algorithm == "argon2id" {
 		return p.bcrypt != "" || p.argon != c.Argon

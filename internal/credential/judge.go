@@ -4,7 +4,9 @@ import (
 	"bufio"
 	"bytes"
 	"compress/gzip"
+	"context"
 	_ "embed"
+	"errors"
 	"fmt"
 	"io"
 	"strings"
@@ -31,7 +33,7 @@ type CheckContext struct {
 	HasMFA          bool
 }
 
-// Alone tells whether a normalised password is long enough to be the only factor (PW-01).
+// Alone reports whether a normalised password is long enough to be the only factor (PW-01).
 func (p Policy) Alone(password string) bool {
 	return utf8.RuneCountInString(password) >= p.LeastAlone()
 }
@@ -45,7 +47,7 @@ func (p Policy) LeastAlone() int {
 }
 
 // Check judges a normalised password. An error is an *identity.Error with CodePasswordRefused whose Detail says why, in
-// words for people.
+// words for users.
 func (p Policy) Check(password string, c CheckContext) error {
 	least := p.LeastAlone()
 	if c.HasMFA {
@@ -54,7 +56,8 @@ func (p Policy) Check(password string, c CheckContext) error {
 		}
 	}
 	if n := utf8.RuneCountInString(password); n < least {
-		return refused(fmt.Sprintf("Use a password of at least %d characters. A few unrelated words are easy to remember.", least))
+		return refused(fmt.Sprintf("Use a password of at least %d characters. A few unrelated words are easy to remember.",
+			least))
 	}
 	folded := cases.Fold().String(password)
 	if common(folded) {
@@ -75,8 +78,21 @@ func (p Policy) Check(password string, c CheckContext) error {
 	return nil
 }
 
-func refused(why string) error {
-	return &identity.Error{Code: identity.CodePasswordRefused, Detail: why}
+func refused(why string) error { return identity.Refuse(identity.CodePasswordRefused, why) }
+
+// Hash checks a new password and hashes it. alone reports whether it is long enough to be the only factor (PW-01). A
+// password that is refused is CodePasswordRefused.
+func (p Policy) Hash(ctx context.Context, h *Hasher, password string,
+	c CheckContext) (hash string, alone bool, err error) {
+	normal, err := Normalize(password)
+	if err != nil {
+		return "", false, refused(err.Error())
+	}
+	if err := p.Check(normal, c); err != nil {
+		return "", false, err
+	}
+	hash, err = h.Hash(ctx, normal)
+	return hash, p.Alone(normal), err
 }
 
 //go:embed blocklist.txt.gz
@@ -93,7 +109,7 @@ var blocklist = sync.OnceValue(func() map[string]struct{} {
 	for lines.Scan() {
 		set[lines.Text()] = struct{}{}
 	}
-	if err := lines.Err(); err != nil && err != io.EOF {
+	if err := lines.Err(); err != nil && !errors.Is(err, io.EOF) {
 		panic("credential: the embedded blocklist is damaged: " + err.Error())
 	}
 	return set
@@ -104,7 +120,7 @@ func listed(s string) bool {
 	return ok
 }
 
-// common tells listed passwords and those that a machine makes from them: with digits or signs at the ends, repeated,
+// common reports whether a password is listed or derived from a listed one: with digits or signs at the ends, repeated,
 // joined from two, walks over the keyboard, runs of the alphabet.
 func common(s string) bool {
 	core := strings.TrimFunc(s, func(r rune) bool { return !unicode.IsLetter(r) })
@@ -130,7 +146,7 @@ func distinct(s string) int {
 	return len(seen)
 }
 
-// repeats tells a text that is one unit of at most a third of its length over and over, or a listed word repeated.
+// repeats reports whether a text repeats a unit of at most a third of its length, or a listed word.
 func repeats(s string) bool {
 	for unit := 1; unit <= len(s)/2; unit++ {
 		if strings.Repeat(s[:unit], len(s)/unit+1)[:len(s)] == s && (unit <= len(s)/3 || listed(s[:unit])) {
@@ -140,10 +156,11 @@ func repeats(s string) bool {
 	return false
 }
 
-var rows = []string{"1234567890", "qwertyuiop", "asdfghjkl", "zxcvbnm", "abcdefghijklmnopqrstuvwxyz", "qwertzuiop", "azertyuiop",
+var rows = []string{"1234567890", "qwertyuiop", "asdfghjkl", "zxcvbnm", "abcdefghijklmnopqrstuvwxyz", "qwertzuiop",
+	"azertyuiop",
 	"1qaz2wsx3edc4rfv5tgb6yhn7ujm8ik9ol0p", "1q2w3e4r5t6y7u8i9o0p", "qazwsxedcrfvtgbyhnujmikolp"}
 
-// walks tells a text in which nearly every character follows its neighbour on the keyboard or in the alphabet.
+// walks reports whether nearly every character of a text follows its neighbour on the keyboard or in the alphabet.
 func walks(s string) bool {
 	if len(s) < 8 {
 		return false
@@ -174,7 +191,7 @@ func (p Policy) words(c CheckContext) []string {
 	return words
 }
 
-// derived tells a password of which less than 8 characters remain when the words, and digits and signs, are taken out.
+// derived reports whether fewer than 8 characters of a password remain without the words, digits and signs.
 func derived(folded string, words []string) bool {
 	rest := folded
 	hit := false

@@ -32,7 +32,7 @@ type RelyingParty struct {
 // ErrPasskey says that the browser's answer does not prove anything. What was wrong with it is inside, for the log.
 var ErrPasskey = errors.New("the passkey was not accepted")
 
-// PasskeysPossible tells whether browsers can make passkeys on a host: on a name, not on an address.
+// PasskeysPossible reports whether browsers can make passkeys on a host: on a name, not on an address.
 func PasskeysPossible(host string) bool {
 	_, err := netip.ParseAddr(host)
 	return host != "" && err != nil
@@ -65,15 +65,16 @@ func (rp RelyingParty) BeginCreate(user identity.User, existing []store.Passkey)
 	for _, c := range owner.WebAuthnCredentials() {
 		exclude = append(exclude, c.Descriptor())
 	}
-	options, state, err := w.BeginRegistration(owner, webauthn.WithExclusions(exclude), webauthn.WithExtensions(webauthn.WithExtensionCredProps()))
+	options, state, err := w.BeginRegistration(owner, webauthn.WithExclusions(exclude),
+		webauthn.WithExtensions(webauthn.WithExtensionCredProps()))
 	if err != nil {
 		return Ceremony{}, err
 	}
 	return ceremony(options, state)
 }
 
-// BeginGet starts a sign-in or confirmation with a passkey. It names no person and no passkey, so its answer is the same
-// for everybody (MF-18). own is the challenge; nil: a random one. The same challenge has the same state.
+// BeginGet starts a sign-in or confirmation with a passkey. It names no person and no passkey, so its answer is the
+// same for all users (MF-18). own is the challenge; nil: a random one. The same challenge has the same state.
 func (rp RelyingParty) BeginGet(own []byte) (Ceremony, error) {
 	w, err := rp.library()
 	if err != nil {
@@ -114,7 +115,8 @@ func ChallengeOf(body []byte) (string, error) {
 	var client struct {
 		Challenge string `json:"challenge"`
 	}
-	if err := json.Unmarshal(answer.Response.ClientDataJSON, &client); err != nil || len(client.Challenge) < 16 || len(client.Challenge) > 128 {
+	if err := json.Unmarshal(answer.Response.ClientDataJSON, &client); err != nil || len(client.Challenge) < 16 ||
+		len(client.Challenge) > 128 {
 		return "", fmt.Errorf("%w: it names no challenge", ErrPasskey)
 	}
 	return client.Challenge, nil
@@ -125,7 +127,8 @@ func CredentialOf(body []byte) []byte {
 	var answer struct {
 		RawID protocol.URLEncodedBase64 `json:"rawId"`
 	}
-	if len(body) > maxPasskeyBody || json.Unmarshal(body, &answer) != nil || len(answer.RawID) > 1023 { // WebAuthn 4, credential ID
+	// WebAuthn 4, credential ID
+	if len(body) > maxPasskeyBody || json.Unmarshal(body, &answer) != nil || len(answer.RawID) > 1023 {
 		return nil
 	}
 	return answer.RawID
@@ -133,7 +136,8 @@ func CredentialOf(body []byte) []byte {
 
 // FinishCreate checks the answer to BeginCreate: challenge, origin, rp id, type, presence, verification and algorithm
 // (WebAuthn 7.1, MF-15). Refusals are ErrPasskey.
-func (rp RelyingParty) FinishCreate(user identity.User, state, body []byte, now time.Time) (p store.Passkey, err error) {
+func (rp RelyingParty) FinishCreate(user identity.User, state, body []byte,
+	now time.Time) (p store.Passkey, err error) {
 	defer refusePanic(&err)
 	w, session, err := rp.resume(state)
 	if err != nil {
@@ -150,8 +154,10 @@ func (rp RelyingParty) FinishCreate(user identity.User, state, body []byte, now 
 	if err != nil {
 		return p, refusedPasskey(err)
 	}
-	p = store.Passkey{ID: identity.NewID(), CredentialID: c.ID, UserID: user.ID, Host: rp.Host, PublicKey: c.PublicKey, AAGUID: c.Authenticator.AAGUID,
-		SignCount: c.Authenticator.SignCount, BackupEligible: c.Flags.BackupEligible, BackedUp: c.Flags.BackupState, Created: now}
+	p = store.Passkey{ID: identity.NewID(), CredentialID: c.ID, UserID: user.ID, Host: rp.Host, PublicKey: c.PublicKey,
+		AAGUID:    c.Authenticator.AAGUID,
+		SignCount: c.Authenticator.SignCount, BackupEligible: c.Flags.BackupEligible, BackedUp: c.Flags.BackupState,
+		Created: now}
 	if len(p.AAGUID) == 0 {
 		p.AAGUID = make([]byte, 16)
 	}
@@ -168,13 +174,14 @@ type Assertion struct {
 	Passkey  store.Passkey
 	Count    uint32
 	BackedUp bool
-	// Cloned: the counter did not grow, so there may be a copy (WebAuthn 6.1.1). It proves nobody.
+	// Cloned: the counter did not grow, so there may be a copy (WebAuthn 6.1.1). It proves no identity.
 	Cloned bool
 }
 
 // FinishGet checks the answer to BeginGet with the passkey that find knows by its credential id (WebAuthn 7.2, MF-15,
 // MF-17). Refusals are ErrPasskey; errors of find come back as they are.
-func (rp RelyingParty) FinishGet(state, body []byte, find func(credential []byte) (store.Passkey, error)) (a Assertion, err error) {
+func (rp RelyingParty) FinishGet(state, body []byte,
+	find func(credential []byte) (store.Passkey, error)) (a Assertion, err error) {
 	defer refusePanic(&err)
 	w, session, err := rp.resume(state)
 	if err != nil {
@@ -236,7 +243,7 @@ func refusedPasskey(err error) error {
 	return fmt.Errorf("%w: %w", ErrPasskey, err)
 }
 
-// refusePanic makes a refusal of a crash in the parsers of CBOR and keys: their input comes from anybody (MF-19).
+// refusePanic turns a panic in the parsers of CBOR and keys into a refusal: their input is untrusted (MF-19).
 func refusePanic(err *error) {
 	if r := recover(); r != nil {
 		*err = fmt.Errorf("%w: the parser failed: %v", ErrPasskey, r)
@@ -267,8 +274,10 @@ func (o owner) WebAuthnDisplayName() string {
 func (o owner) WebAuthnCredentials() []webauthn.Credential {
 	var list []webauthn.Credential
 	for _, p := range o.passkeys {
-		c := webauthn.Credential{ID: p.CredentialID, PublicKey: p.PublicKey, Flags: webauthn.CredentialFlags{UserPresent: true, UserVerified: true,
-			BackupEligible: p.BackupEligible, BackupState: p.BackedUp}, Authenticator: webauthn.Authenticator{AAGUID: p.AAGUID, SignCount: p.SignCount}}
+		c := webauthn.Credential{ID: p.CredentialID, PublicKey: p.PublicKey,
+			Flags: webauthn.CredentialFlags{UserPresent: true, UserVerified: true,
+				BackupEligible: p.BackupEligible, BackupState: p.BackedUp},
+			Authenticator: webauthn.Authenticator{AAGUID: p.AAGUID, SignCount: p.SignCount}}
 		for _, t := range p.Transports {
 			c.Transport = append(c.Transport, protocol.AuthenticatorTransport(t))
 		}

@@ -63,7 +63,8 @@ func TestPasskeyIsMadeAndSignsIn(t *testing.T) {
 	a := credentialtest.New(t)
 	a.Lie.Flags = credentialtest.FlagBE
 	p, err := create(t, a)
-	if err != nil || !bytes.Equal(p.CredentialID, a.ID) || p.Host != party.Host || !p.BackupEligible || p.BackedUp || p.SignCount != 1 || p.UserID != ada.ID {
+	if err != nil || !bytes.Equal(p.CredentialID, a.ID) || p.Host != party.Host || !p.BackupEligible || p.BackedUp ||
+		p.SignCount != 1 || p.UserID != ada.ID {
 		t.Fatalf("%+v %v", p, err)
 	}
 	a.Lie.Flags = credentialtest.FlagBE | credentialtest.FlagBS
@@ -73,22 +74,25 @@ func TestPasskeyIsMadeAndSignsIn(t *testing.T) {
 	}
 	one, _ := party.BeginGet(nil)
 	other, _ := party.BeginGet(nil)
-	if raw, err := base64.RawURLEncoding.DecodeString(one.Challenge); err != nil || len(raw) < 16 || one.Challenge == other.Challenge {
+	if raw, err := base64.RawURLEncoding.DecodeString(one.Challenge); err != nil || len(raw) < 16 ||
+		one.Challenge == other.Challenge {
 		t.Errorf("challenges %q %q", one.Challenge, other.Challenge)
 	}
 }
 
-// MF-18: what begins a sign-in names nobody, so it cannot tell who exists; what makes a passkey asks for one that can be
+// MF-18: what begins a sign-in names no user, so it discloses no account; what makes a passkey asks for one that can be
 // found without a name, and for verification.
-func TestOptionsAskForVerificationAndNameNobody(t *testing.T) {
+func TestOptionsAskForVerificationAndNameNoUser(t *testing.T) {
 	c, err := party.BeginGet(nil)
-	if err != nil || bytes.Contains(c.Options, []byte("allowCredentials")) || !bytes.Contains(c.Options, []byte(`"userVerification":"required"`)) {
+	if err != nil || bytes.Contains(c.Options, []byte("allowCredentials")) ||
+		!bytes.Contains(c.Options, []byte(`"userVerification":"required"`)) {
 		t.Errorf("%s %v", c.Options, err)
 	}
 	_, p := made(t)
 	c, err = party.BeginCreate(ada, []store.Passkey{p})
 	text := string(c.Options)
-	for _, want := range []string{`"residentKey":"required"`, `"userVerification":"required"`, `"excludeCredentials":[{`, `"attestation":"none"`, `"credProps":true`, `"timeout":300000`,
+	for _, want := range []string{`"residentKey":"required"`, `"userVerification":"required"`, `"excludeCredentials":[{`,
+		`"attestation":"none"`, `"credProps":true`, `"timeout":300000`,
 		base64.RawURLEncoding.EncodeToString(p.CredentialID)} {
 		if err != nil || !strings.Contains(text, want) {
 			t.Errorf("%s is not in %s (%v)", want, text, err)
@@ -155,7 +159,7 @@ func TestPasskeyOfAnotherPersonIsRefused(t *testing.T) {
 	if _, err := get(t, thief, known); !errors.Is(err, credential.ErrPasskey) {
 		t.Error("another key:", err)
 	}
-	a.Lie = credentialtest.Lie{ID: []byte("somebody else's credential")}
+	a.Lie = credentialtest.Lie{ID: []byte("another user's credential")}
 	if _, err := get(t, a, known); !errors.Is(err, store.ErrNotFound) {
 		t.Error("unknown id:", err)
 	}
@@ -192,19 +196,24 @@ func unhex(t testing.TB, s string) []byte {
 	return raw
 }
 
-// MF-19: test vector "ES256 Credential with No Attestation" of WebAuthn Level 3 section 16: its registration verifies when
-// nothing is asked beyond what it has, and is refused by the rule that the user be verified, which it is not.
+// MF-19: test vector "ES256 Credential with No Attestation" of WebAuthn Level 3 section 16: its registration verifies
+// when nothing is asked beyond what it has, and is refused by the rule that the user be verified, which it is not.
 func TestVectorOfTheStandard(t *testing.T) {
-	object := unhex(t, "a363666d74646e6f6e656761747453746d74a068617574684461746158a4bfabc37432958b063360d3ad6461c9c4735ae7f8edd46592a5e0f01452b2e4b559000000008446ccb9ab1db374750b2367ff6f3a1f0020f91f391db4c9b2fde0ea70189cba3fb63f579ba6122b33ad94ff3ec330084be4a5010203262001215820afefa16f97ca9b2d23eb86ccb64098d20db90856062eb249c33a9b672f26df61225820930a56b87a2fca66334b03458abf879717c12cc68ed73290af2e2664796b9220")
-	client := unhex(t, "7b2274797065223a22776562617574686e2e637265617465222c226368616c6c656e6765223a22414d4d507434557878475453746e63647134313759447742466938767049612d7077386f4f755657345441222c226f726967696e223a2268747470733a2f2f6578616d706c652e6f7267222c2263726f73734f726967696e223a66616c73652c22657874726144617461223a22636c69656e74446174614a534f4e206d617920626520657874656e6465642077697468206164646974696f6e616c206669656c647320696e20746865206675747572652c207375636820617320746869733a20426b5165446a646354427258426941774a544c453551227d")
-	id := base64.RawURLEncoding.EncodeToString(unhex(t, "f91f391db4c9b2fde0ea70189cba3fb63f579ba6122b33ad94ff3ec330084be4"))
+	object := unhex(t,
+		"a363666d74646e6f6e656761747453746d74a068617574684461746158a4bfabc37432958b063360d3ad6461c9c4735ae7f8edd46592a5e0f01452b2e4b559000000008446ccb9ab1db374750b2367ff6f3a1f0020f91f391db4c9b2fde0ea70189cba3fb63f579ba6122b33ad94ff3ec330084be4a5010203262001215820afefa16f97ca9b2d23eb86ccb64098d20db90856062eb249c33a9b672f26df61225820930a56b87a2fca66334b03458abf879717c12cc68ed73290af2e2664796b9220")
+	client := unhex(t,
+		"7b2274797065223a22776562617574686e2e637265617465222c226368616c6c656e6765223a22414d4d507434557878475453746e63647134313759447742466938767049612d7077386f4f755657345441222c226f726967696e223a2268747470733a2f2f6578616d706c652e6f7267222c2263726f73734f726967696e223a66616c73652c22657874726144617461223a22636c69656e74446174614a534f4e206d617920626520657874656e6465642077697468206164646974696f6e616c206669656c647320696e20746865206675747572652c207375636820617320746869733a20426b5165446a646354427258426941774a544c453551227d")
+	id := base64.RawURLEncoding.EncodeToString(unhex(t,
+		"f91f391db4c9b2fde0ea70189cba3fb63f579ba6122b33ad94ff3ec330084be4"))
 	body, err := json.Marshal(map[string]any{"id": id, "rawId": id, "type": "public-key", "response": map[string]any{
-		"clientDataJSON": base64.RawURLEncoding.EncodeToString(client), "attestationObject": base64.RawURLEncoding.EncodeToString(object)}})
+		"clientDataJSON":    base64.RawURLEncoding.EncodeToString(client),
+		"attestationObject": base64.RawURLEncoding.EncodeToString(object)}})
 	if err != nil {
 		t.Fatal(err)
 	}
 	org := credential.RelyingParty{Host: "example.org", Origins: []string{"https://example.org"}, Name: "Vectors"}
-	challenge := base64.RawURLEncoding.EncodeToString(unhex(t, "00c30fb78531c464d2b6771dab8d7b603c01162f2fa486bea70f283ae556e130"))
+	challenge := base64.RawURLEncoding.EncodeToString(unhex(t,
+		"00c30fb78531c464d2b6771dab8d7b603c01162f2fa486bea70f283ae556e130"))
 	if got, err := credential.ChallengeOf(body); err != nil || got != challenge {
 		t.Fatal(got, err)
 	}
@@ -234,7 +243,8 @@ func TestVectorOfTheStandard(t *testing.T) {
 }
 
 func TestPasskeysNeedANameNotAnAddress(t *testing.T) {
-	for host, want := range map[string]bool{"app.example.com": true, "localhost": true, "app.localhost": true, "192.0.2.1": false, "::1": false, "": false} {
+	for host, want := range map[string]bool{"app.example.com": true, "localhost": true, "app.localhost": true,
+		"192.0.2.1": false, "::1": false, "": false} {
 		if credential.PasskeysPossible(host) != want {
 			t.Errorf("%q: want %v", host, want)
 		}
@@ -270,7 +280,8 @@ func FuzzPasskeyBody(f *testing.F) {
 		}
 		_, _ = credential.ChallengeOf(body)
 		_ = credential.CredentialOf(body)
-		if _, err := party.FinishCreate(ada, creation.State, body, time.Now()); err != nil && !errors.Is(err, credential.ErrPasskey) {
+		if _, err := party.FinishCreate(ada, creation.State, body, time.Now()); err != nil &&
+			!errors.Is(err, credential.ErrPasskey) {
 			t.Error(err)
 		}
 		_, err := party.FinishGet(login.State, body, func([]byte) (store.Passkey, error) { return known, nil })

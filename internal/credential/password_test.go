@@ -73,7 +73,8 @@ func TestPasswordsEqualInTheirFirst72BytesDoNotMatch(t *testing.T) {
 // PW-02 PW-04 PW-05: long passwords and NUL count whole, both spellings of an accent are one password.
 func TestLongNULAndComposedPasswordsCountWhole(t *testing.T) {
 	h, ctx := hasher(t, fast), context.Background()
-	for _, pair := range [][2]string{{strings.Repeat("é", 64) + "x", strings.Repeat("é", 64) + "y"}, {"a\x00bcdefghijklmno", "a\x00bcdefghijklmnp"}} {
+	for _, pair := range [][2]string{{strings.Repeat("é", 64) + "x", strings.Repeat("é", 64) + "y"},
+		{"a\x00bcdefghijklmno", "a\x00bcdefghijklmnp"}} {
 		a, err := Normalize(pair[0])
 		if err != nil {
 			t.Fatal(err)
@@ -131,9 +132,12 @@ func TestOutdatedHashesVerifyAndAreRenewed(t *testing.T) {
 
 // PW-14: a hash that asks for absurd cost or marks a broken algorithm is refused, not executed.
 func TestAbsurdOrBrokenHashesAreRefusedNotExecuted(t *testing.T) {
-	for _, bad := range []string{"", "x", "$2x$05$CCCCCCCCCCCCCCCCCCCCC.E5YPO9kmyuRGyh0XouQYb4YMJKvyOeW", "$2b$31$CCCCCCCCCCCCCCCCCCCCC.E5YPO9kmyuRGyh0XouQYb4YMJKvyOeW",
-		"$argon2id$v=19$m=1048576,t=2,p=1$c29tZXNhbHQ$CTFhFdXPJO1aFaMaO6Mm5c8y7cJHAph8ArZWb2GRPPc", "$argon2i$v=19$m=65536,t=2,p=1$c29tZXNhbHQ$CTFhFdXPJO1aFaMaO6Mm5c8y7cJHAph8ArZWb2GRPPc",
-		"$argon2id$v=19$m=65536,t=4000000000,p=1$c29tZXNhbHQ$CTFhFdXPJO1aFaMaO6Mm5c8y7cJHAph8ArZWb2GRPPc", ownBcrypt, ownBcrypt + "$argon2id$v=19"} {
+	for _, bad := range []string{"", "x", "$2x$05$CCCCCCCCCCCCCCCCCCCCC.E5YPO9kmyuRGyh0XouQYb4YMJKvyOeW",
+		"$2b$31$CCCCCCCCCCCCCCCCCCCCC.E5YPO9kmyuRGyh0XouQYb4YMJKvyOeW",
+		"$argon2id$v=19$m=1048576,t=2,p=1$c29tZXNhbHQ$CTFhFdXPJO1aFaMaO6Mm5c8y7cJHAph8ArZWb2GRPPc",
+		"$argon2i$v=19$m=65536,t=2,p=1$c29tZXNhbHQ$CTFhFdXPJO1aFaMaO6Mm5c8y7cJHAph8ArZWb2GRPPc",
+		"$argon2id$v=19$m=65536,t=4000000000,p=1$c29tZXNhbHQ$CTFhFdXPJO1aFaMaO6Mm5c8y7cJHAph8ArZWb2GRPPc", ownBcrypt,
+		ownBcrypt + "$argon2id$v=19"} {
 		if err := CheckHash(bad); err == nil {
 			t.Errorf("%q is taken", bad)
 		}
@@ -194,13 +198,16 @@ func TestHashFloodIsBusyNotEndless(t *testing.T) {
 func TestGuessablePasswordsAreRefusedWithTheReason(t *testing.T) {
 	p := Policy{Names: []string{"orders.example.com", "Acme Corp"}}
 	who := CheckContext{Username: "alice.baker", Email: "abaker@example.com"}
-	for _, good := range []string{"nineteen pelicans knit scarves", "correct battery horse 9 staple", "zwölf Boxkämpfer jagen Eva", "kT9$vv2!mPq#z7Lw"} {
+	for _, good := range []string{"nineteen pelicans knit scarves", "correct battery horse 9 staple",
+		"zwölf Boxkämpfer jagen Eva", "kT9$vv2!mPq#z7Lw"} {
 		if err := p.Check(good, who); err != nil {
 			t.Errorf("%q is refused: %v", good, err)
 		}
 	}
-	for bad, why := range map[string]string{"short": "15 characters", "passwordpassword": "attackers", "aaaaaaaaaaaaaaaaaa": "attackers", "qwertyuiopasdfgh": "attackers",
-		"1234567890123456": "attackers", "abcabcabcabcabcabc": "attackers", "alice.baker12345": "name", "orders.example.com1": "name", "abaker-abaker-2026": "name"} {
+	for bad, why := range map[string]string{"short": "15 characters", "passwordpassword": "attackers",
+		"aaaaaaaaaaaaaaaaaa": "attackers", "qwertyuiopasdfgh": "attackers",
+		"1234567890123456": "attackers", "abcabcabcabcabcabc": "attackers", "alice.baker12345": "name",
+		"orders.example.com1": "name", "abaker-abaker-2026": "name"} {
 		if err := p.Check(bad, who); err == nil || !strings.Contains(err.Error(), why) {
 			t.Errorf("%q: %v, want a reason with %q", bad, err, why)
 		}
@@ -264,7 +271,8 @@ func TestBreachedPasswordIsFound(t *testing.T) {
 			t.Fatal(i, found, err)
 		}
 	}
-	if err := (Policy{Breached: b}).Check("breached password 7", CheckContext{}); err == nil || !strings.Contains(err.Error(), "breaches") {
+	if err := (Policy{Breached: b}).Check("breached password 7", CheckContext{}); err == nil ||
+		!strings.Contains(err.Error(), "breaches") {
 		t.Error(err)
 	}
 }
@@ -272,7 +280,8 @@ func TestBreachedPasswordIsFound(t *testing.T) {
 // LK-02 CVE-2025-24806: all spellings of a login name share one key.
 func TestAllSpellingsOfALoginNameAreOne(t *testing.T) {
 	want, _ := FoldUsername("alice@example.com")
-	for _, s := range []string{"Alice@Example.COM", " alice@example.com ", "ALICE@EXAMPLE.COM\t", "\uff41lice@example.com"} {
+	for _, s := range []string{"Alice@Example.COM", " alice@example.com ", "ALICE@EXAMPLE.COM\t",
+		"\uff41lice@example.com"} {
 		if got, err := FoldUsername(s); err != nil || got != want {
 			t.Errorf("%q -> %q %v", s, got, err)
 		}
@@ -321,14 +330,16 @@ func FuzzNormalize(f *testing.F) {
 	})
 }
 
-// ED-31 PW-16: a hash of the empty password, of any algorithm, verifies nothing; a wrong password against it is just wrong.
+// ED-31 PW-16: a hash of the empty password, of any algorithm, verifies nothing; a wrong password against it is just
+// wrong.
 func TestHashOfTheEmptyPasswordVerifiesNothing(t *testing.T) {
 	h, err := NewHasher(Config{Cost: 10})
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer h.Close()
-	for _, c := range []Config{{Algorithm: "bcrypt", Cost: 10}, {Algorithm: "argon2id", Argon: Parameters{MemoryKiB: 64, Time: 1, Threads: 1}}} {
+	for _, c := range []Config{{Algorithm: "bcrypt", Cost: 10},
+		{Algorithm: "argon2id", Argon: Parameters{MemoryKiB: 64, Time: 1, Threads: 1}}} {
 		stored, err := c.make("")
 		if err != nil {
 			t.Fatal(err)

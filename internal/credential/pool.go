@@ -60,7 +60,7 @@ func NewHasher(c Config) (*Hasher, error) {
 	if c.Algorithm != "bcrypt" && c.Algorithm != "argon2id" || c.Cost < minCost || c.Cost > maxCost {
 		return nil, fmt.Errorf("password hash: bcrypt with a cost of %d to %d, or argon2id", minCost, maxCost)
 	}
-	text, err := c.make("the password of nobody")
+	text, err := c.make("the password of no user")
 	if err != nil {
 		return nil, err
 	}
@@ -121,10 +121,11 @@ func (h *Hasher) run(ctx context.Context, do func()) error {
 
 func (h *Hasher) busy() error {
 	wait := time.Duration(h.perJob.Load()) * time.Duration(h.cfg.Queue/h.cfg.Workers)
-	return &identity.Error{Code: identity.CodeBusy, Detail: "Too many people are signing in at the moment. Try again shortly.", RetryAfter: max(wait, time.Second)}
+	return identity.Refuse(identity.CodeBusy, "Too many users are signing in at the moment. Try again shortly.").
+		RetryIn(max(wait, time.Second))
 }
 
-// Full tells, before anything else is done for a sign-in, that it would be refused: `busy`, else nil.
+// Full returns the error `busy` if a sign-in would be refused now, before anything else is done for it.
 func (h *Hasher) Full() error {
 	if len(h.jobs) < cap(h.jobs) {
 		return nil
@@ -143,8 +144,8 @@ func (h *Hasher) Hash(ctx context.Context, password string) (stored string, err 
 }
 
 // Verify compares a normalised password with a stored hash. A hash that cannot be read costs as much as one that can,
-// and matches nothing. The empty password matches nothing either: a hash of it, brought along from elsewhere, is ErrEmpty,
-// after the time that any comparison takes.
+// and matches nothing. The empty password matches nothing either: a hash of it, brought along from elsewhere, is
+// ErrEmpty, after the time that any comparison takes.
 func (h *Hasher) Verify(ctx context.Context, stored, password string) (ok, outdated bool, err error) {
 	p, parseErr := parseHash(stored)
 	if parseErr != nil {

@@ -11,14 +11,14 @@ import (
 const RecoveryCount = 10
 
 const (
-	// recoveryText leaves out 0 O 1 I L U, which people misread: 30 characters, 4.9 bits each.
+	// recoveryText leaves out 0 O 1 I L U, which are easily misread: 30 characters, 4.9 bits each.
 	recoveryText = "23456789ABCDEFGHJKMNPQRSTVWXYZ"
 	// recoveryGroups of recoveryGroup characters: 20 characters are 98 bits, more than the 80 that allow a fast hash
 	// without a salt of its own (MF-10, NIST SP 800-63B-4 3.1.2.2).
 	recoveryGroups, recoveryGroup = 4, 5
 )
 
-// NewRecoveryCodes makes a set: "XXXXX-XXXXX-XXXXX-XXXXX" each.
+// NewRecoveryCodes returns a set of codes: "XXXXX-XXXXX-XXXXX-XXXXX" each.
 func NewRecoveryCodes() []string {
 	codes := make([]string, RecoveryCount)
 	for i := range codes {
@@ -47,7 +47,8 @@ func newRecoveryCode() string {
 	}
 }
 
-// ParseRecoveryCode takes a code as people type it: any case, with spaces and dashes or without. False: it cannot be one.
+// ParseRecoveryCode accepts a code as users type it: any case, with spaces and dashes or without. False: it cannot be
+// one.
 func ParseRecoveryCode(typed string) (string, bool) {
 	if len(typed) > 64 {
 		return "", false
@@ -68,8 +69,8 @@ func ParseRecoveryCode(typed string) (string, bool) {
 	return string(code), len(code) == cap(code)
 }
 
-// RecoveryHash is what is stored of a code: keyed, so that a copy of the database alone does not help to guess, and bound
-// to its owner.
+// RecoveryHash is what is stored of a code: keyed, so that a copy of the database alone does not help to guess, and
+// bound to its owner.
 func RecoveryHash(key []byte, owner, code string) [32]byte {
 	mac := hmac.New(sha256.New, key)
 	mac.Write([]byte(owner + "\x00" + code))

@@ -7,7 +7,7 @@ import (
 	"testing"
 )
 
-// MF-10: ten codes of at least 80 bits, without characters that people misread, none twice.
+// MF-10: ten codes of at least 80 bits, without characters that are easily misread, none twice.
 func TestRecoveryCodesAreLongAndDifferent(t *testing.T) {
 	shape := regexp.MustCompile(`^([23456789ABCDEFGHJKMNPQRSTVWXYZ]{5}-){3}[23456789ABCDEFGHJKMNPQRSTVWXYZ]{5}$`)
 	if bits := float64(recoveryGroups*recoveryGroup) * math.Log2(float64(len(recoveryText))); bits < 80 {
@@ -45,7 +45,8 @@ func TestRecoveryCodeAsPeopleTypeIt(t *testing.T) {
 			t.Errorf("%q: %q %v", typed, got, ok)
 		}
 	}
-	for _, bad := range []string{"", "23456", code + "2", strings.Replace(code, "2", "0", 1), strings.Replace(code, "2", "２", 1), code + strings.Repeat(" ", 64), "23456\n789AB-CDEFG-HJKMN"} {
+	for _, bad := range []string{"", "23456", code + "2", strings.Replace(code, "2", "0", 1),
+		strings.Replace(code, "2", "２", 1), code + strings.Repeat(" ", 64), "23456\n789AB-CDEFG-HJKMN"} {
 		if got, ok := ParseRecoveryCode(bad); ok {
 			t.Errorf("%q is taken as %q", bad, got)
 		}
@@ -57,8 +58,9 @@ func TestRecoveryHashIsKeyedAndBoundToItsOwner(t *testing.T) {
 	if base != RecoveryHash([]byte("key"), "ada", "CODE") {
 		t.Error("not the same twice")
 	}
-	for name, other := range map[string][32]byte{"key": RecoveryHash([]byte("yek"), "ada", "CODE"), "owner": RecoveryHash([]byte("key"), "bob", "CODE"),
-		"code": RecoveryHash([]byte("key"), "ada", "CODA")} {
+	for name, other := range map[string][32]byte{"key": RecoveryHash([]byte("yek"), "ada", "CODE"),
+		"owner": RecoveryHash([]byte("key"), "bob", "CODE"),
+		"code":  RecoveryHash([]byte("key"), "ada", "CODA")} {
 		if other == base {
 			t.Errorf("another %s gives the same hash", name)
 		}

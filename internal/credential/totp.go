@@ -33,20 +33,21 @@ func (TOTPKey) String() string { return "[redacted]" }
 // GoString never shows the key.
 func (TOTPKey) GoString() string { return "[redacted]" }
 
-// NewTOTPKey draws 160 bits from the operating system.
+// NewTOTPKey returns 160 random bits from the operating system.
 func NewTOTPKey() TOTPKey {
 	var raw [totpBytes]byte
 	_, _ = rand.Read(raw[:])
 	return TOTPKey(base32Text.EncodeToString(raw[:]))
 }
 
-// Text is the key as people type it.
+// Text is the key as users type it.
 func (k TOTPKey) Text() string { return string(k) }
 
 // URI is the otpauth address that apps read from the QR code. issuer is the brand's name, account the person's.
 func (k TOTPKey) URI(issuer, account string) string {
 	// url.Values would write a space as "+", which several apps show as it stands.
-	return "otpauth://totp/" + url.PathEscape(issuer+":"+account) + "?secret=" + string(k) + "&issuer=" + url.PathEscape(issuer) +
+	return "otpauth://totp/" + url.PathEscape(issuer+":"+account) + "?secret=" + string(k) + "&issuer=" +
+		url.PathEscape(issuer) +
 		fmt.Sprintf("&algorithm=SHA1&digits=%d&period=%d", totpDigits, totpPeriod)
 }
 
@@ -61,7 +62,8 @@ func (k TOTPKey) Match(code string, now time.Time, after int64) (step int64, ok,
 		if s < 0 {
 			continue
 		}
-		want, err := hotp.GenerateCodeCustom(string(k), uint64(s), hotp.ValidateOpts{Digits: otp.DigitsSix, Algorithm: otp.AlgorithmSHA1})
+		want, err := hotp.GenerateCodeCustom(string(k), uint64(s),
+			hotp.ValidateOpts{Digits: otp.DigitsSix, Algorithm: otp.AlgorithmSHA1})
 		if err != nil || subtle.ConstantTimeCompare([]byte(want), []byte(code)) != 1 {
 			continue
 		}
@@ -77,8 +79,8 @@ func (k TOTPKey) Match(code string, now time.Time, after int64) (step int64, ok,
 // driftSteps is how far a set-up looks for a clock that is wrong: an hour either way.
 const driftSteps = 120
 
-// Drift tells by how much the clock of the phone that showed this code seems to be off, during set-up, where it helps
-// and tells nobody anything: who sees the answer has the key. Negative is slow. False: the code is not one of its codes.
+// Drift returns by how much the clock of the phone that showed this code seems to be off. It is for set-up, where it
+// helps and discloses nothing: the reader of the answer has the key. Negative is slow. False: the key has no such code.
 func (k TOTPKey) Drift(code string, now time.Time) (time.Duration, bool) {
 	if !sixDigits(code) {
 		return 0, false
@@ -86,7 +88,8 @@ func (k TOTPKey) Drift(code string, now time.Time) (time.Duration, bool) {
 	current := now.Unix() / totpPeriod
 	for d := int64(totpWindow + 1); d <= driftSteps; d++ {
 		for _, s := range []int64{current - d, current + d} {
-			want, err := hotp.GenerateCodeCustom(string(k), uint64(max(0, s)), hotp.ValidateOpts{Digits: otp.DigitsSix, Algorithm: otp.AlgorithmSHA1})
+			want, err := hotp.GenerateCodeCustom(string(k), uint64(max(0, s)),
+				hotp.ValidateOpts{Digits: otp.DigitsSix, Algorithm: otp.AlgorithmSHA1})
 			if err == nil && want == code {
 				return time.Duration(s-current) * totpPeriod * time.Second, true
 			}
@@ -95,7 +98,7 @@ func (k TOTPKey) Drift(code string, now time.Time) (time.Duration, bool) {
 	return 0, false
 }
 
-// sixDigits tells exactly six ASCII digits: no sign, no space, no digits of other scripts (MF-04).
+// sixDigits reports whether a text is exactly six ASCII digits: no sign, no space, no digits of other scripts (MF-04).
 func sixDigits(code string) bool {
 	if len(code) != totpDigits {
 		return false

@@ -16,7 +16,8 @@ const rfcKey = TOTPKey("GEZDGNBVGY3TQOJQGEZDGNBVGY3TQOJQ")
 
 // MF-01: RFC 4226 appendix D, ten counters, through Match: a step is a counter.
 func TestVectorsOfRFC4226(t *testing.T) {
-	for counter, code := range []string{"755224", "287082", "359152", "969429", "338314", "254676", "287922", "162583", "399871", "520489"} {
+	for counter, code := range []string{"755224", "287082", "359152", "969429", "338314", "254676", "287922", "162583",
+		"399871", "520489"} {
 		step, ok, _ := rfcKey.Match(code, time.Unix(int64(counter)*30+15, 0), -1)
 		if !ok || step != int64(counter) {
 			t.Errorf("counter %d: step %d, %v", counter, step, ok)
@@ -40,10 +41,12 @@ func TestVectorsOfRFC6238(t *testing.T) {
 		if step, ok, _ := rfcKey.Match(v.sha1[2:], time.Unix(v.at, 0), -1); !ok || step != v.at/30 {
 			t.Errorf("%d: step %d, %v", v.at, step, ok)
 		}
-		for algorithm, want := range map[otp.Algorithm]string{otp.AlgorithmSHA1: v.sha1, otp.AlgorithmSHA256: v.sha256, otp.AlgorithmSHA512: v.sha512} {
+		for algorithm, want := range map[otp.Algorithm]string{otp.AlgorithmSHA1: v.sha1, otp.AlgorithmSHA256: v.sha256,
+			otp.AlgorithmSHA512: v.sha512} {
 			size := map[otp.Algorithm]int{otp.AlgorithmSHA1: 20, otp.AlgorithmSHA256: 32, otp.AlgorithmSHA512: 64}[algorithm]
 			key := base32Text.EncodeToString([]byte(strings.Repeat("1234567890", 7)[:size]))
-			got, err := hotp.GenerateCodeCustom(key, uint64(v.at/30), hotp.ValidateOpts{Digits: otp.DigitsEight, Algorithm: algorithm})
+			got, err := hotp.GenerateCodeCustom(key, uint64(v.at/30),
+				hotp.ValidateOpts{Digits: otp.DigitsEight, Algorithm: algorithm})
 			if err != nil || got != want {
 				t.Errorf("%d %v: %s, want %s (%v)", v.at, algorithm, got, want, err)
 			}
@@ -53,15 +56,16 @@ func TestVectorsOfRFC6238(t *testing.T) {
 
 func outside(t testing.TB, key TOTPKey, at time.Time) string {
 	t.Helper()
-	out, err := exec.Command("oathtool", "--totp", "--base32", "--now", at.UTC().Format("2006-01-02 15:04:05 UTC"), key.Text()).Output()
+	out, err := exec.Command("oathtool", "--totp", "--base32", "--now", at.UTC().Format("2006-01-02 15:04:05 UTC"),
+		key.Text()).Output()
 	if err != nil {
 		t.Fatal("oathtool is needed (scripts/install-test-deps): ", err)
 	}
 	return strings.TrimSpace(string(out))
 }
 
-// MF-01 MF-03: codes of an implementation from outside (oathtool) are taken one step early and late, and no further; none
-// at or before the last accepted step is.
+// MF-01 MF-03: codes of an implementation from outside (oathtool) are taken one step early and late, and no further;
+// none at or before the last accepted step is.
 func TestCodesOfAnOutsideAppWithinOneStep(t *testing.T) {
 	key, now := NewTOTPKey(), time.Unix(1_780_000_000, 0)
 	current := now.Unix() / 30
@@ -90,7 +94,8 @@ func TestOnlySixASCIIDigitsAreACode(t *testing.T) {
 	if _, ok, _ := rfcKey.Match("287082", now, -1); !ok {
 		t.Fatal("control")
 	}
-	for _, bad := range []string{"", "28708", "2870820", "0287082", " 287082", "287082 ", "287 082", "287-082", "+28708", "-28708", "287082\n", "287082\x00", "28708O",
+	for _, bad := range []string{"", "28708", "2870820", "0287082", " 287082", "287082 ", "287 082", "287-082", "+28708",
+		"-28708", "287082\n", "287082\x00", "28708O",
 		"２８７０８２", "٢٨٧٠٨٢", "२८७०८२", "0x1234", "2870.2", "94287082"} {
 		if _, ok, used := rfcKey.Match(bad, now, -1); ok || used {
 			t.Errorf("%q is taken", bad)
@@ -112,7 +117,8 @@ func TestKeysAreLongRandomAndSilent(t *testing.T) {
 		}
 		seen[k] = true
 	}
-	if text := fmt.Sprintf("%v %s %#v %+v", rfcKey, rfcKey, rfcKey, struct{ K TOTPKey }{rfcKey}); strings.Contains(text, "GEZD") {
+	if text := fmt.Sprintf("%v %s %#v %+v", rfcKey, rfcKey, rfcKey, struct{ K TOTPKey }{rfcKey}); strings.Contains(text,
+		"GEZD") {
 		t.Error("a key prints itself: ", text)
 	}
 }
@@ -125,11 +131,13 @@ func TestOTPAuthAddress(t *testing.T) {
 		t.Errorf("\n%s\n%s", got, want)
 	}
 	parsed, err := otp.NewKeyFromURL(got)
-	if err != nil || parsed.Secret() != rfcKey.Text() || parsed.Issuer() != "My Brand" || parsed.Period() != 30 || parsed.Digits() != otp.DigitsSix {
+	if err != nil || parsed.Secret() != rfcKey.Text() || parsed.Issuer() != "My Brand" || parsed.Period() != 30 ||
+		parsed.Digits() != otp.DigitsSix {
 		t.Errorf("%v %v", parsed, err)
 	}
 	rows, err := QR(got)
-	if err != nil || len(rows) < 21 || len(rows[0]) != len(rows) || !rows[0][0] || !rows[0][6] || rows[1][1] || !rows[len(rows)-1][0] || rows[len(rows)-1][7] {
+	if err != nil || len(rows) < 21 || len(rows[0]) != len(rows) || !rows[0][0] || !rows[0][6] || rows[1][1] ||
+		!rows[len(rows)-1][0] || rows[len(rows)-1][7] {
 		t.Errorf("not a QR code: %d rows, %v", len(rows), err)
 	}
 	if _, err := QR(strings.Repeat("x", 5000)); err == nil {

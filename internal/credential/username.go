@@ -36,7 +36,7 @@ func unsafe(r rune) bool {
 	return unicode.IsControl(r) || unicode.Is(unicode.Cf, r) || unicode.Is(unicode.Zl, r) || unicode.Is(unicode.Zp, r)
 }
 
-// ValidUsername gives the name to be stored.
+// ValidUsername returns the name to be stored.
 func ValidUsername(name string) (string, error) {
 	name = norm.NFKC.String(strings.TrimSpace(name))
 	if !utf8.ValidString(name) || name == "" || utf8.RuneCountInString(name) > 64 {
@@ -46,7 +46,8 @@ func ValidUsername(name string) (string, error) {
 	signs := ".-_+"
 	if address {
 		signs = "." + atext
-		if ValidEmail(name) != nil || !consists(domain, ".-_") || strings.HasPrefix(local, ".") || strings.HasSuffix(local, ".") || strings.Contains(local, "..") {
+		if ValidEmail(name) != nil || !consists(domain, ".-_") || strings.HasPrefix(local, ".") ||
+			strings.HasSuffix(local, ".") || strings.Contains(local, "..") {
 			return "", errUsername
 		}
 	}
@@ -63,19 +64,21 @@ func consists(s, signs string) bool {
 	})
 }
 
-// atext are the signs that the local part of an address may have besides letters and digits (RFC 5322 3.2.3), but for two:
-// "|" divides issuer and subject in the names of a trusted issuer's users, and "`" is in no address that people have and
-// is read by every shell.
+// atext are the signs that the local part of an address may have besides letters and digits (RFC 5322 3.2.3), but for
+// two: "|" divides issuer and subject in the names of a trusted issuer's users, and "`" is in no address that users
+// have and is read by every shell.
 const atext = "!#$%&'*+-/=?^_{}~"
 
 // ValidEmail checks the shape of an address. More than one @ is how `a@evil@corp.com` passed a domain check elsewhere
 // (CVE-2026-40574).
 func ValidEmail(address string) error {
 	local, domain, ok := strings.Cut(address, "@")
-	if !ok || local == "" || domain == "" || strings.Contains(domain, "@") || len(address) > maxLogin || !utf8.ValidString(address) {
+	if !ok || local == "" || domain == "" || strings.Contains(domain, "@") || len(address) > maxLogin ||
+		!utf8.ValidString(address) {
 		return errEmail
 	}
-	if strings.ContainsFunc(address, func(r rune) bool { return unicode.IsSpace(r) || unsafe(r) || strings.ContainsRune("<>()\"\\,;:", r) }) {
+	if strings.ContainsFunc(address,
+		func(r rune) bool { return unicode.IsSpace(r) || unsafe(r) || strings.ContainsRune("<>()\"\\,;:", r) }) {
 		return errEmail
 	}
 	return nil

@@ -1,86 +1,86 @@
 package gate
 
 import (
-	"net"
 	"net/http"
-	"net/netip"
 	"strings"
 	"time"
 
 	"github.com/truxeio/caddy-truxe/internal/audit"
-	"github.com/truxeio/caddy-truxe/internal/cookie"
 	"github.com/truxeio/caddy-truxe/internal/identity"
 	"github.com/truxeio/caddy-truxe/internal/problem"
 )
 
 // refuse answers a request that may not pass (CONTRACT section 3).
-func (g *Gate) refuse(w http.ResponseWriter, r *http.Request, s *Site, c Client, v *verdict) {
-	code := v.decision.Code
-	if v.decision.Ask != (identity.Assurance{}) && canStepUp(v.principal()) {
-		g.Metrics.Decision("step_up", string(code))
-		g.askToStepUp(w, r, v, g.remembered(r, c, v))
+func (g *Gate) refuse(w http.ResponseWriter, q *request) {
+	if q.Ask != (identity.Assurance{}) && canStepUp(q.principal) {
+		g.Metrics.Decision("step_up", string(q.Code))
+		g.askToStepUp(w, q, g.remembered(q))
 		return
 	}
-	g.Metrics.Decision("deny", string(code))
-	switch code {
+	g.Metrics.Decision("deny", string(q.Code))
+	switch q.Code {
 	case identity.CodeLoginRequired:
-		g.askToSignIn(w, r, v, g.remembered(r, c, v))
+		g.askToSignIn(w, q, g.remembered(q))
 	case identity.CodeInvalidToken:
-		challenge(w.Header(), r, invalidTokenChallenge)
-		g.CORS.Allow(w.Header(), r)
-		problem.Write(w, problem.Problem{Code: code, Reference: g.remembered(r, c, v)})
+		challenge(w.Header(), q, problem.BearerInvalidToken)
+		g.CORS.Allow(w.Header(), q.Request)
+		problem.Write(w, problem.Problem{Code: q.Code, Reference: g.remembered(q)})
 	case identity.CodeStateUnavailable, identity.CodeBusy:
-		g.answer(w, r, identity.CodeStateUnavailable, readyWait, g.remembered(r, c, v))
+		g.answer(w, q, identity.CodeStateUnavailable, readyWait, g.remembered(q))
 	case identity.CodeAmbiguousPath, identity.CodeInvalidRequest, identity.CodeTooEarly, identity.CodeHTTPSRequired:
-		g.answer(w, r, code, 0, g.remembered(r, c, v))
+		g.answer(w, q, q.Code, 0, g.remembered(q))
 	case identity.CodeInternal:
-		g.answer(w, r, code, 0, v.reference)
+		g.answer(w, q, q.Code, 0, q.reference)
 	default: // a rule is not met, and signing in does not help
-		refused := *v // a copy, so that the verdicts of requests that pass need not live on the heap
-		reference := g.Audit.Deny(s.denialKind(v, string(code)), func() audit.Event { return denial(r, c, &refused) })
-		if v.principal() == nil { // from the wrong network, say: signing in would not help
-			g.answer(w, r, code, 0, reference)
-			return
-		}
-		switch KindOf(r, g.Origins) {
-		case KindPost, KindPostCross:
-			drain(w, r)
-			fallthrough
-		case KindNavigate, KindFrame:
-			g.Pages.Denied(w, r, v.principal(), v.decision, reference)
-			return
-		}
-		g.CORS.Allow(w.Header(), r)
-		p := problem.Problem{Code: code, Detail: v.decision.Reason, Reference: reference}
-		if v.decision.Ask != (identity.Assurance{}) { // who cannot prove more is refused, not asked
-			p.Status = http.StatusForbidden
-		}
-		problem.Write(w, p)
+		g.deny(w, q)
 	}
 }
 
+// deny answers a request that a rule refuses, whoever sends it.
+func (g *Gate) deny(w http.ResponseWriter, q *request) {
+	refused := *q // a copy, so that requests that pass need not live on the heap
+	reference := g.Audit.Deny(q.denialKind(string(q.Code)), func() audit.Event { return refused.denial() })
+	if q.principal == nil { // from the wrong network, say: signing in would not help
+		g.answer(w, q, q.Code, 0, reference)
+		return
+	}
+	switch q.kindOf(g.Origins) {
+	case KindPost, KindPostCross:
+		drain(w, q.Request)
+		fallthrough
+	case KindNavigate, KindFrame:
+		g.Pages.Denied(w, q.Request, q.principal, q.Decision, reference)
+		return
+	}
+	g.CORS.Allow(w.Header(), q.Request)
+	p := problem.Problem{Code: q.Code, Detail: q.Reason, Reference: reference}
+	if q.Ask != (identity.Assurance{}) { // who cannot prove more is refused, not asked
+		p.Status = http.StatusForbidden
+	}
+	problem.Write(w, p)
+}
+
 // remembered keeps a refusal that is not in the audit log and returns its reference.
-func (g *Gate) remembered(r *http.Request, c Client, v *verdict) string {
-	if v.reference == "" {
-		v.reference = identity.NewReference()
+func (g *Gate) remembered(q *request) string {
+	if q.reference == "" {
+		q.reference = identity.NewReference()
 	}
-	path := v.request.Path
-	if v.set == nil {
-		path = r.URL.Path
+	path := q.asked.Path
+	if q.set == nil {
+		path = q.URL.Path
 	}
-	g.Refusals.keep(Refusal{Judgement: Judgement{Decision: v.decision, set: v.set, request: v.request, principal: v.principal()},
-		Reference: v.reference, At: g.Now(), Method: r.Method, Host: r.Host, Path: path, Address: c.Addr})
-	return v.reference
+	g.Refusals.keep(Refusal{Judgement: q.Judgement, Reference: q.reference, At: g.Now(), Method: q.Method, Host: q.Host,
+		Path: path, Address: q.client.Addr})
+	return q.reference
 }
 
 // askToSignIn answers an anonymous request by its kind. A POST is never redirected: its body would be lost, or sent
 // to the login page (CS-12).
-func (g *Gate) askToSignIn(w http.ResponseWriter, r *http.Request, v *verdict, reference string) {
-	host := r.Host
-	kind := KindOf(r, g.Origins)
+func (g *Gate) askToSignIn(w http.ResponseWriter, q *request, reference string) {
+	r, kind := q.Request, q.kindOf(g.Origins)
 	switch kind {
 	case KindNavigate:
-		url := g.WayBack.LoginURL(w, r, v.credential, r.URL.RequestURI())
+		url := g.WayBack.LoginURL(w, r, q.credential, r.URL.RequestURI())
 		w.Header().Set("Cache-Control", "no-store")
 		w.Header().Set("Location", url)
 		w.WriteHeader(http.StatusFound)
@@ -93,23 +93,24 @@ func (g *Gate) askToSignIn(w http.ResponseWriter, r *http.Request, v *verdict, r
 		if kind == KindPreflight && g.CORS.Preflight(w, r) {
 			return
 		}
-		challenge(w.Header(), r, bearerChallenge)
+		challenge(w.Header(), q, problem.Bearer)
 		g.CORS.Allow(w.Header(), r)
-		problem.Write(w, problem.Problem{Code: identity.CodeLoginRequired, LoginURL: g.WayBack.LoginPage(host), Reference: reference})
+		problem.Write(w, problem.Problem{Code: identity.CodeLoginRequired, LoginURL: g.WayBack.LoginPage(r.Host),
+			Reference: reference})
 	}
 }
 
-// answer sends a page to people and problem+json to programs.
-func (g *Gate) answer(w http.ResponseWriter, r *http.Request, code identity.Code, retry time.Duration, reference string) {
-	OwnAnswer(r)
-	switch KindOf(r, g.Origins) {
+// answer sends a page to browsers and problem+json to programs.
+func (g *Gate) answer(w http.ResponseWriter, q *request, code identity.Code, retry time.Duration, reference string) {
+	q.ownAnswer(true)
+	switch q.kindOf(g.Origins) {
 	case KindPost, KindPostCross:
-		drain(w, r)
+		drain(w, q.Request)
 		fallthrough
 	case KindNavigate, KindFrame:
-		g.Pages.Problem(w, r, code, retry, reference)
+		g.Pages.Problem(w, q.Request, code, retry, reference)
 	default:
-		g.CORS.Allow(w.Header(), r)
+		g.CORS.Allow(w.Header(), q.Request)
 		problem.Write(w, problem.Problem{Code: code, Reference: reference, RetryAfter: retry})
 	}
 }
@@ -122,7 +123,8 @@ func WriteUnavailable(w http.ResponseWriter) {
 const drainTime = 10 * time.Second
 
 // drain reads what is left of a form before it is answered: Go closes the connection after about 256 KB of unread
-// body, and the person would see a reset instead of the page (UX section 1.2). A sender who is slow gets drainTime (HD-11).
+// body, and the person would see a reset instead of the page (UX section 1.2). A sender who is slow gets drainTime
+// (HD-11).
 func drain(w http.ResponseWriter, r *http.Request) {
 	if r.Body == nil {
 		return
@@ -138,34 +140,10 @@ func drain(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// clearCookie makes the browser forget one of our cookies.
-func clearCookie(h http.Header, name string) {
-	h.Add("Set-Cookie", name+"=; Path=/; Max-Age=0; Secure; HttpOnly; SameSite=Lax")
-}
-
-func stripCookies(h http.Header) { cookie.Strip(h) }
-
 // IsOwnPath reports whether a path is the gateway's own: below the base path, or a well-known one that belongs to it.
 func IsOwnPath(base, path string) bool {
 	if strings.HasPrefix(path, base) && (len(path) == len(base) || path[len(base)] == '/') {
 		return true
 	}
 	return path == "/.well-known/change-password" || path == "/.well-known/passkey-endpoints"
-}
-
-// addressKey folds an address for a limiter: IPv4-mapped IPv6 counts as its IPv4, IPv6 per /64 (LK-08).
-func addressKey(addr string) string {
-	if host, _, err := net.SplitHostPort(addr); err == nil {
-		addr = host
-	}
-	ip, err := netip.ParseAddr(addr)
-	if err != nil {
-		return "none"
-	}
-	ip = ip.Unmap().WithZone("")
-	if ip.Is6() {
-		prefix, _ := ip.Prefix(64)
-		return prefix.String()
-	}
-	return ip.String()
 }

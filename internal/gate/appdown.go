@@ -7,21 +7,23 @@ import (
 	"github.com/truxeio/caddy-truxe/internal/policy"
 )
 
-// AppDown returns the status of an error by which the handlers after a gate report that the app does not answer. It is 0
-// for any other error, and where the site answers such errors itself.
+// AppDown returns the status of an error by which the handlers after a gate report that the app does not answer. It is
+// 0 for any other error, and where the site answers such errors itself.
 type AppDown func(r *http.Request, err error) int
 
 // ofPages are header fields of one page.
-var ofPages = []string{"Accept-Ranges", "Content-Disposition", "Content-Encoding", "Content-Length", "Etag", "Expires", "Last-Modified"}
+var ofPages = []string{"Accept-Ranges", "Content-Disposition", "Content-Encoding", "Content-Length", "Etag", "Expires",
+	"Last-Modified"}
 
-// answerDown shows people a page when the app does not answer, and reports whether it did. Programs, frames and sites
-// with error pages of their own get the server's answer. The log has the cause: the server logs only errors it is given.
-func (g *Gate) answerDown(w http.ResponseWriter, r *http.Request, c Client, v *verdict, answer *response, err error) bool {
+// answerDown shows users a page when the app does not answer, and reports whether it did. Programs, frames and sites
+// with error pages of their own get the server's answer. The log has the cause: the server logs only errors it is
+// given.
+func (g *Gate) answerDown(w http.ResponseWriter, q *request, answer *response, err error) bool {
 	if err == nil || g.AppDown == nil || answer.begun || answer.own {
 		return false
 	}
-	sent := false
-	switch KindOf(r, g.Origins) {
+	r, sent := q.Request, false
+	switch q.kindOf(g.Origins) {
 	case KindNavigate:
 	case KindPost, KindPostCross:
 		sent = true
@@ -35,10 +37,9 @@ func (g *Gate) answerDown(w http.ResponseWriter, r *http.Request, c Client, v *v
 	answer.harden = false // the page has headers of its own
 	answer.settle()
 	answer.own = true
-	down := *v
-	down.decision = policy.Decision{Allow: true, Rule: v.decision.Rule, Code: identity.CodeAppDown, Reason: err.Error()}
-	down.reference = ""
-	reference := g.remembered(r, c, &down)
+	q.Decision = policy.Decision{Allow: true, Rule: q.Rule, Code: identity.CodeAppDown, Reason: err.Error()}
+	q.reference = ""
+	reference := g.remembered(q)
 	g.Logger.Error("the app does not answer", "error", err.Error(), "status", status,
 		"method", r.Method, "host", r.Host, "path", r.URL.Path, "reference", reference)
 	h := w.Header()
@@ -48,6 +49,6 @@ func (g *Gate) answerDown(w http.ResponseWriter, r *http.Request, c Client, v *v
 	if sent {
 		drain(w, r)
 	}
-	g.Pages.AppDown(w, r, v.principal(), status, sent, reference)
+	g.Pages.AppDown(w, r, q.principal, status, sent, reference)
 	return true
 }

@@ -3,52 +3,53 @@ package gate
 import (
 	"net/http"
 	"strings"
-	"time"
 
-	"github.com/truxeio/caddy-truxe/internal/authn"
+	"github.com/truxeio/caddy-truxe/internal/cookie"
 	"github.com/truxeio/caddy-truxe/internal/identity"
 	"github.com/truxeio/caddy-truxe/internal/problem"
 )
 
 // ServeForwardAuth answers the sub-request of another proxy (CONTRACT section 7). What it says is believed only when
 // Caddy's trusted_proxies names it, and only for the hosts of this site; anything missing or malformed is 4xx (HD-05).
-func (g *Gate) ServeForwardAuth(w http.ResponseWriter, r *http.Request, s *Site, q Question, c Client) {
+func (g *Gate) ServeForwardAuth(w http.ResponseWriter, r *http.Request, s *Site, question Question, c Client) {
 	w.Header().Set("Cache-Control", "no-store")
 	if !c.TrustedPeer {
-		problem.Write(w, problem.Problem{Code: identity.CodeForbidden, Detail: "forward-auth answers only proxies named in trusted_proxies."})
+		problem.Write(w, problem.Problem{Code: identity.CodeForbidden,
+			Detail: "forward-auth answers only proxies named in trusted_proxies."})
 		return
 	}
-	f, err := readForwarded(r, s, q, g.Origins)
+	f, err := readForwarded(r, s, question, g.Origins)
 	if err != nil {
 		problem.Write(w, problem.Problem{Code: identity.CodeInvalidRequest, Detail: err.Error()})
 		return
 	}
 	s.clean(f.request)
-	v := verdict{path: "public", credential: g.Verifier.Take(f.request)}
-	g.judge(f.request, s, nil, &v, c)
-	v.judged = time.Since(began)
-	if v.duplicateCookie {
-		clearCookie(w.Header(), authn.SessionCookie)
+	q := request{Request: f.request, site: s, client: c, before: trailOf(r), credential: g.Verifier.Take(f.request)}
+	q.asked.Host = f.host
+	g.judge(&q)
+	if q.duplicateCookie() {
+		cookie.Clear(w.Header(), cookie.Session)
 	}
-	out := &forwardWriter{ResponseWriter: w, origin: f.origin, nginx: f.nginx && !q.Answer,
+	out := &forwardWriter{ResponseWriter: w, origin: f.origin, nginx: f.nginx && !question.Answer,
 		bodyless: f.request.Method == http.MethodHead && r.Method != http.MethodHead}
-	if v.decision.Allow && q.Answer { // decided otherwise a moment ago; a 2xx would be shown as the app's page
-		g.answer(out, f.request, identity.CodeStateUnavailable, readyWait, g.remembered(f.request, c, &v))
+	if q.Allow && question.Answer { // decided otherwise just before; a 2xx would be shown as the app's page
+		g.answer(out, &q, identity.CodeStateUnavailable, readyWait, g.remembered(&q))
 		return
 	}
-	if !q.Answer { // counted when nginx asked for the first time
-		g.record(f.request, s, &v, c)
-		if v.decision.Report != nil {
-			g.report(f.request, s, c, &v)
+	if !question.Answer { // counted when nginx asked for the first time
+		g.record(&q)
+		if q.Report != nil {
+			g.report(&q)
 		}
 	}
-	if !v.decision.Allow {
-		g.refuse(out, f.request, s, c, &v)
+	if !q.Allow {
+		g.refuse(out, &q)
 		return
 	}
-	assertion, err := g.assertion(s, &v)
+	assertion, err := g.assertion(&q)
 	if err != nil {
-		problem.Write(w, problem.Problem{Code: identity.CodeStateUnavailable, RetryAfter: readyWait, Reference: g.failedToSign(err)})
+		problem.Write(w, problem.Problem{Code: identity.CodeStateUnavailable, RetryAfter: readyWait,
+			Reference: g.failedToSign(err)})
 		return
 	}
 	g.Metrics.Decision("allow", "")
@@ -56,17 +57,17 @@ func (g *Gate) ServeForwardAuth(w http.ResponseWriter, r *http.Request, s *Site,
 	if assertion != "" {
 		s.headers.SetAssertion(w.Header(), assertion)
 	}
-	if v.entry != nil {
-		s.headers.Apply(w.Header(), v.entry.Values)
-		if !s.isPassive(&v.request) {
-			g.Verifier.Used(v.entry)
+	if q.entry != nil {
+		s.headers.Apply(w.Header(), q.entry.Values)
+		if !s.isPassive(&q.asked) {
+			g.Verifier.Used(q.entry)
 		}
 	}
-	s.forApp(w.Header(), r, q, f.request.Header)
+	s.forApp(w.Header(), r, question, f.request.Header)
 	w.WriteHeader(http.StatusOK)
 }
 
-// forwardWriter makes redirects absolute and, for nginx, turns them into 401: its auth_request knows no 302.
+// forwardWriter turns redirects into absolute ones and, for nginx, turns them into 401: its auth_request knows no 302.
 type forwardWriter struct {
 	http.ResponseWriter
 	origin string

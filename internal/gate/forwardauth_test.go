@@ -6,11 +6,14 @@ import (
 	"net/url"
 	"strings"
 	"testing"
+
+	"github.com/truxeio/caddy-truxe/internal/rules"
 )
 
 func forwardSite(t testing.TB, from string) *Site {
 	t.Helper()
-	s, err := CompileSite(SiteConfig{ForwardHosts: []string{"one.test", "localhost"}, ForwardFrom: from}, &Rules{})
+	s, err := NewSites(rules.NewBook(nil)).Compile(SiteConfig{ForwardHosts: []string{"one.test", "localhost"},
+		ForwardFrom: from})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -32,7 +35,8 @@ func FuzzForwardedHeaders(f *testing.F) {
 	f.Fuzz(func(t *testing.T, method, proto, host, uri, original, target string) {
 		r := httptest.NewRequest(http.MethodGet, "/.truxe/forward-auth", nil)
 		r.Host, r.Method, r.RequestURI = host, method, "/.truxe/ext-authz"+target
-		for name, value := range map[string]string{"X-Forwarded-Method": method, "X-Forwarded-Proto": proto, "X-Forwarded-Host": host, "X-Forwarded-Uri": uri,
+		for name, value := range map[string]string{"X-Forwarded-Method": method, "X-Forwarded-Proto": proto,
+			"X-Forwarded-Host": host, "X-Forwarded-Uri": uri,
 			"X-Original-Url": original, "X-Original-Method": method} {
 			if value != "" {
 				r.Header[name] = []string{value}
@@ -53,7 +57,8 @@ func FuzzForwardedHeaders(f *testing.F) {
 				if q.Target != "" && from != "envoy" {
 					t.Fatalf("from %q: Envoy's way of asking is believed", from)
 				}
-				if got.request.URL.Host != "" || got.request.URL.Path == "" || got.request.URL.Path[0] != '/' || got.request.Method != method && method != http.MethodConnect {
+				if got.request.URL.Host != "" || got.request.URL.Path == "" || got.request.URL.Path[0] != '/' ||
+					got.request.Method != method && method != http.MethodConnect {
 					t.Fatalf("%q %q %q %q %q: %+v", method, proto, host, uri, original, got.request.URL)
 				}
 				want := uri
@@ -74,11 +79,11 @@ func FuzzForwardedHeaders(f *testing.F) {
 
 // ED-02: an unknown word is an error that names the nearest one.
 func TestUnknownProxyIsAnError(t *testing.T) {
-	_, err := CompileSite(SiteConfig{ForwardHosts: []string{"one.test"}, ForwardFrom: "ngnix"}, &Rules{})
+	_, err := NewSites(rules.NewBook(nil)).Compile(SiteConfig{ForwardHosts: []string{"one.test"}, ForwardFrom: "ngnix"})
 	if err == nil || !strings.Contains(err.Error(), `did you mean "nginx"`) {
 		t.Error(err)
 	}
-	_, err = CompileSite(SiteConfig{ForwardHosts: []string{"one.test:8443"}}, &Rules{})
+	_, err = NewSites(rules.NewBook(nil)).Compile(SiteConfig{ForwardHosts: []string{"one.test:8443"}})
 	if err == nil || !strings.Contains(err.Error(), "origin https://one.test:8443") {
 		t.Error(err)
 	}
@@ -93,20 +98,24 @@ func TestKindsOfRequestsAreToldApart(t *testing.T) {
 	}{
 		"address bar": {"GET", map[string]string{"Sec-Fetch-Mode": "navigate", "Sec-Fetch-Dest": "document"}, KindNavigate},
 		"frame":       {"GET", map[string]string{"Sec-Fetch-Mode": "navigate", "Sec-Fetch-Dest": "iframe"}, KindFrame},
-		"form":        {"POST", map[string]string{"Sec-Fetch-Mode": "navigate", "Sec-Fetch-Dest": "document", "Sec-Fetch-Site": "same-origin"}, KindPost},
-		"cross form":  {"POST", map[string]string{"Sec-Fetch-Mode": "navigate", "Sec-Fetch-Dest": "document", "Sec-Fetch-Site": "cross-site"}, KindPostCross},
-		"fetch":       {"GET", map[string]string{"Sec-Fetch-Mode": "cors", "Sec-Fetch-Dest": "empty", "Accept": "text/html"}, KindAPI},
+		"form": {"POST", map[string]string{"Sec-Fetch-Mode": "navigate", "Sec-Fetch-Dest": "document",
+			"Sec-Fetch-Site": "same-origin"}, KindPost},
+		"cross form": {"POST", map[string]string{"Sec-Fetch-Mode": "navigate", "Sec-Fetch-Dest": "document",
+			"Sec-Fetch-Site": "cross-site"}, KindPostCross},
+		"fetch": {"GET", map[string]string{"Sec-Fetch-Mode": "cors", "Sec-Fetch-Dest": "empty", "Accept": "text/html"},
+			KindAPI},
 		"old browser": {"GET", map[string]string{"Accept": "text/html,*/*"}, KindNavigate},
 		"curl":        {"GET", map[string]string{"Accept": "*/*"}, KindAPI},
 		"websocket":   {"GET", map[string]string{"Upgrade": "WebSocket", "Accept": "text/html"}, KindWebSocket},
 		"h2 socket":   {"CONNECT", map[string]string{":protocol": "websocket"}, KindWebSocket},
-		"preflight":   {"OPTIONS", map[string]string{"Origin": "https://x.test", "Access-Control-Request-Method": "PUT"}, KindPreflight},
+		"preflight": {"OPTIONS", map[string]string{"Origin": "https://x.test", "Access-Control-Request-Method": "PUT"},
+			KindPreflight},
 	} {
 		r := &http.Request{Method: c.method, Header: http.Header{}}
 		for k, v := range c.header {
 			r.Header[k] = []string{v}
 		}
-		if got := KindOf(r, nil); got != c.want {
+		if got := (&request{Request: r, socket: isWebSocket(r)}).kindOf(nil); got != c.want {
 			t.Errorf("%s: %v, want %v", name, got, c.want)
 		}
 	}

@@ -7,8 +7,8 @@ import (
 	"net/url"
 	"strings"
 
-	"github.com/truxeio/caddy-truxe/internal/authn"
 	"github.com/truxeio/caddy-truxe/internal/identityheader"
+	"github.com/truxeio/caddy-truxe/internal/loopback"
 	"github.com/truxeio/caddy-truxe/internal/nearest"
 	"github.com/truxeio/caddy-truxe/internal/origin"
 	"github.com/truxeio/caddy-truxe/internal/policy"
@@ -24,7 +24,8 @@ func CheckProxy(from string) error {
 			return nil
 		}
 	}
-	return fmt.Errorf("from cannot be %q%s; the proxies are %s", from, nearest.Hint(from, Proxies), strings.Join(Proxies, ", "))
+	return fmt.Errorf("from cannot be %q%s; the proxies are %s", from, nearest.Hint(from, Proxies),
+		strings.Join(Proxies, ", "))
 }
 
 // Question is what another proxy asks, by the URL that it asks at.
@@ -52,6 +53,7 @@ func QuestionOf(base string, r *http.Request) (Question, bool) {
 // forwarded is the original request as the other proxy describes it.
 type forwarded struct {
 	request *http.Request
+	host    string // folded
 	origin  string // for absolute redirects: some proxies resolve relative ones against our own address
 	nginx   bool   // described by X-Original-*: wants 401 with Location instead of 302
 }
@@ -67,9 +69,10 @@ var (
 var (
 	errForwardedMissing = errors.New("the proxy must send X-Forwarded-Method, -Proto, -Host and -Uri, " +
 		"or X-Original-Method and X-Original-URL, once each")
-	errForwardedBoth = errors.New("the request has both X-Original-* and X-Forwarded-* headers, and a visitor may have sent one kind: " +
-		"name the proxy with `from` in truxe forward_auth")
-	errForwardedEnvoy = errors.New("only Envoy asks at this URL: if your proxy is Envoy, write `from envoy` in truxe forward_auth")
+	errForwardedBoth = errors.New("the request has both X-Original-* and X-Forwarded-* headers, " +
+		"and a visitor may have sent one kind: name the proxy with `from` in truxe forward_auth")
+	errForwardedEnvoy = errors.New("only Envoy asks at this URL: if your proxy is Envoy, " +
+		"write `from envoy` in truxe forward_auth")
 	errForwardedHost  = errors.New("this host is not in the `hosts` of truxe forward_auth")
 	errForwardedBad   = errors.New("the forwarded method, scheme, host or URI is malformed")
 	errForwardedPlain = errors.New("the visitor's connection to the proxy must be https")
@@ -77,8 +80,8 @@ var (
 
 // readForwarded builds the request that the visitor sent. Only the names of the contract are read; X-Forwarded-Prefix,
 // -Port and the like change nothing (CVE-2026-35051). Proxies pass the visitor's headers on, so what the site does not
-// expect from its proxy is a visitor's text: it is ignored where `from` says which kind is the proxy's, and refused where
-// it does not.
+// expect from its proxy is a visitor's text: it is ignored where `from` says which kind is the proxy's, and refused
+// where it does not.
 func readForwarded(r *http.Request, s *Site, q Question, origins *origin.Book) (forwarded, error) {
 	var f forwarded
 	var d description
@@ -101,7 +104,7 @@ func readForwarded(r *http.Request, s *Site, q Question, origins *origin.Book) (
 	if err != nil {
 		return f, err
 	}
-	socket := IsWebSocket(r)
+	socket := isWebSocket(r)
 	if scheme := strings.ToLower(d.scheme); scheme == "wss" || scheme == "ws" { // Traefik's words for a handshake
 		socket, d.scheme = true, strings.Replace(scheme, "ws", "http", 1)
 	} else {
@@ -114,7 +117,7 @@ func readForwarded(r *http.Request, s *Site, q Question, origins *origin.Book) (
 	if !s.forwards[host] {
 		return f, errForwardedHost
 	}
-	if d.scheme == "http" && !authn.Loopback(host) {
+	if d.scheme == "http" && !loopback.Host(host) {
 		return f, errForwardedPlain
 	}
 	u, err := url.ParseRequestURI(d.uri)
@@ -131,7 +134,7 @@ func readForwarded(r *http.Request, s *Site, q Question, origins *origin.Book) (
 			inner.Method = http.MethodGet
 		}
 	}
-	f.request, f.origin = inner, d.scheme+"://"+host
+	f.request, f.host, f.origin = inner, host, d.scheme+"://"+host
 	if o, ok := origins.Named(d.host); ok {
 		f.origin = o.String()
 	}
@@ -203,10 +206,11 @@ func isToken(s string) bool {
 }
 
 // forApp names what is left of the visitor's credentials for the app, once ours are taken off the request: a proxy
-// overwrites its request with what a 200 names (ED-13). What is not named, the other proxy deletes; Envoy has to be asked
-// to, for a forged assertion too. A sub-request has the gateway's own Host. At the app's host, a script of the app's page may be
-// asking through the route for our pages, and would read HttpOnly cookies in the answer. Envoy keeps the app's host, so its
-// questions are answered only where the operator has written that Envoy asks, and keeps visitors from the URL.
+// overwrites its request with what a 200 names (ED-13). What is not named, the other proxy deletes; Envoy has to be
+// asked to, for a forged assertion too. A sub-request has the gateway's own Host. At the app's host, a script of the
+// app's page may be asking through the route for our pages, and would read HttpOnly cookies in the answer. Envoy keeps
+// the app's host, so its questions are answered only where the operator has written that Envoy asks, and keeps visitors
+// from the URL.
 func (s *Site) forApp(answer http.Header, r *http.Request, q Question, left http.Header) {
 	if host, err := policy.FoldHost(r.Host); q.Target == "" && (err != nil || s.forwards[host]) {
 		return

@@ -15,6 +15,7 @@ import (
 	"github.com/truxeio/caddy-truxe/internal/policy"
 	"github.com/truxeio/caddy-truxe/internal/ratelimit"
 	"github.com/truxeio/caddy-truxe/internal/revocation"
+	"github.com/truxeio/caddy-truxe/internal/rules"
 )
 
 // Next is the handler after the gate. Caddy's handlers have this shape.
@@ -28,23 +29,24 @@ type Covers func(http.ResponseWriter, *http.Request) (bool, error)
 // Client is who sent the request.
 type Client = authn.Client
 
-// Announce tells the server in front what was decided, for its placeholders and logs.
+// Announce reports to the server in front what was decided, for its placeholders and logs.
 type Announce func(r *http.Request, p *identity.Principal, d policy.Decision)
 
-// Pages renders what people see instead of the app.
+// Pages renders what users see instead of the app.
 type Pages interface {
 	Denied(w http.ResponseWriter, r *http.Request, p *identity.Principal, d policy.Decision, reference string)
 	SessionEnded(w http.ResponseWriter, r *http.Request, loginURL string, resubmit bool, reference string)
 	// StepUp answers a form whose sender has to prove a factor first.
-	StepUp(w http.ResponseWriter, r *http.Request, p *identity.Principal, confirmURL string, resubmit bool, reference string)
+	StepUp(w http.ResponseWriter, r *http.Request, p *identity.Principal, confirmURL string, resubmit bool,
+		reference string)
 	FrameSignIn(w http.ResponseWriter, r *http.Request, loginURL, reference string)
 	// AppDown answers for an app that does not; sent: a form was sent to it. p is nil for an anonymous visitor.
 	AppDown(w http.ResponseWriter, r *http.Request, p *identity.Principal, status int, sent bool, reference string)
 	Problem(w http.ResponseWriter, r *http.Request, code identity.Code, retryAfter time.Duration, reference string)
 }
 
-// WayBack carries where a visitor wanted to go and returns the URL of the login page. The way back is sealed into that URL
-// (CS-07), so that an anonymous request stores nothing; the flow cookie binds it to the browser.
+// WayBack carries where a visitor wanted to go and returns the URL of the login page. The way back is sealed into that
+// URL (CS-07), so that an anonymous request stores nothing; the flow cookie binds it to the browser.
 type WayBack interface {
 	// LoginURL seals target, a path with query on the host of r. It may set the flow cookie.
 	LoginURL(w http.ResponseWriter, r *http.Request, c authn.Credential, target string) string
@@ -60,7 +62,7 @@ type WayBack interface {
 	LoginPage(host string) string
 }
 
-// Audit takes an event that need not be waited for and gives its reference.
+// Audit takes an event that need not be waited for and returns its reference.
 type Audit interface {
 	Note(e audit.Event) string
 	// Deny takes a refusal; those of the same kind become one row a minute, with their number.
@@ -69,7 +71,7 @@ type Audit interface {
 
 // Signer signs the assertion for an upstream (CONTRACT section 4).
 type Signer interface {
-	// Sign gives a token for one audience and when to sign a new one.
+	// Sign returns a token for one audience and when to sign a new one.
 	Sign(p *identity.Principal, host string) (jwt string, renew time.Time, err error)
 	// Version changes when what Sign says about the same principal does.
 	Version() uint64
@@ -98,12 +100,18 @@ type Gate struct {
 	Origins  *origin.Book // what the hosts are called outside
 	Signer   Signer
 	Streams  Streams
-	Refusals *Refusals
-	Records  *Records // nil: none are kept
 	Limits   *ratelimit.Sites
 	AppDown  AppDown // nil: the server answers every error
 	Now      func() time.Time
 	Logger   *slog.Logger
+
+	Memory
+}
+
+// Memory is what a gate remembers of its decisions.
+type Memory struct {
+	Refusals *Refusals
+	Records  *rules.Records // nil: none are kept
 
 	reports reports
 }

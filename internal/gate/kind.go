@@ -5,7 +5,7 @@ import (
 	"net/url"
 	"strings"
 
-	"github.com/truxeio/caddy-truxe/internal/authn"
+	"github.com/truxeio/caddy-truxe/internal/loopback"
 	"github.com/truxeio/caddy-truxe/internal/origin"
 )
 
@@ -23,10 +23,17 @@ const (
 	KindPreflight             // CORS preflight
 )
 
-// KindOf sorts a request by its Fetch Metadata, or by Accept where a client sends none (UX section 1.3). The book says what the
-// hosts are called outside.
-func KindOf(r *http.Request, hosts *origin.Book) Kind {
-	if IsWebSocket(r) {
+// kindOf returns the kind by which the request is answered. The book says what the hosts are called outside.
+func (r *request) kindOf(hosts *origin.Book) Kind {
+	if !r.sorted {
+		r.kind, r.sorted = r.sort(hosts), true
+	}
+	return r.kind
+}
+
+// sort finds the kind by the Fetch Metadata, or by Accept where a client sends none (UX section 1.3).
+func (r *request) sort(hosts *origin.Book) Kind {
+	if r.socket {
 		return KindWebSocket
 	}
 	h := r.Header
@@ -42,7 +49,7 @@ func KindOf(r *http.Request, hosts *origin.Book) Kind {
 		case safe:
 			return KindNavigate
 		case isForm(h):
-			return oldPost(r, hosts)
+			return oldPost(r.Request, hosts)
 		}
 		return KindAPI
 	}
@@ -60,7 +67,7 @@ func KindOf(r *http.Request, hosts *origin.Book) Kind {
 	case "same-origin", "none":
 		return KindPost
 	case "same-site":
-		if !insecureOrigin(r) {
+		if !insecureOrigin(r.Request) {
 			return KindPost
 		}
 	}
@@ -81,8 +88,8 @@ func isForm(h http.Header) bool {
 	return false
 }
 
-// oldPost sorts the form of a browser without Fetch Metadata by where it says that the form's page is. Only a page of the
-// same host makes it one that may be submitted again.
+// oldPost sorts the form of a browser without Fetch Metadata by where it says that the form's page is. Only a page of
+// the same host makes it one that may be submitted again.
 func oldPost(r *http.Request, hosts *origin.Book) Kind {
 	from := first(r.Header, "Origin")
 	if from == "" {
@@ -98,10 +105,10 @@ func oldPost(r *http.Request, hosts *origin.Book) Kind {
 	return KindPostCross
 }
 
-// IsWebSocket reports whether a request opens a WebSocket: by the upgrade of HTTP/1.1 or the extended CONNECT of HTTP/2 and 3
-// (RFC 8441, RFC 9220), which only reverse_proxy turns into a GET. Where another proxy asks about one, Upgrade and Connection
-// are gone, being of its own connection; what no script can write (Sec-*) is still there.
-func IsWebSocket(r *http.Request) bool {
+// isWebSocket reports whether a request opens a WebSocket: by the upgrade of HTTP/1.1 or the extended CONNECT of HTTP/2
+// and 3 (RFC 8441, RFC 9220), which only reverse_proxy turns into a GET. Where another proxy asks about one, Upgrade
+// and Connection are gone, being of its own connection; what no script can write (Sec-*) is still there.
+func isWebSocket(r *http.Request) bool {
 	h := r.Header
 	if r.Method == http.MethodConnect && (r.Proto == "websocket" || first(h, ":protocol") == "websocket") {
 		return true
@@ -110,10 +117,10 @@ func IsWebSocket(r *http.Request) bool {
 		len(h["Sec-Websocket-Key"]) > 0 || len(h["Sec-Websocket-Version"]) > 0
 }
 
-// insecureOrigin reports whether a page on http made a request to a site on https. Browsers that do not look at schemes yet
-// call it the same site, but such a page is whoever is on the wire.
+// insecureOrigin reports whether a page on http made a request to a site on https. Browsers that do not look at schemes
+// yet call it the same site, but such a page is whoever is on the wire.
 func insecureOrigin(r *http.Request) bool {
-	plain := r.TLS == nil && authn.Loopback(r.Host)
+	plain := r.TLS == nil && loopback.Host(r.Host)
 	return !plain && strings.HasPrefix(first(r.Header, "Origin"), "http:")
 }
 

@@ -9,8 +9,8 @@ import (
 	"github.com/truxeio/caddy-truxe/internal/origin"
 )
 
-// ED-21 a form of a browser without Fetch Metadata may be submitted again where its page is of the same origin as the site, as
-// the configuration calls it outside: another port or scheme is another page.
+// ED-21 a form of a browser without Fetch Metadata may be submitted again where its page is of the same origin as the
+// site, as the configuration calls it outside: another port or scheme is another page.
 func TestFormsOfOldBrowsersAreSortedByOrigin(t *testing.T) {
 	outside, err := origin.Parse("https://app.test:8443")
 	if err != nil {
@@ -32,8 +32,9 @@ func TestFormsOfOldBrowsersAreSortedByOrigin(t *testing.T) {
 		{"Origin", "", KindPostCross},
 	} {
 		r := httptest.NewRequest(http.MethodPost, "https://app.test/form", strings.NewReader("a=1"))
-		r.Header = http.Header{"Accept": {"text/html"}, "Content-Type": {"application/x-www-form-urlencoded"}, c.header: {c.value}}
-		if got := KindOf(r, book); got != c.want {
+		r.Header = http.Header{"Accept": {"text/html"}, "Content-Type": {"application/x-www-form-urlencoded"},
+			c.header: {c.value}}
+		if got := (&request{Request: r, socket: isWebSocket(r)}).kindOf(book); got != c.want {
 			t.Errorf("%s %q: %v, want %v", c.header, c.value, got, c.want)
 		}
 	}

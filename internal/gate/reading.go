@@ -20,8 +20,8 @@ func (k *reading) of(r *http.Request, u *url.URL) bool {
 		k.opaque == u.Opaque && k.fragment == u.Fragment
 }
 
-// PathOf returns the path of a request as rules see it. Reading an unusual path is the most expensive part of a decision, so
-// the matcher and the rules of all directives on the way share one reading.
+// PathOf returns the path of a request as rules see it. Reading an unusual path is the most expensive part of a
+// decision, so the matcher and the rules of all directives on the way share one reading.
 func PathOf(r *http.Request) (policy.Path, error) { return trailOf(r).pathOf(r) }
 
 // pathOf is PathOf for a request with this trail. A plain path costs less to read than to remember.
@@ -35,8 +35,8 @@ func (t *trail) pathOf(r *http.Request) (policy.Path, error) {
 	read, err := policy.Canonical(r)
 	if err != nil || len(read.Readings) > 0 {
 		u := r.URL
-		t.answer.reading = &reading{method: r.Method, uri: r.RequestURI, path: u.Path, rawPath: u.RawPath, opaque: u.Opaque, fragment: u.Fragment,
-			read: read, err: err}
+		t.answer.reading = &reading{method: r.Method, uri: r.RequestURI, path: u.Path, rawPath: u.RawPath, opaque: u.Opaque,
+			fragment: u.Fragment, read: read, err: err}
 	}
 	return read, err
 }

@@ -10,11 +10,11 @@ import (
 )
 
 const (
-	// keptRefusals bounds what is remembered of refusals that no audit line tells of: anonymous visitors, step-ups, and
+	// keptRefusals bounds what is remembered of refusals that are not in the audit log: anonymous requests, step-ups, and
 	// requests that were never judged. A stranger can fill it at will, so it is memory only.
 	keptRefusals = 2048
-	// keptPath is the longest path that is remembered whole; keptText what the other readings of it, host and method may have
-	// together, in bytes. Beyond either the rules cannot be asked again, so there is no trace.
+	// keptPath is the longest path that is remembered whole; keptText what the other readings of it, host and method may
+	// have together, in bytes. Beyond either the rules cannot be asked again, so there is no trace.
 	keptPath = 1024
 	keptText = 2048
 )
@@ -41,11 +41,11 @@ type Refusals struct {
 
 func (k *Refusals) keep(r Refusal) {
 	text := len(r.Host) + len(r.Method)
-	for _, reading := range r.request.Readings {
+	for _, reading := range r.asked.Readings {
 		text += len(reading)
 	}
 	if len(r.Path) > keptPath || text > keptText {
-		r.set, r.request = nil, policy.Request{}
+		r.set, r.asked = nil, policy.Request{}
 	}
 	r.detach()
 	k.mu.Lock()
@@ -58,11 +58,11 @@ func (k *Refusals) keep(r Refusal) {
 	k.next = (k.next + 1) % keptRefusals
 }
 
-// detach copies every text that is part of a longer one: method and path are parts of the request line, and each would keep
-// all of its 16 KiB in memory.
+// detach copies every text that is part of a longer one: method and path are parts of the request line, and each would
+// keep all of its 16 KiB in memory.
 func (r *Refusal) detach() {
 	r.Method, r.Host, r.Path, r.Address = start(r.Method), start(r.Host), start(r.Path), strings.Clone(r.Address)
-	q := &r.request
+	q := &r.asked
 	q.Method, q.Host, q.Path = strings.Clone(q.Method), strings.Clone(q.Host), strings.Clone(q.Path)
 	var readings []string
 	for _, reading := range q.Readings {

@@ -1,14 +1,11 @@
 package gate
 
 import (
-	"net/http"
 	"strings"
 	"sync"
 	"time"
 
 	"github.com/truxeio/caddy-truxe/internal/audit"
-	"github.com/truxeio/caddy-truxe/internal/identity"
-	"github.com/truxeio/caddy-truxe/internal/policy"
 )
 
 const (
@@ -17,29 +14,6 @@ const (
 	// keptReports bounds what is remembered for that.
 	keptReports = 4096
 )
-
-// applyReportMode lets pass what rules refuse to a signed-in user, at a site with `mode report`. The decision says what it would
-// have been. Signing in is still required, so that a forgotten line never opens an app to anonymous requests.
-func (s *Site) applyReportMode(d policy.Decision, p *identity.Principal) policy.Decision {
-	if !s.cfg.Report || d.Allow || !byRule(d.Code) {
-		return d
-	}
-	would := d
-	if p == nil {
-		return policy.Decision{NeedLogin: true, Code: identity.CodeLoginRequired, Report: &would}
-	}
-	return policy.Decision{Allow: true, Rule: "mode report", Report: &would}
-}
-
-// byRule reports whether a code is that of a refusal by a rule.
-func byRule(code identity.Code) bool {
-	switch code {
-	case identity.CodeRoleRequired, identity.CodePermissionRequired, identity.CodeMFARequired, identity.CodeReauthRequired,
-		identity.CodePasskeyRequired, identity.CodeNetworkDenied, identity.CodeRuleDenied, identity.CodeNoRule:
-		return true
-	}
-	return false
-}
 
 // reports remembers what was reported, so that a page of many requests is one line.
 type reports struct {
@@ -67,53 +41,52 @@ func (k *reports) isNew(r reported, now time.Time) bool {
 	return true
 }
 
-// report writes down what would have been decided, once a minute for the same user, request and rule, and for all anonymous
-// requests together.
-func (g *Gate) report(r *http.Request, s *Site, c Client, v *verdict) {
-	would := v.decision.Report
-	g.Metrics.Decision("report", string(would.Code))
-	p := v.principal()
-	if p != nil && !g.reports.isNew(reported{p.UserID, v.request.Host, v.request.Method, v.request.Path, would.Rule}, g.Now()) {
+// report writes down what would have been decided, once a minute for the same user, request and rule, and for all
+// anonymous requests together.
+func (g *Gate) report(q *request) {
+	g.Metrics.Decision("report", string(q.Report.Code))
+	p := q.principal
+	if p != nil && !g.reports.isNew(reported{p.UserID, q.asked.Host, q.asked.Method, q.asked.Path, q.Report.Rule},
+		g.Now()) {
 		return
 	}
-	shown := *v
-	shown.decision = *would
+	shown := *q
+	shown.Decision = *q.Report
 	event := func() audit.Event {
-		e := denial(r, c, &shown)
+		e := shown.denial()
 		e.Outcome = "report"
-		if would.Allow { // a rule in report mode would have opened what is closed
+		if shown.Allow { // a rule in report mode would have opened what is closed
 			e.Reason = "would_allow"
 		}
 		return e
 	}
 	if p == nil { // a stranger chooses paths at will
-		g.Audit.Deny(s.denialKind(&shown, "report "+string(would.Code)), event)
+		g.Audit.Deny(shown.denialKind("report "+string(shown.Code)), event)
 		return
 	}
 	g.Audit.Note(event())
 }
 
-// denialKind says which refusals are one row a minute in the audit log.
-func (s *Site) denialKind(v *verdict, reason string) audit.Denial {
-	kind := audit.Denial{Site: s.name, Reason: reason, Rule: v.decision.Rule}
-	if p := v.principal(); p != nil {
-		kind.User = p.UserID
+// denialKind returns which refusals are one row a minute in the audit log.
+func (r *request) denialKind(reason string) audit.Denial {
+	kind := audit.Denial{Site: r.site.rules.Name(), Reason: reason, Rule: r.Rule}
+	if r.principal != nil {
+		kind.User = r.principal.UserID
 	}
 	return kind
 }
 
-// denial is the audit event of a refusal, with the trace that `caddy truxe explain` shows.
-func denial(r *http.Request, c Client, v *verdict) audit.Event {
-	e := audit.Event{Event: audit.AuthzFail, Outcome: "deny", IP: c.Addr, UserAgent: r.UserAgent(), Host: r.Host, Method: r.Method,
-		Path: r.URL.Path, Reason: string(v.decision.Code), Details: map[string]string{"rule": v.decision.Rule}}
-	p := v.principal()
-	if p != nil {
+// denial returns the audit event of a refusal, with the trace that `caddy truxe explain` shows.
+func (r *request) denial() audit.Event {
+	e := audit.Event{Event: audit.AuthzFail, Outcome: "deny", IP: r.client.Addr, UserAgent: r.UserAgent(), Host: r.Host,
+		Method: r.Method, Path: r.URL.Path, Reason: string(r.Code), Details: map[string]string{"rule": r.Rule}}
+	if p := r.principal; p != nil {
 		e.Actor = audit.Actor{ID: p.UserID, Name: p.Username}
 		e.Session = p.SessionID
 		e.Details["roles"], e.Details["amr"] = strings.Join(p.Roles, ","), strings.Join(p.AMR, ",")
 	}
-	if v.set != nil {
-		e.Details[audit.PackedDetail] = audit.Pack(v.set.Brief(v.request, p).Compact())
+	if r.set != nil {
+		e.Details[audit.PackedDetail] = audit.Pack(r.set.Brief(r.asked, r.principal).Compact())
 	}
 	return e
 }

@@ -7,7 +7,6 @@ import (
 	"net"
 	"net/http"
 
-	"github.com/truxeio/caddy-truxe/internal/authn"
 	"github.com/truxeio/caddy-truxe/internal/cookie"
 )
 
@@ -45,7 +44,7 @@ func (w *response) complete(status int) {
 		return
 	}
 	if w.forget {
-		clearCookie(h, authn.SessionCookie)
+		cookie.Clear(h, cookie.Session)
 		w.forget = false
 	}
 	if w.harden && status != http.StatusNotModified {
@@ -91,8 +90,8 @@ func (w *response) FlushError() error {
 	return http.NewResponseController(w.ResponseWriter).Flush()
 }
 
-// Hijack hands the connection over. What a handler writes to it by itself is not HTTP to us any more; reverse_proxy sends
-// the header of a 101 first.
+// Hijack hands the connection over. What a handler writes to it by itself is not HTTP to us any more; reverse_proxy
+// sends the header of a 101 first.
 func (w *response) Hijack() (net.Conn, *bufio.ReadWriter, error) {
 	conn, rw, err := http.NewResponseController(w.ResponseWriter).Hijack()
 	if !errors.Is(err, http.ErrNotSupported) {

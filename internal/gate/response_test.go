@@ -75,7 +75,8 @@ func TestAnswerIsCompletedHoweverItBegins(t *testing.T) {
 	rc := http.NewResponseController(w)
 	_, _, hijacked := rc.Hijack()
 	_, copied := io.Copy(w, io.LimitReader(strings.NewReader("body"), 4))
-	if err := errors.Join(hijacked, copied, rc.Flush(), w.Push("/x", nil), rc.SetReadDeadline(time.Now()), rc.EnableFullDuplex()); err != nil {
+	if err := errors.Join(hijacked, copied, rc.Flush(), w.Push("/x", nil), rc.SetReadDeadline(time.Now()),
+		rc.EnableFullDuplex()); err != nil {
 		t.Error(err)
 	}
 	if want := []string{"hijack", "readfrom", "flush", "push", "deadline", "duplex"}; !slices.Equal(s.asked, want) {
@@ -109,7 +110,8 @@ func TestEarlyHintsDoNotEndTheHeader(t *testing.T) {
 	w.Header().Add("Set-Cookie", "__Host-truxe-flow=planted")
 	w.WriteHeader(http.StatusOK)
 	w.settle()
-	if h := w.Header(); len(h["Set-Cookie"]) != 2 || !strings.HasPrefix(h["Set-Cookie"][1], "__Host-truxe=; ") || h.Get("X-Frame-Options") == "" {
+	if h := w.Header(); len(h["Set-Cookie"]) != 2 || !strings.HasPrefix(h["Set-Cookie"][1], "__Host-truxe=; ") ||
+		h.Get("X-Frame-Options") == "" {
 		t.Errorf("the answer carries %v", h)
 	}
 	if !slices.Equal(s.statuses, []int{103, 200}) {
@@ -124,7 +126,8 @@ func TestSecurityHeadersAreNotShared(t *testing.T) {
 	one["Referrer-Policy"][0] = "edited"
 	one["X-Frame-Options"] = append(one["X-Frame-Options"], "more")
 	addSecurityHeaders(other, true)
-	if other.Get("Referrer-Policy") != referrerPolicy || len(other) != 5 || one.Get("Strict-Transport-Security") != twoYearsHTTPS || one.Get("Content-Security-Policy") != frameAncestors {
+	if other.Get("Referrer-Policy") != referrerPolicy || len(other) != 5 ||
+		one.Get("Strict-Transport-Security") != twoYearsHTTPS || one.Get("Content-Security-Policy") != frameAncestors {
 		t.Errorf("%v after %v", other, one)
 	}
 }

@@ -6,17 +6,18 @@ import (
 	"net/netip"
 	"strings"
 
-	"github.com/truxeio/caddy-truxe/internal/authn"
+	"github.com/truxeio/caddy-truxe/internal/loopback"
 )
 
-// Values of `security_headers on`. They follow the OWASP Secure Headers Project as far as an app that never heard of them
-// goes on working: no policy on scripts, no Cross-Origin-Opener-, -Embedder- or -Resource-Policy, no Permissions-Policy.
+// Values of `security_headers on`. They follow the OWASP Secure Headers Project as far as an app that never heard of
+// them goes on working: no policy on scripts, no Cross-Origin-Opener-, -Embedder- or -Resource-Policy, no
+// Permissions-Policy.
 const (
 	noSniff         = "nosniff"
 	referrerPolicy  = "strict-origin-when-cross-origin" // not no-referrer: apps compare Referer against forgery
 	sameOriginFrame = "SAMEORIGIN"
 	frameAncestors  = "frame-ancestors 'self'"
-	twoYearsHTTPS   = "max-age=63072000" // no includeSubDomains: the names below may be somebody else's
+	twoYearsHTTPS   = "max-age=63072000" // no includeSubDomains: the names below may be another owner's
 )
 
 // addSecurityHeaders adds what the app's answer leaves unsaid.
@@ -64,9 +65,9 @@ func hasFrameAncestors(policies []string) bool {
 	return false
 }
 
-// sendsHSTS reports whether Strict-Transport-Security makes sense for a request's host: the connection is https, and the
-// name is neither an address, for which browsers ignore it (RFC 6797 section 8.1.1), nor this machine, where it would
-// lock people out of other servers.
+// sendsHSTS reports whether Strict-Transport-Security makes sense for a request's host: the connection is https, and
+// the name is neither an address, for which browsers ignore it (RFC 6797 section 8.1.1), nor this machine, where it
+// would lock users out of other servers.
 func sendsHSTS(r *http.Request, c Client) bool {
 	host := r.Host
 	if name, _, err := net.SplitHostPort(host); err == nil {
@@ -75,5 +76,5 @@ func sendsHSTS(r *http.Request, c Client) bool {
 	if _, err := netip.ParseAddr(strings.Trim(host, "[]")); err == nil {
 		return false
 	}
-	return !authn.Loopback(host) && c.Secure(r)
+	return !loopback.Host(host) && c.Secure(r)
 }

@@ -6,189 +6,166 @@ import (
 	"time"
 
 	"github.com/truxeio/caddy-truxe/internal/authn"
+	"github.com/truxeio/caddy-truxe/internal/cookie"
 	"github.com/truxeio/caddy-truxe/internal/identity"
-	"github.com/truxeio/caddy-truxe/internal/identityheader"
 	"github.com/truxeio/caddy-truxe/internal/policy"
 	"github.com/truxeio/caddy-truxe/internal/ratelimit"
 	"github.com/truxeio/caddy-truxe/internal/revocation"
 )
 
-// began is the start of the process; durations are differences of the monotonic clock, without a reading of the wall clock.
+// began is the start of the process; durations are differences of the monotonic clock, without a reading of the wall
+// clock.
 var began = time.Now()
-
-// verdict is what the gate found out about one request.
-type verdict struct {
-	entry           *authn.Entry
-	decision        policy.Decision
-	path            string        // the label of the duration metric
-	judged          time.Duration // when, since began
-	err             error         // why the credential could not be judged, or why the request is refused
-	duplicateCookie bool          // two session cookies (SE-06)
-	socket          bool          // the request of a principal opens a WebSocket
-	set             *policy.Set   // the rules that were asked; nil: none was
-	request         policy.Request
-
-	credential authn.Credential
-	reference  string // of a panic's log line
-}
 
 // Serve judges one request, then hands it to next with its identity, or answers it.
 func (g *Gate) Serve(w http.ResponseWriter, r *http.Request, s *Site, c Client, next Next, announce Announce) error {
 	start := time.Since(began)
-	var sent authn.Credential
-	var known *authn.Entry
-	before := trailOf(r)
-	if before != nil {
-		sent, known = before.credential, before.entry
+	q := request{Request: r, site: s, client: c, before: trailOf(r)}
+	if q.before != nil {
+		q.credential = q.before.credential
+		q.identify(q.before.entry)
 	} else {
 		s.clean(r)
-		sent = g.Verifier.Take(r)
+		q.credential = g.Verifier.Take(r)
 	}
-	v := verdict{path: "public", credential: sent, entry: known}
-	g.judge(r, s, before, &v, c)
-	v.judged = time.Since(began)
-	g.Metrics.DecisionDuration(v.path, v.judged-start)
+	g.judge(&q)
+	g.Metrics.DecisionDuration(q.cost, q.judged-start)
 	if announce != nil {
-		announce(r, v.principal(), v.decision)
+		announce(r, q.principal, q.Decision)
 	}
-	g.record(r, s, &v, c)
-	if v.decision.Report != nil {
-		g.report(r, s, c, &v)
+	g.record(&q)
+	if q.Report != nil {
+		g.report(&q)
 	}
-	if !v.decision.Allow {
-		OwnAnswer(r)
-		if v.duplicateCookie {
-			clearCookie(w.Header(), authn.SessionCookie)
+	if !q.Allow {
+		q.ownAnswer(true)
+		if q.duplicateCookie() {
+			cookie.Clear(w.Header(), cookie.Session)
 		}
-		g.refuse(w, r, s, c, &v)
+		g.refuse(w, &q)
 		return nil
 	}
 	g.Metrics.Decision("allow", "")
-	if s.limit != "" && !g.underLimit(w, r, s, c, &v) {
+	if s.limit != "" && !g.underLimit(w, &q) {
 		return nil
 	}
-	if v.entry != nil && v.entry.Renew && KindOf(r, g.Origins) == KindNavigate && g.renewed(w, r, v.entry, c) {
+	if q.entry != nil && q.entry.Renew && q.kindOf(g.Origins) == KindNavigate && g.renewed(w, &q) {
 		return nil
 	}
-	assertion, err := g.assertion(s, &v)
+	return g.pass(w, &q, next)
+}
+
+// pass hands a request that may pass to the app.
+func (g *Gate) pass(w http.ResponseWriter, q *request, next Next) error {
+	r, s := q.Request, q.site
+	assertion, err := g.assertion(q)
 	if err != nil {
-		g.answer(w, r, identity.CodeStateUnavailable, readyWait, g.failedToSign(err))
+		g.answer(w, q, identity.CodeStateUnavailable, readyWait, g.failedToSign(err))
 		return nil
 	}
 	// a new trail: the one of a gate before this one is among its ancestors, and must not become its own
-	t := &trail{Stream: revocation.Stream{Context: r.Context()}, credential: sent, entry: v.entry}
-	w = t.answers(w, before)
-	t.answer.forget = t.answer.forget || v.duplicateCookie
+	t := &trail{Stream: revocation.Stream{Context: r.Context()}, credential: q.credential, entry: q.entry}
+	w = t.answers(w, q.before)
+	t.answer.forget = t.answer.forget || q.duplicateCookie()
 	if s.cfg.SecurityHeaders {
-		t.answer.harden, t.answer.https = true, sendsHSTS(r, c)
+		t.answer.harden, t.answer.https = true, sendsHSTS(r, q.client)
 	}
 	active := false // the request is use of a session
-	if v.entry != nil {
-		room := s.headers.ApplyTo(r.Header, v.entry.Values, &t.values)
+	if q.entry != nil {
+		room := s.headers.ApplyTo(r.Header, q.entry.Values, &t.values)
 		if assertion != "" {
 			s.headers.SetAssertion(r.Header, assertion)
 		}
 		varyByCredential(w.Header(), room)
-		if active = !s.isPassive(&v.request); active {
-			g.Verifier.Used(v.entry)
+		if active = !s.isPassive(&q.asked); active {
+			g.Verifier.Used(q.entry)
 		}
-		g.Streams.Join(&t.Stream, v.entry.Principal)
+		g.Streams.Join(&t.Stream, q.principal)
 		defer t.End()
 	}
 	out, judged := w, r.WithContext(t)
-	if active && v.socket {
-		out = keepInUse(w, judged, socketUse{g.Verifier, v.entry})
+	if active && q.socket {
+		out = keepInUse(w, judged, socketUse{g.Verifier, q.entry})
 	}
 	err = next.ServeHTTP(out, judged)
-	if g.answerDown(w, r, c, &v, t.answer, err) {
+	if g.answerDown(w, q, t.answer, err) {
 		return nil
 	}
-	if before == nil {
+	if q.before == nil {
 		t.answer.settle()
 	}
 	return err
 }
 
 // renewed replaces a session's secret by an answer of the gate's own, and reports whether it did.
-func (g *Gate) renewed(w http.ResponseWriter, r *http.Request, e *authn.Entry, c Client) bool {
-	OwnAnswer(r)
-	if g.Verifier.Renewed(w, r, e, c) {
+func (g *Gate) renewed(w http.ResponseWriter, q *request) bool {
+	q.ownAnswer(true)
+	if g.Verifier.Renewed(w, q.Request, q.entry, q.client) {
 		return true
 	}
-	setOwn(r, false)
+	q.ownAnswer(false)
 	return false
 }
 
-func (v *verdict) principal() *identity.Principal {
-	if v.entry == nil {
-		return nil
-	}
-	return v.entry.Principal
-}
-
-// judge finds the principal of a credential, or takes the known one, and decides. It writes nothing. A panic in it is a refusal
-// and a log line (AP-05, R1).
-func (g *Gate) judge(r *http.Request, s *Site, before *trail, v *verdict, c Client) {
-	defer g.caught(v)
-	request, code, err := requestOf(r, before)
-	if code != "" {
-		*v = verdict{path: v.path, err: err, decision: policy.Decision{Code: code}}
+// judge finds the principal of the credential, unless it is known, and decides. It writes nothing. A panic in it is a
+// refusal and a log line (AP-05, R1).
+func (g *Gate) judge(q *request) {
+	defer g.judgedAt(q)
+	q.cost = "public"
+	if code := q.resolve(); code != "" {
+		q.refuse(code)
 		return
 	}
 	ready := g.Verifier.Revocations.Ready()
-	if v.entry == nil && ready {
+	var err error
+	if q.entry == nil && ready {
 		var found authn.Found
-		found, v.err = g.Verifier.Verify(r.Context(), v.credential, request.Host)
-		v.entry, v.path = found.Entry, found.Path
+		found, err = g.Verifier.Verify(q.Context(), q.credential, q.asked.Host)
+		q.cost = found.Path
+		q.identify(found.Entry)
 	}
-	v.duplicateCookie = v.credential.Cookies > 1
-	v.set, v.request = s.set(), request
-	if v.set.Requires() {
-		v.request.Addr, v.request.Now = s.visitorAddress(r, c), g.Now()
-	}
-	p := v.principal()
-	v.socket = p != nil && IsWebSocket(r)
-	v.decision = v.set.Decide(v.request, p)
-	if s.cfg.Report {
-		v.decision = s.applyReportMode(v.decision, p)
-	}
-	if v.decision.Public {
-		if earlyData(r) || v.socket && g.crossSite(r, p) {
-			v.entry = nil // a replay, or another site's page, may ask as anyone may, and not as the user
+	q.set, q.Decision = q.site.rules.Decide(&q.asked, q.principal, func() { q.locate(g.Now()) })
+	if q.Public {
+		if earlyData(q.Request) || g.crossSiteSocket(q) {
+			q.identify(nil) // a replay, or another site's page, may ask as anyone may, and not as the user
 		}
-		return // also while the state is unreadable, as nobody in particular
+		return // also while the state is unreadable, as an anonymous request
 	}
 	switch {
 	case !ready:
-		v.decision = policy.Decision{Code: identity.CodeStateUnavailable}
-	case v.err != nil:
-		v.decision = policy.Decision{Code: identity.CodeOf(v.err)}
-		if why := authn.Refusal(v.err); why != nil {
-			v.decision.Reason = why.Error() // for explain; the client is not told
+		q.Decision = policy.Decision{Code: identity.CodeStateUnavailable}
+	case err != nil:
+		q.Decision = policy.Decision{Code: identity.CodeOf(err)}
+		if why := authn.Refusal(err); why != nil {
+			q.Reason = why.Error() // for explain; the client is not told
 		}
-	case !c.Secure(r):
-		v.decision = policy.Decision{Code: identity.CodeHTTPSRequired}
-	case earlyData(r):
-		v.decision = policy.Decision{Code: identity.CodeTooEarly}
-	case v.decision.Allow && v.socket && g.crossSite(r, p):
-		v.decision = policy.Decision{Code: identity.CodeCrossOrigin}
-	case s.cfg.PassPreflight && KindOf(r, g.Origins) == KindPreflight && !refusesEverybody(v.decision.Code):
+	case q.TLS == nil && !q.client.Secure(q.Request):
+		q.Decision = policy.Decision{Code: identity.CodeHTTPSRequired}
+	case earlyData(q.Request):
+		q.Decision = policy.Decision{Code: identity.CodeTooEarly}
+	case q.Allow && g.crossSiteSocket(q):
+		q.Decision = policy.Decision{Code: identity.CodeCrossOrigin}
+	case q.site.cfg.PassPreflight && q.kindOf(g.Origins) == KindPreflight && !refusesAll(q.Code):
 		// a preflight carries no credential by design; the request it asks about is judged as any other
-		v.decision = policy.Decision{Allow: true, Rule: "preflight"}
-		v.entry = nil
+		q.Decision = policy.Decision{Allow: true, Rule: "preflight"}
+		q.identify(nil)
 	}
 }
 
-// refusesEverybody reports whether a refusal is one that no credential would have changed.
-func refusesEverybody(code identity.Code) bool {
+// refusesAll reports whether a refusal is one that no credential would have changed.
+func refusesAll(code identity.Code) bool {
 	return code == identity.CodeNetworkDenied || code == identity.CodeRuleDenied
 }
 
-func (g *Gate) caught(v *verdict) {
+// judgedAt ends the judging of a request: it notes the time, and turns a panic into a refusal.
+func (g *Gate) judgedAt(q *request) {
 	if what := recover(); what != nil {
-		*v = verdict{path: "public", decision: policy.Decision{Code: identity.CodeInternal}, reference: identity.NewReference()}
-		g.Logger.Error("a request was refused because the gate failed", "panic", what, "reference", v.reference, "stack", string(debug.Stack()))
+		q.refuse(identity.CodeInternal)
+		q.cost, q.reference = "public", identity.NewReference()
+		g.Logger.Error("a request was refused because the gate failed", "panic", what, "reference", q.reference, "stack",
+			string(debug.Stack()))
 	}
+	q.judged = time.Since(began)
 }
 
 // earlyData reports whether a request arrived as TLS early data, before the handshake was done: it may be a replay
@@ -197,13 +174,14 @@ func earlyData(r *http.Request) bool {
 	return r.TLS != nil && !r.TLS.HandshakeComplete
 }
 
-// crossSite reports whether it is another site's page that opens a WebSocket with the visitor's cookie (SE-18): the browser's
-// same-origin policy does not hold for WebSockets.
-func (g *Gate) crossSite(r *http.Request, p *identity.Principal) bool {
-	if p.Credential != identity.CredentialCookie || g.Origins.FromHere(r) {
+// crossSiteSocket reports whether another site's page opens a WebSocket with the visitor's cookie (SE-18): the
+// browser's same-origin policy does not hold for WebSockets.
+func (g *Gate) crossSiteSocket(q *request) bool {
+	if !q.socket || q.principal == nil || q.principal.Credential != identity.CredentialCookie ||
+		g.Origins.FromHere(q.Request) {
 		return false
 	}
-	return len(r.Header["Origin"]) != 1 || !g.CORS.Allows(first(r.Header, "Origin"))
+	return len(q.Header["Origin"]) != 1 || !g.CORS.Allows(first(q.Header, "Origin"))
 }
 
 // isPassive reports whether a request that was judged leaves the session's idle time alone.
@@ -212,35 +190,36 @@ func (s *Site) isPassive(r *policy.Request) bool {
 }
 
 // underLimit applies the site's own rate limit: per signed-in user or per address.
-func (g *Gate) underLimit(w http.ResponseWriter, r *http.Request, s *Site, c Client, v *verdict) bool {
-	key := "ip:" + addressKey(c.Addr)
-	if p := v.principal(); p != nil && s.cfg.RateLimit.PerUser {
-		key = "user:" + p.UserID
+func (g *Gate) underLimit(w http.ResponseWriter, q *request) bool {
+	rate, key := q.site.cfg.RateLimit, ratelimit.AddressKey(q.client.Address())
+	if q.principal != nil && rate.PerUser {
+		key = ratelimit.UserKey(q.principal.UserID)
 	}
-	state, ok := g.Limits.Allow(s.limit, ratelimit.Rate{Events: s.cfg.RateLimit.Events, Window: s.cfg.RateLimit.Window}, key, g.Now())
+	state, ok := g.Limits.Allow(q.site.limit, ratelimit.Rate{Events: rate.Events, Window: rate.Window}, key, g.Now())
 	if ok {
 		return true
 	}
 	g.Metrics.RateLimited("site")
-	v.decision = policy.Decision{Code: identity.CodeRateLimited}
-	g.answer(w, r, identity.CodeRateLimited, state.RetryAfter, g.remembered(r, c, v))
+	q.Decision = policy.Decision{Code: identity.CodeRateLimited}
+	g.answer(w, q, identity.CodeRateLimited, state.RetryAfter, g.remembered(q))
 	return false
 }
 
-// ServeUnavailable stands in for the gate until the engine runs: public paths are served without an identity,
+// ServeUnavailable takes the place of the gate until the engine runs: public paths are served without an identity,
 // everything else is 503 (R1). Requests that the directive's matcher does not cover are not judged.
 func ServeUnavailable(w http.ResponseWriter, r *http.Request, s *Site, c Client, covers Covers, next Next) error {
 	s.clean(r)
-	stripCookies(r.Header)
+	cookie.Strip(r.Header)
 	t := &trail{Stream: revocation.Stream{Context: r.Context()}}
 	w, r = t.answers(w, nil), r.WithContext(t)
 	covered, err := covers(w, r)
 	if err != nil {
 		return err
 	}
-	request, code, _ := requestOf(r, t)
-	request.Addr, request.Now = s.visitorAddress(r, c), time.Now()
-	if code == "" && len(r.Header["Authorization"]) == 0 && (!covered || s.set().Decide(request, nil).Public) {
+	q := request{Request: r, site: s, client: c, before: t}
+	code := q.resolve()
+	q.locate(time.Now())
+	if code == "" && len(r.Header["Authorization"]) == 0 && (!covered || s.rules.Set().Decide(q.asked, nil).Public) {
 		t.answer.harden, t.answer.https = s.cfg.SecurityHeaders && covered, sendsHSTS(r, c)
 		defer t.answer.settle()
 		return next.ServeHTTP(w, r)
@@ -249,9 +228,6 @@ func ServeUnavailable(w http.ResponseWriter, r *http.Request, s *Site, c Client,
 	WriteUnavailable(w)
 	return nil
 }
-
-// cleanConnection keeps a client from naming our headers hop-by-hop (HD-02).
-func cleanConnection(h http.Header) { identityheader.SanitizeConnection(h) }
 
 // readyWait is how long clients should wait when the state is unreadable.
 const readyWait = 2 * time.Second

@@ -3,39 +3,25 @@ package gate
 import (
 	"fmt"
 	"net"
-	"net/netip"
 	"time"
 
-	"github.com/truxeio/caddy-truxe/internal/identity"
 	"github.com/truxeio/caddy-truxe/internal/identityheader"
 	"github.com/truxeio/caddy-truxe/internal/policy"
+	"github.com/truxeio/caddy-truxe/internal/rules"
 )
 
 // SiteConfig is what one `truxe` directive says.
 type SiteConfig struct {
-	Public           []string
-	AllowRoles       []string
-	AllowUsers       []string
-	AllowPermissions []string
-	// Policies names the policy files whose rules hold here; none: all of them.
-	Policies []string
-	// Report lets pass what rules would refuse to a signed-in user, and reports it.
-	Report          bool
+	Rules           rules.Lines
 	Headers         identityheader.Config
-	Require         []Require
 	Passive         []string
 	PassPreflight   bool
 	SecurityHeaders bool
 	RateLimit       *RateLimit
-	AppName         string
+	AppName         string   // keeps the rate limits of sites apart that are alike otherwise
 	ForwardHosts    []string // forward_auth only
-	ForwardFrom     string   // forward_auth only: whose headers are believed, one of Proxies; "" is whichever kind is present alone
-}
-
-// Require is one `require` line: factors of the person, or networks of the request.
-type Require struct {
-	Assurance identity.Assurance
-	Networks  []netip.Prefix
+	// ForwardFrom, of forward_auth, is whose headers are believed, one of Proxies; "" is whichever kind is present alone.
+	ForwardFrom string
 }
 
 // RateLimit bounds the requests to a site.
@@ -47,9 +33,8 @@ type RateLimit struct {
 
 // Site is a compiled SiteConfig.
 type Site struct {
-	rules    *Rules
-	number   int    // among the sites of rules
-	name     string // the same for the same lines, on every node and after every start
+	sites    *Sites
+	rules    *rules.Site
 	headers  *identityheader.Set
 	passive  *policy.Set // a public rule per passive path: matching is "public"
 	limit    string      // the name under which its requests are counted; "": they are not
@@ -58,15 +43,15 @@ type Site struct {
 	from     string
 }
 
-// CompileSite checks and compiles, and adds the site to the rules. Its requests are not counted until CountRequests. It does no
-// I/O.
-func CompileSite(c SiteConfig, rules *Rules) (*Site, error) {
-	s := &Site{cfg: c, rules: rules, name: c.name()}
+// Compile checks and compiles a site, and adds it to the rules. Its requests are not counted until CountRequests. It
+// does no I/O.
+func (all *Sites) Compile(c SiteConfig) (*Site, error) {
+	s := &Site{cfg: c, sites: all}
 	var err error
-	if s.headers, err = rules.headers(c.Headers); err != nil {
+	if s.headers, err = all.headers(c.Headers); err != nil {
 		return nil, err
 	}
-	if s.number, err = rules.add(c); err != nil {
+	if s.rules, err = all.rules.Add(c.Rules); err != nil {
 		return nil, err
 	}
 	if len(c.Passive) > 0 {
@@ -83,7 +68,8 @@ func CompileSite(c SiteConfig, rules *Rules) (*Site, error) {
 		s.forwards = map[string]bool{}
 		for _, h := range c.ForwardHosts {
 			if _, port, err := net.SplitHostPort(h); err == nil {
-				return nil, fmt.Errorf("hosts: %q: a name has no port here; add `origin https://%s` if browsers use port %s", h, h, port)
+				return nil, fmt.Errorf("hosts: %q: a name has no port here; add `origin https://%s` if browsers use port %s", h, h,
+					port)
 			}
 			folded, err := policy.FoldHost(h)
 			if err != nil {
@@ -95,10 +81,13 @@ func CompileSite(c SiteConfig, rules *Rules) (*Site, error) {
 	return s, nil
 }
 
-// CountRequests puts the site's rate limit in force. The listener is the addresses of the server that the site is on: servers
-// are set up in no fixed order. Copies of a site that serve no requests must not call it.
+// CountRequests puts the site's rate limit in force. The listener is the addresses of the server that the site is on:
+// servers are set up in no fixed order. Copies of a site that serve no requests must not call it.
 func (s *Site) CountRequests(listener string) {
 	if s.cfg.RateLimit != nil {
-		s.limit = s.rules.limitName(s.cfg, listener)
+		s.limit = s.sites.limitName(s.cfg, listener)
 	}
 }
+
+// Forwards reports whether another proxy protects a folded host with this site's rules.
+func (s *Site) Forwards(host string) bool { return s.forwards[host] }

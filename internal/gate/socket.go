@@ -11,10 +11,11 @@ import (
 )
 
 // What a page sends over an open WebSocket is use of its session, as its requests are (SE-10): a user who works in a
-// terminal or a notebook sends no others. What the app sends is not. A WebSocket's answers to pings count too, since they
-// cannot be told from data without reading the protocol; `passive` takes a socket out.
+// terminal or a notebook sends no others. What the app sends is not. A WebSocket's answers to pings count too, since
+// they cannot be told from data without reading the protocol; `passive` takes a socket out.
 
-// socketUse is whose use is noted. It is a value of two pointers, so that a request without a socket allocates nothing for it.
+// socketUse is whose use is noted. It is a value of two pointers, so that a request without a socket allocates nothing
+// for it.
 type socketUse struct {
 	verifier *authn.Verifier
 	entry    *authn.Entry
@@ -53,8 +54,8 @@ func (c *usedConn) Read(b []byte) (int, error) {
 	return n, err
 }
 
-// CloseWrite ends what the app sends and leaves the other direction open, where the connection can. reverse_proxy ends the
-// tunnel when it fails, as it does with a connection that has no such method.
+// CloseWrite ends what the app sends and leaves the other direction open, where the connection can. reverse_proxy ends
+// the tunnel when it fails, as it does with a connection that has no such method.
 func (c *usedConn) CloseWrite() error {
 	if half, ok := c.Conn.(interface{ CloseWrite() error }); ok {
 		return half.CloseWrite()

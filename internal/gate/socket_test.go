@@ -31,10 +31,12 @@ func (w taken) Hijack() (net.Conn, *bufio.ReadWriter, error) {
 	return w.conn, bufio.NewReadWriter(bufio.NewReader(w.conn), bufio.NewWriter(w.conn)), nil
 }
 
-// ED-23 SE-10: what a client sends over a socket is use, with HTTP/1.1 and as an extended CONNECT; what the app sends is not.
+// ED-23 SE-10: what a client sends over a socket is use, with HTTP/1.1 and as an extended CONNECT; what the app sends
+// is not.
 func TestBytesOfTheClientAreUse(t *testing.T) {
 	sessions := &counting{}
-	use := socketUse{&authn.Verifier{Sessions: sessions}, &authn.Entry{Principal: &identity.Principal{Credential: identity.CredentialCookie}}}
+	use := socketUse{&authn.Verifier{Sessions: sessions},
+		&authn.Entry{Principal: &identity.Principal{Credential: identity.CredentialCookie}}}
 	client, server := net.Pipe()
 	defer client.Close()
 	upgrade := httptest.NewRequest(http.MethodGet, "/ws", nil)
@@ -86,7 +88,8 @@ func TestSocketCanBeClosedInOneDirection(t *testing.T) {
 	defer server.Close()
 	use := socketUse{&authn.Verifier{Sessions: &counting{}}, &authn.Entry{Principal: &identity.Principal{}}}
 	conn := func(of net.Conn) interface{ CloseWrite() error } {
-		taken, _, err := http.NewResponseController(keepInUse(taken{httptest.NewRecorder(), of}, httptest.NewRequest(http.MethodGet, "/ws", nil), use)).Hijack()
+		taken, _, err := http.NewResponseController(keepInUse(taken{httptest.NewRecorder(), of},
+			httptest.NewRequest(http.MethodGet, "/ws", nil), use)).Hijack()
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -7,27 +7,11 @@ import (
 	"time"
 
 	"github.com/truxeio/caddy-truxe/internal/audit"
-	"github.com/truxeio/caddy-truxe/internal/authn"
 	"github.com/truxeio/caddy-truxe/internal/cors"
 	"github.com/truxeio/caddy-truxe/internal/identity"
 	"github.com/truxeio/caddy-truxe/internal/policy"
+	"github.com/truxeio/caddy-truxe/internal/rules"
 )
-
-// RFC 9470 section 3: the least acr that will do, and the age only where there is one.
-func TestChallengeSaysWhatWillDo(t *testing.T) {
-	for want, ask := range map[string]identity.Assurance{
-		`acr_values="2"`:                  {MFA: true},
-		`acr_values="2", max_age="600"`:   {MFA: true, MaxAge: 10 * time.Minute},
-		`acr_values="3"`:                  {Passkey: true},
-		`acr_values="3", max_age="1"`:     {MFA: true, Passkey: true, MaxAge: time.Second},
-		`acr_values="1", max_age="300"`:   {MaxAge: 5 * time.Minute},
-		`acr_values="1", max_age="86400"`: {MaxAge: 24 * time.Hour},
-	} {
-		if got := Challenge(ask); got != `Bearer error="insufficient_user_authentication", `+want {
-			t.Errorf("%+v: %s", ask, got)
-		}
-	}
-}
 
 type noted struct{ events []audit.Event }
 
@@ -41,13 +25,14 @@ func (c *counted) Decision(decision, reason string)       { *c = append(*c, deci
 func (c *counted) DecisionDuration(string, time.Duration) {}
 func (c *counted) RateLimited(string)                     {}
 
-// MF-21: who has no session of this gateway cannot prove more. Whatever is unmet is a refusal that is audited, 403 for
-// each code, and no challenge that nothing could answer.
+// MF-21: a user without a session of this gateway cannot prove more. Whatever is unmet is a refusal that is audited,
+// 403 for each code, and no challenge that nothing could answer.
 func TestWhoCannotProveMoreIsRefused(t *testing.T) {
 	origins, err := cors.New(nil)
 	if err != nil {
 		t.Fatal(err)
 	}
+	site := compiled(t, SiteConfig{}, NewSites(rules.NewBook(nil)))
 	ours := identity.NewID().String()
 	for name, p := range map[string]*identity.Principal{
 		"another issuer":              {UserID: "https://idp.test|42"},
@@ -55,21 +40,24 @@ func TestWhoCannotProveMoreIsRefused(t *testing.T) {
 		"ours, but without a session": {UserID: ours},
 		"a session id that cannot be": {UserID: ours, SessionID: "x"},
 	} {
-		for code, ask := range map[identity.Code]identity.Assurance{identity.CodeMFARequired: {MFA: true}, identity.CodePasskeyRequired: {Passkey: true}, identity.CodeReauthRequired: {MaxAge: time.Minute}} {
+		for code, ask := range map[identity.Code]identity.Assurance{identity.CodeMFARequired: {MFA: true},
+			identity.CodePasskeyRequired: {Passkey: true}, identity.CodeReauthRequired: {MaxAge: time.Minute}} {
 			log, metrics := &noted{}, &counted{}
 			g := &Gate{Audit: log, Metrics: metrics, CORS: origins}
 			w := httptest.NewRecorder()
-			v := verdict{entry: &authn.Entry{Principal: p}, decision: policy.Decision{Code: code, Rule: "caddyfile:require#1", Ask: ask}}
-			g.refuse(w, httptest.NewRequest(http.MethodGet, "https://app.test/x", nil), &Site{}, Client{Addr: "192.0.2.1"}, &v)
+			g.refuse(w, &request{Request: httptest.NewRequest(http.MethodGet, "https://app.test/x", nil), site: site,
+				client:    Client{Addr: "192.0.2.1"},
+				Judgement: Judgement{principal: p, Decision: policy.Decision{Code: code, Rule: "caddyfile:require#1", Ask: ask}}})
 			if w.Code != http.StatusForbidden || w.Header().Get("WWW-Authenticate") != "" || w.Header().Get("Location") != "" {
 				t.Errorf("%s, %s: %d %v", name, code, w.Code, w.Header())
 			}
-			if len(log.events) != 1 || log.events[0].Reason != string(code) || len(*metrics) != 1 || (*metrics)[0] != "deny "+string(code) {
+			if len(log.events) != 1 || log.events[0].Reason != string(code) || len(*metrics) != 1 ||
+				(*metrics)[0] != "deny "+string(code) {
 				t.Errorf("%s, %s: %v %v", name, code, log.events, *metrics)
 			}
 		}
 	}
 	if !canStepUp(&identity.Principal{UserID: ours, SessionID: ours}) || canStepUp(nil) {
-		t.Error("control: somebody with a session can prove more, and nobody cannot")
+		t.Error("control: a user with a session can prove more, and an anonymous visitor cannot")
 	}
 }

@@ -33,8 +33,8 @@ func (t *trail) answers(w http.ResponseWriter, before *trail) http.ResponseWrite
 	return t.answer
 }
 
-// varyByCredential keeps shared caches from serving one person's answer to another (SE-16, web cache deception). The value is
-// kept in room, if there is any.
+// varyByCredential keeps shared caches from serving one person's answer to another (SE-16, web cache deception). The
+// value is kept in room, if there is any.
 func varyByCredential(h http.Header, room []string) {
 	const credentials = "Cookie, Authorization"
 	if len(h["Vary"]) > 0 || len(room) == 0 {
@@ -73,10 +73,6 @@ func (g *Gate) Strip(w http.ResponseWriter, r *http.Request, s *Site, next Next)
 	return next.ServeHTTP(w, r)
 }
 
-// clean removes every claim of an identity that a client could have sent: the header names of every site of this
-// configuration in any spelling, and our names in Connection and in trailers (HD-01, HD-02).
-func (s *Site) clean(r *http.Request) {
-	s.rules.owned.Strip(r.Header)
-	cleanConnection(r.Header)
-	s.rules.owned.GuardTrailers(r)
-}
+// clean removes every claim of an identity: the header names of every site of this configuration, whichever site is
+// asked.
+func (s *Site) clean(r *http.Request) { s.sites.owned.Clean(r) }

@@ -2,7 +2,8 @@ package gateway
 
 import "testing"
 
-// ED-24 SE-10: a session that was made at the API counts as used when its token is, and not by a write for each request.
+// ED-24 SE-10: a session that was made at the API counts as used when its token is, and not by a write for each
+// request.
 func TestAPISessionIsUsedByItsToken(t *testing.T) {
 	g := start(t)
 	_, bearer := signIn(t, g)

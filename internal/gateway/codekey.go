@@ -13,8 +13,9 @@ import (
 // codeKeyRow names the key of recovery codes among the values of the installation; it is the associated data too.
 const codeKeyRow = "recovery_code_key"
 
-// openCodeKey gives the key under which recovery codes are hashed: drawn once, sealed in the database. Derived from the
-// encryption key it would change with it, and a rotation would void everybody's codes. Racing nodes agree on one.
+// openCodeKey returns the key under which recovery codes are hashed. It is generated once and sealed in the database: a
+// key derived from the encryption key would change with it, and a rotation would void every user's codes. Racing nodes
+// agree on one.
 func openCodeKey(ctx context.Context, st *store.Store, box *secret.Box) ([]byte, error) {
 	var fresh [32]byte
 	_, _ = rand.Read(fresh[:])
@@ -28,7 +29,8 @@ func openCodeKey(ctx context.Context, st *store.Store, box *secret.Box) ([]byte,
 	}
 	key, err := box.Open(sealed, []byte(codeKeyRow))
 	if err != nil {
-		return nil, fmt.Errorf("the key of recovery codes %w; restore the encryption key, or name the old one after the new one: encryption_key <new> <old>", err)
+		return nil,
+			fmt.Errorf("the key of recovery codes %w; restore the encryption key, or name the old one after the new one: encryption_key <new> <old>", err)
 	}
 	return key, nil
 }

@@ -16,7 +16,7 @@ func TestRecoveryCodesOutliveTheEncryptionKey(t *testing.T) {
 	g := start(t)
 	ctx := context.Background()
 	before, err := openCodeKey(ctx, g.engine.store, g.engine.box)
-	if err != nil || len(before) != 32 || !bytes.Equal(before, g.accounts.Keyed) {
+	if err != nil || len(before) != 32 || !bytes.Equal(before, g.engine.codeKey) {
 		t.Fatalf("%d bytes, %v", len(before), err)
 	}
 	keys, err := encryptionKeys([]string{randomKey(), randomKey()})
@@ -31,11 +31,13 @@ func TestRecoveryCodesOutliveTheEncryptionKey(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := openCodeKey(ctx, g.engine.store, old); err == nil || !strings.Contains(err.Error(), "encryption_key <new> <old>") {
+	if _, err := openCodeKey(ctx, g.engine.store, old); err == nil ||
+		!strings.Contains(err.Error(), "encryption_key <new> <old>") {
 		t.Errorf("another encryption key: %v", err)
 	}
 	key := bytes.Repeat([]byte{7}, 32)
-	if err := g.engine.store.SetMeta(ctx, codeKeyRow, base64.StdEncoding.EncodeToString(old.Seal(key, []byte(codeKeyRow)))); err != nil {
+	if err := g.engine.store.SetMeta(ctx, codeKeyRow, base64.StdEncoding.EncodeToString(old.Seal(key,
+		[]byte(codeKeyRow)))); err != nil {
 		t.Fatal(err)
 	}
 	for name, box := range map[string]*secret.Box{"before": old, "after the rotation": rotated} {

@@ -6,7 +6,7 @@ import (
 
 	"github.com/truxeio/caddy-truxe/internal/gate"
 	"github.com/truxeio/caddy-truxe/internal/origin"
-	"github.com/truxeio/caddy-truxe/internal/portal"
+	"github.com/truxeio/caddy-truxe/internal/rules"
 	"github.com/truxeio/caddy-truxe/internal/token"
 )
 
@@ -19,7 +19,7 @@ type Config struct {
 	PortalOrigin origin.Origin
 	// Path is the prefix of all gateway URLs. Default "/.truxe".
 	Path string
-	// Sites are the hosts that the gateway stands in front of, as Caddy's configuration has them.
+	// Sites are the hosts that the gateway protects, as Caddy's configuration has them.
 	Sites []SiteInfo
 	// DataDir holds the default database and the generated encryption key.
 	DataDir string
@@ -34,18 +34,18 @@ type Config struct {
 	MFA            MFA
 	RateLimits     RateLimits
 	UsersFile      string
-	// Policies is the directory of policy files; "" for none. Rules are the sites' rules with them, as ReadPolicies gave
+	// Policies is the directory of policy files; "" for none. Rules are the sites' rules with them, as rules.Open returned
 	// them; nil: none.
 	Policies string
-	Rules    *gate.Rules
+	Rules    *rules.Book
 	SMTP     SMTP
 	Audit    Audit
 	// CORS lists the origins that may call pages and API with credentials, exactly.
 	CORS  []string
 	Brand Brand
 
-	// Checker tells what a site would decide about a request; nil: no site is known.
-	Checker portal.Checker
+	// Checker reports what a site would decide about a request; nil: no site is known.
+	Checker rules.Checker
 
 	// AppDown knows the server's errors of an app that does not answer; nil: the server answers them all.
 	AppDown gate.AppDown
@@ -63,7 +63,7 @@ type Config struct {
 	Now     func() time.Time
 }
 
-// SiteInfo is one host at which the gateway stands.
+// SiteInfo is one host that the gateway protects.
 type SiteInfo struct {
 	Host string // folded; "*.example.com"; "" for a site without a host name
 	// Origins are what browsers call it, the main one first. Empty for a site without a host name.
@@ -141,15 +141,15 @@ type Password struct {
 	BreachedFile     string
 }
 
-// MFA says who must have a second factor. The zero value: nobody, everybody may.
+// MFA says which users must have a second factor. The zero value: none, though every user may.
 type MFA struct {
 	Required bool
-	Roles    []string // empty with Required: everybody
+	Roles    []string // empty with Required: all users
 }
 
 // RateLimits of sign-in: failed tries per window.
 type RateLimits struct {
-	Login   Rate // per person, default 5 in 5 min
+	Login   Rate // per user, default 5 in 5 min
 	Address Rate // per address (IPv6: per /64), default 50 in 5 min
 }
 
@@ -159,7 +159,7 @@ type Rate struct {
 	Window time.Duration
 }
 
-// SMTP says who takes security notices. An empty URL: nobody, and none are written.
+// SMTP says which server takes security notices. An empty URL: none, and no notices are queued.
 type SMTP struct {
 	URL  string // smtp:// or smtps://, see mail.Parse
 	From string // "Example <no-reply@example.com>"
@@ -184,18 +184,4 @@ type FirstAdmin struct {
 	Username string
 	Email    string
 	Password string
-}
-
-// Metrics receives what happens; implemented with Caddy's registry.
-type Metrics interface {
-	Decision(decision, reason string)
-	DecisionDuration(path string, d time.Duration)
-	Login(method, outcome string)
-	SessionsActive(n int)
-	Revocation(kind string)
-	RevocationLag(d time.Duration)
-	Ready(component string, ok bool)
-	HashQueue(n int)
-	RateLimited(limit string)
-	AuditEvent(event string)
 }

@@ -9,7 +9,7 @@ import (
 // maxLoose bounds how many files one start says this of.
 const maxLoose = 20
 
-// looseFiles says which files that decide who may do what every user of the machine can change.
+// looseFiles lists the files of users and rules that every account of the machine can change.
 func (c Config) looseFiles() []string {
 	var list []string
 	add := func(path string, folder bool) {

@@ -7,6 +7,8 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
+
+	"github.com/truxeio/caddy-truxe/internal/console"
 )
 
 // ErrNoStore says that there is no store where the configuration has it. Only setup makes one: a store that another
@@ -36,7 +38,7 @@ func Offline(ctx context.Context, cfg Config, name string, args json.RawMessage)
 		return nil, err
 	}
 	defer g.Close()
-	return g.Admin(ctx, name, args)
+	return g.console.Call(ctx, console.CommandLine, name, args)
 }
 
 // StoreFile is the file of a SQLite store, "" for other stores.

@@ -5,7 +5,6 @@ import (
 	"strings"
 
 	"github.com/truxeio/caddy-truxe/internal/origin"
-	"github.com/truxeio/caddy-truxe/internal/portal"
 )
 
 // fallbackIssuer is the `iss` where the configuration names no host at all.
@@ -17,7 +16,8 @@ func (c Config) origins() *origin.Book {
 	if c.Portal != "" && c.PortalOrigin != (origin.Origin{}) {
 		sites = append(sites, origin.Site{Host: c.Portal, Public: c.PortalOrigin})
 	}
-	for _, o := range c.forwardOrigins() { // first: browsers reach such a host at the other proxy, not at its own site here
+	// first: browsers reach such a host at the other proxy, not at its own site here
+	for _, o := range c.forwardOrigins() {
 		sites = append(sites, origin.Site{Host: o.Host, Public: o})
 	}
 	for _, s := range c.Sites {
@@ -46,7 +46,8 @@ func (c Config) forwardOrigins() []origin.Origin {
 	return list
 }
 
-// forwardOrigin returns what browsers call a host that another proxy protects: https on port 443 unless the site says more.
+// forwardOrigin returns what browsers call a host that another proxy protects: https on port 443 unless the site says
+// more.
 func (s SiteInfo) forwardOrigin(host string) (origin.Origin, bool) {
 	o, err := origin.New("https", host)
 	if err != nil {
@@ -59,7 +60,8 @@ func (s SiteInfo) forwardOrigin(host string) (origin.Origin, bool) {
 	return o, true
 }
 
-// portalOrigin is the URL of the single sign-on host, from the configuration alone (CS-08); "" where every host is its own.
+// portalOrigin is the URL of the single sign-on host, from the configuration alone (CS-08); "" where every host is its
+// own.
 func (c Config) portalOrigin() string { return c.originOf(c.Portal) }
 
 // originOf is the URL of a folded host of ours, "" for any other.
@@ -77,8 +79,8 @@ func (g *Gateway) originsOf(host string) []string {
 	return list
 }
 
-// mainOrigin is where links lead that are about no host: the single sign-on host, or the first site that has a name of its
-// own; "" without any.
+// mainOrigin is where links lead that are about no host: the single sign-on host, or the first site that has a name of
+// its own; "" without any.
 func (c Config) mainOrigin() string {
 	if c.Portal != "" {
 		return c.portalOrigin()
@@ -92,7 +94,7 @@ func (c Config) mainOrigin() string {
 }
 
 // issuerOf is the `iss` of a token for a user signed in at a host. The host must be one that the configuration names,
-// otherwise the main origin stands in: no header of a client ever becomes an issuer (CS-08).
+// otherwise it is the main origin: no header of a client ever becomes an issuer (CS-08).
 func (g *Gateway) issuerOf(host string) string {
 	switch {
 	case g.cfg.JWT.Issuer != "":
@@ -109,8 +111,8 @@ func (g *Gateway) issuerOf(host string) string {
 	return fallbackIssuer
 }
 
-// issuers are all that the `iss` of our own tokens may be, which is what issuerOf returns: the configured one, the portal's
-// origin, or the origins of the configuration. The star of a wildcard is one label.
+// issuers are all that the `iss` of our own tokens may be, which is what issuerOf returns: the configured one, the
+// portal's origin, or the origins of the configuration. The star of a wildcard is one label.
 func (c Config) issuers() []string {
 	switch {
 	case c.JWT.Issuer != "":
@@ -134,28 +136,11 @@ func (c Config) issuers() []string {
 	return list
 }
 
-// portalSites are the sites with their names. Of a host that other proxies ask for, all that is known is its name.
-func (c Config) portalSites() []portal.Site {
-	var list []portal.Site
-	for _, s := range c.Sites {
-		site := portal.Site{Host: s.Host, Name: s.App.Name, Icon: s.App.Icon, Description: s.App.Description, Start: s.App.Start,
-			PortalOnly: !slices.Contains(s.Handlers, "truxe_gate")}
-		if len(s.Origins) > 0 {
-			site.Origin = s.Origins[0]
-		}
-		forwarded := site
-		if site.PortalOnly && len(s.ForwardHosts) > 0 {
-			site.Name = "" // it is the app's
-		}
-		list = append(list, site)
-		for _, host := range s.ForwardHosts {
-			o, _ := s.forwardOrigin(host)
-			forwarded.Host, forwarded.Origin, forwarded.PortalOnly = host, o, false
-			if len(s.ForwardHosts) > 1 {
-				forwarded.Name = ""
-			}
-			list = append(list, forwarded)
-		}
+// setupURL is the page that takes a setup code.
+func (c Config) setupURL() string {
+	at := c.mainOrigin()
+	if at == "" {
+		at = fallbackIssuer
 	}
-	return list
+	return at + c.Path + "/setup"
 }

@@ -14,11 +14,13 @@ import (
 	"testing"
 	"time"
 
-	"github.com/truxeio/caddy-truxe/internal/account"
 	"github.com/truxeio/caddy-truxe/internal/authn"
+	"github.com/truxeio/caddy-truxe/internal/change"
 	"github.com/truxeio/caddy-truxe/internal/cluster"
+	"github.com/truxeio/caddy-truxe/internal/cookie"
 	"github.com/truxeio/caddy-truxe/internal/identity"
 	"github.com/truxeio/caddy-truxe/internal/session"
+	"github.com/truxeio/caddy-truxe/internal/signin"
 )
 
 // atPortal sends a request to the gateway's own URLs.
@@ -44,7 +46,8 @@ func (noCluster) Pop(context.Context, string) ([]byte, bool, error) {
 func TestOwnPagesAreUseOfTheSession(t *testing.T) {
 	p := promote(t)
 	g := p.Gateway
-	for path, uses := range map[string]int{"account": 1, "account/sessions": 1, "api/v1/sessions": 1, "": 1, "api/v1/session": 0, "api/v1/userinfo": 0,
+	for path, uses := range map[string]int{"account": 1, "account/sessions": 1, "api/v1/sessions": 1, "": 1,
+		"api/v1/session": 0, "api/v1/userinfo": 0,
 		"api/v1/check?method=GET&path=/": 0, "jwks.json": 0} {
 		cookie, _ := signIn(t, g)
 		if err := g.engine.sessions.Flush(t.Context()); err != nil {
@@ -62,19 +65,20 @@ func TestOwnPagesAreUseOfTheSession(t *testing.T) {
 	}
 }
 
-// SE-02 SE-05: a callback that first gets the session a new secret is sent once more, with its ticket, so the ticket must be
-// good then. One in another browser uses it up.
+// SE-02 SE-05: a callback that first gets the session a new secret is sent once more, with its ticket, so the ticket
+// must be good then. One in another browser uses it up.
 func TestRenewalKeepsTheTicketOfACallback(t *testing.T) {
 	p := promote(t)
-	cookie, _ := signIn(t, p.Gateway)
-	entry, err := p.gate.Verifier.Sessions.Find(t.Context(), strings.TrimPrefix(cookie, authn.SessionCookie+"="), "app.test")
+	sent, _ := signIn(t, p.Gateway)
+	entry, err := p.gate.Verifier.Sessions.Find(t.Context(), strings.TrimPrefix(sent, cookie.Session+"="),
+		"app.test")
 	if err != nil {
 		t.Fatal(err)
 	}
 	p.roles(identity.AdminRole, "auditor")
 	ticket := func() string {
 		t.Helper()
-		code, err := p.accounts.Ticket(t.Context(), entry.Principal, "app.test", [32]byte{1})
+		code, err := p.signin.Tickets.Issue(t.Context(), entry.Principal, "app.test", [32]byte{1})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -89,7 +93,8 @@ func TestRenewalKeepsTheTicketOfACallback(t *testing.T) {
 		return ok
 	}
 	code := ticket()
-	w := atPortal(p.Gateway, http.MethodGet, "callback?ticket="+url.QueryEscape(code), "", "Cookie", cookie, "Sec-Fetch-Mode", "navigate")
+	w := atPortal(p.Gateway, http.MethodGet, "callback?ticket="+url.QueryEscape(code), "", "Cookie", sent,
+		"Sec-Fetch-Mode", "navigate")
 	if w.Code != http.StatusFound || !strings.HasPrefix(w.Header().Get("Location"), "?ticket=") {
 		t.Fatalf("the session was not renewed: %d %v", w.Code, w.Header())
 	}
@@ -103,21 +108,25 @@ func TestRenewalKeepsTheTicketOfACallback(t *testing.T) {
 	}
 }
 
-// JW-03: a token of a trusted issuer that is down, sent along as programs do, blocks no call that needs no caller. Where the
-// caller matters the answer is 503.
+// JW-03: a token of a trusted issuer that is down, sent along as programs do, blocks no call that needs no caller.
+// Where the caller matters the answer is 503.
 func TestTrustedIssuerThatIsDownBlocksNoSignIn(t *testing.T) {
 	down := httptest.NewTLSServer(http.NotFoundHandler())
 	down.Close()
-	g := startWith(t, Config{Now: time.Now, JWT: JWT{Trust: []Trust{{Issuer: "https://idp.test", JWKS: down.URL, Audience: []string{"apps"}}}}})
+	g := startWith(t, Config{Now: time.Now, JWT: JWT{Trust: []Trust{{Issuer: "https://idp.test", JWKS: down.URL,
+		Audience: []string{"apps"}}}}})
 	part := func(s string) string { return base64.RawURLEncoding.EncodeToString([]byte(s)) }
 	now := time.Now().Unix()
 	theirs := "Bearer " + part(`{"alg":"RS256","typ":"at+jwt","kid":"k"}`) + "." +
-		part(fmt.Sprintf(`{"iss":"https://idp.test","sub":"bob","aud":"apps","iat":%d,"exp":%d,"jti":"j","client_id":"c"}`, now, now+300)) + "." + part(strings.Repeat("s", 256))
-	signed, err := g.accounts.SignIn(t.Context(), account.SignIn{Login: testUser, Password: testPassword, Address: netip.MustParseAddr("127.0.0.1"), Kind: "api", By: account.By{Host: "app.test"}})
+		part(fmt.Sprintf(`{"iss":"https://idp.test","sub":"bob","aud":"apps","iat":%d,"exp":%d,"jti":"j","client_id":"c"}`,
+			now, now+300)) + "." + part(strings.Repeat("s", 256))
+	signed, err := g.signin.SignIns.WithPassword(t.Context(),
+		signin.PasswordTry{Login: testUser, Password: testPassword, Address: netip.MustParseAddr("127.0.0.1"), Kind: "api",
+			By: change.By{Host: "app.test"}})
 	if err != nil {
 		t.Fatal(err)
 	}
-	tokens, err := g.accounts.StartTokens(t.Context(), account.By{Host: "app.test"}, signed, "truxe")
+	tokens, err := g.signin.Tokens.Start(t.Context(), change.By{Host: "app.test"}, signed.Session, signed.User, "truxe")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -125,8 +134,10 @@ func TestTrustedIssuerThatIsDownBlocksNoSignIn(t *testing.T) {
 		method, path, body, media string
 		want                      int
 	}{
-		"sign-in":          {"POST", "api/v1/login", `{"username":"alice","password":"` + testPassword + `"}`, "application/json", http.StatusOK},
-		"refresh":          {"POST", "api/v1/token", url.Values{"grant_type": {"refresh_token"}, "refresh_token": {tokens.Refresh}}.Encode(), "application/x-www-form-urlencoded", http.StatusOK},
+		"sign-in": {"POST", "api/v1/login", `{"username":"alice","password":"` + testPassword + `"}`,
+			"application/json", http.StatusOK},
+		"refresh": {"POST", "api/v1/token", url.Values{"grant_type": {"refresh_token"},
+			"refresh_token": {tokens.Refresh}}.Encode(), "application/x-www-form-urlencoded", http.StatusOK},
 		"the login page":   {"GET", "login", "", "", http.StatusOK},
 		"its own sign-out": {"POST", "api/v1/logout", "", "", http.StatusServiceUnavailable},
 		"who it is":        {"GET", "api/v1/session", "", "", http.StatusServiceUnavailable},
@@ -146,7 +157,10 @@ func TestTrustedIssuerThatIsDownBlocksNoSignIn(t *testing.T) {
 func TestCallbacksWhileTheStoreIsDownDoNotFillTheLog(t *testing.T) {
 	log := &lines{}
 	g := startWith(t, Config{Now: time.Now, Logger: slog.New(slog.NewTextHandler(log, nil))})
-	g.accounts.Cluster = noCluster{g.accounts.Cluster}
+	g.engine.cluster = noCluster{g.engine.cluster}
+	if err := g.build(); err != nil {
+		t.Fatal(err)
+	}
 	code := base64.RawURLEncoding.EncodeToString(make([]byte, 32))
 	for range 100 {
 		atPortal(g, http.MethodGet, "callback?ticket="+code, "")

@@ -1,29 +1,34 @@
 package gateway
 
 import (
+	"log/slog"
 	"net/http"
 	"time"
 
-	"github.com/truxeio/caddy-truxe/internal/account"
 	"github.com/truxeio/caddy-truxe/internal/authn"
-	"github.com/truxeio/caddy-truxe/internal/portal"
+	"github.com/truxeio/caddy-truxe/internal/change"
+	"github.com/truxeio/caddy-truxe/internal/cookie"
+	"github.com/truxeio/caddy-truxe/internal/signin"
 )
 
-// renewer gives sessions new secrets when roles have changed.
+// renewer replaces the secrets of sessions whose roles have changed.
 type renewer struct {
-	accounts *account.Accounts
+	sessions *signin.Sessions
+	log      *slog.Logger
 	now      func() time.Time
 }
 
 // Renew implements authn.Renewer. When it fails the request goes on with the old secret: roles count already, and the
 // next navigation tries again.
-func (n *renewer) Renew(r *http.Request, e *authn.Entry, c authn.Client) string {
-	value, err := n.accounts.RenewSession(r.Context(), account.By{Principal: e.Principal, IP: c.Addr, UserAgent: r.UserAgent(), Host: r.Host})
+func (n *renewer) Renew(h http.Header, r *http.Request, e *authn.Entry, c authn.Client) bool {
+	value, err := n.sessions.Renew(r.Context(), change.By{Principal: e.Principal, IP: c.Addr, UserAgent: r.UserAgent(),
+		Host: r.Host})
 	if err != nil {
-		n.accounts.Logger.Warn("could not renew a session after a change of roles", "session", e.Principal.SessionID, "error", err)
+		n.log.Warn("could not renew a session after a change of roles", "session", e.Principal.SessionID, "error", err)
 	}
 	if value == "" {
-		return ""
+		return false
 	}
-	return portal.SessionCookie(value, e.Principal.Remember, e.Principal.Expires, n.now())
+	cookie.AddSession(h, value, e.Principal.Remember, e.Principal.Expires, n.now())
+	return true
 }

@@ -9,8 +9,10 @@ import (
 	"testing"
 	"time"
 
-	"github.com/truxeio/caddy-truxe/internal/account"
 	"github.com/truxeio/caddy-truxe/internal/authn"
+	"github.com/truxeio/caddy-truxe/internal/change"
+	"github.com/truxeio/caddy-truxe/internal/console"
+	"github.com/truxeio/caddy-truxe/internal/cookie"
 	"github.com/truxeio/caddy-truxe/internal/gate"
 	"github.com/truxeio/caddy-truxe/internal/identity"
 	"github.com/truxeio/caddy-truxe/internal/session"
@@ -48,15 +50,17 @@ func promote(t *testing.T) *promotion {
 
 func (p *promotion) roles(roles ...string) {
 	p.t.Helper()
-	if _, err := p.accounts.UpdateUser(context.Background(), byCommandLine, p.user, store.UserChange{Roles: &roles}); err != nil {
+	if _, err := p.people.UpdateUser(context.Background(), console.CommandLine, p.user,
+		store.UserChange{Roles: &roles}); err != nil {
 		p.t.Fatal(err)
 	}
 }
 
-// visit gives the answer, the session cookie in it, and what reached the app.
-func (p *promotion) visit(cookie string, change ...func(*http.Request)) (w *httptest.ResponseRecorder, fresh string, up *upstream) {
+// visit returns the answer, the session cookie in it, and what reached the app.
+func (p *promotion) visit(sent string,
+	change ...func(*http.Request)) (w *httptest.ResponseRecorder, fresh string, up *upstream) {
 	p.t.Helper()
-	r := newRequest("Cookie", cookie)
+	r := newRequest("Cookie", sent)
 	for _, f := range change {
 		f(r)
 	}
@@ -65,7 +69,7 @@ func (p *promotion) visit(cookie string, change ...func(*http.Request)) (w *http
 		p.t.Fatal(err)
 	}
 	for _, line := range w.Header()["Set-Cookie"] {
-		if c, err := http.ParseSetCookie(line); err == nil && c.Name == authn.SessionCookie && c.MaxAge >= 0 {
+		if c, err := http.ParseSetCookie(line); err == nil && c.Name == cookie.Session && c.MaxAge >= 0 {
 			if !c.Secure || !c.HttpOnly || c.Path != "/" || c.Domain != "" || c.SameSite != http.SameSiteLaxMode {
 				p.t.Errorf("cookie %s", line)
 			}
@@ -76,7 +80,8 @@ func (p *promotion) visit(cookie string, change ...func(*http.Request)) (w *http
 }
 
 func script(r *http.Request) {
-	r.Header["Sec-Fetch-Mode"], r.Header["Sec-Fetch-Dest"], r.Header["Sec-Fetch-Site"] = []string{"cors"}, []string{"empty"}, []string{"same-origin"}
+	r.Header["Sec-Fetch-Mode"], r.Header["Sec-Fetch-Dest"], r.Header["Sec-Fetch-Site"] = []string{"cors"},
+		[]string{"empty"}, []string{"same-origin"}
 }
 
 // SE-02: after a change of roles the next navigation gets a new secret, once; the old one lives for the requests under
@@ -95,11 +100,13 @@ func TestRoleChangeGivesTheSessionANewSecret(t *testing.T) {
 		t.Errorf("a script's request is served with the new roles and the old secret: %q, %v", fresh, up.header)
 	}
 	w, fresh, up := p.visit(old, func(r *http.Request) { r.URL.RawQuery = "page=2" })
-	if w.Code != http.StatusFound || w.Header().Get("Location") != "?page=2" || w.Header().Get("Cache-Control") != "no-store" || fresh == "" || fresh == old || up.served != 0 {
+	if w.Code != http.StatusFound || w.Header().Get("Location") != "?page=2" ||
+		w.Header().Get("Cache-Control") != "no-store" || fresh == "" || fresh == old || up.served != 0 {
 		t.Fatalf("the navigation: %d %v", w.Code, w.Header())
 	}
 	_, again, up := p.visit(fresh)
-	if again != "" || up.served != 1 || up.header.Get("X-Truxe-Session") != before.header.Get("X-Truxe-Session") || up.header.Get("X-Truxe-Session") == "" {
+	if again != "" || up.served != 1 || up.header.Get("X-Truxe-Session") != before.header.Get("X-Truxe-Session") ||
+		up.header.Get("X-Truxe-Session") == "" {
 		t.Errorf("the new secret: %q, %v, before %v", again, up.header, before.header)
 	}
 	if _, again, up := p.visit(old); again != "" || up.served != 1 {
@@ -108,7 +115,8 @@ func TestRoleChangeGivesTheSessionANewSecret(t *testing.T) {
 	p.mu.Lock()
 	p.ahead = session.Grace + time.Second
 	p.mu.Unlock()
-	if w, again, up := p.visit(old); again != "" || up.served != 0 || w.Code != http.StatusFound || strings.HasPrefix(w.Header().Get("Location"), "?") {
+	if w, again, up := p.visit(old); again != "" || up.served != 0 || w.Code != http.StatusFound ||
+		strings.HasPrefix(w.Header().Get("Location"), "?") {
 		t.Errorf("the old secret after the grace: %d %v", w.Code, w.Header())
 	}
 	if _, _, up := p.visit(fresh); up.served != 1 {
@@ -156,11 +164,13 @@ func TestGraceEndsWithTheSession(t *testing.T) {
 	if fresh == "" || otherFresh == "" || fresh == otherFresh {
 		t.Fatal("each session gets a secret of its own")
 	}
-	found, err := p.gate.Verifier.Sessions.Find(context.Background(), strings.TrimPrefix(fresh, authn.SessionCookie+"="), "app.test")
+	found, err := p.gate.Verifier.Sessions.Find(context.Background(), strings.TrimPrefix(fresh, cookie.Session+"="),
+		"app.test")
 	if err != nil || found == nil {
 		t.Fatal(err)
 	}
-	if err := p.accounts.SignOut(context.Background(), account.By{Principal: found.Principal, Host: "app.test"}); err != nil {
+	if err := p.signin.Sessions.SignOut(context.Background(),
+		change.By{Principal: found.Principal, Host: "app.test"}); err != nil {
 		t.Fatal(err)
 	}
 	for name, cookie := range map[string]string{"old": old, "new": fresh} {
@@ -177,7 +187,8 @@ func TestGraceEndsWithTheSession(t *testing.T) {
 	}
 }
 
-// SE-02: the gateway's own pages renew too, so an administrator who never opens an app is not left out; its API does not.
+// SE-02: the gateway's own pages renew too, so an administrator who never opens an app is not left out; its API does
+// not.
 func TestRoleChangeRenewsOnOurOwnPages(t *testing.T) {
 	p := promote(t)
 	old, _ := signIn(t, p.Gateway)
@@ -197,7 +208,7 @@ func TestRoleChangeRenewsOnOurOwnPages(t *testing.T) {
 	}
 	w := ask("/.truxe/account", old)
 	c, err := http.ParseSetCookie(w.Header().Get("Set-Cookie"))
-	if err != nil || w.Code != http.StatusFound || w.Header().Get("Location") != "?" || c.Name != authn.SessionCookie {
+	if err != nil || w.Code != http.StatusFound || w.Header().Get("Location") != "?" || c.Name != cookie.Session {
 		t.Fatalf("the page: %d %v %v", w.Code, w.Header(), err)
 	}
 	if w := ask("/.truxe/account", c.Name+"="+c.Value); w.Code != http.StatusOK || w.Header().Get("Set-Cookie") != "" {

@@ -7,7 +7,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/truxeio/caddy-truxe/internal/account"
+	"github.com/truxeio/caddy-truxe/internal/change"
 	"github.com/truxeio/caddy-truxe/internal/gate"
 	"github.com/truxeio/caddy-truxe/internal/identity"
 	"github.com/truxeio/caddy-truxe/internal/store"
@@ -19,7 +19,8 @@ func TestSignInRightAfterSignOutEverywhereWorks(t *testing.T) {
 	g, s := start(t), site(t)
 	serve := func(name, value string) (served int) {
 		up := &upstream{}
-		if err := g.Gate().Serve(httptest.NewRecorder(), newRequest(name, value), s, gate.Client{Addr: "127.0.0.1"}, up, nil); err != nil {
+		if err := g.Gate().Serve(httptest.NewRecorder(), newRequest(name, value), s, gate.Client{Addr: "127.0.0.1"}, up,
+			nil); err != nil {
 			t.Fatal(err)
 		}
 		return up.served
@@ -35,7 +36,8 @@ func TestSignInRightAfterSignOutEverywhereWorks(t *testing.T) {
 		if serve("Cookie", oldCookie) != 1 || serve("Authorization", oldBearer) != 1 {
 			t.Fatal("control: signed in")
 		}
-		if err := g.accounts.EndSessions(context.Background(), account.By{Host: "app.test"}, users[0].ID, identity.ID{}, "sign_out_everywhere"); err != nil {
+		if err := g.signin.Sessions.EndAll(context.Background(), change.By{Host: "app.test"}, users[0].ID, identity.ID{},
+			"sign_out_everywhere"); err != nil {
 			t.Fatal(err)
 		}
 		cookie, bearer := signIn(t, g)
@@ -48,7 +50,8 @@ func TestSignInRightAfterSignOutEverywhereWorks(t *testing.T) {
 		if serve("Cookie", cookie) != 1 || serve("Authorization", bearer) != 1 {
 			t.Error("a fresh sign-in is refused")
 		}
-		if w := httptest.NewRecorder(); g.Gate().Serve(w, newRequest("Authorization", oldBearer), s, gate.Client{Addr: "127.0.0.1"}, &upstream{}, nil) != nil ||
+		if w := httptest.NewRecorder(); g.Gate().Serve(w, newRequest("Authorization", oldBearer), s,
+			gate.Client{Addr: "127.0.0.1"}, &upstream{}, nil) != nil ||
 			w.Code != http.StatusUnauthorized {
 			t.Errorf("the old token gets %d", w.Code)
 		}

@@ -17,35 +17,41 @@ import (
 	"time"
 
 	"github.com/golang-jwt/jwt/v5"
-
-	"github.com/truxeio/caddy-truxe/internal/account"
-	"github.com/truxeio/caddy-truxe/internal/authn"
+	"github.com/truxeio/caddy-truxe/internal/change"
+	"github.com/truxeio/caddy-truxe/internal/cookie"
 	"github.com/truxeio/caddy-truxe/internal/gate"
 	"github.com/truxeio/caddy-truxe/internal/identity"
+	"github.com/truxeio/caddy-truxe/internal/rules"
 	"github.com/truxeio/caddy-truxe/internal/session"
 	"github.com/truxeio/caddy-truxe/internal/store"
 )
 
-// proven starts a session of the first user that stands on a proof, and gives its cookie.
+// proven starts a session of the first user with a proof, and returns its cookie.
 func proven(t testing.TB, g *Gateway, p store.Proof) string {
 	t.Helper()
 	var value string
 	err := g.engine.store.Tx(context.Background(), func(tx *store.Tx) error {
 		user, err := tx.UserByLogin(context.Background(), testUser)
 		if err == nil {
-			value, _, _, err = g.engine.sessions.Start(context.Background(), tx, session.NewSession{User: user.User, Kind: session.Browser, Host: "app.test", Proof: p})
+			value, _, _, err = g.engine.sessions.Start(context.Background(), tx,
+				session.NewSession{User: user.User, Kind: session.Browser, Host: "app.test", Proof: p})
 		}
 		return err
 	})
 	if err != nil {
 		t.Fatal(err)
 	}
-	return authn.SessionCookie + "=" + value
+	return cookie.Session + "=" + value
+}
+
+// from requires a network.
+func from(network string) []rules.Require {
+	return []rules.Require{{Networks: []netip.Prefix{netip.MustParsePrefix(network)}}}
 }
 
 func siteWith(t testing.TB, c gate.SiteConfig) *gate.Site {
 	t.Helper()
-	s, err := gate.CompileSite(c, &gate.Rules{})
+	s, err := gate.NewSites(rules.NewBook(nil)).Compile(c)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -61,12 +67,13 @@ func serve(t testing.TB, g *Gateway, s *gate.Site, r *http.Request, up *upstream
 	return w
 }
 
-// MF-21 CS-12: somebody who has proven too little is asked for more, each client in its own way; what was proven long ago
-// counts for what asks for nothing recent.
+// MF-21 CS-12: a user who has proven too little is asked for more, each client in its own way; what was proven long
+// ago counts for what asks for nothing recent.
 func TestStepUpIsAskedForByTheKindOfRequest(t *testing.T) {
 	now := time.Now()
 	g, up := startAt(t, func() time.Time { return now }), &upstream{}
-	s := siteWith(t, gate.SiteConfig{Public: []string{"/open"}, Require: []gate.Require{{Assurance: identity.Assurance{MFA: true, MaxAge: 10 * time.Minute}}}})
+	s := siteWith(t, gate.SiteConfig{Rules: rules.Lines{Public: []string{"/open"},
+		Require: []rules.Require{{Assurance: identity.Assurance{MFA: true, MaxAge: 10 * time.Minute}}}}})
 	password := proven(t, g, store.Proof{AuthTime: now, AMR: []string{"pwd"}, ACR: "1"})
 	strong := proven(t, g, store.Proof{AuthTime: now, MFATime: now, AMR: []string{"pwd", "otp", "mfa"}, ACR: "2"})
 
@@ -76,7 +83,8 @@ func TestStepUpIsAskedForByTheKindOfRequest(t *testing.T) {
 	now = now.Add(11 * time.Minute)
 	for name, cookie := range map[string]string{"password alone": password, "second factor too long ago": strong} {
 		w := serve(t, g, s, newRequest("Cookie", cookie), up)
-		if at := w.Header().Get("Location"); w.Code != http.StatusFound || !strings.HasPrefix(at, "/.truxe/confirm?r=") || w.Header().Get("Cache-Control") != "no-store" {
+		if at := w.Header().Get("Location"); w.Code != http.StatusFound || !strings.HasPrefix(at, "/.truxe/confirm?r=") ||
+			w.Header().Get("Cache-Control") != "no-store" {
 			t.Errorf("%s: %d to %q", name, w.Code, at)
 		}
 		form := newRequest("Cookie", cookie)
@@ -86,11 +94,13 @@ func TestStepUpIsAskedForByTheKindOfRequest(t *testing.T) {
 			form.Header.Set("Sec-Fetch-Site", site)
 			w := serve(t, g, s, form, up)
 			body := w.Body.String()
-			if w.Code != http.StatusUnauthorized || w.Header().Get("Location") != "" || !strings.Contains(body, "/.truxe/confirm?acr_values=2&amp;back=1&amp;max_age=600") ||
+			if w.Code != http.StatusUnauthorized || w.Header().Get("Location") != "" ||
+				!strings.Contains(body, "/.truxe/confirm?acr_values=2&amp;back=1&amp;max_age=600") ||
 				strings.Contains(body, "data-resubmit") != resubmit {
 				t.Errorf("%s: a form from %s: %d %s", name, site, w.Code, body)
 			}
-			if got := w.Header().Get("WWW-Authenticate"); !strings.Contains(got, `insufficient_user_authentication`) { // RFC 9110 15.5.2
+			// RFC 9110 15.5.2
+			if got := w.Header().Get("WWW-Authenticate"); !strings.Contains(got, `insufficient_user_authentication`) {
 				t.Errorf("%s: a form from %s: WWW-Authenticate %q", name, site, got)
 			}
 		}
@@ -103,7 +113,8 @@ func TestStepUpIsAskedForByTheKindOfRequest(t *testing.T) {
 			MaxAge     int    `json:"max_age"`
 			ConfirmURL string `json:"confirm_url"`
 		}
-		if err := json.Unmarshal(w.Body.Bytes(), &told); err != nil || w.Code != http.StatusUnauthorized || told.Code != "step_up_required" || told.ACRValues != "2" ||
+		if err := json.Unmarshal(w.Body.Bytes(), &told); err != nil || w.Code != http.StatusUnauthorized ||
+			told.Code != "step_up_required" || told.ACRValues != "2" ||
 			told.MaxAge != 600 || told.ConfirmURL != "/.truxe/confirm?acr_values=2&back=1&max_age=600" {
 			t.Errorf("%s: fetch: %d %s", name, w.Code, w.Body)
 		}
@@ -115,7 +126,8 @@ func TestStepUpIsAskedForByTheKindOfRequest(t *testing.T) {
 		t.Errorf("the app was reached %d times", up.served)
 	}
 	// a visitor without a session signs in first; what is public stays so only for those who meet the rule
-	if w := serve(t, g, s, newRequest("", ""), up); w.Code != http.StatusFound || !strings.HasPrefix(w.Header().Get("Location"), "/.truxe/login?r=") {
+	if w := serve(t, g, s, newRequest("", ""), up); w.Code != http.StatusFound ||
+		!strings.HasPrefix(w.Header().Get("Location"), "/.truxe/login?r=") {
 		t.Errorf("anonymous: %d %s", w.Code, w.Header().Get("Location"))
 	}
 }
@@ -124,8 +136,9 @@ func TestStepUpIsAskedForByTheKindOfRequest(t *testing.T) {
 func TestNetworkIsJudgedByTheConnection(t *testing.T) {
 	g, up := start(t), &upstream{}
 	cookie, bearer := signIn(t, g)
-	s := siteWith(t, gate.SiteConfig{Require: []gate.Require{{Networks: []netip.Prefix{netip.MustParsePrefix("10.0.0.0/8")}}}})
-	for addr, want := range map[string]int{"10.1.1.1": 200, "[::ffff:10.1.1.1]:443": 200, "192.0.2.1": 403, "": 403, "@": 403} {
+	s := siteWith(t, gate.SiteConfig{Rules: rules.Lines{Require: from("10.0.0.0/8")}})
+	for addr, want := range map[string]int{"10.1.1.1": 200, "[::ffff:10.1.1.1]:443": 200, "192.0.2.1": 403, "": 403,
+		"@": 403} {
 		for name, value := range map[string]string{"Cookie": cookie, "Authorization": bearer} {
 			r, w, before := newRequest(name, value), httptest.NewRecorder(), up.served
 			r.Header.Set("X-Forwarded-For", "10.1.1.1")
@@ -139,11 +152,12 @@ func TestNetworkIsJudgedByTheConnection(t *testing.T) {
 	}
 }
 
-// A person at the wrong network reads a page and a program problem+json, signed in or not; nobody is sent to sign in for it.
+// A user at the wrong network reads a page and a program problem+json, signed in or not; neither is sent to sign in
+// for it.
 func TestWrongNetworkIsToldToEachInItsOwnWay(t *testing.T) {
 	g, up := start(t), &upstream{}
 	cookie, _ := signIn(t, g)
-	s := siteWith(t, gate.SiteConfig{Public: []string{"/open"}, Require: []gate.Require{{Networks: []netip.Prefix{netip.MustParsePrefix("10.0.0.0/8")}}}})
+	s := siteWith(t, gate.SiteConfig{Rules: rules.Lines{Public: []string{"/open"}, Require: from("10.0.0.0/8")}})
 	for _, value := range []string{cookie, ""} {
 		for mode, kind := range map[string]string{"navigate": "text/html", "cors": "application/problem+json"} {
 			for _, path := range []string{"/x", "/open"} {
@@ -151,7 +165,8 @@ func TestWrongNetworkIsToldToEachInItsOwnWay(t *testing.T) {
 				r.URL.Path = path
 				r.Header.Set("Sec-Fetch-Mode", mode)
 				w := serve(t, g, s, r, up)
-				if w.Code != http.StatusForbidden || !strings.HasPrefix(w.Header().Get("Content-Type"), kind) || w.Header().Get("Location") != "" || !strings.Contains(w.Body.String(), "network") {
+				if w.Code != http.StatusForbidden || !strings.HasPrefix(w.Header().Get("Content-Type"), kind) ||
+					w.Header().Get("Location") != "" || !strings.Contains(w.Body.String(), "network") {
 					t.Errorf("cookie %t, %s %s: %d %s %s", value != "", mode, path, w.Code, w.Header().Get("Content-Type"), w.Body)
 				}
 			}
@@ -165,13 +180,16 @@ func TestWrongNetworkIsToldToEachInItsOwnWay(t *testing.T) {
 // R1: a preflight that may pass without a credential still has to come from the right network.
 func TestPreflightPassesNoNetworkRule(t *testing.T) {
 	g, up := start(t), &upstream{}
-	s := siteWith(t, gate.SiteConfig{PassPreflight: true, Require: []gate.Require{{Assurance: identity.Assurance{MFA: true}}, {Networks: []netip.Prefix{netip.MustParsePrefix("10.0.0.0/8")}}}})
+	s := siteWith(t, gate.SiteConfig{PassPreflight: true,
+		Rules: rules.Lines{Require: []rules.Require{{Assurance: identity.Assurance{MFA: true}},
+			{Networks: []netip.Prefix{netip.MustParsePrefix("10.0.0.0/8")}}}}})
 	for addr, served := range map[string]int{"192.0.2.7": 0, "": 0, "10.1.1.1": 1} {
 		r, before := newRequest("", ""), up.served
 		r.Method = http.MethodOptions
 		r.Header = http.Header{"Origin": {"https://spa.test"}, "Access-Control-Request-Method": {"PUT"}}
 		w := httptest.NewRecorder()
-		if err := g.Gate().Serve(w, r, s, gate.Client{Addr: addr}, up, nil); err != nil || up.served-before != served || served == 0 && w.Code != http.StatusForbidden {
+		if err := g.Gate().Serve(w, r, s, gate.Client{Addr: addr}, up, nil); err != nil || up.served-before != served ||
+			served == 0 && w.Code != http.StatusForbidden {
 			t.Errorf("from %q: served %d, status %d: %v", addr, up.served-before, w.Code, err)
 		}
 	}
@@ -182,20 +200,21 @@ func TestPreflightPassesNoNetworkRule(t *testing.T) {
 func TestAddressOfTheProxyIsNotTheVisitors(t *testing.T) {
 	g, up := start(t), &upstream{}
 	cookie, _ := signIn(t, g)
-	office := []gate.Require{{Networks: []netip.Prefix{netip.MustParsePrefix("10.0.0.0/8")}}}
-	asked := siteWith(t, gate.SiteConfig{Require: office, ForwardHosts: []string{"app.test"}})
-	inline := siteWith(t, gate.SiteConfig{Require: office})
+	office := from("10.0.0.0/8")
+	asked := siteWith(t, gate.SiteConfig{Rules: rules.Lines{Require: office}, ForwardHosts: []string{"app.test"}})
+	inline := siteWith(t, gate.SiteConfig{Rules: rules.Lines{Require: office}})
 	for name, c := range map[string]struct {
 		peer, client, forwardedFor string
 		trusted                    bool
 		forward, inline            bool // let in
 	}{
-		"visitor from the office":          {"10.0.0.5:4711", "10.1.1.1", "10.1.1.1", true, true, true},
-		"visitor from elsewhere":           {"10.0.0.5:4711", "192.0.2.1", "192.0.2.1", true, false, false},
-		"proxy names nobody":               {"10.0.0.5:4711", "10.0.0.5", "", true, false, true}, // on a request's own way: a visitor who needs no proxy
-		"proxy names trusted hosts alone":  {"10.0.0.5:4711", "10.0.0.5", "10.0.0.9", true, false, false},
-		"mapped, proxy names nobody":       {"[::ffff:10.0.0.5]:4711", "10.0.0.5", "", true, false, true},
-		"peer nobody trusts, forged field": {"10.0.0.7:4711", "10.0.0.7", "10.0.0.9", false, false, true},
+		"visitor from the office": {"10.0.0.5:4711", "10.1.1.1", "10.1.1.1", true, true, true},
+		"visitor from elsewhere":  {"10.0.0.5:4711", "192.0.2.1", "192.0.2.1", true, false, false},
+		// on a request's own way: a visitor who needs no proxy
+		"proxy names no visitor":          {"10.0.0.5:4711", "10.0.0.5", "", true, false, true},
+		"proxy names trusted hosts alone": {"10.0.0.5:4711", "10.0.0.5", "10.0.0.9", true, false, false},
+		"mapped, proxy names no visitor":  {"[::ffff:10.0.0.5]:4711", "10.0.0.5", "", true, false, true},
+		"untrusted peer, forged field":    {"10.0.0.7:4711", "10.0.0.7", "10.0.0.9", false, false, true},
 	} {
 		request := func() *http.Request {
 			r := newRequest("Cookie", cookie)
@@ -220,8 +239,8 @@ func TestAddressOfTheProxyIsNotTheVisitors(t *testing.T) {
 	}
 }
 
-// HD-04: the assertion is for the host that was asked, at most 120 s old, verifies with the published keys, and is never
-// the client's. It is signed once a minute, not once a request.
+// HD-04: the assertion is for the host that was asked, at most 120 s old, verifies with the published keys, and is
+// never the client's. It is signed once a minute, not once a request.
 func TestAssertionIsForOneHostAndNeverTheClients(t *testing.T) {
 	now := time.Now().Truncate(time.Second)
 	g, up := startAt(t, func() time.Time { return now }), &upstream{}
@@ -237,7 +256,8 @@ func TestAssertionIsForOneHostAndNeverTheClients(t *testing.T) {
 	}
 	first := ask("APP.test:443", "Cookie", cookie)
 	claims := verifyAssertion(t, g, first, now)
-	for name, want := range map[string]any{"aud": "app.test", "iss": "https://app.test", "preferred_username": testUser, "acr": "2", "auth_time": float64(now.Unix()),
+	for name, want := range map[string]any{"aud": "app.test", "iss": "https://app.test", "preferred_username": testUser,
+		"acr": "2", "auth_time": float64(now.Unix()),
 		"mfa_time": float64(now.Unix()), "exp": float64(now.Add(120 * time.Second).Unix())} {
 		if claims[name] != want {
 			t.Errorf("%s is %v, want %v", name, claims[name], want)
@@ -247,16 +267,19 @@ func TestAssertionIsForOneHostAndNeverTheClients(t *testing.T) {
 		t.Error("a second request was signed anew")
 	}
 	one, other := ask("app.test", "Authorization", bearer), ask("other.test", "Authorization", bearer)
-	if a, b := verifyAssertion(t, g, one, now)["aud"], verifyAssertion(t, g, other, now)["aud"]; a != "app.test" || b != "other.test" {
+	if a, b := verifyAssertion(t, g, one, now)["aud"], verifyAssertion(t, g, other, now)["aud"]; a != "app.test" ||
+		b != "other.test" {
 		t.Errorf("audiences %v and %v", a, b)
 	}
-	// JW-10: nobody gets in with an assertion
+	// JW-10: no request passes with an assertion
 	before := up.served
-	if w := serve(t, g, s, newRequest("Authorization", "Bearer "+first), up); w.Code != http.StatusUnauthorized || up.served != before {
+	if w := serve(t, g, s, newRequest("Authorization", "Bearer "+first), up); w.Code != http.StatusUnauthorized ||
+		up.served != before {
 		t.Errorf("an assertion as access token: %d", w.Code)
 	}
 	now = now.Add(61 * time.Second)
-	if fresh := ask("app.test", "Cookie", cookie); fresh == first || verifyAssertion(t, g, fresh, now)["jti"] == claims["jti"] {
+	if fresh := ask("app.test", "Cookie", cookie); fresh == first ||
+		verifyAssertion(t, g, fresh, now)["jti"] == claims["jti"] {
 		t.Error("an assertion of a minute ago is still sent")
 	}
 	// a change of roles shows at once
@@ -265,7 +288,8 @@ func TestAssertionIsForOneHostAndNeverTheClients(t *testing.T) {
 		t.Fatal(err)
 	}
 	roles := []string{"admin", "auditor"}
-	if _, err := g.accounts.UpdateUser(context.Background(), account.By{Via: "cli"}, user.ID, store.UserChange{Roles: &roles}); err != nil {
+	if _, err := g.people.UpdateUser(context.Background(), change.By{Via: "cli"}, user.ID,
+		store.UserChange{Roles: &roles}); err != nil {
 		t.Fatal(err)
 	}
 	api := newRequest("Cookie", cookie)
@@ -274,7 +298,7 @@ func TestAssertionIsForOneHostAndNeverTheClients(t *testing.T) {
 	if got := verifyAssertion(t, g, up.header.Get("X-Truxe-Jwt-Assertion"), now)["roles"]; len(got.([]any)) != 2 {
 		t.Errorf("roles %v after the change", got)
 	}
-	// somebody who is nobody has none, and the client's does not pass
+	// an anonymous request has none, and the client's does not pass
 	public := newRequest("", "")
 	public.URL = &url.URL{Path: "/healthz"}
 	alias := strings.Join([]string{"X-Truxe", "Jwt-Assertion"}, "_") // as CGI reads it
@@ -301,14 +325,15 @@ func TestRequestWithoutItsAssertionDoesNotReachTheApp(t *testing.T) {
 	s := withAssertion(t)
 	broken := &failing{}
 	g.gate.Signer = broken
-	if w := serve(t, g, s, newRequest("Cookie", cookie), up); w.Code != http.StatusServiceUnavailable || up.served != 0 || broken.n.Load() != 1 || w.Header().Get("Retry-After") == "" {
+	if w := serve(t, g, s, newRequest("Cookie", cookie), up); w.Code != http.StatusServiceUnavailable || up.served != 0 ||
+		broken.n.Load() != 1 || w.Header().Get("Retry-After") == "" {
 		t.Errorf("%d, served %d, %d tries", w.Code, up.served, broken.n.Load())
 	}
 }
 
 func withAssertion(t testing.TB) *gate.Site {
 	t.Helper()
-	c := gate.SiteConfig{Public: []string{"/healthz"}}
+	c := gate.SiteConfig{Rules: rules.Lines{Public: []string{"/healthz"}}}
 	c.Headers.Assertion = true
 	return siteWith(t, c)
 }
@@ -324,7 +349,8 @@ func verifyAssertion(t testing.TB, g *Gateway, raw string, now time.Time) jwt.Ma
 		t.Fatal(err)
 	}
 	claims := jwt.MapClaims{}
-	token, err := jwt.NewParser(jwt.WithValidMethods([]string{"RS256"}), jwt.WithExpirationRequired(), jwt.WithTimeFunc(func() time.Time { return now })).ParseWithClaims(raw, claims,
+	token, err := jwt.NewParser(jwt.WithValidMethods([]string{"RS256"}), jwt.WithExpirationRequired(),
+		jwt.WithTimeFunc(func() time.Time { return now })).ParseWithClaims(raw, claims,
 		func(tok *jwt.Token) (any, error) {
 			for _, k := range set.Keys {
 				if k.KID == tok.Header["kid"] {

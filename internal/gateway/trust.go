@@ -13,14 +13,26 @@ func trusted(cfg Config) ([]*token.Trust, error) {
 	var list []*token.Trust
 	roles := cfg.Rules.RoleModel()
 	for _, t := range cfg.JWT.Trust {
-		trust, err := token.NewTrust(token.TrustConfig{Issuer: t.Issuer, JWKS: t.JWKS, Audience: t.Audience, SubjectClaim: t.SubjectClaim, RolesClaim: t.RolesClaim,
-			Roles: t.Roles, UsernamePrefix: t.UsernamePrefix, Types: t.Types, Algorithms: t.Algorithms, Logger: cfg.Logger, Now: cfg.Now})
+		trust, err := token.NewTrust(token.TrustConfig{
+			Issuer:         t.Issuer,
+			JWKS:           t.JWKS,
+			Audience:       t.Audience,
+			SubjectClaim:   t.SubjectClaim,
+			RolesClaim:     t.RolesClaim,
+			Roles:          t.Roles,
+			UsernamePrefix: t.UsernamePrefix,
+			Types:          t.Types,
+			Algorithms:     t.Algorithms,
+			Logger:         cfg.Logger,
+			Now:            cfg.Now,
+		})
 		if err != nil {
 			return nil, fmt.Errorf("trust %s: %w", t.Issuer, err)
 		}
 		for _, m := range t.Roles {
 			if !roles.Known(m.Role) {
-				return nil, fmt.Errorf("trust %s: role %s: the policies define no such role%s", t.Issuer, m.Role, nearest.Hint(m.Role, roles.Names()))
+				return nil, fmt.Errorf("trust %s: role %s: the policies define no such role%s", t.Issuer, m.Role,
+					nearest.Hint(m.Role, roles.Names()))
 			}
 		}
 		list = append(list, trust)
@@ -28,7 +40,8 @@ func trusted(cfg Config) ([]*token.Trust, error) {
 	return list, token.CheckIssuers(nil, list)
 }
 
-// CheckSites finds what is wrong with a configuration once its sites are known, and logs what is allowed and worth a word.
+// CheckSites finds what is wrong with a configuration once its sites are known, and logs what is allowed and worth a
+// word.
 func CheckSites(c Config) error {
 	c = c.withDefaults()
 	list, err := trusted(c)

@@ -5,14 +5,15 @@ import (
 	"time"
 )
 
-// Assurance is what a page or a change asks of the way somebody has signed in. The zero value asks nothing.
+// Assurance is what a page or a change asks of the way a user has signed in. The zero value asks nothing.
 type Assurance struct {
 	MFA     bool          // a second factor, or a passkey that verified its user
 	Passkey bool          // a passkey
 	MaxAge  time.Duration // > 0: proven no longer ago; without MFA and Passkey any sign-in or confirmation counts
 }
 
-// acr values of sessions and tokens: one factor, two factors, a passkey. `acr_values` of a step-up (RFC 9470) names them.
+// acr values of sessions and tokens: one factor, two factors, a passkey. `acr_values` of a step-up (RFC 9470) names
+// them.
 const (
 	ACRPassword = "1"
 	ACRMFA      = "2"
@@ -22,8 +23,8 @@ const (
 // skew is how far a time of proof may lie ahead of this node's clock.
 const skew = time.Minute
 
-// Unmet tells what is missing: CodePasskeyRequired, CodeMFARequired, or CodeReauthRequired when it was proven too long
-// ago; "" when p satisfies a. Nobody (nil) satisfies nothing but the zero value.
+// Unmet returns what is missing: CodePasskeyRequired, CodeMFARequired, or CodeReauthRequired when it was proven too
+// long ago; "" when p satisfies a. No principal (nil) satisfies the zero value only.
 func (a Assurance) Unmet(p *Principal, now time.Time) Code {
 	if a == (Assurance{}) {
 		return ""

@@ -21,8 +21,8 @@ func TestAssuranceIsJudgedByWhatWasProvenAndWhen(t *testing.T) {
 		who  *Principal
 		want Code
 	}{
-		"nothing asked, nobody":              {Assurance{}, nil, ""},
-		"nobody":                             {mfa, nil, CodeLoginRequired},
+		"nothing asked, no user":             {Assurance{}, nil, ""},
+		"no user":                            {mfa, nil, CodeLoginRequired},
 		"password alone":                     {mfa, password, CodeMFARequired},
 		"password for a passkey":             {key, password, CodePasskeyRequired},
 		"code":                               {mfa, otp, ""},

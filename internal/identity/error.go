@@ -65,7 +65,7 @@ func (e *Error) Error() string {
 	return string(e.Code) + ": " + e.Detail
 }
 
-// Unwrap gives the cause.
+// Unwrap returns the cause.
 func (e *Error) Unwrap() error { return e.Err }
 
 // CodeOf finds the code of an error; CodeInternal when it has none.
@@ -77,10 +77,10 @@ func CodeOf(err error) Code {
 	return CodeInternal
 }
 
-// referenceText leaves out 0 O 1 I L U, which people misread (UX section 3).
+// referenceText leaves out 0 O 1 I L U, which are easily misread (UX section 3).
 const referenceText = "23456789ABCDEFGHJKMNPQRSTVWXYZ"
 
-// NewReference makes the number an error page shows and `caddy truxe explain` resolves: R-7KQ2-X9FD.
+// NewReference returns a new reference, which an error page shows and `caddy truxe explain` resolves: R-7KQ2-X9FD.
 func NewReference() string {
 	var raw [16]byte
 	_, _ = rand.Read(raw[:])

@@ -12,7 +12,8 @@ type ID [16]byte
 // idText is lower-case base32 without padding: 26 characters, safe in URLs, headers and file names.
 var idText = base32.NewEncoding("abcdefghijklmnopqrstuvwxyz234567").WithPadding(base32.NoPadding)
 
-// NewID draws an ID from the operating system's CSPRNG. It cannot fail (crypto/rand aborts the process instead).
+// NewID returns a random ID from the operating system's CSPRNG. It cannot fail (crypto/rand aborts the process
+// instead).
 func NewID() ID {
 	var id ID
 	_, _ = rand.Read(id[:])
@@ -35,7 +36,7 @@ func ParseID(s string) (ID, bool) {
 // String is the text form: 26 characters of a-z and 2-7.
 func (id ID) String() string { return idText.EncodeToString(id[:]) }
 
-// IsZero tells the absent ID.
+// IsZero reports whether the ID is absent.
 func (id ID) IsZero() bool { return id == ID{} }
 
 // RevocationKind says what a revocation names.

@@ -18,7 +18,6 @@ type User struct {
 	LastSeen time.Time // zero: never
 	// NotBefore: sessions and tokens made before it are refused (password change, sign out everywhere).
 	NotBefore time.Time
-	MFA       []string // enrolled second factors; empty until they exist
 }
 
 // AdminRole has permission "*" and needs no policy file (CONTRACT section 9).

@@ -7,7 +7,8 @@ import (
 
 func browserHeaders() http.Header {
 	h := http.Header{}
-	for _, name := range []string{"Accept", "Accept-Encoding", "Accept-Language", "Cache-Control", "Cookie", "Referer", "Sec-Fetch-Dest", "Sec-Fetch-Mode",
+	for _, name := range []string{"Accept", "Accept-Encoding", "Accept-Language", "Cache-Control", "Cookie", "Referer",
+		"Sec-Fetch-Dest", "Sec-Fetch-Mode",
 		"Sec-Fetch-Site", "Upgrade-Insecure-Requests", "User-Agent", "X-Requested-With"} {
 		h[name] = []string{"x"}
 	}

@@ -7,7 +7,8 @@ import (
 
 // SanitizeConnection keeps a client from deleting our headers: reverse_proxy drops every header that Connection names
 // after we have set it (HD-02, CVE-2024-45410). Only what belongs to the connection itself stays. An upgrade to h2c is
-// not passed on: the upstream would speak a protocol nobody here checks (HD-09). The usual forms cost no allocation.
+// not passed on: the upstream would speak a protocol that is not checked here (HD-09). The usual forms cost no
+// allocation.
 func SanitizeConnection(h http.Header) {
 	if len(h["Upgrade"]) > 0 && offersH2C(h["Upgrade"]) {
 		delete(h, "Upgrade")
@@ -37,17 +38,18 @@ func SanitizeConnection(h http.Header) {
 	h["Connection"] = []string{strings.Join(kept, ", ")}
 }
 
-// onlyOurs tells whether a line can stay as it is: options of the connection alone, as browsers spell them.
+// onlyOurs reports whether a line can stay as it is: options of the connection alone, as browsers spell them.
 func onlyOurs(line string, upgrades bool) bool {
 	for option, rest := nextOption(line); option != "" || rest != ""; option, rest = nextOption(rest) {
-		if name := ofConnection(option, upgrades); name == "" || option != name && option != "Upgrade" && option != "Keep-Alive" {
+		if name := ofConnection(option, upgrades); name == "" || option != name && option != "Upgrade" &&
+			option != "Keep-Alive" {
 			return false
 		}
 	}
 	return strings.Trim(line, " \t") != ""
 }
 
-// ofConnection gives the option's one spelling, "" for what is not the connection's own.
+// ofConnection returns the option's one spelling, "" for what is not the connection's own.
 func ofConnection(option string, upgrades bool) string {
 	switch {
 	case strings.EqualFold(option, "keep-alive"):
@@ -76,7 +78,7 @@ func nextOption(line string) (option, rest string) {
 	return strings.Trim(option, " \t"), rest
 }
 
-// offersH2C tells whether an Upgrade names HTTP/2 in any form ("h2c", "h2", "HTTP/2.0"), alone or among others.
+// offersH2C reports whether an Upgrade names HTTP/2 in any form ("h2c", "h2", "HTTP/2.0"), alone or among others.
 func offersH2C(lines []string) bool {
 	for _, line := range lines {
 		for option, rest := nextOption(line); option != "" || rest != ""; option, rest = nextOption(rest) {

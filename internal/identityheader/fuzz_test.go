@@ -8,7 +8,8 @@ import (
 )
 
 func FuzzStripReadsNamesAsCGIDoes(f *testing.F) {
-	for _, seed := range []string{"Remote-User", "rEMOTE_uSER", "X-Truxe-", "x.truxe.zz", "-Remote-User", "", "X-Forwarded-User\x00"} {
+	for _, seed := range []string{"Remote-User", "rEMOTE_uSER", "X-Truxe-", "x.truxe.zz", "-Remote-User", "",
+		"X-Forwarded-User\x00"} {
 		f.Add(seed)
 	}
 	s := site(f)
@@ -39,7 +40,8 @@ func FuzzConnectionOptions(f *testing.F) {
 		for _, l := range h["Connection"] {
 			for option := range strings.SplitSeq(l, ",") {
 				option = strings.ToLower(strings.Trim(option, " \t"))
-				if !slices.Contains([]string{"", "close", "keep-alive", "te", "upgrade"}, option) || option == "" && strings.Trim(l, " \t") == "" {
+				if !slices.Contains([]string{"", "close", "keep-alive", "te", "upgrade"}, option) || option == "" &&
+					strings.Trim(l, " \t") == "" {
 					t.Fatalf("%q became %q", line, l)
 				}
 			}

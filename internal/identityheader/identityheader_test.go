@@ -19,11 +19,14 @@ func compile(t testing.TB, c Config) *alone {
 	return s
 }
 
-// HD-01 CVE-2026-52845 CVE-2025-64484: every spelling that CGI or PHP reads as one of ours is removed, also with `headers none`.
+// HD-01 CVE-2026-52845 CVE-2025-64484: every spelling that CGI or PHP reads as one of ours is removed, also with
+// `headers none`.
 func TestForgedIdentityIsRemovedInEverySpelling(t *testing.T) {
-	for _, c := range []Config{{}, {None: true}, {Preset: "grafana"}, {Custom: []Custom{{"X-Auth-User", "{http.auth.user.name}"}}}} {
+	for _, c := range []Config{{}, {None: true}, {Preset: "grafana"}, {Custom: []Custom{{"X-Auth-User",
+		"{http.auth.user.name}"}}}} {
 		s := compile(t, c)
-		for _, name := range []string{"Remote-User", "remote-user", "Remote_User", "REMOTE.USER", "Remote+Groups", "Remote~Groups", "X-Truxe-Anything", "x_truxe_session", "Remote!Email"} {
+		for _, name := range []string{"Remote-User", "remote-user", "Remote_User", "REMOTE.USER", "Remote+Groups",
+			"Remote~Groups", "X-Truxe-Anything", "x_truxe_session", "Remote!Email"} {
 			h := http.Header{name: {"root"}, "Accept": {"*/*"}, "X-Remote": {"1"}, "Remote-Users": {"2"}}
 			s.Strip(h)
 			if _, there := h[name]; there || len(h) != 3 {
@@ -55,7 +58,8 @@ func TestStripRemovesExactlyWhatFoldsEqual(t *testing.T) {
 			}
 			return '_'
 		}, name)
-		ours := strings.HasPrefix(folded, "X_TRUXE_") || folded == "REMOTE_USER" || folded == "REMOTE_NAME" || folded == "REMOTE_EMAIL" || folded == "REMOTE_GROUPS"
+		ours := strings.HasPrefix(folded, "X_TRUXE_") || folded == "REMOTE_USER" || folded == "REMOTE_NAME" ||
+			folded == "REMOTE_EMAIL" || folded == "REMOTE_GROUPS"
 		if kept == ours {
 			rt.Fatalf("%q: kept %v, ours %v", name, kept, ours)
 		}
@@ -64,7 +68,8 @@ func TestStripRemovesExactlyWhatFoldsEqual(t *testing.T) {
 
 // HD-02 CVE-2024-45410: Connection cannot name our headers; what belongs to the connection stays.
 func TestConnectionCannotNominateOurHeaders(t *testing.T) {
-	for in, want := range map[string]string{"close, X-Truxe-User-Id": "close", "Remote-User": "", "Upgrade, remote-user": "upgrade", "keep-alive": "keep-alive", "TE, close": "te, close"} {
+	for in, want := range map[string]string{"close, X-Truxe-User-Id": "close", "Remote-User": "",
+		"Upgrade, remote-user": "upgrade", "keep-alive": "keep-alive", "TE, close": "te, close"} {
 		h := http.Header{"Connection": {in}, "Upgrade": {"websocket"}}
 		SanitizeConnection(h)
 		if got := strings.Join(h["Connection"], "|"); got != want || h.Get("Upgrade") == "" {
@@ -80,7 +85,8 @@ func TestConnectionCannotNominateOurHeaders(t *testing.T) {
 
 // HD-03 CWE-93: values are one line of printable ASCII and can be decoded.
 func TestHostileNamesBecomeOneEncodedLine(t *testing.T) {
-	p := &identity.Principal{UserID: "1", Username: "a\r\nX: y\x00é%", Email: "a@b", Roles: []string{"a,b", "c|d", "plain"}, SessionID: "s", AMR: []string{"pwd"}}
+	p := &identity.Principal{UserID: "1", Username: "a\r\nX: y\x00é%", Email: "a@b",
+		Roles: []string{"a,b", "c|d", "plain"}, SessionID: "s", AMR: []string{"pwd"}}
 	v, h := Render(p), http.Header{}
 	compile(t, Config{}).Apply(h, v)
 	if h.Get(User) != "a%0D%0AX: y%00%C3%A9%25" || h.Get(Groups) != "a%2Cb,c%7Cd,plain" {
@@ -105,7 +111,9 @@ func TestEmptyAnswersNameEveryHeader(t *testing.T) {
 }
 
 func TestPresetsAndTemplatesAreCheckedWhenCompiled(t *testing.T) {
-	for _, bad := range []Config{{Preset: "grafanna"}, {Custom: []Custom{{"Connection", "x"}}}, {Custom: []Custom{{"X-A", "{env.SECRET}"}}}, {Custom: []Custom{{"X-A", "{http.auth"}}}, {Custom: []Custom{{"X A", "x"}}}} {
+	for _, bad := range []Config{{Preset: "grafanna"}, {Custom: []Custom{{"Connection", "x"}}},
+		{Custom: []Custom{{"X-A", "{env.SECRET}"}}}, {Custom: []Custom{{"X-A", "{http.auth"}}}, {Custom: []Custom{{"X A",
+			"x"}}}} {
 		if _, err := compileAlone(bad); err == nil {
 			t.Errorf("%+v is taken", bad)
 		}
@@ -147,8 +155,10 @@ func FuzzConnection(f *testing.F) {
 
 func BenchmarkStripAndApply(b *testing.B) {
 	s, _ := compileAlone(Config{})
-	v := Render(&identity.Principal{UserID: "u", Username: "al", Email: "a@b.c", Roles: []string{"x"}, SessionID: "s", AMR: []string{"pwd"}})
-	h := http.Header{"Accept": {"*/*"}, "User-Agent": {"x"}, "Accept-Encoding": {"gzip"}, "Cookie": {"a=b"}, "X-Forwarded-For": {"1.2.3.4"}}
+	v := Render(&identity.Principal{UserID: "u", Username: "al", Email: "a@b.c", Roles: []string{"x"}, SessionID: "s",
+		AMR: []string{"pwd"}})
+	h := http.Header{"Accept": {"*/*"}, "User-Agent": {"x"}, "Accept-Encoding": {"gzip"}, "Cookie": {"a=b"},
+		"X-Forwarded-For": {"1.2.3.4"}}
 	b.ReportAllocs()
 	for b.Loop() {
 		s.Strip(h)

@@ -6,10 +6,10 @@ import (
 	"unicode/utf8"
 )
 
-// readable gives an encoded value to an app that wants UTF-8 and decodes nothing: printable characters beyond ASCII become
-// what they are. Everything else stays percent-encoded, so that two names that differ never look alike: "%" itself,
-// ASCII, controls (C1 too), spaces and line ends of any script, what changes the direction of text (CVE-2021-42574), and
-// bytes that are not UTF-8 (HD-03).
+// readable converts an encoded value for an app that wants UTF-8 and decodes nothing: printable characters beyond ASCII
+// become what they are. Everything else stays percent-encoded, so that two names that differ never look alike: "%"
+// itself, ASCII, controls (C1 too), spaces and line ends of any script, what changes the direction of text
+// (CVE-2021-42574), and bytes that are not UTF-8 (HD-03).
 func readable(encoded string) string {
 	if strings.IndexByte(encoded, '%') < 0 {
 		return encoded
@@ -31,7 +31,8 @@ func readable(encoded string) string {
 	return b.String()
 }
 
-// decodeRune reads a printable character beyond ASCII from the escapes at the front, and how long they are; -1 for none.
+// decodeRune reads a printable character beyond ASCII from the escapes at the front, and how long they are; -1 for
+// none.
 func decodeRune(s string) (r rune, size int) {
 	var raw [utf8.UTFMax]byte
 	n := 0

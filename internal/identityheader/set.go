@@ -3,9 +3,10 @@
 //
 // # Values
 //
-// A value is one line of printable ASCII (HD-03, RFC 9110 5.5). Every other byte of its UTF-8 form, "%" itself and a space
-// at either end are percent-encoded, so an app that decodes percent-encoding once gets the exact text, and two names that
-// differ never look alike to one that does not. With UTF8 printable characters beyond ASCII stay as they are. In a list "," and "|" are encoded inside each member as well, and " " where spaces divide.
+// A value is one line of printable ASCII (HD-03, RFC 9110 5.5). Every other byte of its UTF-8 form, "%" itself and a
+// space at either end are percent-encoded, so an app that decodes percent-encoding once gets the exact text, and two
+// names that differ never look alike to one that does not. With UTF8 printable characters beyond ASCII stay as they
+// are. In a list "," and "|" are encoded inside each member as well, and " " where spaces divide.
 package identityheader
 
 import (
@@ -28,8 +29,8 @@ const (
 	Assertion = "X-Truxe-Jwt-Assertion"
 )
 
-// Custom is one more header: Template may use {http.auth.user.id}, .name, .email, .display_name, .roles and {http.truxe.session}.
-// A name that the set already has (as CGI reads it) gets the new template.
+// Custom is one more header: Template may use {http.auth.user.id}, .name, .email, .display_name, .roles and
+// {http.truxe.session}. A name that the set already has (as CGI reads it) gets the new template.
 type Custom struct{ Name, Template string }
 
 // Config says what the upstream gets.
@@ -103,13 +104,10 @@ func (s *Set) add(c Custom) error {
 	return nil
 }
 
-// WantsAssertion tells whether the upstream is to get a signed assertion (`assertion on`).
-func (s *Set) WantsAssertion() bool { return s.assertion }
-
 // SetAssertion sets the signed assertion.
 func (s *Set) SetAssertion(h http.Header, jwt string) { h[Assertion] = []string{jwt} }
 
-// Apply sets the headers that have a value, at the cost of one allocation. One that a person has no value for is left
+// Apply sets the headers that have a value, at the cost of one allocation. One that the user has no value for is left
 // out: nothing of the client's is there after Strip, and apps then fall back as they do without a gateway.
 func (s *Set) Apply(h http.Header, v *Values) { s.ApplyTo(h, v, new(Buffer)) }
 
@@ -118,8 +116,8 @@ type Buffer [8]string
 
 // ApplyTo sets the headers with room from the caller: no allocation for our own set and the presets. The slices are
 // never shared between requests, since Caddy's request_header replaces values in place (headers.go:319): shared ones
-// would give one person's edited value to the next. Their capacity is one, so an append copies. It returns the room that is
-// left, which is empty at a site with more headers of its own than the buffer holds.
+// would pass one user's edited value on to the next. Their capacity is one, so an append copies. It returns the room
+// that is left, which is empty at a site with more headers of its own than the buffer holds.
 func (s *Set) ApplyTo(h http.Header, v *Values, buf *Buffer) []string {
 	room, texts := buf[:], v.in(s.utf8)
 	for i := range s.fields {

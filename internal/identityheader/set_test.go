@@ -66,7 +66,8 @@ func TestUpstreamLearnsWhoItIs(t *testing.T) {
 	}
 	h := http.Header{}
 	s.Apply(h, Render(alice))
-	want := map[string]string{"Remote-User": "alice", "Remote-Name": "Alice", "Remote-Email": "alice@example.com", "Remote-Groups": "staff,editor",
+	want := map[string]string{"Remote-User": "alice", "Remote-Name": "Alice", "Remote-Email": "alice@example.com",
+		"Remote-Groups":   "staff,editor",
 		"X-Truxe-User-Id": "u1", "X-Truxe-Session": "s1", "X-Truxe-Amr": "pwd"}
 	for name, v := range want {
 		if got := h[name]; len(got) != 1 || got[0] != v {
@@ -78,7 +79,8 @@ func TestUpstreamLearnsWhoItIs(t *testing.T) {
 	}
 }
 
-// HD-03 a value is one line of printable ASCII, decodes to what it was, and never splits into more roles than there are.
+// HD-03 a value is one line of printable ASCII, decodes to what it was, and never splits into more roles than there
+// are.
 func TestValuesAreOneUnambiguousLine(t *testing.T) {
 	text := rapid.OneOf(rapid.String(), rapid.StringMatching(`[ ,|%\r\n\x00a-cü]{0,12}`))
 	rapid.Check(t, func(t *rapid.T) {
@@ -106,7 +108,9 @@ func TestValuesAreOneUnambiguousLine(t *testing.T) {
 			}
 		}
 	})
-	if got := Render(&identity.Principal{Username: "x\r\nRemote-Groups: admin", Name: "Jürgen 100%"}); got.text[vName] != "x%0D%0ARemote-Groups: admin" || got.text[vDisplay] != "J%C3%BCrgen 100%25" {
+	if got := Render(&identity.Principal{Username: "x\r\nRemote-Groups: admin",
+		Name: "Jürgen 100%"}); got.text[vName] != "x%0D%0ARemote-Groups: admin" ||
+		got.text[vDisplay] != "J%C3%BCrgen 100%25" {
 		t.Errorf("%q", got.text)
 	}
 }
@@ -140,7 +144,7 @@ func TestEmptySetHasEveryHeader(t *testing.T) {
 			t.Errorf("%s: %q %v", name, v, ok)
 		}
 	}
-	if !s.WantsAssertion() {
+	if !s.assertion {
 		t.Error("assertion on is forgotten")
 	}
 	s.SetAssertion(h, "a.b.c")
@@ -151,21 +155,26 @@ func TestEmptySetHasEveryHeader(t *testing.T) {
 
 // A template takes the listed placeholders only, and never expands what a value says (GHSA-j8px-rmrx-76h9).
 func TestTemplatesExpandOnlyOurPlaceholders(t *testing.T) {
-	for _, bad := range []string{"{env.HOME}", "{file./etc/passwd}", "{http.auth.user}", "{http.auth.user.nam}", "{http.auth.candidate.id}", "{", "a{b", "}", "x\ny", "ü", "{http.truxe.amr}", strings.Repeat("a", 2000)} {
+	for _, bad := range []string{"{env.HOME}", "{file./etc/passwd}", "{http.auth.user}", "{http.auth.user.nam}",
+		"{http.auth.candidate.id}", "{", "a{b", "}", "x\ny", "ü", "{http.truxe.amr}", strings.Repeat("a", 2000)} {
 		if _, err := compileAlone(Config{Custom: []Custom{{"X-A", bad}}}); err == nil {
 			t.Errorf("%q is accepted", bad)
 		}
 	}
-	s, err := compileAlone(Config{None: true, Custom: []Custom{{"X-A", "<{http.auth.user.name}|{http.auth.user.display_name}|{http.auth.user.email}|{http.auth.user.roles}|{http.truxe.session}>"}, {"X-B", ""}, {"X-C", "fixed"}}})
+	s, err := compileAlone(Config{None: true, Custom: []Custom{{"X-A",
+		"<{http.auth.user.name}|{http.auth.user.display_name}|{http.auth.user.email}|{http.auth.user.roles}|{http.truxe.session}>"}, {"X-B", ""}, {"X-C", "fixed"}}})
 	if err != nil {
 		t.Fatal(err)
 	}
 	h := http.Header{}
-	s.Apply(h, Render(&identity.Principal{Username: "{env.HOME}", Name: "{http.auth.user.name}", Roles: []string{"r"}, SessionID: "s"}))
-	if got := h.Get("X-A"); got != "<{env.HOME}|{http.auth.user.name}||r|s>" || h.Get("X-C") != "fixed" || h["X-B"] != nil {
+	s.Apply(h, Render(&identity.Principal{Username: "{env.HOME}", Name: "{http.auth.user.name}", Roles: []string{"r"},
+		SessionID: "s"}))
+	if got := h.Get("X-A"); got != "<{env.HOME}|{http.auth.user.name}||r|s>" || h.Get("X-C") != "fixed" ||
+		h["X-B"] != nil {
 		t.Errorf("%q", h)
 	}
-	if _, err := compileAlone(Config{Custom: []Custom{{"X-A", "{http.auth.user.nmae}"}}}); err == nil || !strings.Contains(err.Error(), `"http.auth.user.name"`) {
+	if _, err := compileAlone(Config{Custom: []Custom{{"X-A", "{http.auth.user.nmae}"}}}); err == nil ||
+		!strings.Contains(err.Error(), `"http.auth.user.name"`) {
 		t.Errorf("no hint: %v", err)
 	}
 }
@@ -186,13 +195,16 @@ func TestForgedHeaderDoesNotFillTheGapOfAnEmptyValue(t *testing.T) {
 
 // A configured name is a token, no steering header, not one of ours and not there twice.
 func TestConfiguredNamesAreChecked(t *testing.T) {
-	for _, bad := range []string{"", "a b", "a:b", "ü", "a\x00", "-", "Host", "cookie", "AUTHORIZATION", "Set_Cookie", "connection", "Transfer-Encoding", "Content.Length", "TE",
-		"Upgrade", "Keep-Alive", "Proxy-Authorization", "Sec-Fetch-Mode", "X-Forwarded-For", "X-Original-URL", "X-Truxe-Mine", "x_truxe_user_id", strings.Repeat("a", 65)} {
+	for _, bad := range []string{"", "a b", "a:b", "ü", "a\x00", "-", "Host", "cookie", "AUTHORIZATION", "Set_Cookie",
+		"connection", "Transfer-Encoding", "Content.Length", "TE",
+		"Upgrade", "Keep-Alive", "Proxy-Authorization", "Sec-Fetch-Mode", "X-Forwarded-For", "X-Original-URL", "X-Truxe-Mine",
+		"x_truxe_user_id", strings.Repeat("a", 65)} {
 		if _, err := compileAlone(Config{Custom: []Custom{{bad, "x"}}}); err == nil {
 			t.Errorf("%q is accepted", bad)
 		}
 	}
-	for _, good := range []string{"X-WEBAUTH-USER", "REMOTE_USER", "x.user", "X-Forwarded-User", "U", strings.Repeat("a", 64)} {
+	for _, good := range []string{"X-WEBAUTH-USER", "REMOTE_USER", "x.user", "X-Forwarded-User", "U",
+		strings.Repeat("a", 64)} {
 		if _, err := compileAlone(Config{Custom: []Custom{{good, "x"}}}); err != nil {
 			t.Errorf("%q: %v", good, err)
 		}
@@ -213,12 +225,18 @@ func TestConfiguredNamesAreChecked(t *testing.T) {
 // FIELD section 5: a preset for each app and peer; the separator it reads.
 func TestPresetsSpeakEachAppsNames(t *testing.T) {
 	for preset, want := range map[string]string{
-		"grafana": "X-Webauth-User=alice", "gitea": "X-Webauth-Fullname=Alice", "jenkins": "X-Forwarded-Groups=staff|editor", "paperless": "Remote-User=alice",
-		"freshrss": "X-Webauth-User=alice", "miniflux": "Remote-User=alice", "organizr": "Remote-Email=alice@example.com", "seerr": "Remote-Email=alice@example.com",
-		"seafile": "Remote-User=alice", "jira": "Remote-User=alice", "guacamole": "Remote-User=alice", "firefly": "Remote-User=alice@example.com",
-		"calibre-web": "Remote-User=alice", "home-assistant": "X-Forwarded-Preferred-Username=alice", "2fauth": "Remote-User=alice",
-		"cloudbeaver": "X-Role=staff|editor", "koel": "Remote-Preferred-Name=Alice", "authelia": "Remote-Groups=staff,editor", "authentik": "X-Authentik-Groups=staff|editor",
-		"oauth2-proxy": "X-Forwarded-Groups=staff,editor", "caddy-security": "X-Token-User-Roles=staff editor", "vouch": "X-Vouch-User=alice@example.com",
+		"grafana": "X-Webauth-User=alice", "gitea": "X-Webauth-Fullname=Alice", "jenkins": "X-Forwarded-Groups=staff|editor",
+		"paperless": "Remote-User=alice",
+		"freshrss":  "X-Webauth-User=alice", "miniflux": "Remote-User=alice", "organizr": "Remote-Email=alice@example.com",
+		"seerr":   "Remote-Email=alice@example.com",
+		"seafile": "Remote-User=alice", "jira": "Remote-User=alice", "guacamole": "Remote-User=alice",
+		"firefly":     "Remote-User=alice@example.com",
+		"calibre-web": "Remote-User=alice", "home-assistant": "X-Forwarded-Preferred-Username=alice",
+		"2fauth":      "Remote-User=alice",
+		"cloudbeaver": "X-Role=staff|editor", "koel": "Remote-Preferred-Name=Alice", "authelia": "Remote-Groups=staff,editor",
+		"authentik":    "X-Authentik-Groups=staff|editor",
+		"oauth2-proxy": "X-Forwarded-Groups=staff,editor", "caddy-security": "X-Token-User-Roles=staff editor",
+		"vouch":    "X-Vouch-User=alice@example.com",
 		"tinyauth": "Remote-Sub=u1", "forgejo": "X-Webauth-Email=alice@example.com",
 	} {
 		s, err := compileAlone(Config{Preset: preset})

@@ -16,17 +16,20 @@ import (
 // site is the one the matrix describes.
 func site(t testing.TB) *alone {
 	t.Helper()
-	s, err := compileAlone(Config{Custom: []Custom{{"X-Auth-User", "{http.auth.user.name}"}, {"X-Forwarded-User", "{http.auth.user.name}"}}})
+	s, err := compileAlone(Config{Custom: []Custom{{"X-Auth-User", "{http.auth.user.name}"},
+		{"X-Forwarded-User", "{http.auth.user.name}"}}})
 	if err != nil {
 		t.Fatal(err)
 	}
 	return s
 }
 
-var alice = &identity.Principal{UserID: "u1", Username: "alice", Name: "Alice", Email: "alice@example.com", Roles: []string{"staff", "editor"}, SessionID: "s1", AMR: []string{"pwd"}}
+var alice = &identity.Principal{UserID: "u1", Username: "alice", Name: "Alice", Email: "alice@example.com",
+	Roles: []string{"staff", "editor"}, SessionID: "s1", AMR: []string{"pwd"}}
 
 func parseRequest(lines string) (*http.Request, error) {
-	return http.ReadRequest(bufio.NewReader(strings.NewReader("GET /x HTTP/1.1\r\nHost: app.test\r\n" + lines + "\r\n\r\n")))
+	return http.ReadRequest(bufio.NewReader(strings.NewReader("GET /x HTTP/1.1\r\nHost: app.test\r\n" + lines +
+		"\r\n\r\n")))
 }
 
 // cgi is the matrix's own rule for comparing names, written without this package's table.
@@ -102,10 +105,12 @@ func TestSpoofedIdentityNeverReachesTheUpstream(t *testing.T) {
 			if p != nil && len(seen) != len(ours) {
 				t.Errorf("%s: the upstream gets %d of our %d headers", c.ID, len(seen), len(ours))
 			}
-			if c.Expect == "not-passed-on" && (r.Header["Upgrade"] != nil || r.Header["Http2-Settings"] != nil || r.Header["Connection"] != nil) {
+			if c.Expect == "not-passed-on" && (r.Header["Upgrade"] != nil || r.Header["Http2-Settings"] != nil ||
+				r.Header["Connection"] != nil) {
 				t.Errorf("%s: passed on: %v", c.ID, r.Header)
 			}
-			if c.ID == "connection/websocket-upgrade" && (r.Header.Get("Upgrade") != "websocket" || !strings.EqualFold(r.Header.Get("Connection"), "upgrade")) {
+			if c.ID == "connection/websocket-upgrade" && (r.Header.Get("Upgrade") != "websocket" ||
+				!strings.EqualFold(r.Header.Get("Connection"), "upgrade")) {
 				t.Errorf("%s: the upgrade itself is broken: %v", c.ID, r.Header)
 			}
 			if c.Expect == "no-effect" && len(r.Header) != len(seen)+1 {
@@ -171,13 +176,15 @@ func compileAlone(c Config) (*alone, error) {
 // ED-01 HD-01 the names of every set of a configuration are removed, whichever set the request is for, and no more.
 func TestNamesOfEverySetAreRemoved(t *testing.T) {
 	owned := NewOwned()
-	for _, c := range []Config{{}, {Preset: "grafana"}, {None: true, Preset: "vouch"}, {Custom: []Custom{{"X-Late", "{http.auth.user.name}"}}}} {
+	for _, c := range []Config{{}, {Preset: "grafana"}, {None: true, Preset: "vouch"},
+		{Custom: []Custom{{"X-Late", "{http.auth.user.name}"}}}} {
 		if _, err := Compile(c, owned); err != nil {
 			t.Fatal(err)
 		}
 	}
 	h := http.Header{}
-	for _, name := range []string{"X-Webauth-User", "x_webauth_NAME", "X-Vouch-User", "X.Late", "Remote-User", "X-Truxe-Other", "Accept", "X-Later", "X-Webauth", "Remote"} {
+	for _, name := range []string{"X-Webauth-User", "x_webauth_NAME", "X-Vouch-User", "X.Late", "Remote-User",
+		"X-Truxe-Other", "Accept", "X-Later", "X-Webauth", "Remote"} {
 		h[name] = []string{"attacker"}
 	}
 	owned.Strip(h)

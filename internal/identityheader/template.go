@@ -57,7 +57,8 @@ func parse(text string) (template, error) {
 		v, ok := placeholders[name]
 		if !ok {
 			names := slices.Sorted(maps.Keys(placeholders))
-			return t, fmt.Errorf("unknown placeholder {%s}%s; there are {%s}", name, nearest.Hint(name, names), strings.Join(names, "}, {"))
+			return t, fmt.Errorf("unknown placeholder {%s}%s; there are {%s}", name, nearest.Hint(name, names),
+				strings.Join(names, "}, {"))
 		}
 		t.parts = append(t.parts, part{value: v})
 		rest = tail

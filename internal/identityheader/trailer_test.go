@@ -56,7 +56,8 @@ func TestTrailersOfHTTP1CannotCarryAnIdentity(t *testing.T) {
 		if c.announced != "" {
 			head = "Trailer: " + c.announced + "\r\n"
 		}
-		fmt.Fprintf(conn, "POST / HTTP/1.1\r\nHost: app.test\r\n%sTransfer-Encoding: chunked\r\n\r\n1\r\nx\r\n0\r\n%s\r\n", head, c.sent)
+		fmt.Fprintf(conn, "POST / HTTP/1.1\r\nHost: app.test\r\n%sTransfer-Encoding: chunked\r\n\r\n1\r\nx\r\n0\r\n%s\r\n",
+			head, c.sent)
 		answer, err := http.ReadResponse(bufio.NewReader(conn), nil)
 		if err != nil || answer.StatusCode != 200 {
 			t.Fatalf("%q: %v %v", c.sent, answer, err)
@@ -109,9 +110,11 @@ func TestOnlyBodiesThatMayEndInTrailersAreWrapped(t *testing.T) {
 		{"length", http.Request{Body: body, ContentLength: 1, ProtoMajor: 1}, false},
 		{"HTTP/2 length", http.Request{Body: body, ContentLength: 1, ProtoMajor: 2}, false},
 		{"chunked", http.Request{Body: body, ContentLength: -1, ProtoMajor: 1}, true},
-		{"HTTP/2 announced, only ours", http.Request{Body: body, ContentLength: 1, ProtoMajor: 2, Trailer: http.Header{"Remote-User": nil}}, true},
+		{"HTTP/2 announced, only ours", http.Request{Body: body, ContentLength: 1, ProtoMajor: 2,
+			Trailer: http.Header{"Remote-User": nil}}, true},
 		{"HTTP/3", http.Request{Body: body, ContentLength: 1, ProtoMajor: 3}, true},
-		{"announced without a body", http.Request{Body: http.NoBody, ProtoMajor: 2, Trailer: http.Header{"Remote-User": {"root"}}}, false},
+		{"announced without a body", http.Request{Body: http.NoBody, ProtoMajor: 2,
+			Trailer: http.Header{"Remote-User": {"root"}}}, false},
 	} {
 		s.GuardTrailers(&c.r)
 		if _, wrapped := c.r.Body.(*guardedBody); wrapped != c.wrapped {
@@ -123,8 +126,8 @@ func TestOnlyBodiesThatMayEndInTrailersAreWrapped(t *testing.T) {
 	}
 }
 
-// HD-01 two readers of one body, a transport that is not done and the gate that drains the rest, both see its end: the race
-// detector finds no two writers of the trailers.
+// HD-01 two readers of one body, a transport that is not done and the gate that drains the rest, both see its end: the
+// race detector finds no two writers of the trailers.
 func TestTrailersAreStrippedOnceForTwoReaders(t *testing.T) {
 	s := site(t)
 	for range 200 {

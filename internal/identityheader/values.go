@@ -39,7 +39,7 @@ func (v *Values) in(utf8 bool) *texts {
 	return &v.text
 }
 
-// Render encodes a principal's values; nil gives empty ones.
+// Render encodes a principal's values; for nil they are empty.
 func Render(p *identity.Principal) *Values {
 	v := &Values{}
 	if p == nil {
@@ -93,7 +93,7 @@ func list(members []string, separator byte) string {
 	return b.String()
 }
 
-// encode makes one line of printable ASCII; a member of a list (separator not 0) has no separator of any list in it.
+// encode returns one line of printable ASCII; a member of a list (separator not 0) has no separator of any list in it.
 func encode(s string, separator byte) string {
 	i := 0
 	for i < len(s) && !mustEncode(s, i, separator) {
@@ -117,5 +117,6 @@ func encode(s string, separator byte) string {
 // mustEncode: a space at an end would be cut by every HTTP parser, so that "bob " would arrive as "bob".
 func mustEncode(s string, i int, separator byte) bool {
 	c := s[i]
-	return c < ' ' || c > '~' || c == '%' || separator != 0 && (c == separator || c == ',' || c == '|') || c == ' ' && (i == 0 || i == len(s)-1)
+	return c < ' ' || c > '~' || c == '%' || separator != 0 && (c == separator || c == ',' || c == '|') || c == ' ' &&
+		(i == 0 || i == len(s)-1)
 }

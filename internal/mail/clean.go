@@ -7,7 +7,8 @@ import (
 	"unicode"
 )
 
-// line makes one line of a text from outside: nothing in it ends a header, moves a cursor or turns text around (CS-11).
+// line turns a text from outside into one line: nothing in it ends a header, moves a cursor or turns text around
+// (CS-11).
 func line(s string) string {
 	s = strings.Map(func(r rune) rune {
 		switch {

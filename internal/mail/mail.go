@@ -42,7 +42,7 @@ type Failure struct {
 
 func (f *Failure) Error() string { return f.Reason }
 
-// Send gives a mail to the server. An error is a *Failure.
+// Send delivers a mail to the server. An error is a *Failure.
 func (s *Settings) Send(ctx context.Context, m Message, now time.Time) error {
 	msg, err := s.message(m, now)
 	if err != nil {
@@ -73,7 +73,7 @@ func (s *Settings) message(m Message, now time.Time) (*gomail.Msg, error) {
 	msg.SetDateWithValue(now)
 	_, domain, _ := strings.Cut(s.from.Address, "@")
 	msg.SetMessageIDWithValue(m.ID + "@" + domain)
-	msg.SetGenHeader("Auto-Submitted", "auto-generated") // RFC 3834: nobody's holiday answers it
+	msg.SetGenHeader("Auto-Submitted", "auto-generated") // RFC 3834: no vacation responder answers it
 	msg.SetGenHeader("X-Auto-Response-Suppress", "All")
 	msg.SetBodyString(gomail.TypeTextPlain, m.Text)
 	msg.AddAlternativeString(gomail.TypeTextHTML, m.HTML)
@@ -85,7 +85,8 @@ func (s *Settings) options(ctx context.Context) []gomail.Option {
 	if s.tls != nil && !s.implicit {
 		policy = gomail.TLSMandatory
 	}
-	options := []gomail.Option{gomail.WithTimeout(stepTimeout), gomail.WithTLSPolicy(policy), gomail.WithDialContextFunc(s.dial(ctx))}
+	options := []gomail.Option{gomail.WithTimeout(stepTimeout), gomail.WithTLSPolicy(policy),
+		gomail.WithDialContextFunc(s.dial(ctx))}
 	if s.implicit {
 		options = append(options, gomail.WithSSL())
 	}
@@ -93,11 +94,13 @@ func (s *Settings) options(ctx context.Context) []gomail.Option {
 		options = append(options, gomail.WithTLSConfig(s.tls.Clone()))
 	}
 	if s.username != "" {
-		known := []gomail.SMTPAuthType{gomail.SMTPAuthSCRAMSHA256, gomail.SMTPAuthSCRAMSHA1, gomail.SMTPAuthPlain, gomail.SMTPAuthLogin}
+		known := []gomail.SMTPAuthType{gomail.SMTPAuthSCRAMSHA256, gomail.SMTPAuthSCRAMSHA1, gomail.SMTPAuthPlain,
+			gomail.SMTPAuthLogin}
 		if s.tls == nil { // within this machine, which dial makes sure of
 			known = append(known[:2:2], gomail.SMTPAuthPlainNoEnc, gomail.SMTPAuthLoginNoEnc)
 		}
-		options = append(options, gomail.WithOpportunisticSMTPAuth(known...), gomail.WithUsername(s.username), gomail.WithPassword(s.password))
+		options = append(options, gomail.WithOpportunisticSMTPAuth(known...), gomail.WithUsername(s.username),
+			gomail.WithPassword(s.password))
 	}
 	return options
 }
@@ -138,7 +141,9 @@ func (s *Settings) failure(ctx context.Context, err error, to string) error {
 	case ctx.Err() != nil:
 		return &Failure{Reason: "interrupted"}
 	case errors.As(err, &sent):
-		unknown := sent.Reason == gomail.ErrSMTPRcptTo && sent.ErrorCode() >= 500 && strings.HasPrefix(sent.EnhancedStatusCode(), "5.1.") // RFC 3463 3.2
+		// RFC 3463 3.2
+		unknown := sent.Reason == gomail.ErrSMTPRcptTo && sent.ErrorCode() >= 500 &&
+			strings.HasPrefix(sent.EnhancedStatusCode(), "5.1.")
 		return &Failure{Reason: s.words(err.Error(), to), Final: unknown}
 	case strings.Contains(err.Error(), "SMTP AUTH failed") && errors.As(err, &answer):
 		return &Failure{Reason: fmt.Sprintf("the mail server refused the user name or password (%d)", answer.Code)}
@@ -146,7 +151,7 @@ func (s *Settings) failure(ctx context.Context, err error, to string) error {
 	return &Failure{Reason: s.words(err.Error(), to)}
 }
 
-// words makes a server's words fit for the log: one line, no password, no address of a person.
+// words cleans a server's reply for the log: one line, no password, no address of a person.
 func (s *Settings) words(text, to string) string {
 	text = strings.ReplaceAll(text, to, "[recipient]")
 	if s.password != "" {

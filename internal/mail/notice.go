@@ -22,7 +22,7 @@ type Facts struct {
 	Host    string    `json:"host,omitempty"` // where it was done
 	// Factor is the method it is about: "totp", "passkey", "recovery_code"; "" for none.
 	Factor string `json:"factor,omitempty"`
-	// Other: somebody else did it, an administrator or the owner of the machine.
+	// Other: another user did it, an administrator or the host operator.
 	Other bool `json:"other,omitempty"`
 }
 
@@ -53,11 +53,11 @@ func decodeFacts(text string) (Facts, error) {
 // Writer writes notices in the look of one configuration.
 type Writer struct {
 	Brand   string
-	Support string // where people get help: an address or a URL; "" without
+	Support string // where users get help: an address or a URL; "" without
 	// Origin is where links lead: the origin of a host of ours, the first of them for any other text, "" when there is
 	// none. It comes from the configuration, never from a request (CS-08).
 	Origin func(host string) string
-	// Known tells a host of ours, so that no made-up Host header stands in a mail.
+	// Known reports whether a host is ours, so that no made-up Host header appears in a mail.
 	Known func(host string) bool
 	Base  string // prefix of the gateway's pages
 }

@@ -23,7 +23,8 @@ func writer() Writer {
 }
 
 func facts() Facts {
-	return Facts{Account: "pia", At: time.Date(2026, 11, 25, 9, 5, 7, 0, time.FixedZone("CET", 3600)), Address: "2001:db8::7", Browser: "Firefox", System: "Windows",
+	return Facts{Account: "pia", At: time.Date(2026, 11, 25, 9, 5, 7, 0, time.FixedZone("CET", 3600)),
+		Address: "2001:db8::7", Browser: "Firefox", System: "Windows",
 		Host: "app.example.com"}
 }
 
@@ -36,8 +37,8 @@ func encoded(t testing.TB, f Facts) string {
 	return text
 }
 
-// MF-11 PW-10 CS-08: what each notice says: when with its zone, from which address and browser, and where to look if it was
-// somebody else. `go test ./internal/mail -update` writes it down.
+// MF-11 PW-10 CS-08: what each notice says: when with its zone, from which address and browser, and where to look if it
+// was someone else. `go test ./internal/mail -update` writes it down.
 func TestEachNoticeSaysWhatHappenedAndWhereToLook(t *testing.T) {
 	cases := map[string]Facts{}
 	for kind, words := range notices {
@@ -86,13 +87,16 @@ func checkHTML(t *testing.T, name, text string) {
 		if node.Type != html.ElementNode {
 			continue
 		}
-		if slices.Contains([]string{"img", "link", "script", "iframe", "object", "embed", "form", "base", "svg", "video", "audio", "style", "input"}, node.Data) {
+		if slices.Contains([]string{"img", "link", "script", "iframe", "object", "embed", "form", "base", "svg", "video",
+			"audio", "style", "input"}, node.Data) {
 			t.Errorf("%s: <%s> in a mail", name, node.Data)
 		}
 		for _, a := range node.Attr {
 			switch {
-			case a.Key == "href" && strings.HasPrefix(a.Val, "https://auth.example.com/.truxe/account/") && !strings.Contains(a.Val, "?"):
-			case a.Key == "href", a.Key == "src", a.Key == "background", strings.HasPrefix(a.Key, "on"), a.Key == "style" && strings.Contains(a.Val, "url("):
+			case a.Key == "href" && strings.HasPrefix(a.Val, "https://auth.example.com/.truxe/account/") &&
+				!strings.Contains(a.Val, "?"):
+			case a.Key == "href", a.Key == "src", a.Key == "background", strings.HasPrefix(a.Key, "on"),
+				a.Key == "style" && strings.Contains(a.Val, "url("):
 				t.Errorf("%s: %s=%q in a mail", name, a.Key, a.Val)
 			}
 		}
@@ -108,13 +112,14 @@ func mustParse(t *testing.T, text string) *html.Node {
 	return doc
 }
 
-var hostile = []string{"a\r\nBcc: all@example.com", "\u202egro.elpmaxe\u2066", "<script>alert(1)</script>", `"><img src=https://evil.example/x>`, "a\x00b\x1b[2J", "\xff\xfe",
+var hostile = []string{"a\r\nBcc: all@example.com", "\u202egro.elpmaxe\u2066", "<script>alert(1)</script>",
+	`"><img src=https://evil.example/x>`, "a\x00b\x1b[2J", "\xff\xfe",
 	"=?utf-8?q?=0D=0ABcc:_x?=", strings.Repeat("é", 5000), "https://evil.example/", "{{.Link}}", "javascript:alert(1)"}
 
 var outline = regexp.MustCompile(`<[^>]*>`)
 
-// CS-08 CS-11: whatever a name, an address, a header or the brand holds stays text on its own line: no markup, no line of
-// its own, nothing turned around, and no link that the configuration does not give.
+// CS-08 CS-11: whatever a name, an address, a header or the brand holds stays text on its own line: no markup, no line
+// of its own, nothing turned around, and no link that the configuration does not give.
 func TestHostileFactsStayText(t *testing.T) {
 	plain, err := writer().Write(NewBrowser, encoded(t, facts()))
 	if err != nil {
@@ -125,7 +130,8 @@ func TestHostileFactsStayText(t *testing.T) {
 		w := writer()
 		w.Brand = bad
 		w.Support = bad
-		f := Facts{Account: bad, At: facts().At, Address: bad, Browser: bad, System: bad, Host: "app.example.com", Factor: bad}
+		f := Facts{Account: bad, At: facts().At, Address: bad, Browser: bad, System: bad, Host: "app.example.com",
+			Factor: bad}
 		m, err := w.Write(NewBrowser, encoded(t, f))
 		if err != nil {
 			t.Errorf("%q: %v", bad, err)
@@ -138,19 +144,21 @@ func TestHostileFactsStayText(t *testing.T) {
 		if got, want := strings.Count(m.Text, "\n"), strings.Count(plain.Text, "\n"); got != want {
 			t.Errorf("%q: %d lines, want %d: %s", bad, got, want, m.Text)
 		}
-		if strings.ContainsAny(m.Subject, "\r\n") || strings.ContainsAny(m.Subject+m.Text+m.HTML, "\x00\x1b\r\u202e\u2066") || len(m.Subject) > 600 || len(m.Text)+len(m.HTML) > 16<<10 {
+		if strings.ContainsAny(m.Subject, "\r\n") || strings.ContainsAny(m.Subject+m.Text+m.HTML, "\x00\x1b\r\u202e\u2066") ||
+			len(m.Subject) > 600 || len(m.Text)+len(m.HTML) > 16<<10 {
 			t.Errorf("%q: subject %q, %d bytes: %s", bad, m.Subject, len(m.Text)+len(m.HTML), m.Text)
 		}
-		f.Host = bad // a Host header that somebody made up
+		f.Host = bad // a made-up Host header
 		if m, err = writer().Write(NewBrowser, encoded(t, f)); err != nil || strings.Contains(m.Text, "Site:") {
 			t.Errorf("a host that is not ours is named: %v\n%s", err, m.Text)
 		}
 	}
 }
 
-// A row that nobody can read is given up, not guessed at.
+// A row that cannot be read is given up, not guessed at.
 func TestUnreadableFactsAreNoNotice(t *testing.T) {
-	for kind, text := range map[string]string{"no_such_kind": encoded(t, facts()), NewBrowser: "{", Locked: `{"account":"pia","password":"x"}`,
+	for kind, text := range map[string]string{"no_such_kind": encoded(t, facts()), NewBrowser: "{",
+		Locked:          `{"account":"pia","password":"x"}`,
 		PasswordChanged: `{"account":"` + strings.Repeat("x", maxFacts) + `"}`} {
 		if m, err := writer().Write(kind, text); err == nil {
 			t.Errorf("%s %.40s became %q", kind, text, m.Subject)

@@ -32,10 +32,11 @@ var message = ours.Message{ID: "0123", To: "pia@example.com", Subject: "Your Bä
 
 var at = time.Date(2026, 11, 25, 8, 5, 7, 0, time.UTC)
 
-// MF-11 OP-01 a mail arrives as it was written, over STARTTLS, TLS, or plain text within this machine, with and without a
-// password.
+// MF-11 OP-01 a mail arrives as it was written, over STARTTLS, TLS, or plain text within this machine, with and without
+// a password.
 func TestMailArrivesAsItWasWritten(t *testing.T) {
-	for _, o := range []mailtest.Options{{}, {Username: "user", Password: secret}, {TLS: "starttls", Username: "user", Password: secret},
+	for _, o := range []mailtest.Options{{}, {Username: "user", Password: secret},
+		{TLS: "starttls", Username: "user", Password: secret},
 		{TLS: "implicit", Username: "user", Password: secret}, {TLS: "starttls"}} {
 		t.Run(o.TLS+o.Username, func(t *testing.T) {
 			server := mailtest.Start(t, o)
@@ -48,15 +49,18 @@ func TestMailArrivesAsItWasWritten(t *testing.T) {
 			}
 			m := inbox[0]
 			from, err := m.Header.AddressList("From")
-			if err != nil || len(from) != 1 || *from[0] != (mail.Address{Name: "Bäcker & Söhne", Address: "no-reply@example.com"}) {
+			if err != nil || len(from) != 1 || *from[0] != (mail.Address{Name: "Bäcker & Söhne",
+				Address: "no-reply@example.com"}) {
 				t.Errorf("from %v %v", from, err)
 			}
 			date, err := m.Header.Date()
 			if err != nil || !date.Equal(at) {
 				t.Errorf("date %v %v", date, err)
 			}
-			if m.Subject != message.Subject || m.Text != message.Text || m.HTML != message.HTML || m.Header.Get("Message-ID") != "<0123@example.com>" ||
-				m.Header.Get("Auto-Submitted") != "auto-generated" || m.Header.Get("To") != "<pia@example.com>" || m.EnvelopeFrom != "no-reply@example.com" ||
+			if m.Subject != message.Subject || m.Text != message.Text || m.HTML != message.HTML ||
+				m.Header.Get("Message-ID") != "<0123@example.com>" ||
+				m.Header.Get("Auto-Submitted") != "auto-generated" || m.Header.Get("To") != "<pia@example.com>" ||
+				m.EnvelopeFrom != "no-reply@example.com" ||
 				strings.Join(m.EnvelopeTo, " ") != "pia@example.com" {
 				t.Errorf("%+v", m)
 			}
@@ -72,9 +76,9 @@ func TestMailArrivesAsItWasWritten(t *testing.T) {
 	}
 }
 
-// OP-01 AU-07 nothing is sent to a server that cannot prove its name, offers no encryption where it must, or refuses the
-// password; and no error repeats the password, even when the server does.
-func TestMailGoesToNobodyElse(t *testing.T) {
+// OP-01 AU-07 nothing is sent to a server that cannot prove its name, offers no encryption where it must, or refuses
+// the password; and no error repeats the password, even when the server does.
+func TestMailGoesToNoOtherAddress(t *testing.T) {
 	plain := mailtest.Start(t, mailtest.Options{})
 	secure := mailtest.Start(t, mailtest.Options{TLS: "starttls", Username: "user", Password: secret})
 	implicit := mailtest.Start(t, mailtest.Options{TLS: "implicit"})
@@ -85,16 +89,18 @@ func TestMailGoesToNobodyElse(t *testing.T) {
 		"unknown CA":     {"smtp://" + secure.Addr() + "?tls=true", "certificate"},
 		"another name":   {secure.URL() + "&server_name=other.example.org", "other.example.org"},
 		"unknown CA TLS": {"smtps://" + implicit.Addr(), "certificate"},
-		"wrong password": {strings.Replace(secure.URL(), "user:", "user:hunter2", 1), "refused the user name or password (535)"},
-		"no password":    {"smtp://" + secure.Addr() + "?ca_file=" + secure.CAFile, "502"},
-		"nobody there":   {gone.URL(), "refused"},
+		"wrong password": {strings.Replace(secure.URL(), "user:", "user:hunter2", 1),
+			"refused the user name or password (535)"},
+		"no password":   {"smtp://" + secure.Addr() + "?ca_file=" + secure.CAFile, "502"},
+		"nothing there": {gone.URL(), "refused"},
 	} {
 		var failure *ours.Failure
 		err := settings(t, c.url).Send(context.Background(), message, at)
 		if !errors.As(err, &failure) || failure.Final || !strings.Contains(err.Error(), c.want) {
 			t.Errorf("%s: %v", name, err)
 		}
-		if text := fmt.Sprint(err); strings.Contains(text, secret) || strings.Contains(text, "hunter2") || strings.Contains(text, "pia@") || strings.ContainsAny(text, "\r\n") || len(text) > 400 {
+		if text := fmt.Sprint(err); strings.Contains(text, secret) || strings.Contains(text, "hunter2") ||
+			strings.Contains(text, "pia@") || strings.ContainsAny(text, "\r\n") || len(text) > 400 {
 			t.Errorf("%s: the error says %q", name, text)
 		}
 	}
@@ -109,7 +115,8 @@ func TestMailGoesToNobodyElse(t *testing.T) {
 func TestNoHeaderCanBeAddedToAMail(t *testing.T) {
 	server := mailtest.Start(t, mailtest.Options{})
 	s := settings(t, server.URL())
-	for _, to := range []string{"pia@example.com\r\nBcc: eve@example.com", "pia@example.com, eve@example.com", "Pia <pia@example.com>", "pia@example.com>\r\nRCPT TO:<eve@example.com",
+	for _, to := range []string{"pia@example.com\r\nBcc: eve@example.com", "pia@example.com, eve@example.com",
+		"Pia <pia@example.com>", "pia@example.com>\r\nRCPT TO:<eve@example.com",
 		"", "pia", "pia@a@b", "\u202epia@example.com", "pia@example.com\x00"} {
 		m := message
 		m.To = to
@@ -144,7 +151,8 @@ func TestUnknownRecipientIsFinal(t *testing.T) {
 		server.Refuse(func(string) error { return &code })
 		var failure *ours.Failure
 		err := settings(t, server.URL()).Send(context.Background(), message, at)
-		if !errors.As(err, &failure) || failure.Final != final || !strings.Contains(err.Error(), fmt.Sprint(code.Code)) || strings.Contains(err.Error(), "pia@") {
+		if !errors.As(err, &failure) || failure.Final != final || !strings.Contains(err.Error(), fmt.Sprint(code.Code)) ||
+			strings.Contains(err.Error(), "pia@") {
 			t.Errorf("%d %v: %v", code.Code, code.EnhancedCode, err)
 		}
 	}
@@ -152,7 +160,7 @@ func TestUnknownRecipientIsFinal(t *testing.T) {
 
 // FAULTS 26: a server that takes the connection and says nothing holds the sender no longer than its limit, and not at
 // all when the gateway ends.
-func TestSilentServerHoldsNobody(t *testing.T) {
+func TestSilentServerBlocksNoCaller(t *testing.T) {
 	server := mailtest.Start(t, mailtest.Options{Slow: true})
 	ctx, cancel := context.WithTimeout(context.Background(), 200*time.Millisecond)
 	defer cancel()

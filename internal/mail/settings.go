@@ -12,6 +12,7 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/truxeio/caddy-truxe/internal/loopback"
 	"github.com/truxeio/caddy-truxe/internal/regular"
 )
 
@@ -28,9 +29,13 @@ type Settings struct {
 // Addr is host:port of the server.
 func (s *Settings) Addr() string { return net.JoinHostPort(s.host, s.port) }
 
-// String, GoString and LogValue show the server without its password (R10).
-func (s *Settings) String() string       { return s.Addr() }
-func (s *Settings) GoString() string     { return s.Addr() }
+// String returns the server without its password (R10).
+func (s *Settings) String() string { return s.Addr() }
+
+// GoString returns the server without its password.
+func (s *Settings) GoString() string { return s.Addr() }
+
+// LogValue is the server without its password.
 func (s *Settings) LogValue() slog.Value { return slog.StringValue(s.Addr()) }
 
 // Bounds in bytes.
@@ -115,7 +120,7 @@ func (s *Settings) parseAuthority(authority string) error {
 	} else if strings.ContainsRune(host, ':') {
 		var err error
 		if host, s.port, err = net.SplitHostPort(host); err != nil {
-			return errors.New("smtp url has a malformed host; IPv6 addresses stand in brackets")
+			return errors.New("smtp url has a malformed host; write IPv6 addresses in brackets")
 		}
 	}
 	if host == "" {
@@ -139,10 +144,10 @@ func (s *Settings) parseQuery(query string) error {
 		return errors.New("parameters of smtp url cannot be read")
 	}
 	config := &tls.Config{MinVersion: tls.VersionTLS12, ServerName: s.host}
-	secure := s.implicit || !loopback(s.host)
+	secure := s.implicit || !loopback.Host(s.host)
 	for name, v := range values {
 		if len(v) != 1 || v[0] == "" {
-			return errors.New("each parameter of smtp url stands once, with a value")
+			return errors.New("each parameter of smtp url must appear once, with a value")
 		}
 		switch name {
 		case "tls":
@@ -169,10 +174,4 @@ func (s *Settings) parseQuery(query string) error {
 		s.tls = config
 	}
 	return nil
-}
-
-// loopback tells names and addresses of this machine.
-func loopback(host string) bool {
-	ip := net.ParseIP(host)
-	return strings.EqualFold(host, "localhost") || ip != nil && ip.IsLoopback()
 }

@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"strings"
 	"testing"
+
+	"github.com/truxeio/caddy-truxe/internal/loopback"
 )
 
 const sender = "Example <no-reply@example.com>"
@@ -72,7 +74,8 @@ func TestWhatAMailServerIs(t *testing.T) {
 		if got != want || s.tls != nil && (s.tls.InsecureSkipVerify || s.tls.ServerName == "") {
 			t.Errorf("%s: %q, want %q", raw, got, want)
 		}
-		if printed := fmt.Sprintf("%v %+v %#v %s %v", s, s, s, s, s.LogValue()); s.password != "" && strings.Contains(printed, s.password) {
+		if printed := fmt.Sprintf("%v %+v %#v %s %v", s, s, s, s, s.LogValue()); s.password != "" &&
+			strings.Contains(printed, s.password) {
 			t.Errorf("printed: %s", printed)
 		}
 	}
@@ -81,10 +84,13 @@ func TestWhatAMailServerIs(t *testing.T) {
 // CS-11 the sender is one address, without anything that would become a header of its own.
 func TestWhoASenderIs(t *testing.T) {
 	for from, ok := range map[string]bool{
-		sender: true, "no-reply@example.com": true, "Ünïcode <no-reply@example.com>": true, `"A, B" <no-reply@example.com>`: true,
-		"": false, "Example": false, "a@b@c": false, "a@example.com, b@example.com": false, "A <a@example.com>\r\nBcc: b@example.com": false,
-		"\"A\r\nBcc: b@example.com\" <a@example.com>": false, "\u202eA <a@example.com>": false, "=?utf-8?q?A=0D=0ABcc:_b?= <a@example.com>": false,
-		strings.Repeat("a", 2000) + "@example.com": false, `"a b"@example.com`: false,
+		sender: true, "no-reply@example.com": true, "Ünïcode <no-reply@example.com>": true,
+		`"A, B" <no-reply@example.com>`: true,
+		"":                              false, "Example": false, "a@b@c": false, "a@example.com, b@example.com": false,
+		"A <a@example.com>\r\nBcc: b@example.com":     false,
+		"\"A\r\nBcc: b@example.com\" <a@example.com>": false, "\u202eA <a@example.com>": false,
+		"=?utf-8?q?A=0D=0ABcc:_b?= <a@example.com>": false,
+		strings.Repeat("a", 2000) + "@example.com":  false, `"a b"@example.com`: false,
 	} {
 		_, err := Parse("smtp://127.0.0.1", from)
 		if (err == nil) != ok {
@@ -93,10 +99,11 @@ func TestWhoASenderIs(t *testing.T) {
 	}
 }
 
-// AU-07 CS-11 whatever stands for a URL or a sender is settings or an error, never a panic, and what is taken has no line
-// end in it and is verified.
+// AU-07 CS-11 whatever stands for a URL or a sender is settings or an error, never a panic, and what is taken has no
+// line end in it and is verified.
 func FuzzSettings(f *testing.F) {
-	for _, s := range []string{"smtp://user:pass@host:587", "smtps://[::1]?tls=true", "smtp://u:p@h?ca_file=x&server_name=y", "smtp://@:0", "://"} {
+	for _, s := range []string{"smtp://user:pass@host:587", "smtps://[::1]?tls=true",
+		"smtp://u:p@h?ca_file=x&server_name=y", "smtp://@:0", "://"} {
 		f.Add(s, sender, "pia@example.com")
 	}
 	f.Add("smtp://127.0.0.1", "\"A\r\n\" <a@b>", "a@b\r\nBcc: c@d")
@@ -105,7 +112,7 @@ func FuzzSettings(f *testing.F) {
 			raw = strings.ReplaceAll(raw, "ca_file", "ca_fil")
 		}
 		if s, err := Parse(raw, from); err == nil {
-			if s.tls == nil && !loopback(s.host) || s.tls != nil && s.tls.InsecureSkipVerify {
+			if s.tls == nil && !loopback.Host(s.host) || s.tls != nil && s.tls.InsecureSkipVerify {
 				t.Errorf("%q goes unprotected", raw)
 			}
 			if strings.ContainsAny(s.host+s.port+s.username+s.password+s.from.String(), "\r\n") {

@@ -1,7 +1,7 @@
-// Package nearest finds the word somebody most likely meant.
+// Package nearest finds the word that a misspelt one most likely means.
 package nearest
 
-// Word gives the option closest to got, or "" when none is close enough to be a slip of the finger
+// Word returns the option closest to got, or "" when none is close enough to be a slip of the finger
 // (more than a third of the letters differ).
 func Word(got string, options []string) string {
 	best, bestDistance := "", len(got)/3+1
@@ -21,7 +21,8 @@ func Hint(got string, options []string) string {
 	return ""
 }
 
-// distance counts the edits (insert, delete, replace, swap of neighbours) between a and b. Words over 64 bytes are never close.
+// distance counts the edits (insert, delete, replace, swap of neighbours) between a and b. Words over 64 bytes are
+// never close.
 func distance(a, b string) int {
 	if len(a) > 64 || len(b) > 64 {
 		return 1 << 20

@@ -3,15 +3,14 @@ package origin
 import (
 	"net/http"
 	"net/netip"
-	"slices"
 	"strings"
 
-	"github.com/truxeio/caddy-truxe/internal/authn"
+	"github.com/truxeio/caddy-truxe/internal/loopback"
 	"github.com/truxeio/caddy-truxe/internal/policy"
 )
 
-// Site is an address of the configuration and what browsers call it. A host with several origins is listed once for each,
-// the main one first.
+// Site is an address of the configuration and what browsers call it. A host with several origins is listed once for
+// each, the main one first.
 type Site struct {
 	Host   string // folded name, a pattern such as "*.example.com", or "" for a site without a host name
 	Public Origin // its Host is not used for patterns
@@ -41,8 +40,8 @@ func NewBook(sites []Site) *Book {
 	return b
 }
 
-// Covers reports whether a site address covers a folded host as Caddy matches it: each star stands for one label, and an
-// address without a host name covers every host.
+// Covers reports whether a site address covers a folded host as Caddy matches it: each star stands for one label, and
+// an address without a host name covers every host.
 func Covers(site, host string) bool {
 	if site == "" || site == host {
 		return true
@@ -62,8 +61,8 @@ func Covers(site, host string) bool {
 	return true
 }
 
-// All returns the origins of a folded host, the main one first: those of an exact name, otherwise of a wildcard. It is nil
-// for hosts that the configuration does not name.
+// All returns the origins of a folded host, the main one first: those of an exact name, otherwise of a wildcard. It is
+// nil for hosts that the configuration does not name.
 func (b *Book) All(host string) []Origin {
 	if b == nil || host == "" {
 		return nil
@@ -100,13 +99,10 @@ func (b *Book) Main(host string) (Origin, bool) {
 	return list[0], true
 }
 
-// Names reports whether an origin is one of the configuration's.
-func (b *Book) Names(o Origin) bool { return slices.Contains(b.All(o.Host), o) }
-
-// Named returns the origin of a Host header, with or without a port, that the configuration names: an exact name first, then
-// a wildcard of one label, as Caddy matches them. Of several ports the one that was asked counts; browsers leave out the
-// scheme's own. If no origin has it, the main one counts. It returns false for hosts that only a catch-all site serves: such
-// a host is the client's word (R13).
+// Named returns the origin of a Host header, with or without a port, that the configuration names: an exact name first,
+// then a wildcard of one label, as Caddy matches them. Of several ports the one that was asked counts; browsers leave
+// out the scheme's own. If no origin has it, the main one counts. It returns false for hosts that only a catch-all site
+// serves: such a host is the client's word (R13).
 func (b *Book) Named(hostport string) (Origin, bool) {
 	host, err := policy.FoldHost(hostport)
 	if err != nil {
@@ -135,7 +131,7 @@ func (b *Book) Asked(r *http.Request) Origin {
 		return o
 	}
 	scheme := "https"
-	if r.TLS == nil && authn.Loopback(r.Host) {
+	if r.TLS == nil && loopback.Host(r.Host) {
 		scheme = "http"
 	}
 	o, err := New(scheme, r.Host)

@@ -10,7 +10,7 @@ import (
 	"strconv"
 	"strings"
 
-	"github.com/truxeio/caddy-truxe/internal/authn"
+	"github.com/truxeio/caddy-truxe/internal/loopback"
 	"github.com/truxeio/caddy-truxe/internal/policy"
 )
 
@@ -21,14 +21,16 @@ type Origin struct {
 	Port   string // "" for the scheme's own port
 }
 
-var errOrigin = errors.New("an origin is a scheme, a host and an optional port, for example https://app.example.com or https://app.example.com:8443")
+var errOrigin = errors.New("an origin is a scheme, a host and an optional port, " +
+	"for example https://app.example.com or https://app.example.com:8443")
 
 var errPlain = errors.New("an origin is https, and http for loopback names such as localhost alone")
 
 // Parse reads an origin. A path, a query, user information or another scheme is an error.
 func Parse(text string) (Origin, error) {
 	u, err := url.Parse(text)
-	if err != nil || u.Opaque != "" || u.User != nil || u.RawQuery != "" || u.ForceQuery || u.Fragment != "" || u.Path != "" && u.Path != "/" ||
+	if err != nil || u.Opaque != "" || u.User != nil || u.RawQuery != "" || u.ForceQuery || u.Fragment != "" ||
+		u.Path != "" && u.Path != "/" ||
 		strings.HasSuffix(text, "#") {
 		return Origin{}, errOrigin
 	}
@@ -54,8 +56,8 @@ func New(scheme, hostport string) (Origin, error) {
 	return o, nil
 }
 
-// ParsePublic reads an origin of the configuration: https, or http for loopback names, which browsers treat as secure. Its
-// host may be a wildcard such as "*.example.com".
+// ParsePublic reads an origin of the configuration: https, or http for loopback names, which browsers treat as secure.
+// Its host may be a wildcard such as "*.example.com".
 func ParsePublic(text string) (Origin, error) {
 	scheme, rest, _ := strings.Cut(text, "://")
 	name, wild := strings.CutPrefix(rest, "*.")
@@ -63,7 +65,7 @@ func ParsePublic(text string) (Origin, error) {
 	if err != nil {
 		return Origin{}, err
 	}
-	if o.Scheme == "http" && !authn.Loopback(o.Host) {
+	if o.Scheme == "http" && !loopback.Host(o.Host) {
 		return Origin{}, errPlain
 	}
 	if wild {

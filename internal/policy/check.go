@@ -1,6 +1,6 @@
 package policy
 
-// CheckGlob tells what is wrong with a path of a policy file; nil: nothing.
+// CheckGlob returns an error if a path of a policy file is not valid.
 func CheckGlob(text string) error {
 	_, err := globPattern(text)
 	return err

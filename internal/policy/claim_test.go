@@ -6,7 +6,8 @@ import (
 	"testing"
 )
 
-// JW-15: what a token carries of permissions is bounded in number and in bytes; at the bound it is whole, above it is left out.
+// JW-15: what a token carries of permissions is bounded in number and in bytes; at the bound it is whole, above it is
+// left out.
 func TestClaimOfPermissionsIsWholeOrLeftOut(t *testing.T) {
 	model := func(n, length int) *RoleModel {
 		r := Role{Name: "many"}
@@ -32,6 +33,6 @@ func TestClaimOfPermissionsIsWholeOrLeftOut(t *testing.T) {
 		t.Errorf("without a model: %v %v", got, ok)
 	}
 	if got, ok := (*RoleModel)(nil).Claim(nil); !ok || got == nil || len(got) != 0 {
-		t.Errorf("nobody's permissions are an empty list: %v %v", got, ok)
+		t.Errorf("an anonymous visitor's permissions are an empty list: %v %v", got, ok)
 	}
 }

@@ -11,7 +11,8 @@ import (
 	"github.com/truxeio/caddy-truxe/internal/identity"
 )
 
-// The compact form of a trace goes into the details of an audit event: lines of tab-separated fields, the decision first.
+// The compact form of a trace goes into the details of an audit event: lines of tab-separated fields, the decision
+// first.
 const (
 	compactSteps = 20
 	compactSize  = 2048 // bytes
@@ -32,7 +33,8 @@ func (t Trace) Compact() string {
 		}
 	}
 	t.trim(compactSteps, d.Rule)
-	head := line("1", flags, number(int(d.Ask.MaxAge/time.Second)), clip(string(d.Code), 40), clip(d.Rule, compactName), clip(d.Reason, compactText),
+	head := line("1", flags, number(int(d.Ask.MaxAge/time.Second)), clip(string(d.Code), 40), clip(d.Rule, compactName),
+		clip(d.Reason, compactText),
 		clip(t.Host, compactText), clip(t.Method, 40), clip(t.Path, compactText), clip(t.Remedy, compactText))
 	var steps []string
 	size := len(head) + 12 // room for the count of what is left out
@@ -41,7 +43,8 @@ func (t Trace) Compact() string {
 		if s.Report {
 			mode = "r"
 		}
-		l := "\n" + line(s.Effect.String(), s.Outcome.String(), mode, clip(s.Rule, compactName), clip(s.Why, compactText), clip(s.At.File, compactName), number(s.At.Line), number(s.At.Column))
+		l := "\n" + line(s.Effect.String(), s.Outcome.String(), mode, clip(s.Rule, compactName), clip(s.Why, compactText),
+			clip(s.At.File, compactName), number(s.At.Line), number(s.At.Column))
 		if size+len(l) > compactSize {
 			t.Omitted += len(t.Steps) - i
 			break
@@ -54,7 +57,7 @@ func (t Trace) Compact() string {
 
 func line(fields ...string) string { return strings.Join(fields, "\t") }
 
-// clip makes a text fit into a field.
+// clip shortens a text to fit into a field.
 func clip(s string, most int) string {
 	s = strings.Map(func(r rune) rune {
 		if r == unicode.ReplacementChar || unicode.IsControl(r) || r == '\u2028' || r == '\u2029' {
@@ -73,7 +76,8 @@ var errTrace = errors.New("not the trace of a decision")
 // ParseTrace reads the compact form; it takes nothing that Compact does not write.
 func ParseTrace(s string) (Trace, error) {
 	var t Trace
-	if len(s) > compactSize || clip(strings.NewReplacer("\t", "", "\n", "").Replace(s), compactSize) != strings.NewReplacer("\t", "", "\n", "").Replace(s) {
+	if len(s) > compactSize || clip(strings.NewReplacer("\t", "", "\n", "").Replace(s),
+		compactSize) != strings.NewReplacer("\t", "", "\n", "").Replace(s) {
 		return t, errTrace
 	}
 	lines := strings.Split(s, "\n")
@@ -82,7 +86,8 @@ func ParseTrace(s string) (Trace, error) {
 		return t, errTrace
 	}
 	d := &t.Decision
-	d.Allow, d.Public, d.NeedLogin = strings.Contains(head[1], "a"), strings.Contains(head[1], "p"), strings.Contains(head[1], "l")
+	d.Allow, d.Public, d.NeedLogin = strings.Contains(head[1], "a"), strings.Contains(head[1],
+		"p"), strings.Contains(head[1], "l")
 	d.Ask = identity.Assurance{MFA: strings.Contains(head[1], "m"), Passkey: strings.Contains(head[1], "k")}
 	age, okAge := count(head[2])
 	d.Ask.MaxAge = time.Duration(age) * time.Second

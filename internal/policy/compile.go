@@ -11,24 +11,24 @@ import (
 
 // Set is a compiled set of rules. It is safe for concurrent use.
 type Set struct {
-	// rules stand in the order in which they are asked: deny, require, public, allow, each by id, so the order in which
+	// rules are in the order in which they are asked: deny, require, public, allow, each by id, so the order in which
 	// they were written cannot show.
 	rules                    []compiled
 	denies, requires, public int32 // where each of these ends
 	all                      []int32
-	index                    *index // nil: few rules, all are looked at
+	index                    *index // nil: few rules, which are scanned
 	roles                    *RoleModel
-	open                     bool // no match: everybody signed in is allowed
+	open                     bool // no match: every signed-in user is allowed
 	openReported             bool // the same if rules in report mode decided
 	reports                  bool
-	looks                    bool
+	needsAddrOrTime          bool
 }
 
-// few rules are compared one by one: that is faster than to look them up.
-const few = 16
+// linearScanMax is how many rules are compared one by one; that is faster than indexing them.
+const linearScanMax = 16
 
-// Requires tells whether a rule looks at the address or the time of a request.
-func (s *Set) Requires() bool { return s.looks }
+// Requires reports whether a rule depends on the address or the time of a request, or on a proof.
+func (s *Set) Requires() bool { return s.needsAddrOrTime }
 
 // Compile checks the rules and indexes them. Errors are *Problem, joined, each with the place of its rule. A nil model
 // is that of policies which define no roles.
@@ -57,7 +57,8 @@ func Compile(rules []Rule, roles *RoleModel) (*Set, error) {
 		s.open = s.open && (!closes || r.Report)
 		s.openReported = s.openReported && !closes
 		s.reports = s.reports || r.Report
-		s.looks = s.looks || len(c.from)+len(c.networks) > 0 || c.ask != identity.Assurance{} || c.when != nil
+		s.needsAddrOrTime = s.needsAddrOrTime || len(c.from)+len(c.networks) > 0 || c.ask != identity.Assurance{} ||
+			c.when != nil
 		s.rules = append(s.rules, c)
 	}
 	if len(errs) > 0 {
@@ -80,7 +81,7 @@ func Compile(rules []Rule, roles *RoleModel) (*Set, error) {
 			s.public = end
 		}
 	}
-	if len(s.rules) > few {
+	if len(s.rules) > linearScanMax {
 		s.index = newIndex(s.rules)
 	}
 	return s, nil

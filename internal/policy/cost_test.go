@@ -10,9 +10,10 @@ import (
 )
 
 // costly are pieces of paths that have many readings, or long ones.
-var costly = []string{"a.;b%3fc%23d%255c//", "%20", "%25", "%2525", "a. ", ";", ";a", "//", "/./", "/", "%5c", `\`, "%3b", "%3f", "%23", "%2f", "é", "%c3%a9", "x", ".", "..", "%2541", "aaaaaaaaaaaaaaaa", "a.", "%20/", "./", "+", "%2F"}
+var costly = []string{"a.;b%3fc%23d%255c//", "%20", "%25", "%2525", "a. ", ";", ";a", "//", "/./", "/", "%5c", `\`,
+	"%3b", "%3f", "%23", "%2f", "é", "%c3%a9", "x", ".", "..", "%2541", "aaaaaaaaaaaaaaaa", "a.", "%20/", "./", "+", "%2F"}
 
-// costlyPath makes a path of about n bytes: a head of a few pieces, and one piece over and over.
+// costlyPath returns a path of about n bytes: a head of a few pieces, and one piece over and over.
 func costlyPath(random *rand.Rand, n int) string {
 	var b strings.Builder
 	b.WriteString("/")
@@ -29,7 +30,8 @@ func costlyPath(random *rand.Rand, n int) string {
 	return b.String() + end
 }
 
-// worstPaths are the paths that cost most of many, found by search: those that were read in bytes copied, and some by hand.
+// worstPaths are the paths that cost most of many, found by search: those that were read in bytes copied, and some by
+// hand.
 func worstPaths(t testing.TB) []*http.Request {
 	t.Helper()
 	random := rand.New(rand.NewPCG(3, 4))
@@ -39,7 +41,8 @@ func worstPaths(t testing.TB) []*http.Request {
 			all = append(all, r)
 		}
 	}
-	for _, n := range []int{256, 300, 350, 400, 500, 700, 1000, 1024, 1400, 2000, 2048, 2700, 4000, 4096, 8000, 8192, 16000} {
+	for _, n := range []int{256, 300, 350, 400, 500, 700, 1000, 1024, 1400, 2000, 2048, 2700, 4000, 4096, 8000, 8192,
+		16000} {
 		for range 300 {
 			add(costlyPath(random, n))
 		}

@@ -60,7 +60,7 @@ func (d *Decision) openness() int {
 
 func (d *Decision) stepUp() bool { return d.Ask != (identity.Assurance{}) }
 
-// differs tells whether the visitor would notice.
+// differs reports whether the visitor would notice.
 func (d *Decision) differs(other *Decision) bool {
 	return d.Allow != other.Allow || d.Code != other.Code || d.Ask != other.Ask
 }
@@ -74,7 +74,7 @@ func (j *judgement) judge(r *Request, path string, reported bool, d *Decision) {
 	j.among(r, j.set.index.find(room[:0], r.Host, path, methodBit(r.Method)), path, reported, d)
 }
 
-// among decides by the rules listed, which stand in the order of Set.rules: of several alike the one with the least id
+// among decides by the rules listed, which are in the order of Set.rules: of several alike the one with the least id
 // is told. d is empty before.
 func (j *judgement) among(r *Request, rules []int32, path string, reported bool, d *Decision) {
 	s, next := j.set, 0
@@ -98,7 +98,7 @@ func (j *judgement) among(r *Request, rules []int32, path string, reported bool,
 	switch {
 	case d.Code == "":
 		j.admit(r, rules[next:], path, reported, d)
-	case d.stepUp(): // to ask somebody for a factor who may not enter anyway would be for nothing
+	case d.stepUp(): // a factor would not help a user who may not enter anyway
 		var entry Decision
 		if j.admit(r, rules[next:], path, reported, &entry); !entry.Allow {
 			*d = entry
@@ -106,7 +106,7 @@ func (j *judgement) among(r *Request, rules []int32, path string, reported bool,
 	}
 }
 
-// about tells whether a rule is about this request and has a say.
+// about reports whether a rule is about this request and has a say.
 func (j *judgement) about(r *Request, c *compiled, path string, reported bool) bool {
 	if !c.matches(r, path, j.wide) {
 		return false
@@ -121,7 +121,7 @@ func (j *judgement) about(r *Request, c *compiled, path string, reported bool) b
 // mayHold judges the condition of a rule that refuses: what cannot be told counts as true.
 func (j *judgement) mayHold(r *Request, c *compiled, path string) bool {
 	if j.person == nil {
-		return j.truth(r, c, path, Nobody) != False
+		return j.truth(r, c, path, Anonymous) != False
 	}
 	return j.truth(r, c, path, j.person) != False
 }
@@ -137,7 +137,7 @@ func (j *judgement) truth(r *Request, c *compiled, path string, p *identity.Prin
 	return c.when.Holds(j.copied, path, p)
 }
 
-// unmet tells what of a require rule does not hold; "": all of it does.
+// unmet returns what a require rule asks for and the request lacks, or "".
 func (c *compiled) unmet(r *Request, p *identity.Principal) identity.Code {
 	switch {
 	case len(c.networks) > 0 && !within(c.networks, r.Addr):
@@ -161,7 +161,7 @@ func (c *compiled) unmetDecision(code identity.Code) Decision {
 	return d
 }
 
-// lacking is what somebody signed in lacks whom the rule does not name.
+// lacking is what a signed-in user lacks to be named by the rule.
 func (c *compiled) lacking() identity.Code {
 	if c.byPermission() {
 		return identity.CodePermissionRequired
@@ -207,7 +207,7 @@ func union(a, b identity.Assurance) identity.Assurance {
 	return out
 }
 
-// admit finds the rule that lets somebody in, among public and allow rules.
+// admit finds the rule that lets the request in, among public and allow rules.
 func (j *judgement) admit(r *Request, rules []int32, path string, reported bool, d *Decision) {
 	s, p, next := j.set, j.person, 0
 	could := false // an anonymous visitor could be let in once signed in
@@ -218,7 +218,7 @@ func (j *judgement) admit(r *Request, rules []int32, path string, reported bool,
 		}
 		who := p
 		if who == nil {
-			who = Nobody
+			who = Anonymous
 		}
 		if j.truth(r, c, path, who) == True {
 			d.Allow, d.Public, d.Rule = true, true, c.id
@@ -242,7 +242,8 @@ func (j *judgement) admit(r *Request, rules []int32, path string, reported bool,
 		case c.admits(p):
 			*d = Decision{Allow: true, Rule: c.id}
 			return
-		case d.Code == "" || d.Code == identity.CodePermissionRequired && !c.byPermission(): // who could be cured by a role is told so; of those alike the first
+		// who could be cured by a role is told so; of those alike the first
+		case d.Code == "" || d.Code == identity.CodePermissionRequired && !c.byPermission():
 			d.Code, d.Rule, d.Reason = c.lacking(), c.id, c.reason
 		}
 	}
@@ -254,7 +255,7 @@ func (j *judgement) admit(r *Request, rules []int32, path string, reported bool,
 	}
 }
 
-// couldHold tells whether a condition may hold for somebody who signs in.
+// couldHold reports whether a condition may hold after signing in.
 func (j *judgement) couldHold(r *Request, c *compiled, path string) bool {
 	t := j.truth(r, c, path, nil)
 	return t == True || t == Unknown

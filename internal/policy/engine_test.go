@@ -9,7 +9,8 @@ import (
 	"github.com/truxeio/caddy-truxe/internal/identity"
 )
 
-// R1, CONTRACT section 10, fault 23: a condition that fails is false where a rule would let in, and true where it refuses.
+// R1, CONTRACT section 10, fault 23: a condition that fails is false where a rule would let in, and true where it
+// refuses.
 func TestConditionsThatFailRefuse(t *testing.T) {
 	for _, c := range []struct {
 		effect Effect
@@ -17,9 +18,11 @@ func TestConditionsThatFailRefuse(t *testing.T) {
 		allow  bool
 	}{
 		{EffectAllow, True, true}, {EffectAllow, False, false}, {EffectAllow, Failed, false}, {EffectAllow, Unknown, false},
-		{EffectPublic, True, true}, {EffectPublic, False, false}, {EffectPublic, Failed, false}, {EffectPublic, Unknown, false},
+		{EffectPublic, True, true}, {EffectPublic, False, false}, {EffectPublic, Failed, false},
+		{EffectPublic, Unknown, false},
 		{EffectDeny, True, false}, {EffectDeny, False, true}, {EffectDeny, Failed, false}, {EffectDeny, Unknown, false},
-		{EffectRequire, True, false}, {EffectRequire, False, true}, {EffectRequire, Failed, false}, {EffectRequire, Unknown, false},
+		{EffectRequire, True, false}, {EffectRequire, False, true}, {EffectRequire, Failed, false},
+		{EffectRequire, Unknown, false},
 	} {
 		r := Rule{ID: "r", Effect: c.effect, When: always(c.truth), FromFile: true}
 		rules := []Rule{r}
@@ -35,8 +38,8 @@ func TestConditionsThatFailRefuse(t *testing.T) {
 	}
 }
 
-// CONTRACT section 10: an anonymous visitor is asked to sign in if some rule could let him in then, and refused for good
-// if none could. Rules that refuse judge him as he is.
+// CONTRACT section 10: an anonymous visitor is asked to sign in if some rule could let him in then, and refused for
+// good if none could. Rules that refuse judge him as he is.
 func TestAnonymousVisitorsSignInWhereThatCouldHelp(t *testing.T) {
 	var asked []*identity.Principal
 	spy := func(anonymous, later Truth) Condition {
@@ -52,19 +55,23 @@ func TestAnonymousVisitorsSignInWhereThatCouldHelp(t *testing.T) {
 		rule Rule
 		want identity.Code
 	}{
-		"allow, unknown":               {Rule{Effect: EffectAllow, When: spy(False, Unknown)}, identity.CodeLoginRequired},
-		"allow, true":                  {Rule{Effect: EffectAllow, When: spy(False, True)}, identity.CodeLoginRequired},
-		"allow, false":                 {Rule{Effect: EffectAllow, When: spy(True, False)}, identity.CodeNoRule},
-		"allow, failed":                {Rule{Effect: EffectAllow, When: spy(True, Failed)}, identity.CodeNoRule},
-		"allow, another path":          {Rule{Effect: EffectAllow, Globs: []string{"/y"}, When: spy(True, True)}, identity.CodeNoRule},
-		"public now":                   {Rule{Effect: EffectPublic, When: spy(True, False)}, ""},
-		"public for somebody":          {Rule{Effect: EffectPublic, When: spy(False, Unknown)}, identity.CodeLoginRequired},
-		"public for nobody":            {Rule{Effect: EffectPublic, When: spy(False, False)}, identity.CodeNoRule},
-		"deny as he is":                {Rule{Effect: EffectDeny, When: spy(True, False)}, identity.CodeRuleDenied},
-		"deny who he turns out to be":  {Rule{Effect: EffectDeny, When: spy(False, True)}, identity.CodeNoRule},
-		"deny for a role":              {Rule{Effect: EffectDeny, Roles: []string{"x"}, When: spy(True, True)}, identity.CodeNoRule},
-		"require as he is":             {Rule{Effect: EffectRequire, Roles: []string{"x"}, When: spy(True, False)}, identity.CodeLoginRequired},
-		"require of somebody else":     {Rule{Effect: EffectRequire, Roles: []string{"x"}, When: spy(False, True)}, identity.CodeNoRule},
+		"allow, unknown": {Rule{Effect: EffectAllow, When: spy(False, Unknown)}, identity.CodeLoginRequired},
+		"allow, true":    {Rule{Effect: EffectAllow, When: spy(False, True)}, identity.CodeLoginRequired},
+		"allow, false":   {Rule{Effect: EffectAllow, When: spy(True, False)}, identity.CodeNoRule},
+		"allow, failed":  {Rule{Effect: EffectAllow, When: spy(True, Failed)}, identity.CodeNoRule},
+		"allow, another path": {Rule{Effect: EffectAllow, Globs: []string{"/y"}, When: spy(True, True)},
+			identity.CodeNoRule},
+		"public now":                  {Rule{Effect: EffectPublic, When: spy(True, False)}, ""},
+		"public for some":             {Rule{Effect: EffectPublic, When: spy(False, Unknown)}, identity.CodeLoginRequired},
+		"public for none":             {Rule{Effect: EffectPublic, When: spy(False, False)}, identity.CodeNoRule},
+		"deny as he is":               {Rule{Effect: EffectDeny, When: spy(True, False)}, identity.CodeRuleDenied},
+		"deny who he turns out to be": {Rule{Effect: EffectDeny, When: spy(False, True)}, identity.CodeNoRule},
+		"deny for a role": {Rule{Effect: EffectDeny, Roles: []string{"x"}, When: spy(True, True)},
+			identity.CodeNoRule},
+		"require as he is": {Rule{Effect: EffectRequire, Roles: []string{"x"}, When: spy(True, False)},
+			identity.CodeLoginRequired},
+		"require of another user": {Rule{Effect: EffectRequire, Roles: []string{"x"}, When: spy(False, True)},
+			identity.CodeNoRule},
 		"a client could come by token": {Rule{Effect: EffectAllow, Clients: []string{"cli"}}, identity.CodeLoginRequired},
 	} {
 		c.rule.ID, c.rule.FromFile = "r", true
@@ -74,7 +81,7 @@ func TestAnonymousVisitorsSignInWhereThatCouldHelp(t *testing.T) {
 			t.Errorf("%s: %+v", name, d)
 		}
 		for _, p := range asked {
-			if p == nil && c.rule.Effect >= EffectRequire || p != nil && (p != Nobody || c.rule.Effect == EffectAllow) {
+			if p == nil && c.rule.Effect >= EffectRequire || p != nil && (p != Anonymous || c.rule.Effect == EffectAllow) {
 				t.Errorf("%s: the condition was asked about %+v", name, p)
 			}
 		}
@@ -100,7 +107,9 @@ func TestConditionsJudgeEveryReading(t *testing.T) {
 
 // CONTRACT section 10: a permission is held through any role that grants it; who lacks nothing else is told so.
 func TestPermissionsComeWithRoles(t *testing.T) {
-	m := model(t, Role{Name: "viewer", Permissions: []string{"orders:read"}}, Role{Name: "editor", Inherits: []string{"viewer"}, Permissions: []string{"orders:*"}}, Role{Name: "auditor", Permissions: []string{"*:read"}})
+	m := model(t, Role{Name: "viewer", Permissions: []string{"orders:read"}},
+		Role{Name: "editor", Inherits: []string{"viewer"}, Permissions: []string{"orders:*"}},
+		Role{Name: "auditor", Permissions: []string{"*:read"}})
 	compileWith := func(rules ...Rule) *Set {
 		s, err := Compile(rules, m)
 		if err != nil {
@@ -109,9 +118,11 @@ func TestPermissionsComeWithRoles(t *testing.T) {
 		return s
 	}
 	someone := func(roles ...string) *identity.Principal { return &identity.Principal{Username: "x", Roles: roles} }
-	write := compileWith(Rule{ID: "w", Effect: EffectAllow, Permissions: []string{"orders:write"}, Reason: "Ask the shop."})
+	write := compileWith(Rule{ID: "w", Effect: EffectAllow, Permissions: []string{"orders:write"},
+		Reason: "Ask the shop."})
 	read := compileWith(Rule{ID: "r", Effect: EffectAllow, Permissions: []string{"orders:read", "x:y"}})
-	for role, want := range map[string][2]bool{"viewer": {false, true}, "editor": {true, true}, "auditor": {false, true}, "admin": {true, true}, "Editor": {}, "": {}} {
+	for role, want := range map[string][2]bool{"viewer": {false, true}, "editor": {true, true}, "auditor": {false, true},
+		"admin": {true, true}, "Editor": {}, "": {}} {
 		if got := judge(write, "GET", "/", someone(role)).Allow; got != want[0] {
 			t.Errorf("%s may write: %v", role, got)
 		}
@@ -119,18 +130,24 @@ func TestPermissionsComeWithRoles(t *testing.T) {
 			t.Errorf("%s may read: %v", role, got)
 		}
 	}
-	if d := judge(write, "GET", "/", someone("viewer")); d != (Decision{Code: identity.CodePermissionRequired, Rule: "w", Reason: "Ask the shop."}) {
+	if d := judge(write, "GET", "/", someone("viewer")); d != (Decision{Code: identity.CodePermissionRequired, Rule: "w",
+		Reason: "Ask the shop."}) {
 		t.Errorf("%+v", d)
 	}
-	two := compileWith(Rule{ID: "y", Effect: EffectAllow, Permissions: []string{"orders:write"}}, Rule{ID: "x", Effect: EffectAllow, Permissions: []string{"orders:delete"}})
+	two := compileWith(Rule{ID: "y", Effect: EffectAllow, Permissions: []string{"orders:write"}},
+		Rule{ID: "x", Effect: EffectAllow, Permissions: []string{"orders:delete"}})
 	if d := judge(two, "GET", "/", someone("viewer")); d.Code != identity.CodePermissionRequired || d.Rule != "x" {
 		t.Errorf("of two alike the first is told, by id: %+v", d)
 	}
-	both := compileWith(Rule{ID: "a", Effect: EffectAllow, Permissions: []string{"orders:write"}}, Rule{ID: "b", Effect: EffectAllow, Roles: []string{"auditor"}, Reason: "b"})
-	if d := judge(both, "GET", "/", someone("viewer")); d != (Decision{Code: identity.CodeRoleRequired, Rule: "b", Reason: "b"}) {
+	both := compileWith(Rule{ID: "a", Effect: EffectAllow, Permissions: []string{"orders:write"}},
+		Rule{ID: "b", Effect: EffectAllow, Roles: []string{"auditor"}, Reason: "b"})
+	if d := judge(both, "GET", "/", someone("viewer")); d != (Decision{Code: identity.CodeRoleRequired, Rule: "b",
+		Reason: "b"}) {
 		t.Errorf("a role would help as well: %+v", d)
 	}
-	must := compileWith(Rule{ID: "a", Effect: EffectAllow}, Rule{ID: "m", Effect: EffectRequire, Permissions: []string{"orders:write"}}, Rule{ID: "n", Effect: EffectRequire, Roles: []string{"auditor"}})
+	must := compileWith(Rule{ID: "a", Effect: EffectAllow},
+		Rule{ID: "m", Effect: EffectRequire, Permissions: []string{"orders:write"}},
+		Rule{ID: "n", Effect: EffectRequire, Roles: []string{"auditor"}})
 	if d := judge(must, "GET", "/", someone("auditor")); d.Code != identity.CodePermissionRequired || d.Rule != "m" {
 		t.Errorf("%+v", d)
 	}
@@ -206,24 +223,28 @@ func TestOnlyRulesThatLookAtTheAddressAskForIt(t *testing.T) {
 func TestReportedRulesDecideNothing(t *testing.T) {
 	deny := Rule{ID: "d", Effect: EffectDeny, Globs: []string{"/a"}, Report: true, FromFile: true, Reason: "no more"}
 	s := set(t, deny)
-	if d := judge(s, "GET", "/a", member); !d.Allow || d.Report == nil || *d.Report != (Decision{Code: identity.CodeRuleDenied, Rule: "d", Reason: "no more"}) {
+	if d := judge(s, "GET", "/a", member); !d.Allow || d.Report == nil ||
+		*d.Report != (Decision{Code: identity.CodeRuleDenied, Rule: "d", Reason: "no more"}) {
 		t.Errorf("%+v", d)
 	}
 	if d := judge(s, "GET", "/b", member); !d.Allow || d.Report == nil || d.Report.Code != identity.CodeNoRule {
 		t.Errorf("a file with rules would have closed the rest: %+v", d)
 	}
-	closed := set(t, deny, Rule{ID: "a", Effect: EffectAllow, Roles: []string{"member"}}, Rule{ID: "w", Effect: EffectAllow, Report: true}, Rule{ID: "m", Effect: EffectRequire, Globs: []string{"/m"}, Assurance: identity.Assurance{MFA: true}, Report: true})
+	closed := set(t, deny, Rule{ID: "a", Effect: EffectAllow, Roles: []string{"member"}},
+		Rule{ID: "w", Effect: EffectAllow, Report: true}, Rule{ID: "m", Effect: EffectRequire, Globs: []string{"/m"},
+			Assurance: identity.Assurance{MFA: true}, Report: true})
 	if d := judge(closed, "GET", "/b", member); !d.Allow || d.Report != nil {
 		t.Errorf("nothing would change: %+v", d)
 	}
 	if d := judge(closed, "GET", "/b", editor); d.Allow || d.Report == nil || !d.Report.Allow || d.Report.Rule != "w" {
 		t.Errorf("the new rule would let in: %+v", d)
 	}
-	if d := judge(closed, "GET", "/m", member); !d.Allow || d.Report == nil || d.Report.Ask != (identity.Assurance{MFA: true}) {
+	if d := judge(closed, "GET", "/m", member); !d.Allow || d.Report == nil ||
+		d.Report.Ask != (identity.Assurance{MFA: true}) {
 		t.Errorf("the new rule would ask for a factor: %+v", d)
 	}
 	if d := judge(closed, "GET", "/b", nil); d.Code != identity.CodeLoginRequired || d.Report != nil {
-		t.Errorf("nobody: %+v", d)
+		t.Errorf("anonymous: %+v", d)
 	}
 }
 
@@ -248,8 +269,8 @@ func TestMistakesInRulesAreToldWithTheirPlace(t *testing.T) {
 		`policies/orders.yaml:14:7: rule orders-write: unknown role "edtor"; did you mean "editor"?`,
 		`policies/orders.yaml:20:7: rule b: permission "orders" is not "resource:action"`,
 		`policies/orders.yaml:40:7: rule ok: another rule has the same id, at policies/orders.yaml:30:7`,
-		`policies/orders.yaml:50:7: rule p: a public rule is for everybody`,
-		`policies/orders.yaml:60:7: rule q: a public rule is for everybody`,
+		`policies/orders.yaml:50:7: rule p: a public rule is for everyone`,
+		`policies/orders.yaml:60:7: rule q: a public rule is for everyone`,
 		`policies/orders.yaml:70:7: rule n: a network is not valid`,
 		`policies/orders.yaml:80:7: rule c: a role, user, client or method is empty`,
 	} {

@@ -2,9 +2,9 @@ package policy
 
 import "net/url"
 
-// escapedPath returns what u.EscapedPath does, which is what a proxy sends on, with one allocation at most: net/url makes two
-// or three, each as long as the path or three times that, and the path is a stranger's. It returns "" for one that is longer
-// than maxPath.
+// escapedPath returns what u.EscapedPath does, which is what a proxy sends on, with one allocation at most: net/url
+// makes two or three, each as long as the path or three times that, and the path is a stranger's. It returns "" for one
+// that is longer than maxPath.
 func escapedPath(u *url.URL) string {
 	if u.RawPath != "" && validEncoded(u.RawPath) && decodesTo(u.RawPath, u.Path) {
 		return u.RawPath

@@ -7,7 +7,8 @@ import (
 
 // ED-10 the path that is judged is the one that net/http sends on, byte for byte.
 func FuzzEscapedPathIsWhatGoSends(f *testing.F) {
-	for _, seed := range [][2]string{{"/a b", ""}, {"/a/b", "/a%2Fb"}, {"/é", "/é"}, {"/!x", "/!x"}, {`/a\b`, `/a\b`}, {"/[x]", "/[x]"}, {"/x", "/%zz"}, {"*", ""}, {"", ""}, {"/a;b,c", ""}, {"/%", "/%25"}, {"/%", "/%"}} {
+	for _, seed := range [][2]string{{"/a b", ""}, {"/a/b", "/a%2Fb"}, {"/é", "/é"}, {"/!x", "/!x"}, {`/a\b`, `/a\b`},
+		{"/[x]", "/[x]"}, {"/x", "/%zz"}, {"*", ""}, {"", ""}, {"/a;b,c", ""}, {"/%", "/%25"}, {"/%", "/%"}} {
 		f.Add(seed[0], seed[1])
 	}
 	f.Fuzz(func(t *testing.T, path, raw string) {
@@ -24,7 +25,8 @@ func FuzzEscapedPathIsWhatGoSends(f *testing.F) {
 // Every byte by itself, encoded or not.
 func TestEveryByteIsEscapedAsGoDoes(t *testing.T) {
 	for c := range 256 {
-		for _, u := range []*url.URL{{Path: "/" + string([]byte{byte(c)})}, {Path: "/" + string([]byte{byte(c)}), RawPath: "/" + string([]byte{byte(c)})}} {
+		for _, u := range []*url.URL{{Path: "/" + string([]byte{byte(c)})},
+			{Path: "/" + string([]byte{byte(c)}), RawPath: "/" + string([]byte{byte(c)})}} {
 			if got, want := escapedPath(u), u.EscapedPath(); got != want {
 				t.Errorf("%q: %q, net/url says %q", u.Path, got, want)
 			}

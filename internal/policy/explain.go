@@ -9,16 +9,17 @@ import (
 	"github.com/truxeio/caddy-truxe/internal/identity"
 )
 
-// outcome tells what a rule that is about this request says of it, as a decision asks it.
+// outcome returns what a matching rule says about this request, as a decision asks it.
 func (j *judgement) outcome(r *Request, c *compiled, path string) (Outcome, string) {
 	p, truth, condition := j.person, True, ""
 	if c.when != nil {
 		who := p
 		if who == nil && c.effect != EffectAllow {
-			who = Nobody
+			who = Anonymous
 		}
 		truth = j.truth(r, c, path, who)
-		condition = [...]string{"condition is false: ", "", "condition depends on who signs in: ", "condition failed: "}[truth] + c.when.String()
+		condition = [...]string{"condition is false: ", "", "condition depends on who signs in: ",
+			"condition failed: "}[truth] + c.when.String()
 	}
 	switch {
 	case truth == False, truth == Failed && !c.strict():
@@ -27,7 +28,7 @@ func (j *judgement) outcome(r *Request, c *compiled, path string) (Outcome, stri
 		return c.required(r, p)
 	case c.effect == EffectPublic:
 		if truth == True {
-			return Yes, "everybody"
+			return Yes, "everyone"
 		}
 		return No, condition
 	case !c.admits(p) && (c.effect == EffectAllow || !c.anybody):
@@ -38,7 +39,7 @@ func (j *judgement) outcome(r *Request, c *compiled, path string) (Outcome, stri
 	return Yes, j.through(c)
 }
 
-// required tells whether a require rule holds, and why or why not.
+// required reports whether a require rule holds, and why or why not.
 func (c *compiled) required(r *Request, p *identity.Principal) (Outcome, string) {
 	switch c.unmet(r, p) {
 	case "":
@@ -49,7 +50,7 @@ func (c *compiled) required(r *Request, p *identity.Principal) (Outcome, string)
 	case identity.CodeNetworkDenied:
 		return Unmet, address(r.Addr) + " is not in " + some(written(c.networks))
 	case identity.CodeLoginRequired:
-		return Unmet, "nobody is signed in"
+		return Unmet, "no user is signed in"
 	case identity.CodeMFARequired:
 		if slices.Equal(p.AMR, []string{identity.AMRPassword}) {
 			return Unmet, "this session has only a password"
@@ -63,7 +64,7 @@ func (c *compiled) required(r *Request, p *identity.Principal) (Outcome, string)
 	return Unmet, c.lacks(p)
 }
 
-// stale tells how long ago it was proven.
+// stale describes how long ago it was proven.
 func stale(a identity.Assurance, p *identity.Principal, now time.Time) string {
 	proven := p.AuthTime
 	if a.MFA {
@@ -82,10 +83,10 @@ func stale(a identity.Assurance, p *identity.Principal, now time.Time) string {
 	}
 }
 
-// lacks tells why somebody is not among those whom a rule names.
+// lacks describes why the principal is not one of those that a rule names.
 func (c *compiled) lacks(p *identity.Principal) string {
 	if p == nil {
-		return "nobody is signed in"
+		return "no user is signed in"
 	}
 	var why []string
 	note := func(names []string, one, many string) {
@@ -99,19 +100,19 @@ func (c *compiled) lacks(p *identity.Principal) string {
 	}
 	note(c.roles, "role is not ", "no role among ")
 	note(c.source.Permissions, "no role grants ", "no role grants any of ")
-	note(c.users, "user is not ", "user is none of ")
-	note(c.clients, "client is not ", "client is none of ")
+	note(c.users, "user is not ", "user is not one of ")
+	note(c.clients, "client is not ", "client is not one of ")
 	return strings.Join(why, "; ")
 }
 
-// through tells what puts somebody among those whom a rule names.
+// through describes why the principal is one of those that a rule names.
 func (j *judgement) through(c *compiled) string {
 	p := j.person
 	if c.anybody {
 		if c.strict() {
-			return "everybody"
+			return "everyone"
 		}
-		return "everybody signed in"
+		return "all signed-in users"
 	}
 	for _, role := range c.roles {
 		if p.HasRole(role) {
@@ -129,7 +130,7 @@ func (j *judgement) through(c *compiled) string {
 	return "user is " + LocalName(p)
 }
 
-// remedy tells what would change a refusal. What it says has been tried.
+// remedy describes what would change a refusal. It has tried what it proposes.
 func (s *Set) remedy(r Request, p *identity.Principal, d Decision) string {
 	try := func(r Request, p *identity.Principal, what string) string {
 		if got := s.Decide(r, p); got.Allow || got.stepUp() {
@@ -167,8 +168,9 @@ func (s *Set) remedy(r Request, p *identity.Principal, d Decision) string {
 	return ""
 }
 
-// firstOf finds what somebody would have to be, among those whom the rules about this request name.
-func (s *Set) firstOf(r Request, p *identity.Principal, before string, try func(Request, *identity.Principal, string) string) string {
+// firstOf finds what a user would have to be, among those that the rules about this request name.
+func (s *Set) firstOf(r Request, p *identity.Principal, before string,
+	try func(Request, *identity.Principal, string) string) string {
 	if before != "" {
 		if said := try(r, p, before); said != "" {
 			return said
@@ -189,7 +191,8 @@ func (s *Set) firstOf(r Request, p *identity.Principal, before string, try func(
 		case len(c.roles) > 0:
 			who.Roles, what = append(slices.Clone(p.Roles), c.roles[0]), "with role "+some(c.roles)
 		case len(c.granting) > 0:
-			who.Roles, what = append(slices.Clone(p.Roles), c.granting[len(c.granting)-1]), "with permission "+some(c.source.Permissions)+" (role "+some(c.granting)+")"
+			who.Roles, what = append(slices.Clone(p.Roles), c.granting[len(c.granting)-1]), "with permission "+
+				some(c.source.Permissions)+" (role "+some(c.granting)+")"
 		case len(c.users) > 0:
 			who.UserID, who.Username, what = "", c.users[0], "as user "+some(c.users)
 		case len(c.clients) > 0:

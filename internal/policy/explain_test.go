@@ -26,17 +26,24 @@ func always(t Truth) Condition {
 }
 
 func shop(t testing.TB) (*Set, *RoleModel) {
-	m := model(t, Role{Name: "viewer", Permissions: []string{"orders:read"}}, Role{Name: "editor", Inherits: []string{"viewer"}, Permissions: []string{"orders:write"}}, Role{Name: "contractor"})
+	m := model(t, Role{Name: "viewer", Permissions: []string{"orders:read"}},
+		Role{Name: "editor", Inherits: []string{"viewer"}, Permissions: []string{"orders:write"}}, Role{Name: "contractor"})
 	at := func(file string, line int) Position { return Position{File: "policies/" + file, Line: line} }
 	host := []string{"orders.example.com"}
 	s, err := Compile([]Rule{
 		{ID: "contractors-hours", Effect: EffectDeny, Roles: []string{"contractor"}, FromFile: true, At: at("hours.yaml", 3)},
-		{ID: "admin-mfa", Effect: EffectRequire, Hosts: host, Globs: []string{"/admin/**"}, Assurance: identity.Assurance{MFA: true, MaxAge: 10 * time.Minute}, FromFile: true, At: at("orders.yaml", 18), Reason: "Admin pages need a second factor."},
-		{ID: "orders-read", Effect: EffectAllow, Hosts: host, Methods: []string{"GET"}, Permissions: []string{"orders:read"}, FromFile: true, At: at("orders.yaml", 7)},
-		{ID: "orders-write", Effect: EffectAllow, Hosts: host, Methods: []string{"POST"}, Globs: []string{"/orders/**"}, Permissions: []string{"orders:write"}, FromFile: true, At: at("orders.yaml", 11)},
-		{ID: "office", Effect: EffectRequire, Hosts: host, Globs: []string{"/office/**"}, Networks: []netip.Prefix{office}, FromFile: true},
+		{ID: "admin-mfa", Effect: EffectRequire, Hosts: host, Globs: []string{"/admin/**"},
+			Assurance: identity.Assurance{MFA: true, MaxAge: 10 * time.Minute}, FromFile: true, At: at("orders.yaml", 18),
+			Reason: "Admin pages need a second factor."},
+		{ID: "orders-read", Effect: EffectAllow, Hosts: host, Methods: []string{"GET"}, Permissions: []string{"orders:read"},
+			FromFile: true, At: at("orders.yaml", 7)},
+		{ID: "orders-write", Effect: EffectAllow, Hosts: host, Methods: []string{"POST"}, Globs: []string{"/orders/**"},
+			Permissions: []string{"orders:write"}, FromFile: true, At: at("orders.yaml", 11)},
+		{ID: "office", Effect: EffectRequire, Hosts: host, Globs: []string{"/office/**"}, Networks: []netip.Prefix{office},
+			FromFile: true},
 		{ID: "other", Effect: EffectAllow, Hosts: []string{"other.example.com"}, FromFile: true},
-		{ID: "health", Effect: EffectPublic, Hosts: host, Globs: []string{"/health"}, From: []netip.Prefix{office}, FromFile: true},
+		{ID: "health", Effect: EffectPublic, Hosts: host, Globs: []string{"/health"}, From: []netip.Prefix{office},
+			FromFile: true},
 		{ID: "never", Effect: EffectDeny, Hosts: host, Globs: []string{"/admin/x"}, When: always(False), FromFile: true},
 	}, m)
 	if err != nil {
@@ -62,7 +69,8 @@ func TestExplainTellsHowADecisionCameAbout(t *testing.T) {
 		return ""
 	}
 	tr := ask("GET", "/admin/keys", vic)
-	if tr.Decision.Verdict() != "step_up" || tr.Decision.Code != identity.CodeMFARequired || tr.Remedy != "After a second factor: allow." || tr.Decision.Reason != "Admin pages need a second factor." {
+	if tr.Decision.Verdict() != "step_up" || tr.Decision.Code != identity.CodeMFARequired ||
+		tr.Remedy != "After a second factor: allow." || tr.Decision.Reason != "Admin pages need a second factor." {
 		t.Errorf("%+v", tr)
 	}
 	for rule, want := range map[string]string{
@@ -85,18 +93,32 @@ func TestExplainTellsHowADecisionCameAbout(t *testing.T) {
 		remedy       string
 		rule, step   string
 	}{
-		{"POST", "/orders/7", vic, "deny", identity.CodePermissionRequired, "With permission orders:write (role admin, editor): allow.", "orders-write", "allow no no role grants orders:write policies/orders.yaml:11"},
-		{"GET", "/orders/7", nil, "login", identity.CodeLoginRequired, "After signing in with permission orders:read (role admin, editor, viewer): allow.", "orders-read", "allow no nobody is signed in policies/orders.yaml:7"},
-		{"GET", "/office/x", vic, "deny", identity.CodeNetworkDenied, "From 10.0.0.0/8: allow.", "office", "require UNMET 192.0.2.1 is not in 10.0.0.0/8 "},
-		{"GET", "/orders/7", &identity.Principal{Roles: []string{"viewer", "contractor"}}, "deny", identity.CodeRuleDenied, "", "contractors-hours", "deny yes through role contractor policies/hours.yaml:3"},
-		{"DELETE", "/orders/7", vic, "deny", identity.CodeNoRule, "", "orders-write", "allow no method DELETE is not in [POST] policies/orders.yaml:11"},
-		{"GET", "/health", nil, "login", identity.CodeLoginRequired, "After signing in with permission orders:read (role admin, editor, viewer): allow.", "health", "public no address 192.0.2.1 is not in [10.0.0.0/8] "},
-		{"GET", "/admin/x", &identity.Principal{Roles: []string{"viewer"}, MFATime: noon.Add(-time.Hour)}, "step_up", identity.CodeReauthRequired, "After confirming who you are once more: allow.", "admin-mfa", "require UNMET proven 1h0m0s ago, at most 10m0s is allowed policies/orders.yaml:18"},
-		{"GET", "/admin/x", &identity.Principal{Roles: []string{"viewer"}, MFATime: noon}, "allow", "", "", "never", "deny no condition is false: always 0 "},
+		{"POST", "/orders/7", vic, "deny", identity.CodePermissionRequired,
+			"With permission orders:write (role admin, editor): allow.", "orders-write",
+			"allow no no role grants orders:write policies/orders.yaml:11"},
+		{"GET", "/orders/7", nil, "login", identity.CodeLoginRequired,
+			"After signing in with permission orders:read (role admin, editor, viewer): allow.", "orders-read",
+			"allow no no user is signed in policies/orders.yaml:7"},
+		{"GET", "/office/x", vic, "deny", identity.CodeNetworkDenied, "From 10.0.0.0/8: allow.", "office",
+			"require UNMET 192.0.2.1 is not in 10.0.0.0/8 "},
+		{"GET", "/orders/7", &identity.Principal{Roles: []string{"viewer", "contractor"}}, "deny", identity.CodeRuleDenied,
+			"", "contractors-hours", "deny yes through role contractor policies/hours.yaml:3"},
+		{"DELETE", "/orders/7", vic, "deny", identity.CodeNoRule, "", "orders-write",
+			"allow no method DELETE is not in [POST] policies/orders.yaml:11"},
+		{"GET", "/health", nil, "login", identity.CodeLoginRequired,
+			"After signing in with permission orders:read (role admin, editor, viewer): allow.", "health",
+			"public no address 192.0.2.1 is not in [10.0.0.0/8] "},
+		{"GET", "/admin/x", &identity.Principal{Roles: []string{"viewer"}, MFATime: noon.Add(-time.Hour)}, "step_up",
+			identity.CodeReauthRequired, "After confirming who you are once more: allow.", "admin-mfa",
+			"require UNMET proven 1h0m0s ago, at most 10m0s is allowed policies/orders.yaml:18"},
+		{"GET", "/admin/x", &identity.Principal{Roles: []string{"viewer"}, MFATime: noon}, "allow", "", "", "never",
+			"deny no condition is false: always 0 "},
 	} {
 		tr := ask(c.method, c.path, c.p)
-		if tr.Decision.Verdict() != c.verdict || tr.Decision.Code != c.code || tr.Remedy != c.remedy || step(tr, c.rule) != c.step {
-			t.Errorf("%s %s: %s %s, %q\n\t%s: %q\n\twant     %q", c.method, c.path, tr.Decision.Verdict(), tr.Decision.Code, tr.Remedy, c.rule, step(tr, c.rule), c.step)
+		if tr.Decision.Verdict() != c.verdict || tr.Decision.Code != c.code || tr.Remedy != c.remedy ||
+			step(tr, c.rule) != c.step {
+			t.Errorf("%s %s: %s %s, %q\n\t%s: %q\n\twant     %q", c.method, c.path, tr.Decision.Verdict(), tr.Decision.Code,
+				tr.Remedy, c.rule, step(tr, c.rule), c.step)
 		}
 	}
 }
@@ -110,12 +132,14 @@ func TestExplainNamesTheReadingThatDecided(t *testing.T) {
 	}
 }
 
-// A trace is bounded however many rules there are, keeps the rule that decided, and its compact form fits into an event.
+// A trace is bounded however many rules there are, keeps the rule that decided, and its compact form fits into an
+// event.
 func TestTracesAreBounded(t *testing.T) {
 	long := strings.Repeat("ä", 400)
 	var rules []Rule
 	for i := range 3000 {
-		rules = append(rules, Rule{ID: fmt.Sprintf("r%04d-%s", i, long), Effect: EffectAllow, Roles: []string{"nobody-" + long}, At: Position{File: long, Line: i, Column: 3}, Reason: long + "\n\t\x00"})
+		rules = append(rules, Rule{ID: fmt.Sprintf("r%04d-%s", i, long), Effect: EffectAllow,
+			Roles: []string{"nobody-" + long}, At: Position{File: long, Line: i, Column: 3}, Reason: long + "\n\t\x00"})
 	}
 	rules = append(rules, Rule{ID: "zz", Effect: EffectAllow, Roles: []string{"member"}})
 	s := set(t, rules...)
@@ -125,7 +149,8 @@ func TestTracesAreBounded(t *testing.T) {
 	}
 	text := tr.Compact()
 	back, err := ParseTrace(text)
-	if err != nil || len(text) > compactSize || !utf8.ValidString(text) || back.Decision.Rule != "zz" || back.Omitted+len(back.Steps) != 3001 || len(back.Steps) == 0 {
+	if err != nil || len(text) > compactSize || !utf8.ValidString(text) || back.Decision.Rule != "zz" ||
+		back.Omitted+len(back.Steps) != 3001 || len(back.Steps) == 0 {
 		t.Errorf("%v: %d bytes, %d steps, %d omitted", err, len(text), len(back.Steps), back.Omitted)
 	}
 }
@@ -134,7 +159,8 @@ func TestTracesAreBounded(t *testing.T) {
 func TestCompactTracesComeBack(t *testing.T) {
 	s, _ := shop(t)
 	for _, path := range []string{"/admin/keys", "/orders/7", "/health", "/x"} {
-		for _, p := range []*identity.Principal{nil, {Username: "vic", Roles: []string{"viewer"}, AMR: []string{"pwd"}}, {Roles: []string{"contractor"}}} {
+		for _, p := range []*identity.Principal{nil, {Username: "vic", Roles: []string{"viewer"}, AMR: []string{"pwd"}},
+			{Roles: []string{"contractor"}}} {
 			tr := s.Explain(Request{Host: "orders.example.com", Method: "GET", Path: path, Now: noon}, p)
 			back, err := ParseTrace(tr.Compact())
 			if err != nil || !reflect.DeepEqual(back, tr) {
@@ -142,7 +168,9 @@ func TestCompactTracesComeBack(t *testing.T) {
 			}
 		}
 	}
-	for _, bad := range []string{"", "1", "1\t\t0\t\t\t\t\t\t\t\t0\n", "2\t\t0\t\t\t\t\t\t\t\t0", "1\t\t0\t\t\t\t\t\t\t\t-1", "1\t\t0\t\t\t\t\t\t\t\t01", "1\tzz\t0\t\t\t\t\t\t\t\t0", "1\t\t0\t\t\t\t\t\t\t\t0\nwhat\tno\t\t\t\t\t0\t0",
+	for _, bad := range []string{"", "1", "1\t\t0\t\t\t\t\t\t\t\t0\n", "2\t\t0\t\t\t\t\t\t\t\t0",
+		"1\t\t0\t\t\t\t\t\t\t\t-1", "1\t\t0\t\t\t\t\t\t\t\t01", "1\tzz\t0\t\t\t\t\t\t\t\t0",
+		"1\t\t0\t\t\t\t\t\t\t\t0\nwhat\tno\t\t\t\t\t0\t0",
 		"1\t\t0\t\t\x00\t\t\t\t\t\t0", "1\t\t0\t" + strings.Repeat("x", 3000) + "\t\t\t\t\t\t\t0"} {
 		if tr, err := ParseTrace(bad); err == nil {
 			t.Errorf("%.40q is read as %+v", bad, tr)
@@ -163,7 +191,8 @@ func FuzzParseTrace(f *testing.F) {
 		tr, err := ParseTrace(text)
 		if err != nil {
 			// what is no trace can still be a field of one
-			tr = Trace{Path: text, Remedy: text, Steps: []Step{{Effect: EffectDeny, Rule: text, Why: text, At: Position{File: text, Line: len(text)}}}}
+			tr = Trace{Path: text, Remedy: text, Steps: []Step{{Effect: EffectDeny, Rule: text, Why: text,
+				At: Position{File: text, Line: len(text)}}}}
 			text = tr.Compact()
 			if tr, err = ParseTrace(text); err != nil {
 				t.Fatalf("%q is not read", text)
@@ -175,7 +204,7 @@ func FuzzParseTrace(f *testing.F) {
 	})
 }
 
-// A decision with its trace, for people.
+// A decision with its trace, for readers.
 func BenchmarkExplain(b *testing.B) {
 	s, _ := shop(b)
 	b.ReportAllocs()

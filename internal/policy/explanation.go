@@ -7,7 +7,7 @@ import (
 	"github.com/truxeio/caddy-truxe/internal/identity"
 )
 
-// Inquiry is a request that somebody might send, for command line and API: what would be decided?
+// Inquiry is a request that might be sent, for command line and API: what would be decided?
 type Inquiry struct {
 	User    string `json:"user"` // "": an anonymous visitor
 	Method  string `json:"method"`
@@ -17,7 +17,7 @@ type Inquiry struct {
 	Passkey bool   `json:"passkey"` // as if a passkey had
 }
 
-// Explanation tells how a decision came about: of a request that was answered, or of one that might be sent.
+// Explanation describes how a decision came about, for a request that was answered or for one that might be sent.
 type Explanation struct {
 	Reference string            `json:"reference,omitempty"`
 	Time      string            `json:"time,omitempty"`
@@ -51,14 +51,16 @@ type ExplainedRule struct {
 
 // Take fills in what a trace knows.
 func (e *Explanation) Take(t Trace) {
-	e.Path, e.Decision, e.Code, e.Rule, e.Reason = t.Path, t.Decision.Verdict(), t.Decision.Code, t.Decision.Rule, t.Decision.Reason
+	e.Path, e.Decision, e.Code = t.Path, t.Decision.Verdict(), t.Decision.Code
+	e.Rule, e.Reason = t.Decision.Rule, t.Decision.Reason
 	e.Omitted, e.Remedy, e.Steps = t.Omitted, t.Remedy, []ExplainedRule{}
 	for _, s := range t.Steps {
 		place := s.At.String()
 		if strings.HasPrefix(s.Rule, "caddyfile:") {
 			place = inCaddyfile
 		}
-		e.Steps = append(e.Steps, ExplainedRule{s.Effect.String(), s.Rule, modeOf(s.Report), s.Outcome.String(), s.Why, place})
+		e.Steps = append(e.Steps, ExplainedRule{s.Effect.String(), s.Rule, modeOf(s.Report), s.Outcome.String(), s.Why,
+			place})
 	}
 }
 
@@ -115,7 +117,8 @@ type Row struct {
 
 // RowOf lists a rule.
 func RowOf(r Rule) Row {
-	row := Row{ID: r.ID, Effect: r.Effect.String(), Hosts: append([]string{}, r.Hosts...), Methods: append([]string{}, r.Methods...), Paths: append(slices.Clone(r.Paths), r.Globs...),
+	row := Row{ID: r.ID, Effect: r.Effect.String(), Hosts: append([]string{}, r.Hosts...),
+		Methods: append([]string{}, r.Methods...), Paths: append(slices.Clone(r.Paths), r.Globs...),
 		From: []string{}, To: r.Whom(), Require: []string{}, Reason: r.Reason, Mode: modeOf(r.Report), Place: r.At.String()}
 	if row.Paths == nil {
 		row.Paths = []string{}

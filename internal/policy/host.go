@@ -8,9 +8,9 @@ import (
 
 var errHost = errors.New("not a host name or address")
 
-// FoldHost makes hosts comparable: lower case, no port, no trailing dot, no brackets (AZ-05). An internationalised
-// name stays in its A-label form (xn--…), the only one on the wire. An empty host, label or port, user info, a zone and
-// Unicode are errors.
+// FoldHost returns a host in a form that can be compared: lower case, no port, no trailing dot, no brackets (AZ-05). An
+// internationalised name stays in its A-label form (xn--…), the only one on the wire. An empty host, label or port,
+// user info, a zone and Unicode are errors.
 func FoldHost(host string) (string, error) {
 	if len(host) > 260 {
 		return "", errHost

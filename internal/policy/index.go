@@ -8,8 +8,8 @@ import (
 )
 
 // index finds, by host, method and path, the rules that may match a request: all that do and few others, since segments
-// stand in it as hashes without case, and without a slash at the end. Each rule found is compared in full afterwards, so
-// the index changes no decision.
+// are in it as hashes without case, and without a slash at the end. Each rule found is compared in full afterwards,
+// so the index changes no decision.
 type index struct {
 	hosts map[string]*node
 	any   *node   // rules for every host
@@ -114,7 +114,7 @@ func (x *index) find(found []int32, host, path string, method uint16) []int32 {
 	return slices.Compact(found)
 }
 
-// hash gives the hashes of a path's first segments.
+// hash returns the hashes of a path's first segments.
 func (x *index) hash(to []uint64, path string) []uint64 {
 	rest := strings.TrimSuffix(strings.TrimPrefix(path, "/"), "/")
 	more := rest != ""
@@ -153,9 +153,10 @@ func pick(found []int32, entries []entry, method uint16) []int32 {
 
 const anyMethod uint16 = 1<<16 - 1
 
-var methodNames = []string{http.MethodGet, http.MethodHead, http.MethodPost, http.MethodPut, http.MethodPatch, http.MethodDelete, http.MethodOptions, http.MethodConnect, http.MethodTrace}
+var methodNames = []string{http.MethodGet, http.MethodHead, http.MethodPost, http.MethodPut, http.MethodPatch,
+	http.MethodDelete, http.MethodOptions, http.MethodConnect, http.MethodTrace}
 
-// methodBit gives a known method a bit of its own and all others one together.
+// methodBit returns a bit for each known method, and one bit for all others.
 func methodBit(method string) uint16 {
 	for i, name := range methodNames {
 		if name == method {

@@ -10,12 +10,13 @@ import (
 	"github.com/truxeio/caddy-truxe/internal/identity"
 )
 
-// spread makes n rules as a large installation has them: hosts with areas, each with rules by path, method and role.
+// spread returns n rules such as a large installation has: hosts with areas, each with rules by path, method and role.
 func spread(n int) []Rule {
 	methods := [][]string{nil, {"GET"}, {"POST", "PUT", "PATCH", "DELETE"}, {"GET", "POST"}}
 	var rules []Rule
 	for i := range n {
-		r := Rule{ID: fmt.Sprintf("r%05d", i), Effect: EffectAllow, FromFile: true, Methods: methods[i%4], Roles: []string{fmt.Sprintf("role%d", i%50), "staff"},
+		r := Rule{ID: fmt.Sprintf("r%05d", i), Effect: EffectAllow, FromFile: true, Methods: methods[i%4],
+			Roles: []string{fmt.Sprintf("role%d", i%50), "staff"},
 			Hosts: []string{fmt.Sprintf("app%d.test", i/40)}}
 		area := fmt.Sprintf("/area%d", i%40)
 		switch i % 8 {
@@ -44,11 +45,12 @@ func spread(n int) []Rule {
 	return rules
 }
 
-// crowded makes n rules for one host, most of whose paths begin with any segment.
+// crowded returns n rules for one host, most of whose paths begin with any segment.
 func crowded(n int) []Rule {
 	var rules []Rule
 	for i := range n {
-		r := Rule{ID: fmt.Sprintf("r%05d", i), Effect: EffectAllow, FromFile: true, Roles: []string{"staff"}, Hosts: []string{"app0.test"}}
+		r := Rule{ID: fmt.Sprintf("r%05d", i), Effect: EffectAllow, FromFile: true, Roles: []string{"staff"},
+			Hosts: []string{"app0.test"}}
 		switch i % 4 {
 		case 0:
 			r.Globs = []string{fmt.Sprintf("/*/area%d/**", i)}
@@ -79,14 +81,16 @@ func benchmarkDecide(b *testing.B, rules []Rule, paths ...string) {
 	}
 }
 
-var benchPaths = []string{"/area0/7/lines", "/area1/7/lines", "/area4/static/app.js", "/area3/admin/keys", "/area5/payroll/2024", "/nowhere/at/all"}
+var benchPaths = []string{"/area0/7/lines", "/area1/7/lines", "/area4/static/app.js", "/area3/admin/keys",
+	"/area5/payroll/2024", "/nowhere/at/all"}
 
 func BenchmarkDecideWith10Rules(b *testing.B) { benchmarkDecide(b, spread(10), benchPaths...) }
 
 func BenchmarkDecideWith10000Rules(b *testing.B) { benchmarkDecide(b, spread(10_000), benchPaths...) }
 
 func BenchmarkDecideWith10000CrowdedRules(b *testing.B) {
-	benchmarkDecide(b, crowded(10_000), "/a/area400/7", "/area3/7/x", "/a/b/item401", "/a/b/secret402/x", "/nowhere/at/all/really/deep/down")
+	benchmarkDecide(b, crowded(10_000), "/a/area400/7", "/area3/7/x", "/a/b/item401", "/a/b/secret402/x",
+		"/nowhere/at/all/really/deep/down")
 }
 
 func BenchmarkCompile10000Rules(b *testing.B) {
@@ -102,7 +106,8 @@ func BenchmarkCompile10000Rules(b *testing.B) {
 // Issue 4: a warm decision allocates nothing, however many rules there are.
 func TestDecidingAmongManyRulesAllocatesNothing(t *testing.T) {
 	p := &identity.Principal{Username: "al", Roles: []string{"viewer", "staff"}, AuthTime: noon, MFATime: noon}
-	for name, rules := range map[string][]Rule{"10": spread(10), "10,000": spread(10_000), "10,000 on one host": crowded(10_000)} {
+	for name, rules := range map[string][]Rule{"10": spread(10), "10,000": spread(10_000),
+		"10,000 on one host": crowded(10_000)} {
 		s := set(t, rules...)
 		for _, path := range append([]string{"/a/b/Secret402/x"}, benchPaths...) {
 			q := Request{Host: "app0.test", Method: "GET", Path: path, Now: noon}
@@ -177,7 +182,8 @@ func TestTheIndexChangesNoDecision(t *testing.T) {
 			if path == "" {
 				path = pick("*", "", "a")
 			}
-			r := Request{Host: pick("app.test", "b.test", "c.test"), Method: pick("GET", "HEAD", "POST", "PURGE", "OTHER"), Path: path}
+			r := Request{Host: pick("app.test", "b.test", "c.test"), Method: pick("GET", "HEAD", "POST", "PURGE", "OTHER"),
+				Path: path}
 			for _, p := range []*identity.Principal{nil, member, editor} {
 				if a, b := indexed.Decide(r, p), plain.Decide(r, p); a != b {
 					t.Fatalf("%+v: %+v with the index, %+v without", r, a, b)
@@ -202,10 +208,12 @@ func TestEveryFoldOfALetterHasOneHash(t *testing.T) {
 	}
 }
 
-// AZ-02 a slash at the end of a glob with a wildcard, and letters whose folds differ in length, hide nothing from a rule
-// that refuses.
+// AZ-02 a slash at the end of a glob with a wildcard, and letters whose folds differ in length, hide nothing from a
+// rule that refuses.
 func TestSlashesAndLongFoldsHideNothing(t *testing.T) {
-	for glob, paths := range map[string][]string{"/u/*/": {"/u/7/", "/u/7", "/U/7/"}, "/kernel/**": {"/\u212aernel/x", "/kernel", "/\u212aERNEL"}, "/a/straſe/**": {"/a/STRASE/x", "/A/strase"}, "/\u212a/**": {"/k/x", "/K"}} {
+	for glob, paths := range map[string][]string{"/u/*/": {"/u/7/", "/u/7", "/U/7/"},
+		"/kernel/**": {"/\u212aernel/x", "/kernel", "/\u212aERNEL"}, "/a/straſe/**": {"/a/STRASE/x", "/A/strase"},
+		"/\u212a/**": {"/k/x", "/K"}} {
 		s := set(t, Rule{ID: "all", Effect: EffectAllow}, Rule{ID: "d", Effect: EffectDeny, Globs: []string{glob}})
 		for _, path := range paths {
 			if judge(s, "GET", path, member).Allow {
@@ -228,9 +236,11 @@ func TestLargeRulesStayWithinBounds(t *testing.T) {
 		wide.Globs = append(wide.Globs, fmt.Sprintf("/p%d", i))
 	}
 	deep := "/" + strings.Repeat("d/", 60)
-	rules := append(spread(40), wide, Rule{ID: "deep", Effect: EffectDeny, Globs: []string{deep + "end/**"}}, Rule{ID: "all", Effect: EffectAllow})
+	rules := append(spread(40), wide, Rule{ID: "deep", Effect: EffectDeny, Globs: []string{deep + "end/**"}},
+		Rule{ID: "all", Effect: EffectAllow})
 	s := set(t, rules...)
-	for _, c := range []struct{ host, path, rule string }{{"h299.test", "/p299", "wide"}, {"h0.test", "/p300", "all"}, {"x.test", deep + "end/x/y", "deep"}, {"x.test", deep + "other", "all"}, {"x.test", deep, "all"}} {
+	for _, c := range []struct{ host, path, rule string }{{"h299.test", "/p299", "wide"}, {"h0.test", "/p300", "all"},
+		{"x.test", deep + "end/x/y", "deep"}, {"x.test", deep + "other", "all"}, {"x.test", deep, "all"}} {
 		if d := s.Decide(Request{Host: c.host, Method: "GET", Path: c.path}, member); d.Rule != c.rule {
 			t.Errorf("%s%.20s: %+v", c.host, c.path, d)
 		}

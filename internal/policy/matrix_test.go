@@ -17,13 +17,15 @@ func matrixRules(t testing.TB) *Set {
 	return set(t,
 		Rule{ID: "p", Effect: EffectPublic, Hosts: app, Globs: []string{"/public/**"}, FromFile: true},
 		Rule{ID: "a", Effect: EffectAllow, Hosts: app, Globs: []string{"/**"}, FromFile: true},
-		Rule{ID: "d", Effect: EffectDeny, Hosts: app, Globs: []string{"/admin/**"}, Roles: []string{"member"}, FromFile: true})
+		Rule{ID: "d", Effect: EffectDeny, Hosts: app, Globs: []string{"/admin/**"}, Roles: []string{"member"},
+			FromFile: true})
 }
 
 // ask judges a request line as it comes over the wire. Not ok: Go's server or the path check refuses it.
 func ask(t testing.TB, s *Set, method, target string, p *identity.Principal) (d Decision, canonical string, ok bool) {
 	t.Helper()
-	r, err := http.ReadRequest(bufio.NewReader(strings.NewReader(method + " " + target + " HTTP/1.1\r\nHost: app.test\r\n\r\n")))
+	r, err := http.ReadRequest(bufio.NewReader(strings.NewReader(method + " " + target +
+		" HTTP/1.1\r\nHost: app.test\r\n\r\n")))
 	if err != nil {
 		return d, "", false
 	}
@@ -56,9 +58,11 @@ func TestEveryReadingOfTheMatrixIsJudged(t *testing.T) {
 	if len(matrix.Cases) < 40 {
 		t.Fatalf("%d cases: the matrix was not read", len(matrix.Cases))
 	}
-	member, reader := &identity.Principal{Username: "m", Roles: []string{"member"}}, &identity.Principal{Username: "r", Roles: []string{"reader"}}
+	member, reader := &identity.Principal{Username: "m", Roles: []string{"member"}}, &identity.Principal{Username: "r",
+		Roles: []string{"reader"}}
 	s := matrixRules(t)
-	docs := set(t, Rule{ID: "docs", Effect: EffectAllow, Methods: []string{"GET"}, Globs: []string{"/docs/**"}, Roles: []string{"reader"}, FromFile: true})
+	docs := set(t, Rule{ID: "docs", Effect: EffectAllow, Methods: []string{"GET"}, Globs: []string{"/docs/**"},
+		Roles: []string{"reader"}, FromFile: true})
 	for _, c := range matrix.Cases {
 		if c.SignedIn != "" {
 			if d, _, _ := ask(t, docs, c.Method, c.Target, reader); d.Allow != (c.SignedIn == "allow") {
@@ -75,7 +79,8 @@ func TestEveryReadingOfTheMatrixIsJudged(t *testing.T) {
 		}
 	}
 	// accept controls
-	for target, p := range map[string]*identity.Principal{"/public/x": nil, "/x": member, "/administrator": member, "/admin/x": reader, "http://app.test/x": member, "/a%2Fb": member} {
+	for target, p := range map[string]*identity.Principal{"/public/x": nil, "/x": member, "/administrator": member,
+		"/admin/x": reader, "http://app.test/x": member, "/a%2Fb": member} {
 		if d, _, ok := ask(t, s, "GET", target, p); !d.Allow || !ok {
 			t.Errorf("control %s: %+v %v", target, d, ok)
 		}
@@ -84,16 +89,20 @@ func TestEveryReadingOfTheMatrixIsJudged(t *testing.T) {
 
 // AZ-02 paths that no two servers read alike are 400, not a decision.
 func TestPathsWithoutAMeaningAreRefused(t *testing.T) {
-	for _, target := range []string{"/a%00b", "/a%0d%0ab", "/a%7fb", "/a%", "/a%zz", "/%c0%ae/", "/%ff", "/a#b", "/a%2523%2500", "/..;/a", "/a/..%2fb", "/%2e%2e/a", "/a/.%2e/b", "/a/..%5cb", "/a/..%20/b",
-		"/a//../b", "/a/%252e%252e/b", "/a;x/../b", "/" + strings.Repeat("%2541", 3000), "/" + strings.Repeat("%61", 3000) + `\`, "//x/a%23b/c;d//e%3ff;g/h.%20%5ci%252fj%2523k%253bl"} {
+	for _, target := range []string{"/a%00b", "/a%0d%0ab", "/a%7fb", "/a%", "/a%zz", "/%c0%ae/", "/%ff", "/a#b",
+		"/a%2523%2500", "/..;/a", "/a/..%2fb", "/%2e%2e/a", "/a/.%2e/b", "/a/..%5cb", "/a/..%20/b",
+		"/a//../b", "/a/%252e%252e/b", "/a;x/../b", "/" + strings.Repeat("%2541", 3000),
+		"/" + strings.Repeat("%61", 3000) + `\`, "//x/a%23b/c;d//e%3ff;g/h.%20%5ci%252fj%2523k%253bl"} {
 		if r, ok := request(t, target); ok {
 			if p, err := Canonical(r); err == nil || identity.CodeOf(err) != identity.CodeAmbiguousPath {
 				t.Errorf("%.60s: %+v %v", target, p.Canonical, err)
 			}
 		}
 	}
-	for target, want := range map[string]string{"/a/../b": "/b", "/a/./b/": "/a/b/", "/.well-known/x": "/.well-known/x", "/a%2Fb": "/a/b", "/a%20b": "/a b", "/100%25": "/100%", "//a": "/a", "/a;v=1": "/a;v=1",
-		"/caf%C3%A9": "/café", "/%252f": "/%2f", "/a/b": "/a/b", "http://app.test": "/", "/...": "/...", "/" + strings.Repeat("a", 20000): "/" + strings.Repeat("a", 20000)} {
+	for target, want := range map[string]string{"/a/../b": "/b", "/a/./b/": "/a/b/", "/.well-known/x": "/.well-known/x",
+		"/a%2Fb": "/a/b", "/a%20b": "/a b", "/100%25": "/100%", "//a": "/a", "/a;v=1": "/a;v=1",
+		"/caf%C3%A9": "/café", "/%252f": "/%2f", "/a/b": "/a/b", "http://app.test": "/", "/...": "/...",
+		"/" + strings.Repeat("a", 20000): "/" + strings.Repeat("a", 20000)} {
 		r, ok := request(t, target)
 		if !ok {
 			t.Fatalf("%.60s does not parse", target)
@@ -106,7 +115,8 @@ func TestPathsWithoutAMeaningAreRefused(t *testing.T) {
 
 // AZ-06 a WebSocket over HTTP/2 is judged as the GET it becomes; any other CONNECT, and "OPTIONS *", are no path.
 func TestConnectAndAsterisk(t *testing.T) {
-	s := set(t, Rule{ID: "g", Effect: EffectAllow, Methods: []string{"GET"}}, Rule{ID: "root", Effect: EffectPublic, Paths: []string{"/*"}})
+	s := set(t, Rule{ID: "g", Effect: EffectAllow, Methods: []string{"GET"}},
+		Rule{ID: "root", Effect: EffectPublic, Paths: []string{"/*"}})
 	r, _ := request(t, "/socket")
 	r.Method, r.Header = http.MethodConnect, http.Header{":protocol": {"websocket"}}
 	if q := RequestOf(r, "app.test", Path{Canonical: "/socket"}); q.Method != "GET" {
@@ -122,7 +132,8 @@ func TestConnectAndAsterisk(t *testing.T) {
 	if d, path, ok := ask(t, s, "OPTIONS", "*", nil); !ok || path != "*" || d.Allow {
 		t.Errorf("OPTIONS * is %q: %+v", path, d)
 	}
-	if d, _, _ := ask(t, set(t, Rule{ID: "all", Effect: EffectPublic, Paths: []string{"*"}}), "OPTIONS", "*", nil); !d.Public {
+	if d, _, _ := ask(t, set(t, Rule{ID: "all", Effect: EffectPublic, Paths: []string{"*"}}), "OPTIONS", "*",
+		nil); !d.Public {
 		t.Errorf("control: `public *` is everything: %+v", d)
 	}
 }

@@ -65,12 +65,15 @@ func slowEval(path string, p *identity.Principal) int {
 // than the rules are for the path that the server reads.
 func TestNoServerReadsAPathThatTheDecisionDidNotCover(t *testing.T) {
 	s := matrixRules(t)
-	names := []string{"decode", "backslash", "parameters", "cut semicolon", "cut query", "cut fragment", "merge slashes", "authority", "windows", "remove dots"}
-	pieces := []string{"/", "/", "public", "admin", "x", ".", "..", ";", "%2f", "%5c", "\\", "%2e", "%252f", "%252e", "%255c", "%3b", "%3f", "%23", "%20", "%61dmin", "%70ublic", "%2561", "%", "?q", ";a=b", "..;", "/public/", "/admin/"}
+	names := []string{"decode", "backslash", "parameters", "cut semicolon", "cut query", "cut fragment", "merge slashes",
+		"authority", "windows", "remove dots"}
+	pieces := []string{"/", "/", "public", "admin", "x", ".", "..", ";", "%2f", "%5c", "\\", "%2e", "%252f", "%252e",
+		"%255c", "%3b", "%3f", "%23", "%20", "%61dmin", "%70ublic", "%2561", "%", "?q", ";a=b", "..;", "/public/", "/admin/"}
 	judged, refused := 0, 0
 	rapid.Check(t, func(rt *rapid.T) {
 		target := "/" + strings.Join(rapid.SliceOfN(rapid.SampledFrom(pieces), 0, 8).Draw(rt, "pieces"), "")
-		p := rapid.SampledFrom([]*identity.Principal{nil, {Username: "m", Roles: []string{"member"}}, {Username: "u"}}).Draw(rt, "who")
+		p := rapid.SampledFrom([]*identity.Principal{nil, {Username: "m", Roles: []string{"member"}},
+			{Username: "u"}}).Draw(rt, "who")
 		d, _, ok := ask(t, s, "GET", target, p)
 		if !ok {
 			refused++
@@ -104,7 +107,8 @@ func TestNoEncodingOfAPrivatePathIsPublic(t *testing.T) {
 				b.WriteString("%" + string("0123456789abcdef"[private[i]>>4]) + string("0123456789ABCDEF"[private[i]&15]))
 			case 1:
 				if private[i] == '/' {
-					b.WriteString(rapid.SampledFrom([]string{"//", "/./", "/public/../", "/%2e/", "\\", "%5c", "/;/", "/public/%2e%2e/"}).Draw(rt, "slash"))
+					b.WriteString(rapid.SampledFrom([]string{"//", "/./", "/public/../", "/%2e/", "\\", "%5c", "/;/",
+						"/public/%2e%2e/"}).Draw(rt, "slash"))
 					continue
 				}
 				fallthrough
@@ -125,7 +129,8 @@ func TestNoEncodingOfAPrivatePathIsPublic(t *testing.T) {
 // A path made to have as many readings as it can costs bounded time and room.
 func TestReadingsAreBounded(t *testing.T) {
 	rapid.Check(t, func(rt *rapid.T) {
-		raw := "/" + strings.Join(rapid.SliceOfN(rapid.SampledFrom([]string{"a", ";", "%3f", "%23", "%5c", "//", "%252f", "%25255c", "%20", ".%20", "%2541"}), 0, 30).Draw(rt, "pieces"), "")
+		raw := "/" + strings.Join(rapid.SliceOfN(rapid.SampledFrom([]string{"a", ";", "%3f", "%23", "%5c", "//", "%252f",
+			"%25255c", "%20", ".%20", "%2541"}), 0, 30).Draw(rt, "pieces"), "")
 		if p, err := canonical(raw); err == nil && (len(p.Readings) > maxReadings || p.Canonical == "") {
 			rt.Fatalf("%s: %d readings", raw, len(p.Readings))
 		}

@@ -117,7 +117,7 @@ func (o oracle) reading(r policy.Request, path string, p *identity.Principal, re
 		case refusing && now == policy.False:
 			continue
 		case rule.Effect == policy.EffectDeny:
-			if everybody(rule) || p != nil && o.named(rule, p) {
+			if forEveryone(rule) || p != nil && o.named(rule, p) {
 				denies = append(denies, verdict{code: "rule_denied", rule: rule.ID, reason: rule.Reason})
 			}
 		case rule.Effect == policy.EffectRequire:
@@ -188,7 +188,7 @@ func withCode(all []verdict, code identity.Code) []verdict {
 	return some
 }
 
-func everybody(rule policy.Rule) bool {
+func forEveryone(rule policy.Rule) bool {
 	return rule.Roles == nil && rule.Permissions == nil && rule.Users == nil && rule.Clients == nil
 }
 
@@ -199,8 +199,9 @@ func missing(rule policy.Rule) identity.Code {
 	return "role_required"
 }
 
-// truth gives what a condition says now, and for an anonymous visitor what it says of whoever signs in.
-func (o oracle) truth(rule policy.Rule, r policy.Request, path string, p *identity.Principal) (now, later policy.Truth) {
+// truth returns what a condition says now, and for an anonymous visitor what it says of whoever signs in.
+func (o oracle) truth(rule policy.Rule, r policy.Request, path string,
+	p *identity.Principal) (now, later policy.Truth) {
 	if rule.When == nil {
 		return policy.True, policy.True
 	}
@@ -211,14 +212,14 @@ func (o oracle) truth(rule policy.Rule, r policy.Request, path string, p *identi
 	return t(r, path, &identity.Principal{}, false), t(r, path, nil, true)
 }
 
-// required tells whether what a require rule wants is there.
+// required reports whether what a require rule wants is there.
 func (o oracle) required(rule policy.Rule, r policy.Request, p *identity.Principal) (verdict, bool) {
 	v := verdict{rule: rule.ID, reason: rule.Reason}
 	asks := rule.Assurance.MFA || rule.Assurance.Passkey || rule.Assurance.MaxAge > 0
 	switch {
 	case rule.Networks != nil && !inside(r.Addr, rule.Networks):
 		v.code = "network_denied"
-	case p == nil && (asks || !everybody(rule)):
+	case p == nil && (asks || !forEveryone(rule)):
 		v.login, v.code = true, "login_required"
 	case p != nil && !o.named(rule, p):
 		v.code = missing(rule)
@@ -229,9 +230,9 @@ func (o oracle) required(rule policy.Rule, r policy.Request, p *identity.Princip
 	return v, v.code == ""
 }
 
-// named tells whether somebody signed in is one of those whom a rule names.
+// named reports whether a signed-in user is one of those that a rule names.
 func (o oracle) named(rule policy.Rule, p *identity.Principal) bool {
-	if everybody(rule) {
+	if forEveryone(rule) {
 		return true
 	}
 	name := p.Username
@@ -300,7 +301,7 @@ func grants(held, want string) bool {
 	return held == want
 }
 
-// about tells whether a rule is about a request.
+// about reports whether a rule is about a request.
 func (o oracle) about(rule policy.Rule, r policy.Request, path string) bool {
 	refusing := rule.Effect == policy.EffectDeny || rule.Effect == policy.EffectRequire
 	host, method := rule.Hosts == nil, rule.Methods == nil
@@ -313,7 +314,8 @@ func (o oracle) about(rule policy.Rule, r policy.Request, path string) bool {
 	from := rule.From == nil || inside(r.Addr, rule.From) || refusing && !r.Addr.IsValid()
 	at := rule.Paths == nil && rule.Globs == nil
 	for _, p := range rule.Paths {
-		at = at || p == "*" || matched(pathExpression(strings.TrimSuffix(p, "*"), p != strings.TrimSuffix(p, "*"), refusing), path)
+		at = at || p == "*" || matched(pathExpression(strings.TrimSuffix(p, "*"), p != strings.TrimSuffix(p, "*"), refusing),
+			path)
 	}
 	for _, g := range rule.Globs {
 		at = at || matched(pathExpression(strings.TrimSuffix(g, "**"), strings.HasSuffix(g, "**"), refusing), path)

@@ -16,16 +16,18 @@ type Path struct {
 // maxPath bounds a path that must be read in several ways, in bytes as it is written.
 const maxPath = 4096
 
-var errAmbiguous = &identity.Error{Code: identity.CodeAmbiguousPath, Detail: "The address of this request can be read in more than one way, so it was refused."}
+var errAmbiguous = identity.Refuse(identity.CodeAmbiguousPath,
+	"The address of this request can be read in more than one way, so it was refused.")
 
-// Canonical gives the path of a request as the upstream gets it. A plain path costs no allocation. Errors are
+// Canonical returns the path of a request as the upstream gets it. A plain path costs no allocation. Errors are
 // *identity.Error with ambiguous_path, which is 400.
 func Canonical(r *http.Request) (Path, error) {
 	u := r.URL
 	switch {
 	case u.Path == "*" && r.Method == http.MethodOptions:
 		return Path{Canonical: "*"}, nil
-	case u.Opaque != "", u.Fragment != "", strings.IndexByte(r.RequestURI, '#') >= 0, strings.IndexByte(u.RawPath, '#') >= 0:
+	case u.Opaque != "", u.Fragment != "", strings.IndexByte(r.RequestURI, '#') >= 0,
+		strings.IndexByte(u.RawPath, '#') >= 0:
 		return Path{}, errAmbiguous
 	case u.Path == "" && r.Method == http.MethodConnect: // a tunnel to an authority, not a path (RFC 9110 9.3.6)
 		return Path{}, errAmbiguous
@@ -66,12 +68,13 @@ func canonical(raw string) (Path, error) {
 // plain are the bytes that every server reads alike.
 var plain = func() (t [256]bool) {
 	for c := range 256 {
-		t[c] = c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' || c >= '0' && c <= '9' || strings.IndexByte("-_.~/!$&'()*+,=:@", byte(c)) >= 0
+		t[c] = c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' || c >= '0' && c <= '9' ||
+			strings.IndexByte("-_.~/!$&'()*+,=:@", byte(c)) >= 0
 	}
 	return t
 }()
 
-// isPlain tells whether a path has one reading: plain bytes, no empty segment, no dot at either end of a segment.
+// isPlain reports whether a path has one reading: plain bytes, no empty segment, no dot at either end of a segment.
 func isPlain(p string) bool {
 	if p == "" || p[0] != '/' {
 		return false

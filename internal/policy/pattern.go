@@ -89,10 +89,11 @@ func (p *pattern) matches(path string, strict, wide bool) bool {
 	return p.matchSegments(path, strict)
 }
 
-// belowFolded tells whether a path is base or below it, without regard to case. Letters that fold may differ in length
-// (k and the Kelvin sign), so bytes alone do not decide.
+// belowFolded reports whether a path is base or below it, without regard to case. Letters that fold may differ in
+// length (k and the Kelvin sign), so bytes alone do not decide.
 func belowFolded(path, base string, wide bool) bool {
-	if len(path) >= len(base) && strings.EqualFold(path[:len(base)], base) && (len(path) == len(base) || path[len(base)] == '/') {
+	if len(path) >= len(base) && strings.EqualFold(path[:len(base)], base) &&
+		(len(path) == len(base) || path[len(base)] == '/') {
 		return true
 	}
 	if !wide && isASCII(base) {

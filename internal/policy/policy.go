@@ -1,23 +1,25 @@
 // Package policy decides whether a principal may send a request. It is pure: a decision depends on its arguments alone
 // and carries its reason. Order never matters: a matching deny denies; then every matching require must hold; then one
-// matching allow or public allows; otherwise denied, or "sign in" for an anonymous visitor whom some rule could still allow.
+// matching allow or public allows; otherwise denied, or "sign in" for an anonymous visitor whom some rule could still
+// allow.
 //
 // # Paths
 //
 // Rules see the canonical path: percent-decoded once, dot segments and empty segments resolved. Servers read some paths
-// in other ways, so a request is judged under every such reading (Readings) and the strictest decision holds: no reading
-// opens what the canonical one denies (R2, AZ-02), and a path is public only if every reading is. Query and fragment
-// never match a rule.
+// in other ways, so a request is judged under every such reading (Readings) and the strictest decision holds: no
+// reading opens what the canonical one denies (R2, AZ-02), and a path is public only if every reading is. Query and
+// fragment never match a rule.
 //
-// Judged strictly, in any combination and order: percent-decoding again, a backslash as slash, ";parameters" of a segment
-// or to the end, what stands before an encoded "?" or "#", "//host/path" as an authority, empty and dot segments kept or
-// resolved, spaces and dots at the end of a segment dropped (Windows). A deny or require rule also ignores letter case
-// and a slash at the end, and "/a/**" covers "/a" itself, since an upstream may; allow and public rules compare exactly.
+// Judged strictly, in any combination and order: percent-decoding again, a backslash as slash, ";parameters" of a
+// segment or to the end, what is before an encoded "?" or "#", "//host/path" as an authority, empty and dot segments
+// kept or resolved, spaces and dots at the end of a segment dropped (Windows). A deny or require rule also ignores
+// letter case and a slash at the end, and "/a/**" covers "/a" itself, since an upstream may; allow and public rules
+// compare exactly.
 //
 // Refused (400 ambiguous_path), since no two servers agree: a raw "#", control bytes and NUL, broken percent-encoding,
-// text that is not UTF-8 (overlong forms of "/" and "."), ".." that is hidden (encoded, after a backslash, with a parameter)
-// or stands beside anything else that can be read in two ways, more than 32 readings or 6 KiB of them, and a path over 4 KiB that is
-// not plain.
+// text that is not UTF-8 (overlong forms of "/" and "."), ".." that is hidden (encoded, after a backslash, with a
+// parameter) or occurs with anything else that can be read in two ways, more than 32 readings or 6 KiB of them, and a
+// path over 4 KiB that is not plain.
 //
 // Not covered: Windows short names (secret~1) and streams (secret::$DATA). Close such a tree with "/dir/**".
 package policy
@@ -53,10 +55,10 @@ type Rule struct {
 	Paths []string
 	// Globs are a policy file's: a segment "*" is any one segment, "**" at the end the rest. A rule matches by either.
 	Globs []string
-	// Roles, Permissions, Users and Clients: any of them. All empty: everybody signed in (deny: anonymous visitors too). A
-	// user is a local user's name, or the full "<issuer>|<subject>" of a trusted issuer's: names of theirs are not unique
-	// (OIDC Core 5.7). A permission is held through a role that grants it (RoleModel). A client is the client_id of the
-	// access token that a request carries.
+	// Roles, Permissions, Users and Clients: any of them. All empty: every signed-in user (deny: anonymous visitors too).
+	// A user is a local user's name, or the full "<issuer>|<subject>" of a trusted issuer's: names of theirs are not
+	// unique (OIDC Core 5.7). A permission is held through a role that grants it (RoleModel). A client is the client_id of
+	// the access token that a request carries.
 	Roles       []string
 	Permissions []string
 	Users       []string
@@ -67,7 +69,7 @@ type Rule struct {
 	// When is the condition beyond the fields above; nil: none. One that fails counts as false for allow and public, and
 	// as true for deny and require (CONTRACT section 10).
 	When Condition
-	// Reason is what people are told when the rule refuses them, in the operator's words.
+	// Reason is what users read when the rule refuses them, in the operator's words.
 	Reason string
 	// Report: the rule decides nothing; what it would have changed is reported (mode: report).
 	Report bool
@@ -78,21 +80,22 @@ type Rule struct {
 	Assurance identity.Assurance
 	Networks  []netip.Prefix
 	// FromFile: a policy file has rules, so what no rule allows is denied (AZ-01). Without one, and without an allow rule,
-	// everybody signed in is allowed. Rules in report mode count for neither.
+	// every signed-in user is allowed. Rules in report mode count for neither.
 	FromFile bool
 }
 
 // Condition is the compiled `when` of a rule. It does no I/O and its cost is bounded. It is safe for concurrent use.
 type Condition interface {
-	// Holds judges a request under one reading of its path. A nil principal is whoever an anonymous visitor turns out to be
-	// after signing in: what depends on that is Unknown. Nobody is the visitor as he is. It keeps neither pointer.
+	// Holds judges a request under one reading of its path. A nil principal is the unknown user as whom an anonymous
+	// visitor may sign in: what depends on that user is Unknown. Anonymous is the visitor as they are now. It keeps
+	// neither pointer.
 	Holds(r *Request, path string, p *identity.Principal) Truth
 	String() string // as written
 }
 
-// Nobody stands for an anonymous visitor in conditions of rules that refuse, and of public ones: no name, no roles, not
-// signed in. It is known by its address.
-var Nobody = &identity.Principal{}
+// Anonymous is the principal of an anonymous visitor in conditions of rules that refuse, and of public ones: no name,
+// no roles, not signed in. It is known by its address.
+var Anonymous = &identity.Principal{}
 
 // Truth is the outcome of a condition.
 type Truth uint8
@@ -133,6 +136,17 @@ type Request struct {
 	Now  time.Time
 }
 
+// Resolve describes a request whose path has been read. The host is folded, unless it is known already; "" is not.
+func Resolve(r *http.Request, host string, path Path) (Request, error) {
+	if host == "" {
+		var err error
+		if host, err = FoldHost(r.Host); err != nil {
+			return Request{}, err
+		}
+	}
+	return RequestOf(r, host, path), nil
+}
+
 // RequestOf describes a request whose path and host have been made canonical. A WebSocket over HTTP/2 or 3 is a CONNECT
 // that the proxy turns into a GET (RFC 8441), so it is judged as one.
 func RequestOf(r *http.Request, host string, c Path) Request {
@@ -155,7 +169,7 @@ type Decision struct {
 	Reason    string // the deciding rule's own words for the person; may be empty
 	// Report, when not nil, is what rules in report mode would have decided instead.
 	Report *Decision
-	// Ask, when not zero, is what somebody who is signed in and otherwise allowed has to prove first: all that the unmet
+	// Ask, when not zero, is what a user who is signed in and otherwise allowed has to prove first: all that the unmet
 	// rules of this request want, so that one confirmation meets them (step-up).
 	Ask identity.Assurance
 }

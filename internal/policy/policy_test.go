@@ -50,8 +50,11 @@ var (
 // AZ-07 AZ-04: a public path opens itself and nothing else.
 func TestPublicPathOpensNoOtherPath(t *testing.T) {
 	s := set(t, public)
-	for target, want := range map[string]bool{"/healthz": true, "/public/": true, "/public/x/y": true, "/public/x?/admin": true,
-		"/public": false, "/publicity": false, "/healthz/": false, "/healthz/x": false, "/": false, "/x?/public/": false, "/Public/x": false} {
+	for target, want := range map[string]bool{"/healthz": true, "/public/": true, "/public/x/y": true,
+		"/public/x?/admin": true,
+		"/public":          false, "/publicity": false, "/healthz/": false, "/healthz/x": false, "/": false,
+		"/x?/public/": false,
+		"/Public/x":   false} {
 		if d, _ := decide(t, s, target, nil); d.Public != want {
 			t.Errorf("%s: public %v, want %v", target, d.Public, want)
 		}
@@ -61,9 +64,12 @@ func TestPublicPathOpensNoOtherPath(t *testing.T) {
 // AZ-02 R2 CVE-2026-41059 GHSA-p224-6x5r-fjpm: no spelling of another path is public.
 func TestPathTricksOpenNothing(t *testing.T) {
 	s := set(t, public)
-	for _, target := range []string{"/public/../admin", "/public/..%2fadmin", "/public/%2e%2e/admin", "/public/%252e%252e/admin", "/public/..;/admin", "/public/..%5cadmin",
-		`/public/..\admin`, "/public/%2e%2e%2fadmin", "/public/..%252fadmin", "//admin", "/./admin", "/admin/../admin", "/public/..%c0%afadmin", "/public%2f..%2fadmin",
-		"/public/.%2e/admin", "/public/x/../../admin", "/public/%00", "/public;/../admin", "/public/..%00/admin", "/%70ublic/../admin"} {
+	for _, target := range []string{"/public/../admin", "/public/..%2fadmin", "/public/%2e%2e/admin",
+		"/public/%252e%252e/admin", "/public/..;/admin", "/public/..%5cadmin",
+		`/public/..\admin`, "/public/%2e%2e%2fadmin", "/public/..%252fadmin", "//admin", "/./admin", "/admin/../admin",
+		"/public/..%c0%afadmin", "/public%2f..%2fadmin",
+		"/public/.%2e/admin", "/public/x/../../admin", "/public/%00", "/public;/../admin", "/public/..%00/admin",
+		"/%70ublic/../admin"} {
 		if d, _ := decide(t, s, target, nil); d.Allow {
 			t.Errorf("%s is public: %+v", target, d)
 		}
@@ -75,16 +81,17 @@ func TestPathTricksOpenNothing(t *testing.T) {
 	}
 	signed := &identity.Principal{Username: "al"}
 	if d, ok := decide(t, s, "/group%2Fproject/-/blob", signed); !d.Allow || !ok {
-		t.Errorf("an encoded slash without a rule about it is refused to somebody signed in: %+v", d)
+		t.Errorf("an encoded slash without a rule about it is refused to a signed-in user: %+v", d)
 	}
 }
 
-// AZ-02: for random nasty paths, if any byte-level reading lies outside the public prefix, nobody anonymous gets in. The
-// oracle is slow and independent of the code under test.
+// AZ-02: for random nasty paths, if any byte-level reading lies outside the public prefix, no anonymous request gets
+// in. The oracle is slow and independent of the code under test.
 func TestNoReadingOfARandomPathLeavesThePublicPrefix(t *testing.T) {
 	s := set(t, public)
 	rapid.Check(t, func(rt *rapid.T) {
-		parts := rapid.SliceOfN(rapid.SampledFrom([]string{"/", "public", "admin", ".", "..", "%2f", "%2F", "%5c", "\\", ";", "%2e", "%252e", "%252f", "%", "x", "%61"}), 1, 9).Draw(rt, "parts")
+		parts := rapid.SliceOfN(rapid.SampledFrom([]string{"/", "public", "admin", ".", "..", "%2f", "%2F", "%5c", "\\", ";",
+			"%2e", "%252e", "%252f", "%", "x", "%61"}), 1, 9).Draw(rt, "parts")
 		target := "/public/" + strings.Join(parts, "")
 		d, _ := decide(t, s, target, nil)
 		if !d.Allow {
@@ -132,26 +139,28 @@ func oracle(raw string) []string {
 	return out
 }
 
-// AZ-09: roles compare exactly; allow lines add up; without allow everybody signed in may enter.
+// AZ-09: roles compare exactly; allow lines add up; without allow every signed-in user may enter.
 func TestAllowRoleAndUser(t *testing.T) {
 	s := set(t, public, staff)
 	for _, c := range []struct {
 		p    *identity.Principal
 		want identity.Code
-	}{{nil, identity.CodeLoginRequired}, {&identity.Principal{Username: "al"}, identity.CodeRoleRequired}, {&identity.Principal{Roles: []string{"Staff"}}, identity.CodeRoleRequired},
+	}{{nil, identity.CodeLoginRequired}, {&identity.Principal{Username: "al"}, identity.CodeRoleRequired},
+		{&identity.Principal{Roles: []string{"Staff"}}, identity.CodeRoleRequired},
 		{&identity.Principal{Roles: []string{"x", "staff"}}, ""}, {&identity.Principal{Username: "root"}, ""}} {
 		if d, _ := decide(t, s, "/x", c.p); d.Code != c.want || d.Allow != (c.want == "") {
 			t.Errorf("%+v: %+v", c.p, d)
 		}
 	}
 	if d, _ := decide(t, set(t), "/x", &identity.Principal{}); !d.Allow {
-		t.Error("without rules somebody signed in is refused")
+		t.Error("without rules a signed-in user is refused")
 	}
 }
 
 // AZ-05 CVE-2026-48794: hosts compare without case, port and trailing dot.
 func TestHostsFold(t *testing.T) {
-	for in, want := range map[string]string{"App.Example.COM": "app.example.com", "app.example.com.:8443": "app.example.com", "[::1]:443": "::1", "[::1]": "::1", "127.0.0.1:80": "127.0.0.1",
+	for in, want := range map[string]string{"App.Example.COM": "app.example.com",
+		"app.example.com.:8443": "app.example.com", "[::1]:443": "::1", "[::1]": "::1", "127.0.0.1:80": "127.0.0.1",
 		"": "", "a b": "", "a:b:c": "", "evil/@x": "", "a:99999999": ""} {
 		if got, err := FoldHost(in); got != want || (err == nil) != (want != "") {
 			t.Errorf("%q -> %q %v", in, got, err)

@@ -62,13 +62,14 @@ var classes = func() (t [256]uint16) {
 			t[c] = isHigh
 		}
 	}
-	t['%'], t['\\'], t[';'], t['?'], t['#'] = uint16(hasPercent), uint16(hasBackslash), uint16(hasSemicolon), uint16(hasQuestion), uint16(hasHash)
+	t['%'], t['\\'], t[';'], t['?'], t['#'] = uint16(hasPercent), uint16(hasBackslash), uint16(hasSemicolon),
+		uint16(hasQuestion), uint16(hasHash)
 	t['/'], t['.'], t[' '] = isSlash, isDot, isSpace
 	return t
 }()
 
-// look reads a path once: what it has, and whether rules can be asked about it. Control bytes and text that is not UTF-8 are
-// what no rule should have to think about; nor is ".." beside them.
+// look reads a path once: what it has, and whether rules can be asked about it. Control bytes and text that is not
+// UTF-8 are what no rule should have to think about; nor is ".." beside them.
 func look(s []byte, dotsAllowed bool) (byteClass, bool) {
 	var all, last uint16
 	var has byteClass
@@ -108,7 +109,8 @@ type sheet struct {
 }
 
 var sheets = sync.Pool{New: func() any {
-	return &sheet{text: make([]byte, 0, maxReadingText), ends: make([]int, 0, maxReadings+1), draft: make([]byte, 0, maxPath+1), tidy: make([]byte, 0, maxPath+1)}
+	return &sheet{text: make([]byte, 0, maxReadingText), ends: make([]int, 0, maxReadings+1),
+		draft: make([]byte, 0, maxPath+1), tidy: make([]byte, 0, maxPath+1)}
 }}
 
 func (s *sheet) reading(i int) []byte {
@@ -187,7 +189,7 @@ func (s *sheet) path(canonical []byte) Path {
 	return p
 }
 
-// dotsAreAll tells whether plain, literal dot segments are the only unusual thing about a path.
+// dotsAreAll reports whether plain, literal dot segments are the only unusual thing about a path.
 func dotsAreAll(raw string) bool {
 	for i := range len(raw) {
 		if !plain[raw[i]] || raw[i] == '/' && i > 0 && raw[i-1] == '/' {
@@ -210,7 +212,7 @@ func wellEncoded(s string) bool {
 	return true
 }
 
-// room makes dst longer by n bytes, which a step then writes: that is several times as fast as appending them one by one.
+// room extends dst by n bytes, which a step then writes: several times as fast as appending them one by one.
 func room(dst []byte, n int) (whole, out []byte) {
 	from := len(dst)
 	whole = slices.Grow(dst, n)[:from+n]
@@ -282,7 +284,8 @@ func dots(segment []byte) int {
 	return 0
 }
 
-// appendTidy resolves dot segments and runs of slashes (RFC 3986 5.2.4 and what every server adds); a slash at the end stays.
+// appendTidy resolves dot segments and runs of slashes (RFC 3986 5.2.4 and what every server adds); a slash at the end
+// stays.
 func appendTidy(dst, s []byte) []byte {
 	whole, out := room(dst, len(s)+1)
 	n, slash := 0, true

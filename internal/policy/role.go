@@ -32,15 +32,15 @@ func (p *Problem) Error() string {
 	return p.At.String() + ": " + p.Message
 }
 
-// RoleModel is the compiled roles of all policy files. Its zero value, and nil, is the model of a gateway whose policies
-// define none: any name is a role, and only "admin" grants permissions. It is safe for concurrent use.
+// RoleModel is the compiled roles of all policy files. Its zero value, and nil, is the model of a gateway whose
+// policies define none: any name is a role, and only "admin" grants permissions. It is safe for concurrent use.
 type RoleModel struct {
 	roles   map[string][]string // each with all that it grants, inherited ones included, sorted
 	defined []Role              // as written, by name
 }
 
 // CompileRoles resolves inheritance. Errors are *Problem, joined: a role twice, an unknown or circular `inherits`, a
-// permission that is none.
+// malformed permission.
 func CompileRoles(roles []Role) (*RoleModel, error) {
 	m := &RoleModel{roles: map[string][]string{}}
 	byName := map[string]Role{}
@@ -83,7 +83,8 @@ func CompileRoles(roles []Role) (*RoleModel, error) {
 			fail(byName[name].At, "role %q inherits itself, or through more than %d others", name, maxInheritance)
 		}
 	}
-	if granted, ok := m.roles[identity.AdminRole]; ok && !slices.Contains(granted, "*") { // CONTRACT section 9: it has "*" whatever a file says
+	// CONTRACT section 9: it has "*" whatever a file says
+	if granted, ok := m.roles[identity.AdminRole]; ok && !slices.Contains(granted, "*") {
 		m.roles[identity.AdminRole] = slices.Insert(granted, 0, "*")
 	}
 	if len(errs) > 0 {
@@ -102,7 +103,7 @@ type inheritance struct {
 	open    map[string]bool     // begun; still so when met again: a circle
 }
 
-// resolve tells whether all that a role inherits ends somewhere.
+// resolve reports whether all that a role inherits ends somewhere.
 func (in *inheritance) resolve(name string, depth int) bool {
 	if _, done := in.granted[name]; done {
 		return true
@@ -110,7 +111,7 @@ func (in *inheritance) resolve(name string, depth int) bool {
 	if in.open[name] || depth > maxInheritance {
 		return false
 	}
-	in.open[name] = true // and stays so after a failure: nobody who inherits from a circle ends
+	in.open[name] = true // and stays so after a failure: no role that inherits from a circle ends
 	granted := slices.Clone(in.roles[name].Permissions)
 	for _, parent := range in.roles[name].Inherits {
 		if !in.resolve(parent, depth+1) {
@@ -123,7 +124,7 @@ func (in *inheritance) resolve(name string, depth int) bool {
 	return true
 }
 
-// Defined tells whether policies define roles; then no other name is a role.
+// Defined reports whether policies define roles; then no other name is a role.
 func (m *RoleModel) Defined() bool { return m != nil && len(m.defined) > 0 }
 
 // Roles lists what is defined, by name.
@@ -134,7 +135,7 @@ func (m *RoleModel) Roles() []Role {
 	return m.defined
 }
 
-// Known tells whether a person can be given the role.
+// Known reports whether a person can be given the role.
 func (m *RoleModel) Known(role string) bool {
 	if !m.Defined() {
 		return role != ""
@@ -166,7 +167,7 @@ func (m *RoleModel) Permissions(roles []string) []string {
 	return slices.Compact(all)
 }
 
-// Allows tells whether the roles grant a permission, and through which of them.
+// Allows reports whether the roles grant a permission, and through which of them.
 func (m *RoleModel) Allows(roles []string, permission string) (role string, ok bool) {
 	for _, r := range roles {
 		for _, granted := range m.grants(r) {
@@ -178,7 +179,7 @@ func (m *RoleModel) Allows(roles []string, permission string) (role string, ok b
 	return "", false
 }
 
-// Granting lists the roles through which somebody holds a permission, sorted.
+// Granting lists the roles through which a user holds a permission, sorted.
 func (m *RoleModel) Granting(permission string) []string {
 	var names []string
 	for _, name := range append(m.Names(), identity.AdminRole) {
@@ -200,7 +201,7 @@ func (m *RoleModel) grants(role string) []string {
 	return nil
 }
 
-// CheckPermission tells what is wrong with a permission; nil: nothing.
+// CheckPermission returns an error if a permission is not valid.
 func CheckPermission(p string) error {
 	if p == "*" {
 		return nil
@@ -210,16 +211,17 @@ func CheckPermission(p string) error {
 		return fmt.Errorf(`permission %q is not "resource:action", such as orders:read, orders:*, *:read or *`, p)
 	}
 	for _, side := range []string{p[:at], p[at+1:]} {
-		if side != "*" && (strings.ContainsAny(side, "*,|\"' \t\r\n") || strings.HasPrefix(side, ":") || strings.HasSuffix(side, ":")) {
-			return fmt.Errorf(`permission %q: "*" stands alone on its side, and neither side has spaces, commas or quotes`, p)
+		if side != "*" && (strings.ContainsAny(side, "*,|\"' \t\r\n") || strings.HasPrefix(side, ":") ||
+			strings.HasSuffix(side, ":")) {
+			return fmt.Errorf(`permission %q: "*" must be alone on its side, and neither side has spaces, commas or quotes`, p)
 		}
 	}
 	return nil
 }
 
-// Covers tells whether holding one permission means holding another. "*" covers everything; "orders:*" every action on
-// orders and on what is below it ("orders:archive:read"); "*:read" reading of everything. A wanted wildcard is covered
-// by as wide a one only.
+// Covers reports whether holding one permission means holding another. "*" covers everything; "orders:*" every action
+// on orders and on what is below it ("orders:archive:read"); "*:read" reading of everything. A wanted wildcard is
+// covered by as wide a one only.
 func Covers(held, wanted string) bool {
 	if held == "*" || held == wanted {
 		return true

@@ -20,8 +20,8 @@ type compiled struct { // what every decision looks at stands first
 	from     []netip.Prefix
 	effect   Effect
 	report   bool
-	anybody  bool // it names nobody, so it is about everybody, whoever they are
-	person   bool // require: it wants somebody, or something of somebody
+	anybody  bool // it names no user, so it is about every request
+	person   bool // require: it asks for a user, or for a proof
 	id       string
 	when     Condition
 	roles    []string
@@ -35,7 +35,8 @@ type compiled struct { // what every decision looks at stands first
 }
 
 func compile(r *Rule, roles *RoleModel) (compiled, error) {
-	c := compiled{id: r.ID, effect: r.Effect, report: r.Report, methods: r.Methods, when: r.When, roles: r.Roles, users: r.Users, clients: r.Clients,
+	c := compiled{id: r.ID, effect: r.Effect, report: r.Report, methods: r.Methods, when: r.When, roles: r.Roles,
+		users: r.Users, clients: r.Clients,
 		ask: r.Assurance, reason: r.Reason, source: r}
 	named := len(r.Roles)+len(r.Permissions)+len(r.Users)+len(r.Clients) > 0
 	c.anybody, c.person = !named, named || r.Assurance != identity.Assurance{}
@@ -43,14 +44,15 @@ func compile(r *Rule, roles *RoleModel) (compiled, error) {
 	case r.Effect < EffectAllow || r.Effect > EffectDeny:
 		return c, errors.New("it has no effect: public, allow, require or deny")
 	case r.Effect == EffectPublic && named:
-		return c, errors.New("a public rule is for everybody; it names no role, permission, user or client")
+		return c, errors.New("a public rule is for everyone; it names no role, permission, user or client")
 	case r.Effect == EffectRequire && !named && r.Assurance == (identity.Assurance{}) && len(r.Networks) == 0:
 		return c, errors.New("it requires nothing")
 	case r.Effect != EffectRequire && (r.Assurance != (identity.Assurance{}) || len(r.Networks) > 0):
 		return c, errors.New("only a require rule asks for factors or networks")
 	case r.Assurance.MaxAge < 0:
 		return c, errors.New("max_age is negative")
-	case slices.Contains(r.Roles, "") || slices.Contains(r.Users, "") || slices.Contains(r.Methods, "") || slices.Contains(r.Clients, ""):
+	case slices.Contains(r.Roles, "") || slices.Contains(r.Users, "") || slices.Contains(r.Methods, "") ||
+		slices.Contains(r.Clients, ""):
 		return c, errors.New("a role, user, client or method is empty")
 	}
 	for _, role := range r.Roles {
@@ -103,7 +105,7 @@ func networks(written []netip.Prefix) ([]netip.Prefix, error) {
 		if !n.IsValid() {
 			return nil, errors.New("a network is not valid")
 		}
-		if n.Addr().Is4In6() { // "::ffff:10.0.0.0/104" is 10.0.0.0/8 to everybody who writes it
+		if n.Addr().Is4In6() { // "::ffff:10.0.0.0/104" is 10.0.0.0/8 to whoever writes it
 			if n.Bits() < 96 {
 				return nil, fmt.Errorf("network %s: write IPv4 networks as IPv4", n)
 			}
@@ -117,8 +119,8 @@ func networks(written []netip.Prefix) ([]netip.Prefix, error) {
 // strict: rules that refuse compare strictly (package comment).
 func (c *compiled) strict() bool { return c.effect >= EffectRequire }
 
-// matches tells whether a request under one reading of its path is what the rule is about; its people and its condition
-// are not looked at. wide: the path has letters beyond ASCII, or may have.
+// matches reports whether a request under one reading of its path is what the rule is about; its users and its
+// condition are not looked at. wide: the path has letters beyond ASCII, or may have.
 func (c *compiled) matches(r *Request, path string, wide bool) bool {
 	if len(c.hosts) > 0 && !slices.Contains(c.hosts, r.Host) || len(c.methods) > 0 && !c.names(r.Method) {
 		return false
@@ -140,8 +142,8 @@ func (c *compiled) names(method string) bool {
 	return slices.Contains(c.methods, method) || method == http.MethodHead && slices.Contains(c.methods, http.MethodGet)
 }
 
-// comes tells whether the request is from one of the networks that the rule is limited to. An address that is not known
-// is on the side that refuses.
+// comes reports whether the request is from one of the networks that the rule is limited to. An address that is not
+// known is on the side that refuses.
 func (c *compiled) comes(addr netip.Addr) bool {
 	return within(c.from, addr) || c.strict() && !addr.IsValid()
 }
@@ -151,12 +153,12 @@ func within(networks []netip.Prefix, addr netip.Addr) bool {
 	return addr.IsValid() && slices.ContainsFunc(networks, func(n netip.Prefix) bool { return n.Contains(addr) })
 }
 
-// byPermission: nothing but a permission puts somebody among those whom the rule names, and it names somebody.
+// byPermission: the rule names users, and by permission only.
 func (c *compiled) byPermission() bool {
 	return len(c.roles)+len(c.users)+len(c.clients) == 0
 }
 
-// admits tells whether somebody signed in is one of those the rule names.
+// admits reports whether a signed-in user is one of those that the rule names.
 func (c *compiled) admits(p *identity.Principal) bool {
 	if p == nil {
 		return false
@@ -171,7 +173,8 @@ func (c *compiled) admits(p *identity.Principal) bool {
 	return name != "" && slices.Contains(c.users, name)
 }
 
-// LocalName is the name under which rules know somebody: names of a trusted issuer's users are not ours (OIDC Core 5.7).
+// LocalName is the name under which rules know a user: names of a trusted issuer's users are not ours (OIDC Core
+// 5.7).
 func LocalName(p *identity.Principal) string {
 	if strings.IndexByte(p.UserID, '|') >= 0 {
 		return p.UserID

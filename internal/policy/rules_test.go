@@ -15,7 +15,8 @@ func judge(s *Set, method, path string, p *identity.Principal) Decision {
 	return s.Decide(Request{Host: "app.test", Method: method, Path: path}, p)
 }
 
-// CONTRACT section 10: deny, then require, then allow or public, then the default; the order of the rules never matters.
+// CONTRACT section 10: deny, then require, then allow or public, then the default; the order of the rules never
+// matters.
 func TestOrderOfRulesNeverMatters(t *testing.T) {
 	rules := []Rule{
 		{ID: "p", Effect: EffectPublic, Globs: []string{"/open/**"}, FromFile: true},
@@ -49,7 +50,7 @@ func TestOrderOfRulesNeverMatters(t *testing.T) {
 }
 
 // AZ-01 where a policy file has rules, no match is no_rule, for an anonymous visitor too; `public` in a Caddyfile alone
-// leaves the rest to everybody signed in.
+// leaves the rest to every signed-in user.
 func TestNoMatchIsADenialOnceThereAreRules(t *testing.T) {
 	file := set(t, Rule{ID: "f", Effect: EffectPublic, Paths: []string{"/a"}, FromFile: true})
 	for _, p := range []*identity.Principal{nil, member} {
@@ -106,12 +107,14 @@ func TestGlobsMatchWholePaths(t *testing.T) {
 // AZ-06 methods compare exactly and HEAD follows GET; AZ-05 an unknown host is denied.
 func TestMethodsAndHostsOfRules(t *testing.T) {
 	s := set(t, Rule{ID: "a", Effect: EffectAllow, Methods: []string{"GET", "PUT"}, Hosts: []string{"App.Test:443"}})
-	for method, want := range map[string]bool{"GET": true, "HEAD": true, "PUT": true, "get": false, "POST": false, "": false} {
+	for method, want := range map[string]bool{"GET": true, "HEAD": true, "PUT": true, "get": false, "POST": false,
+		"": false} {
 		if got := judge(s, method, "/", member).Allow; got != want {
 			t.Errorf("%q: %v", method, got)
 		}
 	}
-	if d := s.Decide(Request{Host: "other.test", Method: "GET", Path: "/"}, member); d.Allow || d.Code != identity.CodeNoRule {
+	if d := s.Decide(Request{Host: "other.test", Method: "GET", Path: "/"}, member); d.Allow ||
+		d.Code != identity.CodeNoRule {
 		t.Errorf("an unknown host: %+v", d)
 	}
 	if judge(set(t, Rule{ID: "h", Effect: EffectAllow, Methods: []string{"HEAD"}}), "GET", "/", member).Allow {
@@ -141,10 +144,17 @@ func TestForeignUserNamesAreNotOurs(t *testing.T) {
 // R1 a rule that cannot mean anything is an error, not a guess.
 func TestRulesWithoutMeaningAreErrors(t *testing.T) {
 	for name, r := range map[string]Rule{
-		"no effect": {Paths: []string{"/a"}}, "unknown effect": {Effect: 9}, "public for somebody": {Effect: EffectPublic, Roles: []string{"x"}},
-		"require nothing": {Effect: EffectRequire}, "empty role": {Effect: EffectAllow, Roles: []string{""}}, "empty method": {Effect: EffectAllow, Methods: []string{""}},
-		"bad host": {Effect: EffectAllow, Hosts: []string{"a/b"}}, "star inside": {Effect: EffectAllow, Globs: []string{"/a*"}}, "stars inside": {Effect: EffectAllow, Globs: []string{"/a/**/b"}},
-		"relative": {Effect: EffectAllow, Globs: []string{"a/*"}}, "dots": {Effect: EffectAllow, Globs: []string{"/a/../*"}}, "encoded": {Effect: EffectAllow, Globs: []string{"/a%2f/*"}}, "query": {Effect: EffectAllow, Globs: []string{"/*?x"}},
+		"no effect": {Paths: []string{"/a"}}, "unknown effect": {Effect: 9},
+		"public for some": {Effect: EffectPublic, Roles: []string{"x"}},
+		"require nothing": {Effect: EffectRequire}, "empty role": {Effect: EffectAllow, Roles: []string{""}},
+		"empty method": {Effect: EffectAllow, Methods: []string{""}},
+		"bad host":     {Effect: EffectAllow, Hosts: []string{"a/b"}},
+		"star inside":  {Effect: EffectAllow, Globs: []string{"/a*"}},
+		"stars inside": {Effect: EffectAllow, Globs: []string{"/a/**/b"}},
+		"relative":     {Effect: EffectAllow, Globs: []string{"a/*"}},
+		"dots":         {Effect: EffectAllow, Globs: []string{"/a/../*"}},
+		"encoded":      {Effect: EffectAllow, Globs: []string{"/a%2f/*"}},
+		"query":        {Effect: EffectAllow, Globs: []string{"/*?x"}},
 	} {
 		if _, err := Compile([]Rule{r}, nil); err == nil {
 			t.Errorf("%s: no error", name)
@@ -159,12 +169,14 @@ func TestRulesWithoutMeaningAreErrors(t *testing.T) {
 
 // AZ-05 odd forms of a host are errors or the host itself, never another spelling of a host we serve.
 func TestOddHosts(t *testing.T) {
-	for _, bad := range []string{"app.test@evil.example", "[app.test]", "[fe80::1%25eth0]", "[::1", "[::1]x", "app..test", ".app.test", "app.test..", "app.test\t", "app.test:", "app.test:x", ":80", ".", "app.test:80:80", "bücher.test"} {
+	for _, bad := range []string{"app.test@evil.example", "[app.test]", "[fe80::1%25eth0]", "[::1", "[::1]x", "app..test",
+		".app.test", "app.test..", "app.test\t", "app.test:", "app.test:x", ":80", ".", "app.test:80:80", "bücher.test"} {
 		if got, err := FoldHost(bad); err == nil {
 			t.Errorf("%q folds to %q", bad, got)
 		}
 	}
-	for in, want := range map[string]string{"APP.TEST": "app.test", "app.test.": "app.test", "app.test:0": "app.test", "xn--bcher-kva.test": "xn--bcher-kva.test", "[2001:DB8::1]:8443": "2001:db8::1"} {
+	for in, want := range map[string]string{"APP.TEST": "app.test", "app.test.": "app.test", "app.test:0": "app.test",
+		"xn--bcher-kva.test": "xn--bcher-kva.test", "[2001:DB8::1]:8443": "2001:db8::1"} {
 		if got, err := FoldHost(in); err != nil || got != want {
 			t.Errorf("%q: %q %v", in, got, err)
 		}
@@ -211,10 +223,14 @@ func TestEachHabitOfAServerIsCovered(t *testing.T) {
 		}
 		s := set(t, Rule{ID: "all", Effect: EffectAllow}, rule)
 		for habit, target := range map[string]string{
-			"none": "/secret", "decode": "/%73ecret", "decode twice": "/%2573ecret", "backslash": "/vault%5csecret", "double backslash": "/vault%255csecret",
-			"parameter inside": "/vault;v=1/secret", "encoded parameter inside": "/vault%3bv=1/secret", "parameter with a slash": "/secret;a/b", "encoded query": "/secret%3f.css",
-			"encoded fragment": "/secret%23.css", "authority": "//host/secret", "empty segment": "/vault//secret", "dot segment": "/vault/./secret", "dot dot": "/vault/x/../secret",
-			"space": "/secret%20", "dots": "/secret...", "dot inside": "/vault./secret", "case": "/Vault/SECRET", "slash at the end": "/secret/", "encoded slash": "/vault%2Fsecret",
+			"none": "/secret", "decode": "/%73ecret", "decode twice": "/%2573ecret", "backslash": "/vault%5csecret",
+			"double backslash": "/vault%255csecret",
+			"parameter inside": "/vault;v=1/secret", "encoded parameter inside": "/vault%3bv=1/secret",
+			"parameter with a slash": "/secret;a/b", "encoded query": "/secret%3f.css",
+			"encoded fragment": "/secret%23.css", "authority": "//host/secret", "empty segment": "/vault//secret",
+			"dot segment": "/vault/./secret", "dot dot": "/vault/x/../secret",
+			"space": "/secret%20", "dots": "/secret...", "dot inside": "/vault./secret", "case": "/Vault/SECRET",
+			"slash at the end": "/secret/", "encoded slash": "/vault%2Fsecret",
 			"several": "/Vault%3bx/%2573ecret%3f", "raw backslash": `/vault\secret`,
 		} {
 			d, ok := decide(t, s, target, member)
@@ -222,7 +238,9 @@ func TestEachHabitOfAServerIsCovered(t *testing.T) {
 				t.Errorf("effect %d, %s: %s is %+v %v", effect, habit, target, d, ok)
 			}
 		}
-		for _, target := range []string{"/secrets", "/vault", "/vault/secret/x", "/x?/secret", "/a%2Fb", "/secret-%41", "/x/secret"} { // accept controls
+		// accept controls
+		for _, target := range []string{"/secrets", "/vault", "/vault/secret/x", "/x?/secret", "/a%2Fb", "/secret-%41",
+			"/x/secret"} {
 			if d, ok := decide(t, s, target, member); !ok || !d.Allow {
 				t.Errorf("control %s is %+v %v", target, d, ok)
 			}

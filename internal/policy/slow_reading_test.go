@@ -11,8 +11,8 @@ import (
 
 // What follows reads a path as readings does, in the simplest way: every step is a function from text to text.
 
-// slowSteps are what servers do to a path before they look at it, each alone. Readings are closed under them, so the order
-// in which a server takes them does not matter.
+// slowSteps are what servers do to a path before they look at it, each alone. Readings are closed under them, so the
+// order in which a server takes them does not matter.
 var slowSteps = []func(string) string{
 	slowDecodeLeniently,
 	func(s string) string { return strings.ReplaceAll(s, `\`, "/") },
@@ -25,7 +25,8 @@ var slowSteps = []func(string) string{
 	slowTrimSegments, // Windows
 }
 
-// slowReadings lists every way in which servers are known to read a path, and those of other encodings of the same path.
+// slowReadings lists every way in which servers are known to read a path, and those of other encodings of the same
+// path.
 func slowReadings(raw string, others ...string) (Path, error) {
 	once, ok := slowDecode(raw)
 	if !ok {
@@ -112,7 +113,8 @@ func slowDecodeLeniently(s string) string {
 	return string(b)
 }
 
-// slowTidy resolves dot segments and runs of slashes (RFC 3986 5.2.4 and what every server adds); a slash at the end stays.
+// slowTidy resolves dot segments and runs of slashes (RFC 3986 5.2.4 and what every server adds); a slash at the end
+// stays.
 func slowTidy(s string) string {
 	t := path.Clean("/" + s)
 	if t != "/" && (strings.HasSuffix(s, "/") || strings.HasSuffix(s, "/.") || strings.HasSuffix(s, "/..")) {
@@ -186,7 +188,8 @@ func checkAgainstSlow(t *testing.T, raw string, others ...string) (read bool) {
 
 // ED-10 R2 the quick algorithm reads every path as the slow one does, or refuses it, and it refuses only what is long.
 func FuzzReadingsAreThoseOfTheSlowAlgorithm(f *testing.F) {
-	for _, seed := range []string{"/a.;b%3fc%23d%255c//", `/a\b`, "/%5c..%5cx", "/x/..", "/./a/", "//h/p", "/a. /b", "/%zz", "/..;/", "/é", "/%e9", "/a/../b", "/;", "/%", "/ ./", "/...", "/a%2f%2e"} {
+	for _, seed := range []string{"/a.;b%3fc%23d%255c//", `/a\b`, "/%5c..%5cx", "/x/..", "/./a/", "//h/p", "/a. /b",
+		"/%zz", "/..;/", "/é", "/%e9", "/a/../b", "/;", "/%", "/ ./", "/...", "/a%2f%2e"} {
 		f.Add(seed, "")
 	}
 	f.Add("/é", "/%C3%A9")
@@ -206,8 +209,8 @@ func FuzzReadingsAreThoseOfTheSlowAlgorithm(f *testing.F) {
 	})
 }
 
-// ED-10 the same for random paths of nasty pieces, for the corpus of spellings, and for paths of real applications, which are
-// read.
+// ED-10 the same for random paths of nasty pieces, for the corpus of spellings, and for paths of real applications,
+// which are read.
 func TestReadingsAreThoseOfTheSlowAlgorithm(t *testing.T) {
 	random, read := rand.New(rand.NewPCG(5, 6)), 0
 	for i := range 40_000 {
@@ -218,9 +221,12 @@ func TestReadingsAreThoseOfTheSlowAlgorithm(t *testing.T) {
 	if read < 2000 {
 		t.Errorf("only %d of the random paths were read", read)
 	}
-	for _, real := range []string{"/group%2Fproject/-/blob", "/api/v4/projects/a%2Fb/repository/files/x%2Ey", "/api/queues/%2F/name", "/job/a%20b/1", "/_matrix/client/rooms/!a:b.c/send/m.room.message/%24x",
-		"/applications/argocd%2Fguestbook", "/cool/https%3A%2F%2Fcloud.example.com%2Fwopi%2Ffiles%2F1_x%3Faccess_token%3D" + strings.Repeat("abcd", 400) + "%26ttl%3D0/ws", "/50%25%20off", "/c%23",
-		"/wiki/" + strings.Repeat("%E3%82%A6", 400), "/files/" + strings.Repeat("a%20long%20name%20", 40) + ".pdf", "/a;v=1/b;v=2", "/x/" + strings.Repeat("a/", 900) + "%20"} {
+	for _, real := range []string{"/group%2Fproject/-/blob", "/api/v4/projects/a%2Fb/repository/files/x%2Ey",
+		"/api/queues/%2F/name", "/job/a%20b/1", "/_matrix/client/rooms/!a:b.c/send/m.room.message/%24x",
+		"/applications/argocd%2Fguestbook", "/cool/https%3A%2F%2Fcloud.example.com%2Fwopi%2Ffiles%2F1_x%3Faccess_token%3D" +
+			strings.Repeat("abcd", 400) + "%26ttl%3D0/ws", "/50%25%20off", "/c%23",
+		"/wiki/" + strings.Repeat("%E3%82%A6", 400), "/files/" + strings.Repeat("a%20long%20name%20", 40) + ".pdf",
+		"/a;v=1/b;v=2", "/x/" + strings.Repeat("a/", 900) + "%20"} {
 		if !checkAgainstSlow(t, real) {
 			t.Errorf("%.60s is refused", real)
 		}

@@ -2,9 +2,9 @@ package policy
 
 import "strings"
 
-// lookalike turns letters into the ASCII that some servers take them for: the fullwidth forms, and what Windows' best fit takes for a slash.
-// A rule compares Unicode as it is (docs/explanation/paths.md); a matcher that decides whether there are rules at all must not
-// be passed by them.
+// lookalike turns letters into the ASCII that some servers take them for: the fullwidth forms, and what Windows' best
+// fit takes for a slash. A rule compares Unicode as it is (docs/explanation/paths.md); a matcher that decides whether
+// there are rules at all must not be passed by them.
 func lookalike(r rune) rune {
 	switch {
 	case r >= '！' && r <= '～':
@@ -19,8 +19,8 @@ func lookalike(r rune) rune {
 	return r
 }
 
-// Spellings returns every other way to read the path for who asks whether it is one of a set: the readings, the canonical path
-// when it differs, and both with letters that only look like ASCII. It returns nil for a plain path.
+// Spellings returns every other way to read the path for who asks whether it is one of a set: the readings, the
+// canonical path when it differs, and both with letters that only look like ASCII. It returns nil for a plain path.
 func (p Path) Spellings() []string {
 	if len(p.Readings) == 0 {
 		return nil

@@ -40,15 +40,18 @@ func TestSpellingsOfAPath(t *testing.T) {
 	}
 }
 
-// ED-06 R2 whatever four habits a server has, in any order: it reads a path as one of its spellings, or the path is refused.
+// ED-06 R2 whatever four habits a server has, in any order: it reads a path as one of its spellings, or the path is
+// refused.
 func FuzzSpellingsHaveEveryReading(f *testing.F) {
-	for _, target := range []string{"/admin;x=1/secret", "/x/..;/admin/secret", "/admin%5csecret", "/%61dmin/x", "//admin/", "/admin%2fx", "/admin%00/x", "/admin./x", "/a/..%2fadmin", "/%2561dmin", "/50%25%20off"} {
+	for _, target := range []string{"/admin;x=1/secret", "/x/..;/admin/secret", "/admin%5csecret", "/%61dmin/x",
+		"//admin/", "/admin%2fx", "/admin%00/x", "/admin./x", "/a/..%2fadmin", "/%2561dmin", "/50%25%20off"} {
 		f.Add(target, uint16(0x1234))
 		f.Add(target, uint16(0x0017))
 	}
 	f.Fuzz(func(t *testing.T, target string, order uint16) {
 		r, ok := request(t, target)
-		if !ok || !strings.HasPrefix(target, "/") || isPlain(r.URL.Path) && r.URL.RawPath == "" { // Go may write %21 for !, and nothing else
+		// Go may write %21 for !, and nothing else
+		if !ok || !strings.HasPrefix(target, "/") || isPlain(r.URL.Path) && r.URL.RawPath == "" {
 			return
 		}
 		read, err := Canonical(r)
@@ -66,6 +69,6 @@ func FuzzSpellingsHaveEveryReading(f *testing.F) {
 				return
 			}
 		}
-		t.Fatalf("a server reads %q as %q, which is none of %q and %q", target, server, read.Canonical, read.Spellings())
+		t.Fatalf("a server reads %q as %q, which is neither %q nor %q", target, server, read.Canonical, read.Spellings())
 	})
 }

@@ -8,7 +8,7 @@ import (
 	"github.com/truxeio/caddy-truxe/internal/identity"
 )
 
-// Trace tells how a decision came about.
+// Trace records how a decision came about.
 type Trace struct {
 	Host, Method string
 	Path         string // the reading of the path that decided
@@ -84,8 +84,8 @@ const (
 	maxWhy   = 300 // bytes of a reason
 )
 
-// Explain decides as Decide does and tells how. It looks at every rule, near misses too, so it is for people: with 10,000
-// rules it takes about a millisecond.
+// Explain decides as Decide does and records how. It looks at every rule, near misses too, so it is not for the request
+// path: with 10,000 rules it takes about a millisecond.
 func (s *Set) Explain(r Request, p *identity.Principal) Trace { return s.trace(r, p, true) }
 
 // Brief is Explain without the rules for other hosts and paths: what a refused request can afford.
@@ -107,8 +107,8 @@ func (s *Set) trace(r Request, p *identity.Principal, everything bool) Trace {
 	if !everything {
 		rules = s.near(&r, t.Path)
 	}
-	type missed struct{ rule, near int32 }
-	var misses []missed
+	type miss struct{ rule, near int32 }
+	var misses []miss
 	for _, i := range rules {
 		switch what, near := s.rules[i].miss(&r, t.Path); what {
 		case nothing:
@@ -116,17 +116,17 @@ func (s *Set) trace(r Request, p *identity.Principal, everything bool) Trace {
 			t.Steps = append(t.Steps, s.rules[i].step(outcome, why))
 		case several:
 		default:
-			misses = append(misses, missed{i, near})
+			misses = append(misses, miss{i, near})
 		}
 	}
-	slices.SortStableFunc(misses, func(a, b missed) int { return cmp.Compare(b.near, a.near) })
+	slices.SortStableFunc(misses, func(a, b miss) int { return cmp.Compare(b.near, a.near) })
 	for n, m := range misses {
 		if len(t.Steps) == maxSteps {
 			t.Omitted = len(misses) - n
 			break
 		}
 		c := &s.rules[m.rule]
-		t.Steps = append(t.Steps, c.step(No, c.missed(&r, t.Path)))
+		t.Steps = append(t.Steps, c.step(No, c.missReason(&r, t.Path)))
 	}
 	t.trim(maxSteps, d.Rule)
 	t.Remedy = shorten(s.remedy(r, p, d))
@@ -166,10 +166,10 @@ const (
 	theMethod
 	theAddress
 	thePath
-	several // a rule that is none to speak of
+	several // more than one reason
 )
 
-// miss tells what keeps a rule from being about a request, and how near it is.
+// miss returns why a rule does not match a request, and how close it is.
 func (c *compiled) miss(r *Request, path string) (what lack, near int32) {
 	note := func(l lack, nearness int32) {
 		if what != nothing {
@@ -192,8 +192,8 @@ func (c *compiled) miss(r *Request, path string) (what lack, near int32) {
 	return what, near
 }
 
-// missed tells the one thing in words.
-func (c *compiled) missed(r *Request, path string) string {
+// missReason describes the one reason in words.
+func (c *compiled) missReason(r *Request, path string) string {
 	what, _ := c.miss(r, path)
 	say := func(what, got string, want []string) string {
 		return what + " " + got + " is not in [" + some(want) + "]"

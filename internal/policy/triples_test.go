@@ -18,7 +18,8 @@ import (
 
 var (
 	noon     = time.Date(2026, 6, 1, 12, 0, 0, 0, time.UTC)
-	networks = map[string][]netip.Prefix{"office": {netip.MustParsePrefix("10.0.0.0/8"), netip.MustParsePrefix("2001:db8::/32")}}
+	networks = map[string][]netip.Prefix{"office": {netip.MustParsePrefix("10.0.0.0/8"),
+		netip.MustParsePrefix("2001:db8::/32")}}
 )
 
 // world is one random policy with what it is asked about.
@@ -42,7 +43,8 @@ func (w *world) some(most int, from ...string) []string {
 
 var (
 	roleNames   = []string{"viewer", "editor", "boss", "admin"}
-	permissions = []string{"orders:read", "orders:write", "orders:archive:read", "truxe:users:write", "orders:*", "*:read", "*:*", "*"}
+	permissions = []string{"orders:read", "orders:write", "orders:archive:read", "truxe:users:write", "orders:*", "*:read",
+		"*:*", "*"}
 )
 
 func (w *world) makeRoles() {
@@ -59,7 +61,8 @@ func (w *world) makeRoles() {
 }
 
 func (w *world) prefixes() []netip.Prefix {
-	all := []netip.Prefix{netip.MustParsePrefix("10.0.0.0/8"), netip.MustParsePrefix("192.0.2.0/25"), netip.MustParsePrefix("2001:db8::/33"), netip.MustParsePrefix("10.9.0.0/15"), netip.MustParsePrefix("0.0.0.0/0")}
+	all := []netip.Prefix{netip.MustParsePrefix("10.0.0.0/8"), netip.MustParsePrefix("192.0.2.0/25"),
+		netip.MustParsePrefix("2001:db8::/33"), netip.MustParsePrefix("10.9.0.0/15"), netip.MustParsePrefix("0.0.0.0/0")}
 	return all[w.rnd.IntN(len(all)):][:1]
 }
 
@@ -68,7 +71,8 @@ func (w *world) segment() string {
 }
 
 func (w *world) makeRule(i int) policy.Rule {
-	r := policy.Rule{ID: fmt.Sprintf("%s%02d", w.one("x", "y"), i), Effect: policy.Effect(1 + w.rnd.IntN(4)), FromFile: !w.odds(8), Report: w.odds(6)}
+	r := policy.Rule{ID: fmt.Sprintf("%s%02d", w.one("x", "y"), i), Effect: policy.Effect(1 + w.rnd.IntN(4)),
+		FromFile: !w.odds(8), Report: w.odds(6)}
 	if w.odds(2) {
 		r.Reason = "because " + r.ID
 	}
@@ -115,8 +119,9 @@ func (w *world) makeRule(i int) policy.Rule {
 		if w.odds(4) {
 			r.Networks = w.prefixes()
 		}
-		if w.odds(2) || everybody(r) && r.Networks == nil {
-			r.Assurance = identity.Assurance{MFA: w.odds(2), Passkey: w.odds(4), MaxAge: time.Duration(w.rnd.IntN(3)) * 10 * time.Minute}
+		if w.odds(2) || forEveryone(r) && r.Networks == nil {
+			r.Assurance = identity.Assurance{MFA: w.odds(2), Passkey: w.odds(4),
+				MaxAge: time.Duration(w.rnd.IntN(3)) * 10 * time.Minute}
 			if r.Assurance == (identity.Assurance{}) {
 				r.Assurance.MFA = true
 			}
@@ -133,7 +138,8 @@ func (w *world) makeRequest() policy.Request {
 		}
 		return w.one(p, p, p+"/", p+"/x", "/", "*")
 	}
-	r := policy.Request{Host: w.one("app.test", "b.test", "c.test"), Method: w.one("GET", "POST", "HEAD", "PURGE", "get"), Path: path()}
+	r := policy.Request{Host: w.one("app.test", "b.test", "c.test"), Method: w.one("GET", "POST", "HEAD", "PURGE", "get"),
+		Path: path()}
 	if r.Path == "" {
 		r.Path = "/"
 	}
@@ -141,7 +147,8 @@ func (w *world) makeRequest() policy.Request {
 		r.Readings = append(r.Readings, path())
 	}
 	if !w.odds(6) {
-		r.Addr = netip.MustParseAddr(w.one("10.1.2.3", "10.9.0.1", "::ffff:10.1.2.3", "192.0.2.1", "192.0.2.200", "2001:db8::1", "2001:db8:ffff::1", "fe80::1%eth0"))
+		r.Addr = netip.MustParseAddr(w.one("10.1.2.3", "10.9.0.1", "::ffff:10.1.2.3", "192.0.2.1", "192.0.2.200",
+			"2001:db8::1", "2001:db8:ffff::1", "fe80::1%eth0"))
 	}
 	if !w.odds(8) {
 		r.Now = noon.Add(time.Duration(w.rnd.IntN(3)-1) * time.Hour)
@@ -159,7 +166,8 @@ func (w *world) makePrincipal() *identity.Principal {
 		}
 		return noon.Add(time.Duration(w.rnd.IntN(130)-65) * time.Minute)
 	}
-	p := &identity.Principal{UserID: w.one("u1", "u2", "https://idp.test|7"), Username: w.one("al", "eva", ""), Roles: w.some(3, "viewer", "editor", "boss", "admin", "Viewer", "other"),
+	p := &identity.Principal{UserID: w.one("u1", "u2", "https://idp.test|7"), Username: w.one("al", "eva", ""),
+		Roles:    w.some(3, "viewer", "editor", "boss", "admin", "Viewer", "other"),
 		AuthTime: proven(), MFATime: proven(), PasskeyTime: proven()}
 	if w.odds(3) {
 		p.ClientID = w.one("cli", "other")
@@ -167,33 +175,35 @@ func (w *world) makePrincipal() *identity.Principal {
 	return p
 }
 
-// compare tells where the engine and the oracle differ; "": nowhere.
+// compare describes where the engine and the oracle differ, or returns "".
 func compare(s *policy.Set, o oracle, r policy.Request, p *identity.Principal) string {
 	d := s.Decide(r, p)
 	want := o.decide(r, p, false)
-	if got := said(d); got != want {
+	if got := answerOf(d); got != want {
 		return fmt.Sprintf("decided %+v, the oracle says %+v", got, want)
 	}
 	would := o.decide(r, p, true)
-	differs := would.allow != want.allow || would.code != want.code || would.mfa != want.mfa || would.passkey != want.passkey || would.maxAge != want.maxAge
+	differs := would.allow != want.allow || would.code != want.code || would.mfa != want.mfa ||
+		would.passkey != want.passkey || would.maxAge != want.maxAge
 	switch {
 	case differs != (d.Report != nil):
 		return fmt.Sprintf("reported %+v, the oracle says %+v instead of %+v", d.Report, would, want)
-	case differs && said(*d.Report) != would:
-		return fmt.Sprintf("reported %+v, the oracle says %+v", said(*d.Report), would)
+	case differs && answerOf(*d.Report) != would:
+		return fmt.Sprintf("reported %+v, the oracle says %+v", answerOf(*d.Report), would)
 	}
 	if !s.Requires() {
 		bare := r
 		bare.Addr, bare.Now = netip.Addr{}, time.Time{}
-		if blind := s.Decide(bare, p); said(blind) != want {
+		if blind := s.Decide(bare, p); answerOf(blind) != want {
 			return fmt.Sprintf("requires neither address nor time, but decides %+v without them", blind)
 		}
 	}
 	return ""
 }
 
-func said(d policy.Decision) verdict {
-	return verdict{allow: d.Allow, public: d.Public, login: d.NeedLogin, code: d.Code, rule: d.Rule, reason: d.Reason, mfa: d.Ask.MFA, passkey: d.Ask.Passkey, maxAge: d.Ask.MaxAge}
+func answerOf(d policy.Decision) verdict {
+	return verdict{allow: d.Allow, public: d.Public, login: d.NeedLogin, code: d.Code, rule: d.Rule, reason: d.Reason,
+		mfa: d.Ask.MFA, passkey: d.Ask.Passkey, maxAge: d.Ask.MaxAge}
 }
 
 // shrink leaves out rules, readings and parts of rules as long as the difference stays.
@@ -262,7 +272,8 @@ func fromEnvironment(t *testing.T, name string, otherwise uint64) uint64 {
 }
 
 // CONTRACT section 10, issue 4: the engine agrees with an independent, slow evaluator on every one of 100,000 random
-// triples of policy, request and principal (`make oracle`: 10,000,000), and a trace says what the decision says (AZ-11).
+// triples of policy, request and principal (`make oracle`: 10,000,000), and a trace says what the decision says
+// (AZ-11).
 func TestTheEngineAgreesWithTheOracle(t *testing.T) {
 	triples := fromEnvironment(t, "TRUXE_ORACLE_TRIPLES", 100_000)
 	seed := fromEnvironment(t, "TRUXE_ORACLE_SEED", 1)
@@ -306,7 +317,8 @@ func TestTheEngineAgreesWithTheOracle(t *testing.T) {
 			done++
 			if compare(s, o, r, p) != "" {
 				small, r, what := shrink(o, r, p)
-				t.Fatalf("TRUXE_ORACLE_SEED=%d: %s\nrequest %+v\nperson  %+v\nroles   %+v\n%s", seed, what, r, p, small.roles, listed(small.rules))
+				t.Fatalf("TRUXE_ORACLE_SEED=%d: %s\nrequest %+v\nperson  %+v\nroles   %+v\n%s", seed, what, r, p, small.roles,
+					listed(small.rules))
 			}
 			d := s.Decide(r, p)
 			outcomes[d.Verdict()+" "+string(d.Code)]++
@@ -319,7 +331,8 @@ func TestTheEngineAgreesWithTheOracle(t *testing.T) {
 				tr, brief := s.Explain(r, p), s.Brief(r, p)
 				tr.Decision.Report, brief.Decision.Report = nil, nil
 				if inOrder != other || tr.Decision != inOrder || brief.Decision != inOrder {
-					t.Fatalf("TRUXE_ORACLE_SEED=%d: decided %+v, in the other order %+v, explained %+v, in brief %+v\n%+v", seed, d, other, tr.Decision, brief.Decision, r)
+					t.Fatalf("TRUXE_ORACLE_SEED=%d: decided %+v, in the other order %+v, explained %+v, in brief %+v\n%+v", seed, d,
+						other, tr.Decision, brief.Decision, r)
 				}
 				if _, err := policy.ParseTrace(tr.Compact()); err != nil {
 					t.Fatalf("TRUXE_ORACLE_SEED=%d: %+v does not come back", seed, tr)
@@ -327,8 +340,11 @@ func TestTheEngineAgreesWithTheOracle(t *testing.T) {
 			}
 		}
 	}
-	t.Logf("%d triples in %v, %d with something to report: %v", done, time.Since(start).Round(time.Millisecond), reports, outcomes)
-	for _, must := range []string{"allow ", "deny no_rule", "deny rule_denied", "deny role_required", "deny permission_required", "deny network_denied", "login login_required", "step_up mfa_required", "step_up reauth_required", "step_up passkey_required"} {
+	t.Logf("%d triples in %v, %d with something to report: %v", done, time.Since(start).Round(time.Millisecond), reports,
+		outcomes)
+	for _, must := range []string{"allow ", "deny no_rule", "deny rule_denied", "deny role_required",
+		"deny permission_required", "deny network_denied", "login login_required", "step_up mfa_required",
+		"step_up reauth_required", "step_up passkey_required"} {
 		if outcomes[must] < 20 {
 			t.Errorf("%q came up %d times: the random worlds are too narrow", must, outcomes[must])
 		}
@@ -356,7 +372,8 @@ func BenchmarkDecideWithCondition(b *testing.B) {
 	if err != nil {
 		b.Fatal(err)
 	}
-	r := policy.Request{Host: "app.test", Method: "GET", Path: "/orders/7", Addr: netip.MustParseAddr("10.1.2.3"), Now: noon}
+	r := policy.Request{Host: "app.test", Method: "GET", Path: "/orders/7", Addr: netip.MustParseAddr("10.1.2.3"),
+		Now: noon}
 	p := &identity.Principal{Username: "al"}
 	b.ReportAllocs()
 	for b.Loop() {

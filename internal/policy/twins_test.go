@@ -33,7 +33,8 @@ var twins = map[string]twin{
 		}
 		return truth(r.Now.Hour() >= 12)
 	},
-	`user.name == "al" || request.path.startsWith("/a")`: func(_ policy.Request, path string, p *identity.Principal, _ bool) policy.Truth {
+	`user.name == "al" || request.path.startsWith("/a")`: func(_ policy.Request, path string, p *identity.Principal,
+		_ bool) policy.Truth {
 		if strings.HasPrefix(path, "/a") {
 			return policy.True
 		}
@@ -42,7 +43,8 @@ var twins = map[string]twin{
 		}
 		return truth(p.Username == "al" && !strings.Contains(p.UserID, "|"))
 	},
-	`user.client == "cli" && request.method == "GET"`: func(r policy.Request, _ string, p *identity.Principal, _ bool) policy.Truth {
+	`user.client == "cli" && request.method == "GET"`: func(r policy.Request, _ string, p *identity.Principal,
+		_ bool) policy.Truth {
 		if r.Method != "GET" {
 			return policy.False
 		}

@@ -1,6 +1,6 @@
 package policy
 
-// Whom names those whom a rule is about, such as "role editor"; empty: everybody.
+// Whom names those whom a rule is about, such as "role editor"; empty: everyone.
 func (r Rule) Whom() []string {
 	out := []string{}
 	for _, of := range []struct {

@@ -5,74 +5,84 @@ import (
 	"net/http"
 	"slices"
 	"strings"
+
+	"github.com/truxeio/caddy-truxe/internal/portal/api"
+	"github.com/truxeio/caddy-truxe/internal/portal/pages"
+	"github.com/truxeio/caddy-truxe/internal/portal/web"
 )
 
-type methods = map[string]handler
-
-// routes is every URL of the portal below its base path; assets are served beside it.
-func routes() map[string]route {
+// routes returns every URL of the portal below its base path; assets are served beside it.
+func routes() map[string]web.Route {
+	callback := new(pages.Callback)
 	get, post, put, patch, del := http.MethodGet, http.MethodPost, http.MethodPut, http.MethodPatch, http.MethodDelete
-	own := func(m methods) route { return route{methods: m, signed: true, portal: true} } // a page of one's own account
-	signed := func(m methods) route { return route{methods: m, signed: true} }
-	return map[string]route{
-		"":         signed(methods{get: pageLauncher}),
-		"login":    {methods: methods{get: pageLogin, post: submitLogin}},
-		"mfa":      {methods: methods{get: pageMFA, post: submitMFA}, portal: true},
-		"continue": {methods: methods{get: pageContinue}},
-		"callback": {methods: methods{get: pageCallback}},
-		"logout":   {methods: methods{get: pageLogout, post: submitLogout}},
-		"setup":    {methods: methods{get: pageSetup, post: submitSetup}},
-		"confirm":  signed(methods{get: pageConfirm, post: submitConfirm}),
+	// a page of one's own account
+	own := func(m web.Methods) web.Route { return web.Route{Methods: m, Signed: true, Portal: true} }
+	needs := func(permission string, m web.Methods) web.Route {
+		return web.Route{Methods: m, Signed: true, Needs: permission}
+	}
+	signed := func(m web.Methods) web.Route { return web.Route{Methods: m, Signed: true} }
+	return map[string]web.Route{
+		"":         signed(web.Methods{get: pages.Launcher}),
+		"login":    {Methods: web.Methods{get: pages.Login, post: pages.SubmitLogin}},
+		"mfa":      {Methods: web.Methods{get: pages.MFA, post: pages.SubmitMFA}, Portal: true},
+		"continue": {Methods: web.Methods{get: pages.Continue}},
+		"callback": {Methods: web.Methods{get: callback.Show}, Finally: callback.DropTicket},
+		"logout":   {Methods: web.Methods{get: pages.Logout, post: pages.SubmitLogout}},
+		"setup":    {Methods: web.Methods{get: pages.Setup, post: pages.SubmitSetup}},
+		"confirm":  signed(web.Methods{get: pages.Confirm, post: pages.SubmitConfirm}),
 
-		"account":                own(methods{get: pageAccount, post: submitAccount}),
-		"account/profile":        own(methods{get: pageProfile, post: submitProfile}),
-		"account/password":       own(methods{get: pagePassword, post: submitPassword}),
-		"account/totp":           own(methods{get: pageTOTP, post: submitTOTP}),
-		"account/passkeys":       own(methods{get: pagePasskeys, post: submitPasskeys}),
-		"account/recovery-codes": own(methods{get: pageRecovery, post: submitRecovery}),
-		"account/sessions":       own(methods{get: pageSessions, post: submitSessions}),
-		"account/devices":        own(methods{get: pageDevices, post: submitDevices}),
-		"account/activity":       own(methods{get: pageActivity}),
-		"admin/policies":         own(methods{get: pagePolicies, post: submitPolicies}),
+		"account":                own(web.Methods{get: pages.Account, post: pages.SubmitAccount}),
+		"account/profile":        own(web.Methods{get: pages.Profile, post: pages.SubmitProfile}),
+		"account/password":       own(web.Methods{get: pages.Password, post: pages.SubmitPassword}),
+		"account/totp":           own(web.Methods{get: pages.TOTP, post: pages.SubmitTOTP}),
+		"account/passkeys":       own(web.Methods{get: pages.Passkeys, post: pages.SubmitPasskeys}),
+		"account/recovery-codes": own(web.Methods{get: pages.Recovery, post: pages.SubmitRecovery}),
+		"account/sessions":       own(web.Methods{get: pages.Sessions, post: pages.SubmitSessions}),
+		"account/devices":        own(web.Methods{get: pages.Devices, post: pages.SubmitDevices}),
+		"account/activity":       own(web.Methods{get: pages.Activity}),
+		"admin/policies": {Methods: web.Methods{get: pages.Policies, post: pages.SubmitPolicies},
+			Signed: true, Portal: true, Needs: web.PoliciesRead},
 
-		"api/v1/login":                 {methods: methods{post: apiLogin}},
-		"api/v1/login/mfa":             {methods: methods{post: apiLoginMFA}},
-		"api/v1/login/mfa/enrol":       {methods: methods{post: apiLoginEnrol}},
-		"api/v1/login/passkey/begin":   {methods: methods{post: apiPasskeySignInBegin}},
-		"api/v1/login/passkey/finish":  {methods: methods{post: apiPasskeySignInFinish}},
-		"api/v1/token":                 {methods: methods{post: apiToken}},
-		"api/v1/revoke":                {methods: methods{post: apiRevoke}},
-		"api/v1/introspect":            signed(methods{post: apiIntrospect}),
-		"api/v1/logout":                {methods: methods{post: apiLogout}},
-		"api/v1/userinfo":              {methods: methods{get: apiUserinfo}, signed: true, passive: true},
-		"api/v1/session":               {methods: methods{get: apiSession}, caller: true, passive: true},
-		"api/v1/sessions":              signed(methods{get: apiSessions, del: apiEndSessions}),
-		"api/v1/sessions/{id}":         signed(methods{del: apiEndSession}),
-		"api/v1/confirm":               signed(methods{get: apiConfirmMethods, post: apiConfirm}),
-		"api/v1/confirm/passkey/begin": signed(methods{post: apiConfirmPasskeyBegin}),
-		"api/v1/mfa/totp":              signed(methods{post: apiTOTPBegin, del: apiTOTPRemove}),
-		"api/v1/mfa/totp/confirm":      signed(methods{post: apiTOTPConfirm}),
-		"api/v1/mfa/recovery-codes":    signed(methods{post: apiRecoveryCodes}),
-		"api/v1/mfa/passkeys":          signed(methods{get: apiPasskeys}),
-		"api/v1/mfa/passkeys/begin":    signed(methods{post: apiPasskeyBegin}),
-		"api/v1/mfa/passkeys/finish":   signed(methods{post: apiPasskeyFinish}),
-		"api/v1/mfa/passkeys/{id}":     signed(methods{patch: apiPasskeyRename, del: apiPasskeyRemove}),
-		"api/v1/mfa/devices":           signed(methods{get: apiDevices, del: apiForgetDevices}),
-		"api/v1/mfa/devices/{id}":      signed(methods{del: apiForgetDevice}),
-		"api/v1/password/change":       signed(methods{post: apiPasswordChange}),
-		"api/v1/account/export":        signed(methods{get: apiExport}),
-		"api/v1/check":                 {methods: methods{get: apiCheck, post: apiCheckAll}, signed: true, passive: true},
+		"api/v1/login":                 {Methods: web.Methods{post: api.Login}},
+		"api/v1/login/mfa":             {Methods: web.Methods{post: api.LoginMFA}},
+		"api/v1/login/mfa/enrol":       {Methods: web.Methods{post: api.LoginEnrol}},
+		"api/v1/login/passkey/begin":   {Methods: web.Methods{post: api.PasskeySignInBegin}},
+		"api/v1/login/passkey/finish":  {Methods: web.Methods{post: api.PasskeySignInFinish}},
+		"api/v1/token":                 {Methods: web.Methods{post: api.Token}},
+		"api/v1/revoke":                {Methods: web.Methods{post: api.Revoke}},
+		"api/v1/introspect":            needs(web.TokensIntrospect, web.Methods{post: api.Introspect}),
+		"api/v1/logout":                {Methods: web.Methods{post: api.Logout}},
+		"api/v1/userinfo":              {Methods: web.Methods{get: api.Userinfo}, Signed: true, Passive: true},
+		"api/v1/session":               {Methods: web.Methods{get: api.Session}, Caller: true, Passive: true},
+		"api/v1/sessions":              signed(web.Methods{get: api.Sessions, del: api.EndSessions}),
+		"api/v1/sessions/{id}":         signed(web.Methods{del: api.EndSession}),
+		"api/v1/confirm":               signed(web.Methods{get: api.ConfirmMethods, post: api.Confirm}),
+		"api/v1/confirm/passkey/begin": signed(web.Methods{post: api.ConfirmPasskeyBegin}),
+		"api/v1/mfa/totp":              signed(web.Methods{post: api.TOTPBegin, del: api.TOTPRemove}),
+		"api/v1/mfa/totp/confirm":      signed(web.Methods{post: api.TOTPConfirm}),
+		"api/v1/mfa/recovery-codes":    signed(web.Methods{post: api.RecoveryCodes}),
+		"api/v1/mfa/passkeys":          signed(web.Methods{get: api.Passkeys}),
+		"api/v1/mfa/passkeys/begin":    signed(web.Methods{post: api.PasskeyBegin}),
+		"api/v1/mfa/passkeys/finish":   signed(web.Methods{post: api.PasskeyFinish}),
+		"api/v1/mfa/passkeys/{id}":     signed(web.Methods{patch: api.PasskeyRename, del: api.PasskeyRemove}),
+		"api/v1/mfa/devices":           signed(web.Methods{get: api.Devices, del: api.ForgetDevices}),
+		"api/v1/mfa/devices/{id}":      signed(web.Methods{del: api.ForgetDevice}),
+		"api/v1/password/change":       signed(web.Methods{post: api.PasswordChange}),
+		"api/v1/account/export":        signed(web.Methods{get: api.Export}),
+		"api/v1/check": {Methods: web.Methods{get: api.Check, post: api.CheckAll},
+			Signed: true, Passive: true},
 
-		"api/v1/apps":                          signed(methods{get: apiApps}),
-		"api/v1/admin/policies":                signed(methods{get: apiPolicies}),
-		"api/v1/admin/policies/explain":        signed(methods{post: apiExplain}),
-		"api/v1/admin/roles":                   signed(methods{get: apiRoles}),
-		"api/v1/admin/roles/{role}":            signed(methods{get: apiRole}),
-		"api/v1/admin/users/{id}/roles/{role}": signed(methods{put: apiGrantRole, del: apiRevokeRole}),
+		"api/v1/apps":                   signed(web.Methods{get: api.Apps}),
+		"api/v1/admin/policies":         needs(web.PoliciesRead, web.Methods{get: api.Policies}),
+		"api/v1/admin/policies/explain": needs(web.PoliciesRead, web.Methods{post: api.Explain}),
+		"api/v1/admin/roles":            needs(web.RolesRead, web.Methods{get: api.Roles}),
+		"api/v1/admin/roles/{role}":     needs(web.RolesRead, web.Methods{get: api.Role}),
+		"api/v1/admin/users/{id}/roles/{role}": needs(web.RolesWrite,
+			web.Methods{put: api.GrantRole, del: api.RevokeRole}),
 
-		"jwks.json":    {methods: methods{get: serveJWKS}, open: true},
-		"health/live":  {methods: methods{get: healthLive}, open: true},
-		"health/ready": {methods: methods{get: healthReady}, open: true},
+		"jwks.json":    {Methods: web.Methods{get: api.JWKS}, Open: true},
+		"health/live":  {Methods: web.Methods{get: api.HealthLive}, Open: true},
+		"health/ready": {Methods: web.Methods{get: api.HealthReady}, Open: true},
 	}
 }
 
@@ -80,29 +90,18 @@ func routes() map[string]route {
 type Route struct {
 	Path    string // below the base path; {id} and {role} stand for one segment each
 	Methods []string
-	Signed  bool // needs a signed-in caller
-	Open    bool // asks nothing of the caller
+	Signed  bool   // needs a signed-in caller
+	Open    bool   // asks nothing of the caller
+	Needs   string // a permission that the caller must hold
 }
 
 // Routes lists every URL that is registered, by path.
 func Routes() []Route {
 	var list []Route
 	for path, r := range routes() {
-		list = append(list, Route{Path: path, Methods: slices.Sorted(maps.Keys(r.methods)), Signed: r.signed, Open: r.open})
+		list = append(list, Route{Path: path, Methods: slices.Sorted(maps.Keys(r.Methods)), Signed: r.Signed,
+			Open: r.Open, Needs: r.Needs})
 	}
 	slices.SortFunc(list, func(a, b Route) int { return strings.Compare(a.Path, b.Path) })
 	return list
-}
-
-// allowed is the Allow field of a 405 (RFC 9110 15.5.6).
-func allowed(r route) string {
-	var list []string
-	for m := range r.methods {
-		list = append(list, m)
-		if m == http.MethodGet {
-			list = append(list, http.MethodHead)
-		}
-	}
-	slices.Sort(list)
-	return strings.Join(list, ", ")
 }

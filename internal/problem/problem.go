@@ -32,11 +32,18 @@ type Problem struct {
 	RetryAfter time.Duration `json:"-"`
 }
 
-// typeBase makes `type` a URI that does not change; it names the code and is not meant to be fetched (RFC 9457 3.1.1).
+// typeBase begins every `type`: a URI that does not change. It names the code and is not meant to be fetched
+// (RFC 9457 3.1.1).
 const typeBase = "urn:truxe:problem:"
 
-// Write sends the problem. Empty fields are filled from the code. The answer is never stored (SE-16).
+// Write sends the problem, with empty fields filled from the code.
 func Write(w http.ResponseWriter, p Problem) {
+	p = p.Fill()
+	write(w, p, p)
+}
+
+// Fill returns the problem with its empty fields filled from the code.
+func (p Problem) Fill() Problem {
 	if p.Status == 0 {
 		p.Status = Status(p.Code)
 	}
@@ -55,6 +62,11 @@ func Write(w http.ResponseWriter, p Problem) {
 	if p.Reference == "" {
 		p.Reference = identity.NewReference()
 	}
+	return p
+}
+
+// write sends a body with the headers of its problem. The answer is never stored (SE-16).
+func write(w http.ResponseWriter, p Problem, body any) {
 	h := w.Header()
 	h.Set("Content-Type", "application/problem+json")
 	h.Set("Cache-Control", "no-store")
@@ -63,7 +75,7 @@ func Write(w http.ResponseWriter, p Problem) {
 		h.Set("Retry-After", strconv.Itoa(Seconds(p.RetryAfter)))
 	}
 	w.WriteHeader(p.Status)
-	_ = json.NewEncoder(w).Encode(p)
+	_ = json.NewEncoder(w).Encode(body)
 }
 
 // Seconds rounds up, as Retry-After wants whole seconds (RFC 9110 10.2.3), at least 1.
@@ -74,11 +86,14 @@ func Seconds(d time.Duration) int {
 // Status maps a code to its HTTP status: the one table for pages and API.
 func Status(code identity.Code) int {
 	switch code {
-	case identity.CodeLoginRequired, identity.CodeInvalidCredentials, identity.CodeInvalidToken, identity.CodeSessionRevoked,
+	case identity.CodeLoginRequired, identity.CodeInvalidCredentials, identity.CodeInvalidToken,
+		identity.CodeSessionRevoked,
 		identity.CodeReauthRequired, identity.CodeUserDisabled, identity.CodeInvalidCode, identity.CodeStepUpRequired:
 		return http.StatusUnauthorized
-	case identity.CodeRoleRequired, identity.CodePermissionRequired, identity.CodeMFARequired, identity.CodePasskeyRequired,
-		identity.CodeNetworkDenied, identity.CodeRuleDenied, identity.CodeNoRule, identity.CodeForbidden, identity.CodeCrossOrigin, identity.CodeHTTPSRequired:
+	case identity.CodeRoleRequired, identity.CodePermissionRequired, identity.CodeMFARequired,
+		identity.CodePasskeyRequired,
+		identity.CodeNetworkDenied, identity.CodeRuleDenied, identity.CodeNoRule, identity.CodeForbidden,
+		identity.CodeCrossOrigin, identity.CodeHTTPSRequired:
 		return http.StatusForbidden
 	case identity.CodeInvalidRequest, identity.CodeInvalidGrant, identity.CodeAmbiguousPath:
 		return http.StatusBadRequest

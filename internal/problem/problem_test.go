@@ -55,7 +55,7 @@ func write(t *testing.T, p problem.Problem) (*http.Response, map[string]any) {
 	return w.Result(), body
 }
 
-// Whoever gets an error reads what it is, what happened and what to do about it.
+// A client that gets an error reads what it is, what happened and what to do about it.
 func TestEveryCodeHasTitleDetailAndRemedy(t *testing.T) {
 	_, unknown := write(t, problem.Problem{Code: "no_such_code"})
 	if unknown["status"] != 500.0 || unknown["detail"] != "Something went wrong on our side." {
@@ -78,7 +78,8 @@ func TestEveryCodeHasTitleDetailAndRemedy(t *testing.T) {
 		if code != identity.CodeInternal && res.StatusCode == http.StatusInternalServerError {
 			t.Errorf("%s has no status", code)
 		}
-		if body["type"] != "urn:truxe:problem:"+string(code) || body["code"] != string(code) || int(body["status"].(float64)) != res.StatusCode {
+		if body["type"] != "urn:truxe:problem:"+string(code) || body["code"] != string(code) ||
+			int(body["status"].(float64)) != res.StatusCode {
 			t.Errorf("%s: %v", code, body)
 		}
 	}
@@ -86,8 +87,10 @@ func TestEveryCodeHasTitleDetailAndRemedy(t *testing.T) {
 
 // What the caller of Write knows better is kept.
 func TestOwnWordsReplaceTheCatalogue(t *testing.T) {
-	_, body := write(t, problem.Problem{Code: identity.CodeConflict, Detail: "This user name is taken.", Remedy: "Choose another one."})
-	if body["detail"] != "This user name is taken." || body["remedy"] != "Choose another one." || body["title"] != "Changed meanwhile" {
+	_, body := write(t, problem.Problem{Code: identity.CodeConflict, Detail: "This user name is taken.",
+		Remedy: "Choose another one."})
+	if body["detail"] != "This user name is taken." || body["remedy"] != "Choose another one." ||
+		body["title"] != "Changed meanwhile" {
 		t.Errorf("%v", body)
 	}
 }

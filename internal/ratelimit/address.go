@@ -19,3 +19,9 @@ func Source(a netip.Addr) string {
 	}
 	return p.String()
 }
+
+// AddressKey is the key of a client's address at a Site. Clients without an address, as of a unix socket, share one.
+func AddressKey(a netip.Addr) string { return "ip:" + Source(a) }
+
+// UserKey is the key of a user at a Site.
+func UserKey(id string) string { return "user:" + id }

@@ -15,7 +15,8 @@ import (
 func TestFieldsReadAsTheDraftHasThem(t *testing.T) {
 	state, rule := Fields(
 		Limit{Name: "login", Quota: 5, Window: 5 * time.Minute, Remaining: 2, ResetAfter: 179500 * time.Millisecond},
-		Limit{Name: "address", Quota: 50, Window: 5 * time.Minute, RetryAfter: 5001 * time.Millisecond, ResetAfter: 5 * time.Minute})
+		Limit{Name: "address", Quota: 50, Window: 5 * time.Minute, RetryAfter: 5001 * time.Millisecond,
+			ResetAfter: 5 * time.Minute})
 	if want := `"login";r=2;t=180, "address";r=0;t=6`; state != want {
 		t.Errorf("RateLimit: %s, want %s", state, want)
 	}

@@ -32,7 +32,7 @@ func (r Rate) bucket(key string) cluster.Bucket {
 }
 
 // Names of limits, as clients and metrics see them. A person's and a device's limit bear one name: whether a device is
-// known is nobody's business (LK-09).
+// known must not be disclosed (LK-09).
 const (
 	NameLogin   = "login"
 	NameAddress = "address"
@@ -72,7 +72,7 @@ func (l *Limited) names() []string {
 
 // refuse is what a throttled client is told: nothing about the account (LK-09).
 func refuse(hit []Limit) error {
-	e := &identity.Error{Code: identity.CodeRateLimited, Detail: "Too many tries. Please wait and try again.", Err: &Limited{hit}}
+	e := identity.Refuse(identity.CodeRateLimited, "Too many tries. Please wait and try again.").Because(&Limited{hit})
 	for _, l := range hit {
 		e.RetryAfter = max(e.RetryAfter, l.RetryAfter)
 	}
@@ -88,7 +88,7 @@ func LimitsOf(err error) []string {
 	return nil
 }
 
-// FieldsOf gives the header fields for an error; false for any other error.
+// FieldsOf returns the header fields for an error; false for any other error.
 func FieldsOf(err error) (rateLimit, policy string, ok bool) {
 	var l *Limited
 	if !errors.As(err, &l) {
@@ -101,7 +101,7 @@ func FieldsOf(err error) (rateLimit, policy string, ok bool) {
 // Left is inside the error of a try that failed: what its limits leave.
 type Left struct{ Limits []Limit }
 
-// Error says nothing of its own: the error it stands in does.
+// Error is empty: the error that contains it has the message.
 func (l *Left) Error() string { return "a try failed" }
 
 // Refuse adds to the error of a try that failed how many are left. It counts the try as failed.
@@ -111,11 +111,11 @@ func (t *Try) Refuse(err error) error {
 	if !errors.As(err, &known) {
 		return err
 	}
-	return &identity.Error{Code: known.Code, Detail: known.Detail, RetryAfter: known.RetryAfter, Ask: known.Ask, Err: errors.Join(err, &Left{t.limits})}
+	return known.Because(errors.Join(err, &Left{t.limits}))
 }
 
-// LeftOf tells how many tries the person of a failed try has left, and how long the pause after them is; false for any
-// other error. It is the same for names that nobody has (R12).
+// LeftOf returns how many attempts the user of a failed attempt has left, and the pause that follows; false for any
+// other error. It is the same for unknown names (R12).
 func LeftOf(err error) (tries int, pause time.Duration, ok bool) {
 	var l *Left
 	if !errors.As(err, &l) {

@@ -17,11 +17,11 @@ type Site struct {
 	counters *cluster.Counters
 }
 
-// NewSite makes the limit of one site; check the rate with Rate.Check while reading the configuration. A rate that
+// NewSite returns the limit of one site; check the rate with Rate.Check while reading the configuration. A rate that
 // fails it refuses everything (R1).
 func NewSite(r Rate) *Site { return &Site{rate: r, counters: cluster.NewCounters(maxSiteKeys, nil)} }
 
-// Allow counts one request of key, e.g. "ip:192.0.2.1" or "user:<id>"; false means refused.
+// Allow counts one request of key, an AddressKey or UserKey; false means refused.
 func (s *Site) Allow(key string, now time.Time) (Limit, bool) {
 	b := s.rate.bucket(key)
 	if b.Check() != nil {
@@ -31,8 +31,8 @@ func (s *Site) Allow(key string, now time.Time) (Limit, bool) {
 	return limitOf(NameSite, s.rate, state), ok
 }
 
-// Sites are the limits of all sites of a node, by name. They belong to the engine, so that a reload empties none (R11). The
-// zero value is ready.
+// Sites are the limits of all sites of a node, by name. They belong to the engine, so that a reload empties none (R11).
+// The zero value is ready.
 type Sites struct {
 	mu     sync.RWMutex
 	byName map[string]*Site
@@ -64,8 +64,8 @@ func (s *Sites) site(name string, r Rate) *Site {
 	return known
 }
 
-// Purge forgets sites at which nothing is counted, so that each change of a configuration leaves no table behind: a full
-// quota equals an absent one.
+// Purge forgets sites at which nothing is counted, so that each change of a configuration leaves no table behind: a
+// full quota equals an absent one.
 func (s *Sites) Purge() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -74,11 +74,4 @@ func (s *Sites) Purge() {
 			delete(s.byName, name)
 		}
 	}
-}
-
-// Len is how many sites have counters now.
-func (s *Sites) Len() int {
-	s.mu.RLock()
-	defer s.mu.RUnlock()
-	return len(s.byName)
 }

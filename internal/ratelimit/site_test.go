@@ -114,7 +114,8 @@ func BenchmarkSiteAllow(b *testing.B) {
 	}
 }
 
-// ED-31 R11: limits by name outlive whoever asks, a changed rate counts what was counted, and quiet sites are forgotten.
+// ED-31 R11: limits by name outlive whoever asks, a changed rate counts what was counted, and quiet sites are
+// forgotten.
 func TestSitesOutliveTheirConfiguration(t *testing.T) {
 	var s Sites
 	now, r := time.Now(), Rate{2, time.Hour}
@@ -136,7 +137,7 @@ func TestSitesOutliveTheirConfiguration(t *testing.T) {
 	}
 	s.Allow("c", Rate{1000, time.Nanosecond}, "k", now)
 	time.Sleep(time.Millisecond)
-	if s.Purge(); s.Len() != 2 {
-		t.Errorf("%d sites, want the two that still count", s.Len())
+	if s.Purge(); len(s.byName) != 2 {
+		t.Errorf("%d sites, want the two that still count", len(s.byName))
 	}
 }

@@ -9,7 +9,7 @@ import (
 )
 
 // A strict parser of structured fields (RFC 9651 section 4.2), for judging our own fields. Values are what the IETF's
-// test cases have in JSON: an item is [value, [[key, value]...]], an inner list stands in place of the value.
+// test cases have in JSON: an item is [value, [[key, value]...]], an inner list takes the place of the value.
 
 var errField = errors.New("not a structured field")
 
@@ -17,7 +17,7 @@ type fieldReader struct{ s string }
 
 func parseField(kind string, lines []string) (out any, err error) {
 	defer func() {
-		if p := recover(); p == errField {
+		if p := recover(); p == any(errField) {
 			out, err = nil, errField
 		} else if p != nil {
 			panic(p)

@@ -1,5 +1,5 @@
-// Package regular reads regular files, and no more of them than a bound. A configuration that names a FIFO would wait for
-// its writer at every look, one that names /dev/zero would be read for ever.
+// Package regular reads regular files, and no more of them than a bound. A configuration that names a FIFO would wait
+// for its writer at every look, one that names /dev/zero would be read for ever.
 package regular
 
 import (
@@ -30,8 +30,8 @@ func size(n int64) string {
 	return fmt.Sprintf("%d bytes", n)
 }
 
-// Open opens a regular file for reading. It never waits: a path that is replaced by a FIFO after the first look is opened
-// without waiting for its writer, and looked at again.
+// Open opens a regular file for reading. It never waits: a path that is replaced by a FIFO after the first look is
+// opened without waiting for its writer, and looked at again.
 func Open(path string) (*os.File, error) {
 	info, err := os.Stat(path) // first: to open some devices changes them
 	if err != nil {

@@ -15,7 +15,8 @@ import (
 func TestOnlyRegularFilesAreRead(t *testing.T) {
 	dir := t.TempDir()
 	file, pipe, link := filepath.Join(dir, "file"), filepath.Join(dir, "pipe"), filepath.Join(dir, "link")
-	if err := errors.Join(os.WriteFile(file, []byte("text"), 0o600), syscall.Mkfifo(pipe, 0o600), os.Symlink(file, link)); err != nil {
+	if err := errors.Join(os.WriteFile(file, []byte("text"), 0o600), syscall.Mkfifo(pipe, 0o600),
+		os.Symlink(file, link)); err != nil {
 		t.Fatal(err)
 	}
 	for _, path := range []string{file, link} { // mounted configuration comes as links
@@ -34,7 +35,8 @@ func TestOnlyRegularFilesAreRead(t *testing.T) {
 	}
 	for _, read := range []error{Check(file, 3), func() error { _, err := Read(file, 3); return err }()} {
 		var size *SizeError
-		if !errors.As(read, &size) || !strings.Contains(read.Error(), "larger than 3 bytes") || !strings.Contains(read.Error(), file) {
+		if !errors.As(read, &size) || !strings.Contains(read.Error(), "larger than 3 bytes") ||
+			!strings.Contains(read.Error(), file) {
 			t.Errorf("over the bound: %v", read)
 		}
 	}
@@ -80,7 +82,8 @@ func TestWorldWritableIsSaid(t *testing.T) {
 		warns  bool
 	}{
 		{file, 0o644, false, false}, {file, 0o664, false, false}, {file, 0o646, false, true},
-		{dir, 0o755, false, false}, {dir, 0o777, false, true}, {dir, 0o777 | os.ModeSticky, false, false}, {dir, 0o777 | os.ModeSticky, true, true},
+		{dir, 0o755, false, false}, {dir, 0o777, false, true}, {dir, 0o777 | os.ModeSticky, false, false},
+		{dir, 0o777 | os.ModeSticky, true, true},
 	} {
 		if err := os.Chmod(c.path, c.mode); err != nil {
 			t.Fatal(err)

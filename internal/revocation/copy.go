@@ -7,24 +7,24 @@ import (
 // Copy is what one node knows to be revoked. All methods are safe for concurrent use.
 type Copy struct{ set *set }
 
-// NewCopy makes an empty copy.
+// NewCopy returns an empty copy.
 func NewCopy() *Copy { return &Copy{set: newSet()} }
 
-// Put remembers a revocation until expires (Unix ms) and tells whether it was news. At (Unix ms) matters for users:
+// Put remembers a revocation until expires (Unix ms) and reports whether it was news. At (Unix ms) matters for users:
 // everything made before it is refused.
 func (c *Copy) Put(kind identity.RevocationKind, name string, at, expires int64) bool {
 	return c.set.put(identity.RevocationKey(kind, name), at, expires)
 }
 
-// Refused gives the code with which a principal is refused, "" when nothing speaks against it: CodeInvalidToken for a
-// revoked token, CodeSessionRevoked for a revoked session or user. It allocates nothing and waits for nobody.
+// Refused returns the code with which a principal is refused, "" when nothing speaks against it: CodeInvalidToken for a
+// revoked token, CodeSessionRevoked for a revoked session or user. It allocates nothing and takes no lock.
 //
 // An entry refuses for as long as it is here, whatever the wall clock says: a clock that steps forward and back must
 // not un-revoke (FAULTS 16). What it names has expired by itself when it is swept.
 //
-// IssuedAt of a session and of our own tokens has milliseconds, so that who signs in again right after a sign-out
-// everywhere gets a token that works. That of another issuer's token has the seconds of `iat`, rounded down: made later
-// in the very second it is refused too, the safe side (JW-14).
+// IssuedAt of a session and of our own tokens has milliseconds, so that a user who signs in again right after a
+// sign-out everywhere gets a token that works. That of another issuer's token has the seconds of `iat`, rounded down:
+// made later in the very second it is refused too, the safe side (JW-14).
 func (c *Copy) Refused(p *identity.Principal) identity.Code {
 	if p == nil {
 		return ""

@@ -12,7 +12,8 @@ import (
 )
 
 func bearer(jti, session, user string, issued int64) *identity.Principal {
-	p := &identity.Principal{UserID: user, SessionID: session, TokenID: jti, IssuedAt: issued, Credential: identity.CredentialBearer}
+	p := &identity.Principal{UserID: user, SessionID: session, TokenID: jti, IssuedAt: issued,
+		Credential: identity.CredentialBearer}
 	p.UserKey = identity.RevocationKey(identity.RevokeUser, user)
 	if jti != "" {
 		p.TokenKey = identity.RevocationKey(identity.RevokeJTI, jti)
@@ -55,7 +56,8 @@ func TestRevokedTokenSessionAndUserAreRefusedAndOthersAreNot(t *testing.T) {
 // R4: a repeated event never shortens what is remembered, and only news is news.
 func TestOldRevocationToldAgainDoesNotMoveNotBeforeBack(t *testing.T) {
 	c := NewCopy()
-	if !c.Put(identity.RevokeUser, "u", 2000, 9000) || c.Put(identity.RevokeUser, "u", 1000, 5000) || !c.Put(identity.RevokeUser, "u", 3000, 9000) {
+	if !c.Put(identity.RevokeUser, "u", 2000, 9000) || c.Put(identity.RevokeUser, "u", 1000, 5000) ||
+		!c.Put(identity.RevokeUser, "u", 3000, 9000) {
 		t.Error("first and later are news, an older one is not")
 	}
 	if c.Refused(bearer("", "", "u", 2500)) == "" || c.Refused(bearer("", "", "u", 3000)) != "" {

@@ -1,7 +1,6 @@
-// Package revocation holds what has been revoked: a copy in every node's memory that each request asks without a
-// lock or a round trip, the feed that keeps the copy fresh, and the open streams that a revocation cuts.
+// Package revocation is this node's copy of what has been revoked: every request asks it without a lock or a round
+// trip, and a revocation cuts the open streams that it applies to.
 //
-// SQL is the durable record. A revocation is written there first (Node.Record), then told to this node and the others
-// (Node.Announce). The copy is filled from SQL at start, after every gap of the feed and every half minute, so that
-// neither an emptied nor a refusing Redis un-revokes anything (R4).
+// SQL is the durable record. Package feed fills the copy from SQL and keeps it in step with the other nodes. A Node
+// reports whether it may still be believed (R1, R4).
 package revocation

@@ -13,12 +13,12 @@ import (
 var (
 	ErrRevoked = errors.New("the credential was revoked")
 	ErrExpired = errors.New("the credential expired")
-	ErrChanged = errors.New("the person has lost a role")
-	ErrCutOff  = errors.New("nobody can tell whether the credential was revoked")
+	ErrChanged = errors.New("the user has lost a role")
+	ErrCutOff  = errors.New("the revocation state is unknown")
 )
 
-// Stream is the context of one request under way. It is made to be a part of what its request allocates anyway; the machinery of a cancellable context is
-// built when somebody waits for it, as reverse_proxy does and an answer from memory does not.
+// Stream is the context of one request under way. It is a part of what its request allocates anyway. The machinery of a
+// cancellable context is built when a handler waits for it, as reverse_proxy does and an answer from memory does not.
 type Stream struct {
 	context.Context // of the request
 	principal       *identity.Principal
@@ -34,7 +34,7 @@ type innerContext struct {
 	cancel context.CancelCauseFunc
 }
 
-// build makes the standard library's context underneath. Contexts derived from the stream then find it and need no
+// build creates the standard library's context underneath. Contexts derived from the stream then find it and need no
 // goroutine of their own.
 func (s *Stream) build() *innerContext {
 	if in := s.inner.Load(); in != nil {
@@ -67,7 +67,7 @@ func (s *Stream) Value(key any) any {
 	return s.Context.Value(key)
 }
 
-// End takes the stream out of the registry. Its context ends too when somebody waits for it.
+// End takes the stream out of the registry. Its context ends too if it was built.
 func (s *Stream) End() {
 	if s.shard != nil {
 		s.shard.remove(s)
@@ -81,8 +81,8 @@ func (s *Stream) cut(why error) {
 	s.build().cancel(why)
 }
 
-// verdict says why the stream must end; nil while it may go on.
-func (s *Stream) verdict(c *Copy, now time.Time) error {
+// endReason returns why the stream must end; nil while it may go on.
+func (s *Stream) endReason(c *Copy, now time.Time) error {
 	switch {
 	case c.Refused(s.principal) != "":
 		return ErrRevoked

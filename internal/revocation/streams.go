@@ -4,7 +4,6 @@ import (
 	"context"
 	"math/rand/v2"
 	"sync"
-	"sync/atomic"
 	"time"
 
 	"github.com/truxeio/caddy-truxe/internal/identity"
@@ -24,7 +23,6 @@ const (
 type Streams struct {
 	copy   *Copy
 	check  chan struct{}
-	walked atomic.Int64 // walks so far, for tests
 	shards [streamShards]streamShard
 }
 
@@ -39,15 +37,8 @@ func newStreams(c *Copy) *Streams {
 	return &Streams{copy: c, check: make(chan struct{}, 1)}
 }
 
-// Open registers a request. Call End on what it gives.
-func (r *Streams) Open(ctx context.Context, p *identity.Principal) *Stream {
-	s := &Stream{Context: ctx}
-	r.open(s, p)
-	return s
-}
-
-// open registers a request whose stream the caller has made room for.
-func (r *Streams) open(s *Stream, p *identity.Principal) {
+// join registers a request by its stream, whose Context is set. Call the stream's End when the request is done.
+func (r *Streams) join(s *Stream, p *identity.Principal) {
 	if s.principal = p; p == nil {
 		return
 	}
@@ -59,8 +50,8 @@ func (r *Streams) open(s *Stream, p *identity.Principal) {
 	}
 }
 
-// Check asks for a walk soon. It does not wait.
-func (r *Streams) Check() {
+// wakeUp asks for a walk soon. It does not wait.
+func (r *Streams) wakeUp() {
 	select {
 	case r.check <- struct{}{}:
 	default:
@@ -89,26 +80,29 @@ func (r *Streams) run(ctx context.Context, now func() time.Time) {
 		case <-r.check:
 		}
 		r.walk(now())
-		pause(ctx, checkGap)
+		select {
+		case <-ctx.Done():
+			return
+		case <-time.After(checkGap):
+		}
 	}
 }
 
 // walk cuts what is revoked or expired.
 func (r *Streams) walk(now time.Time) {
-	r.cutWhere(func(s *Stream) error { return s.verdict(r.copy, now) })
-	r.walked.Add(1)
+	r.cutWhere(func(s *Stream) error { return s.endReason(r.copy, now) })
 }
 
-// cutAll cuts every stream: nobody knows any more whose credential is good.
-func (r *Streams) cutAll(why error) { r.cutWhere(func(*Stream) error { return why }) }
+// CutAll ends every stream.
+func (r *Streams) CutAll(why error) { r.cutWhere(func(*Stream) error { return why }) }
 
-// CutWhere ends the streams of principals against whom there is a reason.
-func (r *Streams) CutWhere(reason func(p *identity.Principal) error) {
+// cutPrincipals ends the streams of principals against whom there is a reason.
+func (r *Streams) cutPrincipals(reason func(p *identity.Principal) error) {
 	r.cutWhere(func(s *Stream) error { return reason(s.principal) })
 }
 
 // cutWhere asks each stream why it must end; nil lets it go on.
-func (r *Streams) cutWhere(verdict func(*Stream) error) {
+func (r *Streams) cutWhere(reason func(*Stream) error) {
 	type end struct {
 		stream *Stream
 		why    error
@@ -120,14 +114,14 @@ func (r *Streams) cutWhere(verdict func(*Stream) error) {
 		shard.mu.Lock()
 		for s := shard.first; s != nil; {
 			next := s.next
-			if why := verdict(s); why != nil {
+			if why := reason(s); why != nil {
 				ends = append(ends, end{s, why})
 				shard.unlink(s) // once is enough
 			}
 			s = next
 		}
 		shard.mu.Unlock()
-		for _, e := range ends { // outside the lock: cancelling runs other people's code
+		for _, e := range ends { // outside the lock: cancelling runs code of handlers
 			e.stream.cut(e.why)
 		}
 	}

@@ -20,7 +20,7 @@ type slot struct {
 // table is an open-addressing hash table. Readers take no lock: a key never leaves its slot, and what does not fit or
 // has expired is left behind when the table is copied into a new one.
 type table struct {
-	seed  uint64 // of this process, so that nobody can line up keys
+	seed  uint64 // of this process, so that no client can line up keys
 	slots []slot
 }
 
@@ -32,7 +32,7 @@ func halves(k identity.Key) (high, low uint64) {
 	return max(high, 1), low
 }
 
-// find gives the slot of the key, or the empty slot where it belongs and false.
+// find returns the slot of the key, or the empty slot where it belongs and false.
 func (t *table) find(high, low uint64) (*slot, bool) {
 	// keys are SHA-256, so any bits of them are spread evenly; the upper half of the product maps them to any size
 	i, _ := bits.Mul64((high^t.seed)*0x9e3779b97f4a7c15, uint64(len(t.slots)))
@@ -68,7 +68,7 @@ func newSet() *set {
 	return s
 }
 
-// put remembers a key, or extends what is remembered of it, and tells whether that is news.
+// put remembers a key, or extends what is remembered of it, and reports whether that is news.
 func (s *set) put(k identity.Key, at, expires int64) bool {
 	high, low := halves(k)
 	s.write.Lock()
@@ -98,7 +98,7 @@ func (e *slot) fill(high, low uint64, at, expires int64) {
 	e.high.Store(high) // last: from here on readers see the whole slot
 }
 
-// copy makes a table of n slots with what expires after the given time.
+// copy returns a table of n slots with what expires after the given time.
 func (t *table) copy(n int, after int64) *table {
 	out := newTable(n)
 	for i := range t.slots {

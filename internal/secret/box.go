@@ -19,7 +19,7 @@ const boxVersion = 1
 // ErrSealed says that a value cannot be opened: another key, another row, or altered.
 var ErrSealed = errors.New("cannot be decrypted: the encryption key is missing, or the value was altered or moved")
 
-// NewBox makes a box.
+// NewBox returns a box that seals with the primary key and opens what any of the keys has sealed.
 func NewBox(primary Key, older ...Key) (*Box, error) {
 	b := &Box{primary: primary, all: append([]Key{primary}, older...), keys: map[[4]byte]cipher.AEAD{}}
 	for _, k := range b.all {
@@ -59,11 +59,5 @@ func (b *Box) Open(sealed, aad []byte) ([]byte, error) {
 	return plain, nil
 }
 
-// NeedsReseal tells a value that is not under the first key.
-func (b *Box) NeedsReseal(sealed []byte) bool {
-	id := b.primary.id()
-	return len(sealed) < 5 || [4]byte(sealed[1:5]) != id
-}
-
-// Derive makes a key for another purpose from the first key.
+// Derive returns a key for another purpose, derived from the primary key.
 func (b *Box) Derive(label string, n int) []byte { return b.primary.derive(label, n) }

@@ -57,8 +57,9 @@ func ParseKey(text string) (Key, error) {
 	return k, nil
 }
 
-// weak tells keys that no random source gives: too few different bytes, steps of one, or all printable text. 32 random
-// bytes have fewer than 16 different values with a chance below 2^-40, and are all printable with one below 2^-40.
+// weak reports whether a key cannot come from a random source: too few different bytes, steps of one, or all printable
+// text. 32 random bytes have fewer than 16 different values with a chance below 2^-40, and are all printable with one
+// below 2^-40.
 func weak(raw []byte) bool {
 	seen := map[byte]bool{}
 	printable, steps := true, 0
@@ -78,7 +79,7 @@ func (k Key) id() [4]byte {
 	return [4]byte(sum[:4])
 }
 
-// derive makes a key for one purpose.
+// derive returns a key for one purpose.
 func (k Key) derive(label string, n int) []byte {
 	out, err := hkdf.Key(sha256.New, k[:], nil, "truxe:"+label, n)
 	if err != nil { // only a length over 255 hashes is an error

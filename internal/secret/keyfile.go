@@ -30,9 +30,9 @@ func LoadOrCreateKeyFile(path string) (k Key, warning string, err error) {
 	return LoadKeyFile(path)
 }
 
-// LoadKeyFile reads the key in a file. A file that others can read is made the owner's alone, with a warning: Kubernetes
-// gives the files of a volume with fsGroup to the group, mode 0660, at every mount. Where that is not allowed, its group
-// may read it; others may not.
+// LoadKeyFile reads the key in a file. A file that others can read is made the owner's alone, with a warning:
+// Kubernetes gives the files of a volume with fsGroup to the group, mode 0660, at every mount. Where that is not
+// allowed, its group may read it; others may not.
 func LoadKeyFile(path string) (k Key, warning string, err error) {
 	info, err := os.Stat(path)
 	if err != nil {
@@ -45,7 +45,9 @@ func LoadKeyFile(path string) (k Key, warning string, err error) {
 		case mode&0o007 == 0:
 			warning = fmt.Sprintf("%s can be read by its group (mode %04o), and that could not be changed", path, mode)
 		default:
-			return Key{}, "", fmt.Errorf("%s can be read by others (mode %04o), and that could not be changed; run: chmod 600 %s", path, mode, path)
+			return Key{}, "",
+				fmt.Errorf("%s can be read by others (mode %04o), and that could not be changed; run: chmod 600 %s", path, mode,
+					path)
 		}
 	}
 	raw, err := regular.Read(path, maxKeyFile)

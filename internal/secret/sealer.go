@@ -9,11 +9,11 @@ import (
 )
 
 // Sealer seals values that clients carry for the gateway, such as the way back of a sign-in. A sealed value is URL-safe
-// text that clients can neither read nor change. Its keys are derived from those of the Box, so every node opens it, and
-// a restart or a rotation of the encryption key leaves it good.
+// text that clients can neither read nor change. Its keys are derived from those of the Box, so every node opens it,
+// and a restart or a rotation of the encryption key leaves it good.
 //
-// The cipher is XChaCha20-Poly1305. Anonymous requests ask for as many sealed values as they like, and its random 192-bit
-// nonces allow that. The 96-bit nonces of AES-GCM wear out after 2^32 values (NIST SP 800-38D section 8.3).
+// The cipher is XChaCha20-Poly1305. Anonymous requests ask for as many sealed values as they like, and its random
+// 192-bit nonces allow that. The 96-bit nonces of AES-GCM wear out after 2^32 values (NIST SP 800-38D section 8.3).
 type Sealer struct {
 	aeads   []cipher.AEAD // the first one seals, all open
 	purpose []byte
@@ -43,8 +43,8 @@ func (s *Sealer) Seal(plain []byte) string {
 	return string(room.text)
 }
 
-// sealRoom is the room in which a value is sealed: a way back has up to 64 KiB, and any anonymous request seals one. It never
-// holds what was sealed in the clear.
+// sealRoom is the room in which a value is sealed: a way back has up to 64 KiB, and any anonymous request seals one. It
+// never holds what was sealed in the clear.
 type sealRoom struct{ sealed, text []byte }
 
 var sealing = sync.Pool{New: func() any { return new(sealRoom) }}

@@ -27,12 +27,14 @@ func testBox(t testing.TB, keys ...Key) *Box {
 func TestSealedValueOpensWithItsKeyForItsPurpose(t *testing.T) {
 	old, fresh := testKey(t, 1), testKey(t, 2)
 	text := testBox(t, old).Sealer("way").Seal([]byte("to /x"))
-	for name, s := range map[string]*Sealer{"another node": testBox(t, old).Sealer("way"), "after a rotation": testBox(t, fresh, old).Sealer("way")} {
+	for name, s := range map[string]*Sealer{"another node": testBox(t, old).Sealer("way"),
+		"after a rotation": testBox(t, fresh, old).Sealer("way")} {
 		if plain, ok := s.Open(text); !ok || string(plain) != "to /x" {
 			t.Errorf("%s: %q %v", name, plain, ok)
 		}
 	}
-	for name, s := range map[string]*Sealer{"another key": testBox(t, fresh).Sealer("way"), "another purpose": testBox(t, old).Sealer("challenge")} {
+	for name, s := range map[string]*Sealer{"another key": testBox(t, fresh).Sealer("way"),
+		"another purpose": testBox(t, old).Sealer("challenge")} {
 		if plain, ok := s.Open(text); ok || plain != nil {
 			t.Errorf("%s opens it: %q", name, plain)
 		}

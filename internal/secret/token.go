@@ -22,7 +22,7 @@ const (
 
 var rawURL = base64.RawURLEncoding.Strict()
 
-// NewToken makes a token: prefix, 256 random bits, checksum.
+// NewToken returns a new token: prefix, 256 random bits, checksum.
 func NewToken(prefix string) string {
 	var raw [32]byte
 	_, _ = rand.Read(raw[:])
@@ -36,7 +36,7 @@ func checksum(body string) string {
 	return rawURL.EncodeToString(sum[:])
 }
 
-// CheckToken tells whether a text can be a token of ours at all, before anything is looked up (RT-07).
+// CheckToken reports whether a text can be a token of ours at all, before anything is looked up (RT-07).
 func CheckToken(prefix, s string) bool {
 	if len(s) != len(prefix)+secretLen+checksumLen || s[:len(prefix)] != prefix {
 		return false
@@ -51,7 +51,7 @@ func CheckToken(prefix, s string) bool {
 // Hash is what is stored of a token.
 func Hash(token string) [32]byte { return sha256.Sum256([]byte(token)) }
 
-// NewSessionSecret makes 256 random bits as 43 characters, and the hash that is stored of them (SE-01).
+// NewSessionSecret returns 256 random bits as 43 characters, and the hash that is stored of them (SE-01).
 func NewSessionSecret() (value string, hash [32]byte) {
 	var raw [32]byte
 	_, _ = rand.Read(raw[:])

@@ -38,7 +38,7 @@ func (d *dropLog) addAll() {
 	d.all = d.next
 }
 
-// touched tells whether the session or user was dropped since then.
+// touched reports whether the session or user was dropped since then.
 func (d *dropLog) touched(since uint64, session, user identity.ID) bool {
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -53,7 +53,7 @@ func (d *dropLog) touched(since uint64, session, user identity.ID) bool {
 	return false
 }
 
-// misses are cookies that were nobody's a moment ago: a browser that keeps sending one costs a read a second, and a
+// misses are recently unknown cookies: a browser that keeps sending one costs a read a second, and a
 // flood of them cannot fill the memory (OP-06). A secret is random, so none is remembered before it is made.
 type misses struct {
 	mu       sync.Mutex

@@ -16,7 +16,7 @@ import (
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-// ledger stands in for SQL: rows that the nodes of a test share.
+// ledger replaces SQL: rows that the nodes of a test share.
 type ledger struct {
 	mu       sync.Mutex
 	sessions map[identity.ID]store.Session
@@ -85,7 +85,8 @@ func (l *ledger) RotateSession(_ context.Context, id identity.ID, old, fresh [32
 	if s.SecretHash != old || !s.EndedAt.IsZero() {
 		return false, nil
 	}
-	s.SecretHash, s.AuthTime, s.AMR, s.ACR, s.MFATime, s.PasskeyTime = fresh, p.AuthTime, p.AMR, p.ACR, p.MFATime, p.PasskeyTime
+	s.SecretHash, s.AuthTime, s.AMR, s.ACR = fresh, p.AuthTime, p.AMR, p.ACR
+	s.MFATime, s.PasskeyTime = p.MFATime, p.PasskeyTime
 	l.sessions[id] = s
 	return true, nil
 }
@@ -107,7 +108,8 @@ func (l *ledger) end(id identity.ID) {
 }
 
 func (l *ledger) user(name string, roles ...string) identity.User {
-	u := store.UserRecord{User: identity.User{ID: identity.NewID(), Username: name, Email: name + "@example.com", Name: name, Roles: roles}}
+	u := store.UserRecord{User: identity.User{ID: identity.NewID(), Username: name, Email: name + "@example.com",
+		Name: name, Roles: roles}}
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.users[u.ID] = u
@@ -128,8 +130,11 @@ func (c *clock) now() time.Time         { return time.Unix(0, c.wall.Load()) }
 func (c *clock) elapsed() time.Duration { return time.Duration(c.steady.Load()) }
 func (c *clock) pass(d time.Duration)   { c.wall.Add(int64(d)); c.steady.Add(int64(d)) }
 
+// userTable is a table to which tests attach a user.
+type userTable = Table[identity.User]
+
 // node is one table of a test.
-func node(l *ledger, c *clock, change func(*Config)) *Table {
+func node(l *ledger, c *clock, change func(*Config)) *userTable {
 	cfg := Config{Source: l, Logger: slog.New(slog.DiscardHandler)}
 	if c != nil {
 		cfg.Now, cfg.Elapsed = c.now, c.elapsed
@@ -137,14 +142,16 @@ func node(l *ledger, c *clock, change func(*Config)) *Table {
 	if change != nil {
 		change(&cfg)
 	}
-	return New(cfg)
+	return New[identity.User](cfg)
 }
 
 const host = "app.example.com"
 
-func signIn(t testing.TB, table *Table, l *ledger, u identity.User, change func(*NewSession)) (string, store.Session) {
+func signIn(t testing.TB, table *userTable, l *ledger, u identity.User,
+	change func(*NewSession)) (string, store.Session) {
 	t.Helper()
-	n := NewSession{User: u, Kind: Browser, Host: host, Proof: store.Proof{AuthTime: table.cfg.Now(), AMR: []string{"pwd"}, ACR: "1"}}
+	n := NewSession{User: u, Kind: Browser, Host: host, Proof: store.Proof{AuthTime: table.cfg.Now(), AMR: []string{"pwd"},
+		ACR: "1"}}
 	if change != nil {
 		change(&n)
 	}
@@ -156,7 +163,7 @@ func signIn(t testing.TB, table *Table, l *ledger, u identity.User, change func(
 }
 
 // found asks a table and fails on errors.
-func found(t testing.TB, table *Table, cookie string) *Live {
+func found(t testing.TB, table *userTable, cookie string) *Live[identity.User] {
 	t.Helper()
 	l, err := table.Find(context.Background(), cookie, host)
 	if err != nil {

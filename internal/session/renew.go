@@ -10,17 +10,19 @@ import (
 	"github.com/truxeio/caddy-truxe/internal/store"
 )
 
-// Grace is how long a secret stays good after it was renewed at a navigation: for the requests that the page before it
+// Grace is how long a secret stays good after it was renewed at a navigation, for the requests that the page before it
 // had under way. It is for changes of roles alone, where the holder has proven nothing. A confirmation or a change of
-// factors lifts the session, and whoever knows the secret from before must not be lifted with it (SE-02): there the old
-// one is dead at once, and an answer that is lost costs a sign-in. Pages see to it that it is not lost (app.js, passkey.js).
+// factors lifts the session, and an attacker who knows the old secret must not be lifted with it (SE-02): there the old
+// one is dead at once, and an answer that is lost costs a sign-in. Pages take care that it is not lost (app.js,
+// passkey.js).
 const Grace = 10 * time.Second
 
 // RenewalSource is the durable truth about secrets that are to be renewed. A *store.Store is one.
 type RenewalSource interface {
 	Source
 	RenewalWanted(ctx context.Context, hash [32]byte, now time.Time) (bool, error)
-	SessionByOldSecret(ctx context.Context, hash [32]byte, now time.Time) (store.Session, store.UserRecord, time.Time, error)
+	SessionByOldSecret(ctx context.Context, hash [32]byte, now time.Time) (
+		s store.Session, u store.UserRecord, until time.Time, err error)
 }
 
 // maxWanted bounds the renewals remembered, 60 B each. What is forgotten is found when its session is read again.
@@ -43,8 +45,8 @@ func NewRenewals(source RenewalSource, now func() time.Time) *Renewals {
 	return &Renewals{RenewalSource: source, now: now, wanted: map[[32]byte]struct{}{}}
 }
 
-// SessionByHash reads a session by its secret, or for Grace by the one before it. That one ends with the grace, whatever
-// the session's own end, and renews nothing.
+// SessionByHash reads a session by its secret, or for Grace by the one before it. That one ends with the grace,
+// whatever the session's own end, and renews nothing.
 func (r *Renewals) SessionByHash(ctx context.Context, hash [32]byte) (store.Session, store.UserRecord, error) {
 	s, u, err := r.RenewalSource.SessionByHash(ctx, hash)
 	if errors.Is(err, store.ErrNotFound) {
@@ -78,7 +80,7 @@ func (r *Renewals) note(hash [32]byte, wanted bool) {
 	}
 }
 
-// Wants tells whether the session behind a cookie's value is to get a new one. It reads memory only.
+// Wants reports whether the session behind a cookie's value is to get a new one. It reads memory only.
 func (r *Renewals) Wants(cookie string) bool {
 	r.mu.RLock()
 	none := len(r.wanted) == 0

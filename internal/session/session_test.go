@@ -54,7 +54,8 @@ func TestInventedBrokenOrTruncatedCookieIsNotSignedIn(t *testing.T) {
 	l := newLedger()
 	table := node(l, nil, nil)
 	value, _ := signIn(t, table, l, l.user("alice"), nil)
-	for _, broken := range []string{"", "x", value[:42], value + "A", value + "=", value + " ", "." + value[1:], strings.Repeat("A", 100_000),
+	for _, broken := range []string{"", "x", value[:42], value + "A", value + "=", value + " ", "." + value[1:],
+		strings.Repeat("A", 100_000),
 		value[:42] + "\x00", "\"" + value + "\"", value + "." + value} {
 		if found(t, table, broken) != nil {
 			t.Errorf("%.60q signs in", broken)
@@ -89,11 +90,14 @@ func TestSessionGivesItsPrincipalOnItsOwnHostOnly(t *testing.T) {
 	value, s := signIn(t, table, l, u, nil)
 	live := found(t, table, value)
 	p := live.Principal
-	if p.UserID != u.ID.String() || p.Username != "alice" || p.Email != u.Email || !p.HasRole("admin") || p.SessionID != s.ID.String() ||
-		p.Credential != identity.CredentialCookie || !p.Expires.Equal(s.Expires) || p.IssuedAt != s.Created.UnixMilli() || p.ACR != "1" || p.AMR[0] != "pwd" {
+	if p.UserID != u.ID.String() || p.Username != "alice" || p.Email != u.Email || !p.HasRole("admin") ||
+		p.SessionID != s.ID.String() ||
+		p.Credential != identity.CredentialCookie || !p.Expires.Equal(s.Expires) || p.IssuedAt != s.Created.UnixMilli() ||
+		p.ACR != "1" || p.AMR[0] != "pwd" {
 		t.Errorf("%+v", p)
 	}
-	if p.SessionKey != identity.RevocationKey(identity.RevokeSession, p.SessionID) || p.UserKey != identity.RevocationKey(identity.RevokeUser, p.UserID) || p.TokenKey != (identity.Key{}) {
+	if p.SessionKey != identity.RevocationKey(identity.RevokeSession, p.SessionID) ||
+		p.UserKey != identity.RevocationKey(identity.RevokeUser, p.UserID) || p.TokenKey != (identity.Key{}) {
 		t.Error("keys of the revocation copy")
 	}
 	if other, err := table.Find(context.Background(), value, "other.example.com"); other != nil || err != nil {
@@ -139,8 +143,8 @@ func TestIdleAndAbsoluteEndAreEnforced(t *testing.T) {
 		t.Error("lives longer than max")
 	}
 	table.sweep()
-	if table.Known() != 0 {
-		t.Errorf("%d sessions that are over stay in memory", table.Known())
+	if table.known() != 0 {
+		t.Errorf("%d sessions that are over stay in memory", table.known())
 	}
 }
 
@@ -150,7 +154,8 @@ func TestRememberedSessionLivesThirtyDaysAndChildNoLongerThanItsParent(t *testin
 	table := node(l, c, nil)
 	kept, s := signIn(t, table, l, l.user("alice"), func(n *NewSession) { n.Remember = true })
 	_, child := signIn(t, table, l, l.user("bob"), func(n *NewSession) { n.Until = c.now().Add(20 * time.Minute) })
-	if child.Expires != c.now().Add(20*time.Minute) || child.Idle > 20*time.Minute || s.Expires != c.now().Add(30*24*time.Hour) {
+	if child.Expires != c.now().Add(20*time.Minute) || child.Idle > 20*time.Minute ||
+		s.Expires != c.now().Add(30*24*time.Hour) {
 		t.Errorf("%v, %v, %v", child.Expires, child.Idle, s.Expires)
 	}
 	c.pass(30*24*time.Hour - time.Second)
@@ -196,7 +201,7 @@ func TestClockJumpsNeitherEndNorLengthenASession(t *testing.T) {
 	}
 	c.wall.Add(-int64(48 * time.Hour))
 	c.steady.Add(int64(30 * time.Minute))
-	for range 47 { // in use by every clock but the wall's, which stands before the session's beginning
+	for range 47 { // in use by every clock but the wall's, which is before the session's beginning
 		live := found(t, table, value)
 		if live == nil {
 			t.Fatal("ended by a clock set back")
@@ -218,27 +223,30 @@ func TestOldCookieIsDeadAfterTheSecretIsRenewed(t *testing.T) {
 	found(t, a, old)
 	found(t, b, old)
 	c.pass(time.Minute)
-	fresh, err := a.Rotate(context.Background(), l, s, store.Proof{AuthTime: c.now(), MFATime: c.now(), PasskeyTime: c.now(), AMR: []string{"pwd", "otp"}, ACR: "2"})
+	fresh, err := a.Rotate(context.Background(), l, s, store.Proof{AuthTime: c.now(), MFATime: c.now(),
+		PasskeyTime: c.now(), AMR: []string{"pwd", "otp"}, ACR: "2"})
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, n := range []*Table{a, b} { // what the caller's announcement does on every node
+	for _, n := range []*userTable{a, b} { // what the caller's announcement does on every node
 		n.DropUser(u.ID)
 		if found(t, n, old) != nil {
 			t.Error("the old value still signs in")
 		}
 		live := found(t, n, fresh)
-		if live == nil || live.Principal.SessionID != s.ID.String() || live.Principal.ACR != "2" || !live.Principal.AuthTime.Equal(c.now()) ||
+		if live == nil || live.Principal.SessionID != s.ID.String() || live.Principal.ACR != "2" ||
+			!live.Principal.AuthTime.Equal(c.now()) ||
 			!live.Principal.MFATime.Equal(c.now()) || !live.Principal.PasskeyTime.Equal(c.now()) {
 			t.Errorf("%+v", live)
 		}
 	}
-	if _, err := a.Rotate(context.Background(), l, s, store.Proof{AuthTime: c.now()}); identity.CodeOf(err) != identity.CodeSessionRevoked {
+	if _, err := a.Rotate(context.Background(), l, s,
+		store.Proof{AuthTime: c.now()}); identity.CodeOf(err) != identity.CodeSessionRevoked {
 		t.Errorf("a second rotation of the same secret: %v", err)
 	}
 }
 
-// SE-13, AZ-08: after the announcement a disabled user is nobody, a removed role is gone, and an ended session too.
+// SE-13, AZ-08: after the announcement a disabled user is refused, a removed role is gone, and an ended session too.
 func TestDisabledUserAndRemovedRoleCountOnTheNextRequest(t *testing.T) {
 	l := newLedger()
 	table := node(l, nil, nil)
@@ -253,7 +261,8 @@ func TestDisabledUserAndRemovedRoleCountOnTheNextRequest(t *testing.T) {
 	}
 	l.change(u.ID, func(u *store.UserRecord) { u.Roles = nil })
 	table.DropUser(u.ID)
-	if found(t, table, one).Principal.HasRole("admin") || found(t, table, two).Principal.HasRole("admin") || !found(t, table, other).Principal.HasRole("admin") {
+	if found(t, table, one).Principal.HasRole("admin") || found(t, table, two).Principal.HasRole("admin") ||
+		!found(t, table, other).Principal.HasRole("admin") {
 		t.Error("roles")
 	}
 	l.end(s.ID)
@@ -280,11 +289,11 @@ func TestDisabledUserAndRemovedRoleCountOnTheNextRequest(t *testing.T) {
 
 // AZ-08: a change that is announced while a row is being read is not overlooked.
 func TestChangeDuringTheReadIsNotOverlooked(t *testing.T) {
-	for name, drop := range map[string]func(*Table, store.Session){
-		"user":    func(t *Table, s store.Session) { t.DropUser(s.UserID) },
-		"session": func(t *Table, s store.Session) { t.Drop(s.ID) },
-		"all":     func(t *Table, _ store.Session) { t.DropAll() },
-		"many": func(t *Table, s store.Session) {
+	for name, drop := range map[string]func(*userTable, store.Session){
+		"user":    func(t *userTable, s store.Session) { t.DropUser(s.UserID) },
+		"session": func(t *userTable, s store.Session) { t.Drop(s.ID) },
+		"all":     func(t *userTable, _ store.Session) { t.DropAll() },
+		"many": func(t *userTable, s store.Session) {
 			t.DropUser(s.UserID)
 			for range dropsKept {
 				t.Drop(identity.NewID())
@@ -312,7 +321,8 @@ func TestChangeDuringTheReadIsNotOverlooked(t *testing.T) {
 	}
 }
 
-// R1: when SQL does not answer, nobody can tell; that is an error and not "not signed in". Sessions in memory go on.
+// R1: when SQL does not answer, the state is unknown; that is an error and not "not signed in". Sessions in memory go
+// on.
 func TestUnreadableDatabaseIsNotNotSignedIn(t *testing.T) {
 	l := newLedger()
 	table := node(l, nil, nil)

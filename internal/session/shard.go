@@ -14,7 +14,7 @@ const shardCount = 64
 type record struct {
 	hash    [32]byte
 	id      identity.ID
-	person  uint32
+	owner   uint32
 	label   uint32
 	created int64
 	auth    int64
@@ -26,28 +26,28 @@ type record struct {
 	idle    int64
 }
 
-// shard is one part of the table. Records lie without gaps; the last one moves into a hole.
-type shard struct {
+// shard is one part of the table. Records have no gaps: removal swaps in the last one.
+type shard[E any] struct {
 	mu      sync.RWMutex
 	records []record
-	lives   []*Live // beside records; nil while nobody uses the session
-	warm    int     // lives that are not nil
+	lives   []*Live[E] // beside records; nil while the session is not in use
+	warm    int        // lives that are not nil
 	byHash  map[[16]byte]uint32
 	byID    map[identity.ID]uint32
 	hand    uint32 // where the search for something to let go of goes on
 }
 
-func (s *shard) init() {
+func (s *shard[E]) init() {
 	s.records, s.lives, s.warm, s.hand = nil, nil, 0, 0
 	s.byHash, s.byID = map[[16]byte]uint32{}, map[identity.ID]uint32{}
 }
 
-func (t *Table) shardOf(hash *[32]byte) *shard { return &t.shards[hash[31]%shardCount] }
+func (t *Table[E]) shardOf(hash *[32]byte) *shard[E] { return &t.shards[hash[31]%shardCount] }
 
 // head is what a record is found by; find compares the rest.
 func head(hash *[32]byte) [16]byte { return [16]byte(hash[:16]) }
 
-func (s *shard) find(hash *[32]byte) (l *Live, known bool) {
+func (s *shard[E]) find(hash *[32]byte) (l *Live[E], known bool) {
 	at, ok := s.byHash[head(hash)]
 	if !ok || s.records[at].hash != *hash {
 		return nil, false
@@ -56,7 +56,7 @@ func (s *shard) find(hash *[32]byte) (l *Live, known bool) {
 }
 
 // makeReady builds the principal of a session that is only a record.
-func (t *Table) makeReady(s *shard, hash *[32]byte) *Live {
+func (t *Table[E]) makeReady(s *shard[E], hash *[32]byte) *Live[E] {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	l, known := s.find(hash)
@@ -65,13 +65,14 @@ func (t *Table) makeReady(s *shard, hash *[32]byte) *Live {
 	}
 	at := s.byHash[head(hash)]
 	r := &s.records[at]
-	l = newLive(r, t.people.at(r.person), t.labels.at(r.label))
-	t.keep(s, at, l)
+	l = newLive[E](r, t.owners.at(r.owner), t.labels.at(r.label))
+	t.setLive(s, at, l)
 	return l
 }
 
-// keep makes l the principal of a record. Beyond the limit another one, unused since the hand last passed, goes.
-func (t *Table) keep(s *shard, at uint32, l *Live) {
+// setLive sets the principal of a record. Beyond the limit, CLOCK eviction drops one that has not been used since the
+// hand passed it last.
+func (t *Table[E]) setLive(s *shard[E], at uint32, l *Live[E]) {
 	if s.lives[at] == nil {
 		s.warm++
 	}
@@ -89,7 +90,7 @@ func (t *Table) keep(s *shard, at uint32, l *Live) {
 }
 
 // put adds or replaces a session. Beyond the limit the longest unused of the next few goes (OP-06).
-func (t *Table) put(s *shard, r record, l *Live) {
+func (t *Table[E]) put(s *shard[E], r record, l *Live[E]) {
 	if at, ok := s.byHash[head(&r.hash)]; ok {
 		t.remove(s, at)
 	}
@@ -103,10 +104,10 @@ func (t *Table) put(s *shard, r record, l *Live) {
 	s.records = append(s.records, r)
 	s.lives = append(s.lives, nil)
 	s.byHash[head(&r.hash)], s.byID[r.id] = at, at
-	t.keep(s, at, l)
+	t.setLive(s, at, l)
 }
 
-func (s *shard) oldest() uint32 {
+func (s *shard[E]) oldest() uint32 {
 	best, bestUsed := uint32(0), int64(0)
 	for i := range uint32(min(8, len(s.records))) {
 		s.hand = (s.hand + 1) % uint32(len(s.records))
@@ -122,9 +123,9 @@ func (s *shard) oldest() uint32 {
 }
 
 // remove takes a record out; its principal lives on in requests under way.
-func (t *Table) remove(s *shard, at uint32) {
+func (t *Table[E]) remove(s *shard[E], at uint32) {
 	r := &s.records[at]
-	t.people.release(r.person)
+	t.owners.release(r.owner)
 	delete(s.byHash, head(&r.hash))
 	delete(s.byID, r.id)
 	if s.lives[at] != nil {
@@ -140,7 +141,7 @@ func (t *Table) remove(s *shard, at uint32) {
 }
 
 // sweep takes out what is over or whose user was dropped.
-func (t *Table) sweep() {
+func (t *Table[E]) sweep() {
 	elapsed, now := t.elapsed(), t.cfg.Now().UnixMilli()
 	for i := range t.shards {
 		s := &t.shards[i]
@@ -151,7 +152,7 @@ func (t *Table) sweep() {
 			if l := s.lives[at]; l != nil {
 				used = l.used.Load()
 			}
-			if elapsed >= r.until || now >= r.expires || elapsed-used >= r.idle || t.people.at(r.person).gone.Load() {
+			if elapsed >= r.until || now >= r.expires || elapsed-used >= r.idle || t.owners.at(r.owner).gone.Load() {
 				t.remove(s, uint32(at))
 			}
 		}
@@ -160,28 +161,28 @@ func (t *Table) sweep() {
 }
 
 // Live is a session in use. Requests share it: everything but Attach is read-only.
-type Live struct {
+type Live[E any] struct {
 	Principal identity.Principal
 	Host      string // folded host that the session is bound to
-	Kind      string // "browser" or "api"
+	Kind      string // Browser or API
 
 	id       identity.ID
-	person   *person
+	owner    *owner
 	expires  int64
 	until    int64
 	idle     int64
 	used     atomic.Int64
 	recent   atomic.Bool
-	attached atomic.Value
+	attached atomic.Pointer[E]
 }
 
-func (l *Live) over(elapsed, now int64) bool {
+func (l *Live[E]) over(elapsed, now int64) bool {
 	return elapsed >= l.until || now >= l.expires || elapsed-l.used.Load() >= l.idle
 }
 
-// Attach keeps what the gate has made of the session, e.g. its rendered header values, for as long as the session stays
-// as it is. The first value's type is the only one that can be attached.
-func (l *Live) Attach(v any) { l.attached.Store(v) }
+// Attach keeps what was made of the session, e.g. its rendered header values, for as long as the session stays as it
+// is.
+func (l *Live[E]) Attach(v *E) { l.attached.Store(v) }
 
-// Attached gives what was attached, nil when nothing was.
-func (l *Live) Attached() any { return l.attached.Load() }
+// Attached returns what was attached, nil when nothing was.
+func (l *Live[E]) Attached() *E { return l.attached.Load() }

@@ -31,10 +31,10 @@ func addUser(t *testing.T, s *store.Store, name string, roles ...string) identit
 	return u
 }
 
-// SE-15: of fifty sign-ins at once on two nodes ten sessions stay, and the cookies of the others are nobody's.
+// SE-15: of fifty sign-ins at once on two nodes ten sessions stay, and the cookies of the others are unknown.
 func TestSessionLimitHoldsUnderARace(t *testing.T) {
 	sql := openStore(t)
-	a, b := New(Config{Source: sql, Limit: 10}), New(Config{Source: sql, Limit: 10})
+	a, b := New[identity.User](Config{Source: sql, Limit: 10}), New[identity.User](Config{Source: sql, Limit: 10})
 	u := addUser(t, sql, "alice")
 	ctx := context.Background()
 	var mu sync.Mutex
@@ -42,14 +42,15 @@ func TestSessionLimitHoldsUnderARace(t *testing.T) {
 	ended := map[identity.ID]bool{}
 	var work sync.WaitGroup
 	for i := range 50 {
-		table := []*Table{a, b}[i%2]
+		table := []*userTable{a, b}[i%2]
 		work.Go(func() {
 			var value string
 			var out []identity.ID
 			start := func() error {
 				return sql.Tx(ctx, func(tx *store.Tx) error {
 					var err error
-					value, _, out, err = table.Start(ctx, tx, NewSession{User: u, Kind: Browser, Host: host, Proof: store.Proof{AuthTime: time.Now(), AMR: []string{"pwd"}, ACR: "1"}})
+					value, _, out, err = table.Start(ctx, tx, NewSession{User: u, Kind: Browser, Host: host,
+						Proof: store.Proof{AuthTime: time.Now(), AMR: []string{"pwd"}, ACR: "1"}})
 					return err
 				})
 			}
@@ -90,12 +91,13 @@ func TestSessionLifeOnARealDatabase(t *testing.T) {
 	change := func(cfg *Config) { cfg.Now, cfg.Elapsed = c.now, c.elapsed }
 	cfg := Config{Source: sql, TouchUsers: sql.TouchUsers}
 	change(&cfg)
-	table := New(cfg)
+	table := New[identity.User](cfg)
 	u := addUser(t, sql, "alice", "staff")
 	var value string
 	var s store.Session
 	if err := sql.Tx(ctx, func(tx *store.Tx) (err error) {
-		value, s, _, err = table.Start(ctx, tx, NewSession{User: u, Kind: Browser, Host: host, Proof: store.Proof{AuthTime: c.now(), AMR: []string{"pwd"}, ACR: "1"}})
+		value, s, _, err = table.Start(ctx, tx, NewSession{User: u, Kind: Browser, Host: host,
+			Proof: store.Proof{AuthTime: c.now(), AMR: []string{"pwd"}, ACR: "1"}})
 		return err
 	}); err != nil {
 		t.Fatal(err)

@@ -28,7 +28,7 @@ type NewSession struct {
 	Parent    identity.ID // the session at the single sign-on host that it came from; zero without
 	Kind      string      // Browser or API
 	Host      string      // folded host that it is bound to
-	Proof     store.Proof // how and when the person proved who they are
+	Proof     store.Proof // how and when the user proved who they are
 	Remember  bool
 	IP        string
 	UserAgent string
@@ -36,10 +36,13 @@ type NewSession struct {
 	Until time.Time
 }
 
-// Start makes a session in the caller's transaction. The secret, 43 characters of base64url with 256 random bits, is the
-// cookie's value; only its SHA-256 is stored (SE-01). It is always new, whatever cookie the client sent (SE-02, SE-03).
-// Ended are the user's sessions beyond the limit (SE-15): the caller ends and revokes them in the same transaction.
-func (t *Table) Start(ctx context.Context, tx Writer, n NewSession) (value string, s store.Session, ended []identity.ID, err error) {
+// Start creates a session in the caller's transaction. The secret, 43 characters of base64url with 256 random bits, is
+// the cookie's value; only its SHA-256 is stored (SE-01). It is always new, whatever cookie the client sent (SE-02,
+// SE-03). Ended are the user's sessions beyond the limit (SE-15): the caller ends and revokes them in the same
+// transaction.
+func (t *Table[E]) Start(ctx context.Context, tx Writer, n NewSession) (
+	value string, s store.Session, ended []identity.ID, err error,
+) {
 	now := t.cfg.Now().Truncate(time.Millisecond) // what SQL keeps
 	idle, life := t.cfg.Idle, t.cfg.Max
 	switch {
@@ -66,17 +69,17 @@ func (t *Table) Start(ctx context.Context, tx Writer, n NewSession) (value strin
 	return value, s, ended, nil
 }
 
-// Rotate gives a session a new secret and what has been proven now (SE-02). After the commit the old secret is dead in
-// SQL; the caller announces a change of the user, which makes every node forget it. The error is an *identity.Error
-// with CodeSessionRevoked when the session has ended or somebody else was first.
-func (t *Table) Rotate(ctx context.Context, tx Writer, s store.Session, p store.Proof) (value string, err error) {
+// Rotate sets a new secret of a session and what has been proven now (SE-02). After the commit the old secret is dead
+// in SQL; the caller publishes a change of the user, so that every node drops it. The error is an *identity.Error with
+// CodeSessionRevoked when the session has ended or another call was first.
+func (t *Table[E]) Rotate(ctx context.Context, tx Writer, s store.Session, p store.Proof) (value string, err error) {
 	value, hash := secret.NewSessionSecret()
 	won, err := tx.RotateSession(ctx, s.ID, s.SecretHash, hash, p)
 	if err != nil {
 		return "", fmt.Errorf("renew session: %w", err)
 	}
 	if !won {
-		return "", &identity.Error{Code: identity.CodeSessionRevoked, Detail: "This session has ended. Sign in again."}
+		return "", identity.SessionEnded()
 	}
 	return value, nil
 }

@@ -27,16 +27,16 @@ type Config struct {
 	Idle time.Duration
 	// Max ends it absolutely. Default 24 h.
 	Max time.Duration
-	// Remember is both for "Keep me signed in": the person asked not to be signed out by being away. Default 30 d.
+	// Remember is both for "Keep me signed in": the user asked not to be signed out by being away. Default 30 d.
 	Remember time.Duration
-	// API is both for sessions of Kind "api", which live as long as their refresh tokens. Default 30 d.
+	// API is both for sessions of Kind API, which live as long as their refresh tokens. Default 30 d.
 	API time.Duration
 	// Limit is how many sessions one user may have. Default 10.
 	Limit int
 	// MaxKnown bounds the sessions kept in memory (185 B each), MaxReady those of them with a ready-made principal
 	// (450 B each). What does not fit is read from SQL, or made again. Defaults 1,000,000 and 32,768.
 	MaxKnown, MaxReady int
-	// TouchUsers notes when users were last seen; nil: nobody does.
+	// TouchUsers notes when users were last seen; nil disables it.
 	TouchUsers func(ctx context.Context, seen map[identity.ID]time.Time) error
 	// Now is the wall clock. Default time.Now.
 	Now func() time.Time
@@ -44,26 +44,27 @@ type Config struct {
 	Elapsed func() time.Duration
 }
 
-// Table finds the sessions of one node. All methods are safe for concurrent use.
-type Table struct {
+// Table finds the sessions of one node. E is what a request needs of a session, made from it once: see Live.Attach. All
+// methods are safe for concurrent use.
+type Table[E any] struct {
 	cfg    Config
-	shards [shardCount]shard
-	people people
+	shards [shardCount]shard[E]
+	owners owners
 	labels labels
 	drops  dropLog
 	uses   uses
 	misses misses
 
-	flying  sync.Mutex
-	flights map[[32]byte]*flight
+	readsMu sync.Mutex
+	reads   map[[32]byte]*sharedRead[E]
 	readers chan struct{}
 }
 
 // maxReaders bounds the reads of SQL at one time, so that a flood of invented cookies leaves connections for others.
 const maxReaders = 32
 
-// New makes an empty table.
-func New(cfg Config) *Table {
+// New returns an empty table.
+func New[E any](cfg Config) *Table[E] {
 	def := func(d *time.Duration, v time.Duration) {
 		if *d <= 0 {
 			*d = v
@@ -89,30 +90,30 @@ func New(cfg Config) *Table {
 		base := time.Now()
 		cfg.Elapsed = func() time.Duration { return time.Since(base) }
 	}
-	t := &Table{cfg: cfg, flights: map[[32]byte]*flight{}, readers: make(chan struct{}, maxReaders)}
+	t := &Table[E]{cfg: cfg, reads: map[[32]byte]*sharedRead[E]{}, readers: make(chan struct{}, maxReaders)}
 	for i := range t.shards {
 		t.shards[i].init()
 	}
 	return t
 }
 
-// Find gives the session behind a cookie's value on this host. No session without an error is "not signed in": the
-// value is not one of ours, unknown, ended, expired, idle for too long, of another host, or of a disabled user. An error
-// is an *identity.Error with CodeStateUnavailable: nobody can tell.
-func (t *Table) Find(ctx context.Context, cookie, host string) (*Live, error) {
+// Find returns the session behind a cookie's value on this host. No session without an error is "not signed in": the
+// value is not one of ours, unknown, ended, expired, idle for too long, of another host, or of a disabled user. An
+// error is an *identity.Error with CodeStateUnavailable.
+func (t *Table[E]) Find(ctx context.Context, cookie, host string) (*Live[E], error) {
 	hash, ok := secret.ParseSessionSecret(cookie)
 	if !ok {
 		return nil, nil
 	}
-	l, err := t.Lookup(ctx, hash)
+	l, err := t.lookup(ctx, hash)
 	if err != nil || l == nil || l.Host != host {
 		return nil, err
 	}
 	return l, nil
 }
 
-// Lookup is Find by the SHA-256 of the cookie's value, on any host.
-func (t *Table) Lookup(ctx context.Context, hash [32]byte) (*Live, error) {
+// lookup is Find by the SHA-256 of the cookie's value, on any host.
+func (t *Table[E]) lookup(ctx context.Context, hash [32]byte) (*Live[E], error) {
 	if l := t.ready(&hash); l != nil {
 		return l, nil
 	}
@@ -120,7 +121,7 @@ func (t *Table) Lookup(ctx context.Context, hash [32]byte) (*Live, error) {
 }
 
 // ready looks in memory only.
-func (t *Table) ready(hash *[32]byte) *Live {
+func (t *Table[E]) ready(hash *[32]byte) *Live[E] {
 	s := t.shardOf(hash)
 	s.mu.RLock()
 	l, known := s.find(hash)
@@ -133,7 +134,7 @@ func (t *Table) ready(hash *[32]byte) *Live {
 			return nil
 		}
 	}
-	if l.person.gone.Load() || l.over(t.elapsed(), t.cfg.Now().UnixMilli()) {
+	if l.owner.gone.Load() || l.over(t.elapsed(), t.cfg.Now().UnixMilli()) {
 		return nil // SQL decides: another node may have seen the session in use
 	}
 	if !l.recent.Load() {
@@ -143,7 +144,7 @@ func (t *Table) ready(hash *[32]byte) *Live {
 }
 
 // Drop forgets a session: the next request reads SQL.
-func (t *Table) Drop(id identity.ID) {
+func (t *Table[E]) Drop(id identity.ID) {
 	t.drops.add(id)
 	for i := range t.shards {
 		s := &t.shards[i]
@@ -155,15 +156,16 @@ func (t *Table) Drop(id identity.ID) {
 	}
 }
 
-// DropUser forgets a user and all of the user's sessions, e.g. because roles changed: the next request reads SQL (AZ-08).
-func (t *Table) DropUser(id identity.ID) {
+// DropUser forgets a user and all of the user's sessions, e.g. because roles changed: the next request reads SQL
+// (AZ-08).
+func (t *Table[E]) DropUser(id identity.ID) {
 	t.drops.add(id)
-	t.people.drop(id)
+	t.owners.drop(id)
 	t.misses.clear()
 }
 
 // DropAll forgets everything, because changes may have been missed.
-func (t *Table) DropAll() {
+func (t *Table[E]) DropAll() {
 	t.drops.addAll()
 	for i := range t.shards {
 		s := &t.shards[i]
@@ -177,20 +179,5 @@ func (t *Table) DropAll() {
 	t.misses.clear()
 }
 
-// Known is how many sessions are in memory.
-func (t *Table) Known() int {
-	n := 0
-	for i := range t.shards {
-		t.shards[i].mu.RLock()
-		n += len(t.shards[i].records)
-		t.shards[i].mu.RUnlock()
-	}
-	return n
-}
-
 // elapsed is monotonic time in milliseconds.
-func (t *Table) elapsed() int64 { return t.cfg.Elapsed().Milliseconds() }
-
-func unavailable(err error) error {
-	return &identity.Error{Code: identity.CodeStateUnavailable, RetryAfter: 2 * time.Second, Err: err}
-}
+func (t *Table[E]) elapsed() int64 { return t.cfg.Elapsed().Milliseconds() }

@@ -31,7 +31,7 @@ type Moments interface {
 // Tickets are issued on one host and redeemed on another.
 type Tickets struct{ Moments Moments }
 
-// Issue makes a ticket's code: 43 characters, of which only the SHA-256 is kept. An error is an *identity.Error with
+// Issue creates a ticket's code: 43 characters, of which only the SHA-256 is kept. An error is an *identity.Error with
 // CodeStateUnavailable.
 func (t Tickets) Issue(ctx context.Context, ticket Ticket) (code string, err error) {
 	code, hash := secret.NewSessionSecret()
@@ -40,7 +40,7 @@ func (t Tickets) Issue(ctx context.Context, ticket Ticket) (code string, err err
 		return "", err
 	}
 	if err := t.Moments.Put(ctx, ticketKey(hash), raw, TicketLife); err != nil {
-		return "", unavailable(err)
+		return "", identity.Unavailable(err)
 	}
 	return code, nil
 }
@@ -54,13 +54,14 @@ func (t Tickets) Redeem(ctx context.Context, code, host string, flow [32]byte) (
 	}
 	raw, ok, err := t.Moments.Pop(ctx, ticketKey(hash))
 	if err != nil {
-		return Ticket{}, false, unavailable(err)
+		return Ticket{}, false, identity.Unavailable(err)
 	}
 	if !ok {
 		return Ticket{}, false, nil
 	}
 	ticket, ok := parseTicket(raw)
-	if !ok || ticket.Host != host || ticket.Flow == [32]byte{} || subtle.ConstantTimeCompare(ticket.Flow[:], flow[:]) != 1 {
+	sameFlow := subtle.ConstantTimeCompare(ticket.Flow[:], flow[:]) == 1
+	if !ok || ticket.Host != host || ticket.Flow == [32]byte{} || !sameFlow {
 		return Ticket{}, false, nil
 	}
 	return ticket, true, nil

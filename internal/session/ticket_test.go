@@ -78,13 +78,14 @@ func TestTicketIsGoodOnceOnItsHostInItsBrowser(t *testing.T) {
 	}
 }
 
-// SE-05: nobody redeems a ticket after 30 seconds.
+// SE-05: a ticket cannot be redeemed after 30 seconds.
 func TestTicketEndsAfterThirtySeconds(t *testing.T) {
 	c := newClock()
 	tickets := Tickets{cluster.NewLocal(cluster.LocalOptions{Now: c.now})}
 	ctx := context.Background()
 	for wait, want := range map[time.Duration]bool{29 * time.Second: true, 31 * time.Second: false} {
-		code, err := tickets.Issue(ctx, Ticket{Session: identity.NewID(), User: identity.NewID(), Host: host, Flow: [32]byte{1}})
+		code, err := tickets.Issue(ctx, Ticket{Session: identity.NewID(), User: identity.NewID(), Host: host,
+			Flow: [32]byte{1}})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -102,14 +103,15 @@ var errLost = errors.New("gone")
 func (lost) Put(context.Context, string, []byte, time.Duration) error { return errLost }
 func (lost) Pop(context.Context, string) ([]byte, bool, error)        { return nil, false, errLost }
 
-// R1: without shared state a ticket is neither issued nor refused: nobody can tell.
+// R1: without shared state a ticket is neither issued nor refused: the state is unknown.
 func TestTicketWithoutSharedStateIsUnavailable(t *testing.T) {
 	tickets := Tickets{lost{}}
 	if _, err := tickets.Issue(context.Background(), Ticket{}); identity.CodeOf(err) != identity.CodeStateUnavailable {
 		t.Error(err)
 	}
 	code, _ := (Tickets{cluster.NewLocal(cluster.LocalOptions{})}).Issue(context.Background(), Ticket{})
-	if _, ok, err := tickets.Redeem(context.Background(), code, host, [32]byte{1}); ok || identity.CodeOf(err) != identity.CodeStateUnavailable {
+	if _, ok, err := tickets.Redeem(context.Background(), code, host, [32]byte{1}); ok ||
+		identity.CodeOf(err) != identity.CodeStateUnavailable {
 		t.Error(ok, err)
 	}
 }
@@ -117,7 +119,8 @@ func TestTicketWithoutSharedStateIsUnavailable(t *testing.T) {
 // What comes back from Redis is outside data: a ticket is whole or none.
 func FuzzTicket(f *testing.F) {
 	good, _ := json.Marshal(ticketJSON{identity.NewID().String(), identity.NewID().String(), host, make([]byte, 32)})
-	for _, seed := range []string{string(good), "", "{}", "null", `{"flow":"AA=="}`, `{"session":"x","user":"y","host":"h"}`, `[1]`} {
+	for _, seed := range []string{string(good), "", "{}", "null", `{"flow":"AA=="}`,
+		`{"session":"x","user":"y","host":"h"}`, `[1]`} {
 		f.Add([]byte(seed))
 	}
 	f.Fuzz(func(t *testing.T, raw []byte) {

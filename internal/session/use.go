@@ -20,23 +20,23 @@ const (
 
 // Used notes that a session is in use now. It is written to SQL in a batch, and costs a lock once a second per session.
 // Reads of the session's state and passive paths do not call it (SE-10).
-func (t *Table) Used(l *Live) {
+func (t *Table[E]) Used(l *Live[E]) {
 	now, last := t.elapsed(), l.used.Load()
 	if now-last < min(useStep, l.idle/4) || l.over(now, t.cfg.Now().UnixMilli()) || !l.used.CompareAndSwap(last, now) {
 		return // a socket may outlive the idle time of its session, and must not wake it
 	}
-	t.uses.add(l.id, l.person.id, t.cfg.Now())
+	t.uses.add(l.id, l.owner.id, t.cfg.Now())
 }
 
-// LastUse is when a token last marked its session as used. The zero value is never.
+// LastUse is when a token last marked its session as used. The zero value means it has not.
 type LastUse struct{ at atomic.Int64 }
 
-// tokenStep is how close together uses through one token are one, in ms: programs send many requests, and an API session
-// is not idle for long as sessions of browsers go.
+// tokenStep is how close together uses through one token are one, in ms: programs send many requests, and an API
+// session is not idle for long as sessions of browsers go.
 const tokenStep = 60_000
 
 // UsedByToken notes that the session of an access token is in use now.
-func (t *Table) UsedByToken(session, user identity.ID, last *LastUse) {
+func (t *Table[E]) UsedByToken(session, user identity.ID, last *LastUse) {
 	now, before := t.elapsed()+1, last.at.Load() // 0 is never
 	if before != 0 && now-before < min(tokenStep, t.cfg.API.Milliseconds()/4) || !last.at.CompareAndSwap(before, now) {
 		return
@@ -45,7 +45,7 @@ func (t *Table) UsedByToken(session, user identity.ID, last *LastUse) {
 }
 
 // Refreshed notes that the session of a refresh token is in use now.
-func (t *Table) Refreshed(session, user identity.ID) { t.uses.add(session, user, t.cfg.Now()) }
+func (t *Table[E]) Refreshed(session, user identity.ID) { t.uses.add(session, user, t.cfg.Now()) }
 
 // use is a last use that SQL does not know yet.
 type use struct {
@@ -102,7 +102,7 @@ func (u *uses) done() {
 }
 
 // Flush writes the uses that wait. What fails waits again.
-func (t *Table) Flush(ctx context.Context) error {
+func (t *Table[E]) Flush(ctx context.Context) error {
 	t.uses.writing.Lock()
 	defer t.uses.writing.Unlock()
 	all := t.uses.take()
@@ -139,14 +139,14 @@ func (t *Table) Flush(ctx context.Context) error {
 }
 
 // Waiting is how many last uses SQL does not know yet.
-func (t *Table) Waiting() int {
+func (t *Table[E]) Waiting() int {
 	t.uses.mu.Lock()
 	defer t.uses.mu.Unlock()
 	return len(t.uses.waiting) + len(t.uses.underway)
 }
 
 // Run writes last uses and forgets what is over, until ctx ends; then it writes once more. It blocks.
-func (t *Table) Run(ctx context.Context) error {
+func (t *Table[E]) Run(ctx context.Context) error {
 	flush := time.NewTicker(max(200*time.Millisecond, min(10*time.Second, t.cfg.Idle/10)))
 	defer flush.Stop()
 	sweep := time.NewTicker(sweepGap)
@@ -168,7 +168,8 @@ func (t *Table) Run(ctx context.Context) error {
 			if (err != nil) != failing && ctx.Err() == nil {
 				failing = err != nil
 				if failing {
-					t.cfg.Logger.Warn("could not write when sessions were last used; they are kept", "sessions", t.Waiting(), "error", err)
+					t.cfg.Logger.Warn("could not write when sessions were last used; they are kept", "sessions", t.Waiting(), "error",
+						err)
 				}
 			}
 		}

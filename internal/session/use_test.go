@@ -63,7 +63,8 @@ func TestUsesWaitWhileTheDatabaseIsDown(t *testing.T) {
 	if found(t, table, value) == nil {
 		t.Fatal("ended although it was in use")
 	}
-	if err := table.Flush(context.Background()); err != nil || l.sessions[s.ID].LastSeen != s.LastSeen.Add(50*time.Minute) {
+	if err := table.Flush(context.Background()); err != nil ||
+		l.sessions[s.ID].LastSeen != s.LastSeen.Add(50*time.Minute) {
 		t.Errorf("%v, %v", err, l.sessions[s.ID].LastSeen)
 	}
 	table.uses.add(s.ID, s.UserID, c.now())
@@ -96,7 +97,7 @@ func TestEverythingAtOnce(t *testing.T) {
 			for i := range 300 {
 				live, err := table.Find(context.Background(), values[(i+g)%len(values)], host)
 				if err != nil || live == nil {
-					continue // dropped four times while it was read: nobody can tell, and says so
+					continue // dropped four times while it was read: the state is unknown, and the error says so
 				}
 				if live.Principal.UserID != u.ID.String() {
 					t.Error("another one's session")
@@ -123,8 +124,8 @@ func TestEverythingAtOnce(t *testing.T) {
 		}
 	}
 	table.DropAll()
-	if len(table.people.byID) != 0 || len(table.people.free) != len(table.people.list) {
-		t.Errorf("%d persons of %d left behind", len(table.people.list)-len(table.people.free), len(table.people.list))
+	if len(table.owners.byID) != 0 || len(table.owners.free) != len(table.owners.list) {
+		t.Errorf("%d owners of %d left behind", len(table.owners.list)-len(table.owners.free), len(table.owners.list))
 	}
 }
 

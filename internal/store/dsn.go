@@ -107,7 +107,8 @@ func checkURL(rest string) error {
 
 // notUserinfo reports what RFC 3986 keeps out of user and password.
 func notUserinfo(r rune) bool {
-	return !(r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' || strings.ContainsRune("-._~!$&'()*+,;=:%", r))
+	return !(r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' ||
+		strings.ContainsRune("-._~!$&'()*+,;=:%", r))
 }
 
 func checkHostPort(text string) error {
@@ -166,15 +167,19 @@ func checkQuery(query string) error {
 // parameters that a connection string may have, besides those that end in _timeout.
 var parameters = []string{
 	"host", "port", "dbname", "database", "user", "password", "passfile", "service", "servicefile",
-	"sslmode", "sslkey", "sslcert", "sslrootcert", "sslpassword", "sslsni", "sslnegotiation", "channel_binding", "require_auth",
+	"sslmode", "sslkey", "sslcert", "sslrootcert", "sslpassword", "sslsni", "sslnegotiation", "channel_binding",
+	"require_auth",
 	"min_protocol_version", "max_protocol_version", "krbsrvname", "krbspn", "target_session_attrs", "connect_timeout",
-	"application_name", "client_encoding", "options", "search_path", "TimeZone", "timezone", "statement_timeout", "lock_timeout",
-	"idle_in_transaction_session_timeout", "default_query_exec_mode", "statement_cache_capacity", "description_cache_capacity",
+	"application_name", "client_encoding", "options", "search_path", "TimeZone", "timezone", "statement_timeout",
+	"lock_timeout",
+	"idle_in_transaction_session_timeout", "default_query_exec_mode", "statement_cache_capacity",
+	"description_cache_capacity",
 }
 
 func checkParameter(name, value string) error {
 	if !slices.Contains(parameters, name) { // not repeated: it may be the rest of a password
-		return errors.New("the connection string has a parameter that is not known; known are " + strings.Join(parameters, ", "))
+		return errors.New("the connection string has a parameter that is not known; known are " + strings.Join(parameters,
+			", "))
 	}
 	var err error
 	switch name {
@@ -195,7 +200,8 @@ func checkParameter(name, value string) error {
 			err = fmt.Errorf("%s of the connection string: %w", name, err)
 		}
 	case "default_query_exec_mode":
-		if !slices.Contains([]string{"cache_statement", "cache_describe", "describe_exec", "exec", "simple_protocol"}, value) {
+		if !slices.Contains([]string{"cache_statement", "cache_describe", "describe_exec", "exec", "simple_protocol"},
+			value) {
 			err = errors.New("default_query_exec_mode of the connection string must be cache_statement, cache_describe, describe_exec, exec or simple_protocol")
 		}
 	}
@@ -205,8 +211,8 @@ func checkParameter(name, value string) error {
 // maxFile bounds a file that pgx reads.
 const maxFile = 1 << 20
 
-// checkFile refuses a file that pgx would read without end. One that is not there is left to pgx: its name may be the rest of
-// a password, and must not be repeated.
+// checkFile refuses a file that pgx would read without end. One that is not there is left to pgx: its name may be the
+// rest of a password, and must not be repeated.
 func checkFile(path string) error {
 	if _, err := os.Stat(path); path == "" || path == os.DevNull || err != nil {
 		return nil //nolint:nilerr // as above

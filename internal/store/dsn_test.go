@@ -23,20 +23,27 @@ func leaks(text string) bool {
 	return false
 }
 
-// FIELD 44 ED-09: a password whose special characters were not encoded is refused before anything is looked up or dialled,
-// with what to do, and no part of it is said.
+// FIELD 44 ED-09: a password whose special characters were not encoded is refused before anything is looked up or
+// dialled, with what to do, and no part of it is said.
 func TestRawPasswordInAConnectionStringIsRefusedUnseen(t *testing.T) {
-	for _, password := range []string{"Quiet@Canary", "Quiet/Canary", "Quiet#Canary", "Quiet?Canary", "Quiet Canary", "Quiet%Canary", "p@Quiet/Can#ary?x",
-		"Quiet[Canary", `Quiet\Canary`, "Quiet\nCanary", "Quiet\"Canary", "Quiet<Canary>", "{QuietCanary}", "QuiétCanary", "@QuietCanary", "QuietCanary@", "//QuietCanary", "Quiet=@Canary&Quiet"} {
+	for _, password := range []string{"Quiet@Canary", "Quiet/Canary", "Quiet#Canary", "Quiet?Canary", "Quiet Canary",
+		"Quiet%Canary", "p@Quiet/Can#ary?x",
+		"Quiet[Canary", `Quiet\Canary`, "Quiet\nCanary", "Quiet\"Canary", "Quiet<Canary>", "{QuietCanary}", "QuiétCanary",
+		"@QuietCanary", "QuietCanary@", "//QuietCanary", "Quiet=@Canary&Quiet"} {
 		_, err := store.ParseDSN("postgres://app:" + password + "@127.0.0.1/shop")
-		if err == nil || leaks(err.Error()) || !strings.Contains(err.Error(), "%40") && !strings.Contains(err.Error(), "control") {
+		if err == nil || leaks(err.Error()) || !strings.Contains(err.Error(), "%40") &&
+			!strings.Contains(err.Error(), "control") {
 			t.Errorf("%q: %v", password, err)
 		}
 	}
-	for _, text := range []string{"postgres://QuietCanary:x/shop", "postgres://h/a/QuietCanary", "postgres://h:QuietCanary/d", "postgres://h/d?QuietCanary=1", "postgres://h/d?sslmode=QuietCanary",
-		"postgres://h/d?sslrootcert=/QuietCanary", "postgres://h/d?connect_timeout=QuietCanary", "postgres://h/d?target_session_attrs=QuietCanary", "postgres://h/d?host=Quiet%20Canary",
-		"postgres://h/d?password=Quiet;Canary", "mysql://app:QuietCanary@h/d", "QuietCanary", "host=h password=Quiet Canary", "host=h password=a Quiet=Canary",
-		"host=h password='QuietCanary", "host=h password=QuietCanary\\", "host=QuietCanary@h", "host=h port=QuietCanary", "password=QuietCanary=", "password=QuietCanary host"} {
+	for _, text := range []string{"postgres://QuietCanary:x/shop", "postgres://h/a/QuietCanary",
+		"postgres://h:QuietCanary/d", "postgres://h/d?QuietCanary=1", "postgres://h/d?sslmode=QuietCanary",
+		"postgres://h/d?sslrootcert=/QuietCanary", "postgres://h/d?connect_timeout=QuietCanary",
+		"postgres://h/d?target_session_attrs=QuietCanary", "postgres://h/d?host=Quiet%20Canary",
+		"postgres://h/d?password=Quiet;Canary", "mysql://app:QuietCanary@h/d", "QuietCanary", "host=h password=Quiet Canary",
+		"host=h password=a Quiet=Canary",
+		"host=h password='QuietCanary", "host=h password=QuietCanary\\", "host=QuietCanary@h", "host=h port=QuietCanary",
+		"password=QuietCanary=", "password=QuietCanary host"} {
 		_, err := store.ParseDSN(text)
 		if strings.HasPrefix(text, "password=QuietCanary=") {
 			if err != nil {
@@ -53,12 +60,15 @@ func TestRawPasswordInAConnectionStringIsRefusedUnseen(t *testing.T) {
 // FIELD 44: percent-encoded, every character is a password's.
 func TestEncodedPasswordIsReadAsItWas(t *testing.T) {
 	pg, err := store.ParseDSN("postgres://app:p%40ss%2Fw%23rd%3Fx%25%20%5B%5C@db.example.com:6432/shop?sslmode=disable&application_name=a")
-	if err != nil || pg.Password != `p@ss/w#rd?x% [\` || pg.Host != "db.example.com" || pg.Port != 6432 || pg.Database != "shop" || pg.User != "app" {
+	if err != nil || pg.Password != `p@ss/w#rd?x% [\` || pg.Host != "db.example.com" || pg.Port != 6432 ||
+		pg.Database != "shop" || pg.User != "app" {
 		t.Errorf("%v %+v", err, pg)
 	}
 	for text, host := range map[string]string{
-		"postgresql://u@[::1]:5432/d": "::1", "postgres://u@db1,db2:5433/d": "db1", "postgres:///d?host=/run/postgresql": "/run/postgresql",
-		"host=/run/postgresql user=u": "/run/postgresql", `host = db user='a b' password='it\'s = fine'`: "db", "postgres://u@db.example.com": "db.example.com",
+		"postgresql://u@[::1]:5432/d": "::1", "postgres://u@db1,db2:5433/d": "db1",
+		"postgres:///d?host=/run/postgresql": "/run/postgresql",
+		"host=/run/postgresql user=u":        "/run/postgresql", `host = db user='a b' password='it\'s = fine'`: "db",
+		"postgres://u@db.example.com": "db.example.com",
 	} {
 		if pg, err := store.ParseDSN(text); err != nil || pg.Host != host {
 			t.Errorf("%s: %v %v", text, err, pg)
@@ -76,19 +86,22 @@ func TestFilesOfAConnectionStringAreBounded(t *testing.T) {
 	for _, name := range []string{"sslrootcert", "sslcert", "sslkey", "passfile", "servicefile"} {
 		for _, file := range []string{dir, "/dev/zero", big} {
 			for _, dsn := range []string{"postgres://u@h/d?" + name + "=" + file, "host=h " + name + "=" + file} {
-				if _, err := store.ParseDSN(dsn); err == nil || !strings.Contains(err.Error(), file) || !strings.Contains(err.Error(), name) {
+				if _, err := store.ParseDSN(dsn); err == nil || !strings.Contains(err.Error(), file) ||
+					!strings.Contains(err.Error(), name) {
 					t.Errorf("%s: %v", dsn, err)
 				}
 			}
 			variable := "PG" + strings.ToUpper(name)
 			t.Setenv(variable, file)
-			if _, err := store.ParseDSN("postgres://u@h/d"); err == nil || !strings.Contains(err.Error(), file) || !strings.Contains(err.Error(), variable) {
+			if _, err := store.ParseDSN("postgres://u@h/d"); err == nil || !strings.Contains(err.Error(), file) ||
+				!strings.Contains(err.Error(), variable) {
 				t.Errorf("%s: %v", variable, err)
 			}
 			t.Setenv(variable, "")
 		}
 	}
-	for _, dsn := range []string{"postgres://u@h/d?passfile=" + small, "postgres://u@h/d?passfile=/dev/null", "postgres://u@h/d?passfile=/missing/file", "postgres://u@h/d?servicefile=" + small} {
+	for _, dsn := range []string{"postgres://u@h/d?passfile=" + small, "postgres://u@h/d?passfile=/dev/null",
+		"postgres://u@h/d?passfile=/missing/file", "postgres://u@h/d?servicefile=" + small} {
 		if _, err := store.ParseDSN(dsn); err != nil {
 			t.Errorf("control: %s: %v", dsn, err)
 		}
@@ -97,12 +110,14 @@ func TestFilesOfAConnectionStringAreBounded(t *testing.T) {
 
 // A connection string from outside is read without a panic, and no error repeats a part of it.
 func FuzzParseDSN(f *testing.F) {
-	for _, seed := range []string{"postgres://app:p@ss/w#rd?x@h/d", "host=h password='a b'", "postgres://u@[::1]:5432/d?sslmode=disable", "\\", "postgres://,:@"} {
+	for _, seed := range []string{"postgres://app:p@ss/w#rd?x@h/d", "host=h password='a b'",
+		"postgres://u@[::1]:5432/d?sslmode=disable", "\\", "postgres://,:@"} {
 		f.Add(seed)
 	}
 	f.Fuzz(func(t *testing.T, text string) {
 		pg, err := store.ParseDSN(text)
-		if err == nil && (strings.ContainsAny(pg.Host, "#?%") || !strings.HasPrefix(pg.Host, "@") && !strings.HasPrefix(pg.Host, "/") && strings.Contains(pg.Host, "@")) {
+		if err == nil && (strings.ContainsAny(pg.Host, "#?%") ||
+			!strings.HasPrefix(pg.Host, "@") && !strings.HasPrefix(pg.Host, "/") && strings.Contains(pg.Host, "@")) {
 			t.Errorf("%q leads to the host %q", text, pg.Host)
 		}
 	})

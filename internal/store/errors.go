@@ -9,6 +9,8 @@ import (
 	"github.com/jackc/pgx/v5/pgconn"
 	"modernc.org/sqlite"
 	sqlite3 "modernc.org/sqlite/lib"
+
+	"github.com/truxeio/caddy-truxe/internal/identity"
 )
 
 // What callers branch on.
@@ -17,7 +19,8 @@ var (
 	ErrConflict    = errors.New("already exists")       // a *ConflictError
 	ErrInvalid     = errors.New("not storable")         // text with NUL or broken UTF-8 in a field that must stay as it is
 	ErrUnavailable = errors.New("database unavailable") // wraps the driver's or network's error
-	// ErrNoTurn is an ErrUnavailable of which it is known that nothing was begun: others had every connection for too long.
+	// ErrNoTurn is an ErrUnavailable of which it is known that nothing was begun: others had every connection for too
+	// long.
 	ErrNoTurn = errors.New("no connection was free in time")
 )
 
@@ -26,7 +29,7 @@ type ConflictError struct{ Field string }
 
 func (e *ConflictError) Error() string { return e.Field + " already exists" }
 
-// Is makes errors.Is(err, ErrConflict) true.
+// Is reports true for ErrConflict.
 func (e *ConflictError) Is(target error) bool { return target == ErrConflict }
 
 // unavailableError keeps the cause for the log and for the decision to try again.
@@ -64,7 +67,8 @@ func translate(ctx context.Context, err error) error {
 }
 
 func known(err error) bool {
-	return errors.Is(err, ErrNotFound) || errors.Is(err, ErrConflict) || errors.Is(err, ErrInvalid) || errors.Is(err, ErrUnavailable)
+	return errors.Is(err, ErrNotFound) || errors.Is(err, ErrConflict) || errors.Is(err, ErrInvalid) ||
+		errors.Is(err, ErrUnavailable)
 }
 
 func translateSQLite(e *sqlite.Error) error {
@@ -75,7 +79,8 @@ func translateSQLite(e *sqlite.Error) error {
 		return ErrNotFound // what the row refers to has been deleted
 	}
 	switch e.Code() & 0xff {
-	case sqlite3.SQLITE_ERROR, sqlite3.SQLITE_MISUSE, sqlite3.SQLITE_RANGE, sqlite3.SQLITE_MISMATCH, sqlite3.SQLITE_CONSTRAINT, sqlite3.SQLITE_TOOBIG:
+	case sqlite3.SQLITE_ERROR, sqlite3.SQLITE_MISUSE, sqlite3.SQLITE_RANGE, sqlite3.SQLITE_MISMATCH,
+		sqlite3.SQLITE_CONSTRAINT, sqlite3.SQLITE_TOOBIG:
 		return fmt.Errorf("statement: %w", e)
 	}
 	return &unavailableError{e} // busy, full, read-only, I/O, corrupt, out of memory, interrupted
@@ -99,7 +104,7 @@ func translatePostgres(e *pgconn.PgError) error {
 	return fmt.Errorf("statement: %w", e)
 }
 
-// contended tells errors after which the same transaction may succeed when it is run again.
+// contended reports whether the same transaction may succeed if it is run again after the error.
 func contended(err error) bool {
 	var lite *sqlite.Error
 	if errors.As(err, &lite) {
@@ -108,6 +113,19 @@ func contended(err error) bool {
 	}
 	var pg *pgconn.PgError
 	return errors.As(err, &pg) && (pg.Code == "40001" || pg.Code == "40P01" || pg.Code == "55P03")
+}
+
+// Unavailable returns identity.CodeStateUnavailable for a database that did not answer, in time or at all. Errors that
+// have a code, other errors, and nil stay as they are.
+func Unavailable(err error) error {
+	var coded *identity.Error
+	if err == nil || errors.As(err, &coded) {
+		return err
+	}
+	if errors.Is(err, ErrUnavailable) || errors.Is(err, context.DeadlineExceeded) {
+		return identity.Unavailable(err)
+	}
+	return err
 }
 
 // taken names the field of a conflict.

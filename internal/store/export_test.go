@@ -8,7 +8,7 @@ import (
 	"github.com/jackc/pgx/v5"
 )
 
-// LimitPages makes an SQLite database full as it stands, or lets it grow again.
+// LimitPages bounds an SQLite database to its present size, or lets it grow again.
 func LimitPages(t testing.TB, s *Store, full bool) {
 	t.Helper()
 	var pages int
@@ -72,3 +72,6 @@ func QueryRow(t testing.TB, s *Store, query string, into ...any) {
 		t.Fatal(err)
 	}
 }
+
+// Warnings returns what Open has logged that an operator should change, such as a connection without TLS (OP-01).
+func (s *Store) Warnings() []string { return s.warnings }

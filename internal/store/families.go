@@ -11,7 +11,8 @@ import (
 const familyColumns = "id, session_id, user_id, client_id, audience, scopes, created, expires, revoked_at"
 
 func familyDest(f *Family) []any {
-	return []any{scanID{&f.ID}, scanID{&f.SessionID}, scanID{&f.UserID}, &f.ClientID, scanList{&f.Audience}, scanList{&f.Scopes},
+	return []any{scanID{&f.ID}, scanID{&f.SessionID}, scanID{&f.UserID}, &f.ClientID, scanList{&f.Audience},
+		scanList{&f.Scopes},
 		scanTime{&f.Created}, scanTime{&f.Expires}, scanTime{&f.RevokedAt}}
 }
 
@@ -20,20 +21,23 @@ func (q *Queries) CreateFamily(ctx context.Context, f Family) error {
 	if err := storable(f.ClientID); err != nil {
 		return wrap("create refresh family", err)
 	}
-	_, err := q.exec(ctx, "create refresh family", "INSERT INTO families ("+familyColumns+", revoke_reason) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, 0, '')",
-		f.ID.String(), f.SessionID.String(), f.UserID.String(), f.ClientID, list(f.Audience), list(f.Scopes), ms(f.Created), ms(f.Expires))
+	_, err := q.exec(ctx, "create refresh family", "INSERT INTO families ("+familyColumns+
+		", revoke_reason) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, 0, '')",
+		f.ID.String(), f.SessionID.String(), f.UserID.String(), f.ClientID, list(f.Audience), list(f.Scopes), ms(f.Created),
+		ms(f.Expires))
 	return taken(err, "family")
 }
 
 // AddRefresh adds a refresh token's hash to a family.
 func (q *Queries) AddRefresh(ctx context.Context, family identity.ID, hash [32]byte, created time.Time) error {
-	_, err := q.exec(ctx, "add refresh token", "INSERT INTO refresh_tokens (hash, family_id, created, used_at) VALUES ($1, $2, $3, 0)",
+	_, err := q.exec(ctx, "add refresh token",
+		"INSERT INTO refresh_tokens (hash, family_id, created, used_at) VALUES ($1, $2, $3, 0)",
 		hash[:], family.String(), ms(created))
 	return taken(err, "refresh_token")
 }
 
 // ConsumeRefresh uses a refresh token. One statement decides: of any number of racing calls on all nodes one has Won,
-// and with the caller's transaction rolled back nobody had (R5).
+// and with the caller's transaction rolled back no caller had (R5).
 func (q *Queries) ConsumeRefresh(ctx context.Context, hash [32]byte, now time.Time) (RefreshUse, error) {
 	var use RefreshUse
 	err := q.atomic(ctx, func(q *Queries) error {
@@ -52,7 +56,8 @@ func (q *Queries) ConsumeRefresh(ctx context.Context, hash [32]byte, now time.Ti
 		}
 		var usedAt int64
 		err = q.row(ctx, "read refresh token", "SELECT t.used_at, "+prefixed("f.", familyColumns)+
-			" FROM refresh_tokens t JOIN families f ON f.id = t.family_id WHERE t.hash = $1", []any{hash[:]}, append([]any{&usedAt}, familyDest(&use.Family)...)...)
+			" FROM refresh_tokens t JOIN families f ON f.id = t.family_id WHERE t.hash = $1", []any{hash[:]},
+			append([]any{&usedAt}, familyDest(&use.Family)...)...)
 		if errors.Is(err, ErrNotFound) {
 			return nil
 		}
@@ -68,7 +73,8 @@ func (q *Queries) ConsumeRefresh(ctx context.Context, hash [32]byte, now time.Ti
 // FamilyByID reads a family in any state.
 func (q *Queries) FamilyByID(ctx context.Context, id identity.ID) (Family, error) {
 	var f Family
-	err := q.row(ctx, "read refresh family", "SELECT "+familyColumns+" FROM families WHERE id = $1", []any{id.String()}, familyDest(&f)...)
+	err := q.row(ctx, "read refresh family", "SELECT "+familyColumns+" FROM families WHERE id = $1", []any{id.String()},
+		familyDest(&f)...)
 	return f, err
 }
 
@@ -99,12 +105,14 @@ func (q *Queries) RevokeFamiliesOfUser(ctx context.Context, user identity.ID, re
 }
 
 // revokeFamilies takes the column from the three constants above only.
-func (q *Queries) revokeFamilies(ctx context.Context, column string, id identity.ID, reason string, at time.Time) (int64, error) {
-	return q.exec(ctx, "revoke refresh family", "UPDATE families SET revoked_at = $1, revoke_reason = $2 WHERE "+column+" = $3 AND revoked_at = 0",
+func (q *Queries) revokeFamilies(ctx context.Context, column string, id identity.ID, reason string,
+	at time.Time) (int64, error) {
+	return q.exec(ctx, "revoke refresh family", "UPDATE families SET revoked_at = $1, revoke_reason = $2 WHERE "+column+
+		" = $3 AND revoked_at = 0",
 		ended(at), note(reason), id.String())
 }
 
-// RefreshUsable tells whether a refresh token could be used now.
+// RefreshUsable reports whether a refresh token could be used now.
 func (q *Queries) RefreshUsable(ctx context.Context, hash [32]byte, now time.Time) (bool, error) {
 	var n int
 	err := q.row(ctx, "read refresh token", `SELECT COUNT(*) FROM refresh_tokens t JOIN families f ON f.id = t.family_id

@@ -20,13 +20,13 @@ var (
 // maxLockText bounds what is read from a lock file: another process wrote it.
 const maxLockText = 4096
 
-// FileLock is a lock of this process on a file of its own. The system ends it with the process, also after kill -9. It is
-// not on the database itself: on NFS, flock is the same lock as the one SQLite takes on its file.
+// FileLock is a lock of this process on a file of its own. The system ends it with the process, also after kill -9. It
+// is not on the database itself: on NFS, flock is the same lock as the one SQLite takes on its file.
 type FileLock struct{ f *os.File }
 
-// LockFile takes the lock of a database's file without waiting: alone, or beside others that share it. The lock is a file
-// with the database's name and .lock. ErrLocked when another process is in the way; text is then what its holder wrote.
-// ErrNoLocks when the system cannot lock.
+// LockFile takes the lock of a database's file without waiting: alone, or beside others that share it. The lock is a
+// file with the database's name and .lock. ErrLocked when another process is in the way; text is then what its holder
+// wrote. ErrNoLocks when the system cannot lock.
 func LockFile(database string, shared bool) (lock *FileLock, text []byte, err error) {
 	if err := os.MkdirAll(filepath.Dir(database), 0o700); err != nil {
 		return nil, nil, ownerHint(err)
@@ -44,8 +44,8 @@ func LockFile(database string, shared bool) (lock *FileLock, text []byte, err er
 	return &FileLock{f}, nil, nil
 }
 
-// openLock opens the lock file of a database, or makes it. A command that root runs while Caddy is stopped gives it to the
-// owner of the database; only a new one, since whoever may write to the folder may put another file in its place.
+// openLock opens the lock file of a database, or makes it. A command that root runs while Caddy is stopped gives it to
+// the owner of the database; only a new one, since whoever may write to the folder may put another file in its place.
 func openLock(database string) (*os.File, error) {
 	path := database + ".lock"
 	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE|os.O_EXCL, 0o600)
@@ -78,8 +78,9 @@ func (l *FileLock) Write(text []byte) error {
 	return err
 }
 
-// Alone makes a shared lock exclusive. When others share it, it stays shared and the error is ErrLocked. A failed change
-// gives up the lock that was there: when another process takes it before it is shared again, the error is ErrLockLost.
+// Alone upgrades a shared lock to an exclusive one. When others share it, it stays shared and the error is ErrLocked. A
+// failed change gives up the lock that was there: when another process takes it before it is shared again, the error is
+// ErrLockLost.
 func (l *FileLock) Alone() error {
 	err := flock(l.f, false)
 	if err == nil {
@@ -91,8 +92,8 @@ func (l *FileLock) Alone() error {
 	return err
 }
 
-// Share makes an exclusive lock shared.
+// Share downgrades an exclusive lock to a shared one.
 func (l *FileLock) Share() error { return flock(l.f, true) }
 
-// Close gives the lock back. The file stays: to delete it would let two processes lock two files of one name.
+// Close releases the lock. The file remains: deleting it would let two processes lock two files of one name.
 func (l *FileLock) Close() error { return l.f.Close() }

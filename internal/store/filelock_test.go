@@ -17,15 +17,17 @@ import (
 func TestErrorsOfFlockThatAreNotAboutLocksAreErrors(t *testing.T) {
 	for err, want := range map[error]error{
 		nil: nil, syscall.EWOULDBLOCK: ErrLocked, syscall.ENOLCK: ErrNoLocks, syscall.ENOTSUP: ErrNoLocks,
-		syscall.ENOSYS: ErrNoLocks, syscall.EINVAL: ErrNoLocks, syscall.EIO: syscall.EIO, syscall.EBADF: syscall.EBADF, syscall.ESTALE: syscall.ESTALE,
+		syscall.ENOSYS: ErrNoLocks, syscall.EINVAL: ErrNoLocks, syscall.EIO: syscall.EIO, syscall.EBADF: syscall.EBADF,
+		syscall.ESTALE: syscall.ESTALE,
 	} {
-		if got := lockError("x.lock", err); !errors.Is(got, want) || want != ErrNoLocks && errors.Is(got, ErrNoLocks) {
+		got := lockError("x.lock", err)
+		if !errors.Is(got, want) || errors.Is(got, ErrNoLocks) != errors.Is(want, ErrNoLocks) {
 			t.Errorf("%v: %v, want %v", err, got, want)
 		}
 	}
 }
 
-// ED-07 a shared lock that cannot be had alone stays; one that cannot be had again is said to be lost.
+// ED-07 a shared lock that cannot be made exclusive stays; one that cannot be restored is reported as lost.
 func TestSharedLockThatIsLostIsSaid(t *testing.T) {
 	database := filepath.Join(t.TempDir(), "truxe.db")
 	lock, _, err := LockFile(database, true)
@@ -53,15 +55,16 @@ func TestSharedLockThatIsLostIsSaid(t *testing.T) {
 	}
 }
 
-// FIELD 51 ED-07: what root makes while Caddy is stopped belongs to the owner of the database, or of its folder, and follows no link; for
-// other users the error says who must own the files.
+// FIELD 51 ED-07: what root makes while Caddy is stopped belongs to the owner of the database, or of its folder, and
+// follows no link; for other users the error says who must own the files.
 func TestLockFileBelongsToTheOwnerOfTheDatabase(t *testing.T) {
 	if os.Geteuid() != 0 {
 		dir := t.TempDir()
 		if err := os.Chmod(dir, 0o500); err != nil {
 			t.Fatal(err)
 		}
-		if _, _, err := LockFile(filepath.Join(dir, "truxe.db"), false); !errors.Is(err, fs.ErrPermission) || !strings.Contains(err.Error(), "user that runs Caddy must own") {
+		if _, _, err := LockFile(filepath.Join(dir, "truxe.db"), false); !errors.Is(err, fs.ErrPermission) ||
+			!strings.Contains(err.Error(), "user that runs Caddy must own") {
 			t.Error(err)
 		}
 		return
@@ -87,13 +90,15 @@ func TestLockFileBelongsToTheOwnerOfTheDatabase(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if stat := info.Sys().(*syscall.Stat_t); int(stat.Uid) != want || int(stat.Gid) != want || info.Mode().Perm() != 0o600 {
+		if stat := info.Sys().(*syscall.Stat_t); int(stat.Uid) != want || int(stat.Gid) != want ||
+			info.Mode().Perm() != 0o600 {
 			t.Errorf("%s: owner %d, group %d, mode %v", name, stat.Uid, stat.Gid, info.Mode())
 		}
 	}
 	dir := t.TempDir()
 	victim := filepath.Join(dir, "shadow")
-	if err := errors.Join(os.WriteFile(victim, []byte("root's"), 0o600), os.Symlink(victim, filepath.Join(dir, "truxe.db.lock"))); err != nil {
+	if err := errors.Join(os.WriteFile(victim, []byte("root's"), 0o600),
+		os.Symlink(victim, filepath.Join(dir, "truxe.db.lock"))); err != nil {
 		t.Fatal(err)
 	}
 	if lock, _, err := LockFile(filepath.Join(dir, "truxe.db"), false); err == nil {
@@ -104,7 +109,8 @@ func TestLockFileBelongsToTheOwnerOfTheDatabase(t *testing.T) {
 
 // FIELD 51: errors about rights say who must own the files.
 func TestErrorsAboutRightsSayWhoMustOwnTheFiles(t *testing.T) {
-	for cause, says := range map[error]bool{syscall.EACCES: true, syscall.EPERM: true, syscall.EROFS: true, syscall.ENOSPC: false} {
+	for cause, says := range map[error]bool{syscall.EACCES: true, syscall.EPERM: true, syscall.EROFS: true,
+		syscall.ENOSPC: false} {
 		err := ownerHint(fmt.Errorf("take the lock: %w", &fs.PathError{Op: "open", Path: "/data/truxe.db.lock", Err: cause}))
 		if !errors.Is(err, cause) || strings.Contains(err.Error(), "user that runs Caddy must own") != says {
 			t.Error(err)

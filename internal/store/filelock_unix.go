@@ -41,7 +41,7 @@ func lockError(path string, err error) error {
 	return &fs.PathError{Op: "flock", Path: path, Err: err}
 }
 
-// giveToOwner gives f to the user who owns the database, or its folder as long as there is none.
+// giveToOwner transfers f to the owner of the database, or of its folder if there is none yet.
 func giveToOwner(f *os.File, database string) error {
 	info, err := os.Stat(database)
 	if errors.Is(err, fs.ErrNotExist) {

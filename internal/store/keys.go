@@ -7,12 +7,14 @@ const keyColumns = "kid, sealed, public_der, source, created, activates, retires
 // Keys reads all signing keys, oldest first.
 func (q *Queries) Keys(ctx context.Context) ([]KeyRecord, error) {
 	var out []KeyRecord
-	err := q.rows(ctx, reading, "read keys", "SELECT "+keyColumns+" FROM signing_keys ORDER BY created, kid", nil, func(scan scanner) error {
-		var k KeyRecord
-		err := scan(&k.KID, &k.Sealed, &k.PublicDER, &k.Source, scanTime{&k.Created}, scanTime{&k.Activates}, scanTime{&k.Retires}, scanTime{&k.Expires})
-		out = append(out, k)
-		return err
-	})
+	err := q.rows(ctx, reading, "read keys", "SELECT "+keyColumns+" FROM signing_keys ORDER BY created, kid", nil,
+		func(scan scanner) error {
+			var k KeyRecord
+			err := scan(&k.KID, &k.Sealed, &k.PublicDER, &k.Source, scanTime{&k.Created}, scanTime{&k.Activates},
+				scanTime{&k.Retires}, scanTime{&k.Expires})
+			out = append(out, k)
+			return err
+		})
 	return out, err
 }
 
@@ -28,7 +30,8 @@ func (q *Queries) InsertKey(ctx context.Context, k KeyRecord) error {
 
 // UpdateKey writes a key's times and its sealed form (after re-encryption). The public key never changes.
 func (q *Queries) UpdateKey(ctx context.Context, k KeyRecord) error {
-	return q.mustExec(ctx, "update key", "UPDATE signing_keys SET sealed = $1, activates = $2, retires = $3, expires = $4 WHERE kid = $5",
+	return q.mustExec(ctx, "update key",
+		"UPDATE signing_keys SET sealed = $1, activates = $2, retires = $3, expires = $4 WHERE kid = $5",
 		k.Sealed, ms(k.Activates), ms(k.Retires), ms(k.Expires), k.KID)
 }
 

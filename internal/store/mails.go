@@ -9,7 +9,8 @@ import (
 	"github.com/truxeio/caddy-truxe/internal/identity"
 )
 
-// Mail is a security notice on its way: it stands in the transaction of what it tells of, and waits until it is sent.
+// Mail is a queued security notice: it is inserted in the transaction of the change that it reports, and waits until it
+// is sent.
 type Mail struct {
 	ID      identity.ID
 	UserID  identity.ID
@@ -24,7 +25,8 @@ type Mail struct {
 const mailColumns = "id, user_id, kind, recipient, facts, created, due, tries"
 
 func mailDest(m *Mail) []any {
-	return []any{scanID{&m.ID}, scanID{&m.UserID}, &m.Kind, &m.To, &m.Facts, scanTime{&m.Created}, scanTime{&m.Due}, &m.Tries}
+	return []any{scanID{&m.ID}, scanID{&m.UserID}, &m.Kind, &m.To, &m.Facts, scanTime{&m.Created}, scanTime{&m.Due},
+		&m.Tries}
 }
 
 // MailLimit bounds the mails of one person. On PostgreSQL, transactions at the same moment may go over it by as many.
@@ -48,13 +50,14 @@ func (q *Queries) AddMail(ctx context.Context, m Mail, limit MailLimit) (bool, e
 		SELECT $1, $2, $3, $4, $5, CAST($6 AS BIGINT), CAST($6 AS BIGINT), 0, 0, ''
 		WHERE (SELECT COUNT(*) FROM mails WHERE user_id = $2 AND created > $7) < $8
 		AND NOT EXISTS (SELECT 1 FROM mails WHERE user_id = $2 AND kind = $3 AND created > $9)`,
-		m.ID.String(), m.UserID.String(), m.Kind, m.To, m.Facts, ms(m.Created), ms(m.Created.Add(-limit.In)), limit.Most, sameSince)
+		m.ID.String(), m.UserID.String(), m.Kind, m.To, m.Facts, ms(m.Created), ms(m.Created.Add(-limit.In)), limit.Most,
+		sameSince)
 	return n == 1, taken(err, "mail")
 }
 
-// ClaimMail takes a mail that is due: until a time nobody else gets it, and when nothing is heard of it by then, as after
-// kill -9, it is due again. One statement decides, so of racing nodes one gets it. False: none is due, or another node was
-// faster.
+// ClaimMail claims a mail that is due: until a time no other caller gets it, and when nothing is heard of it by then,
+// as after kill -9, it is due again. One statement decides, so of racing nodes one gets it. False: none is due, or
+// another node was faster.
 func (q *Queries) ClaimMail(ctx context.Context, now, until time.Time) (Mail, bool, error) {
 	var m Mail
 	err := q.change(ctx, "claim mail", `UPDATE mails SET due = $2, tries = tries + 1
@@ -66,20 +69,22 @@ func (q *Queries) ClaimMail(ctx context.Context, now, until time.Time) (Mail, bo
 	return m, err == nil, err
 }
 
-// RetryMail gives a claimed mail back until a time; false when the claim was lost meanwhile.
+// RetryMail releases a claimed mail until a time. It returns false if the claim was lost meanwhile.
 func (q *Queries) RetryMail(ctx context.Context, m Mail, due time.Time) (bool, error) {
-	n, err := q.exec(ctx, "put mail off", "UPDATE mails SET due = $1 WHERE id = $2 AND tries = $3 AND ended = 0", ms(due), m.ID.String(), m.Tries)
+	n, err := q.exec(ctx, "put mail off", "UPDATE mails SET due = $1 WHERE id = $2 AND tries = $3 AND ended = 0", ms(due),
+		m.ID.String(), m.Tries)
 	return n == 1, err
 }
 
 // EndMail ends a claimed mail, "sent" or "given up"; false when the claim was lost meanwhile.
 func (q *Queries) EndMail(ctx context.Context, m Mail, outcome string, now time.Time) (bool, error) {
-	n, err := q.exec(ctx, "end mail", "UPDATE mails SET ended = $1, outcome = $2 WHERE id = $3 AND tries = $4 AND ended = 0",
+	n, err := q.exec(ctx, "end mail",
+		"UPDATE mails SET ended = $1, outcome = $2 WHERE id = $3 AND tries = $4 AND ended = 0",
 		ms(now), outcome, m.ID.String(), m.Tries)
 	return n == 1, err
 }
 
-// NextMail tells when the next mail is due; false when none waits.
+// NextMail returns when the next mail is due; false if none is waiting.
 func (q *Queries) NextMail(ctx context.Context) (time.Time, bool, error) {
 	var due time.Time
 	err := q.row(ctx, "look for mails", "SELECT due FROM mails WHERE ended = 0 ORDER BY due LIMIT 1", nil, scanTime{&due})

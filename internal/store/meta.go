@@ -15,7 +15,8 @@ func (q *Queries) SetMetaOnce(ctx context.Context, key, value string) (string, e
 		return "", wrap("set meta", err)
 	}
 	var v string
-	err := q.change(ctx, "set "+key, "INSERT INTO meta (key, value) VALUES ($1, $2) ON CONFLICT (key) DO UPDATE SET key = excluded.key RETURNING value",
+	err := q.change(ctx, "set "+key,
+		"INSERT INTO meta (key, value) VALUES ($1, $2) ON CONFLICT (key) DO UPDATE SET key = excluded.key RETURNING value",
 		[]any{key, value}, &v)
 	return v, err
 }
@@ -25,6 +26,7 @@ func (q *Queries) SetMeta(ctx context.Context, key, value string) error {
 	if err := storable(key, value); err != nil {
 		return wrap("set meta", err)
 	}
-	_, err := q.exec(ctx, "set "+key, "INSERT INTO meta (key, value) VALUES ($1, $2) ON CONFLICT (key) DO UPDATE SET value = excluded.value", key, value)
+	_, err := q.exec(ctx, "set "+key,
+		"INSERT INTO meta (key, value) VALUES ($1, $2) ON CONFLICT (key) DO UPDATE SET value = excluded.value", key, value)
 	return err
 }

@@ -79,7 +79,8 @@ func (s *Store) lockMigration(ctx context.Context, conn *sql.Conn) (*sql.Tx, err
 		return nil, err
 	}
 	var held bool
-	if err = tx.QueryRowContext(ctx, "SELECT pg_try_advisory_xact_lock($1)", int64(migrateLock)).Scan(&held); err == nil && held {
+	if err = tx.QueryRowContext(ctx, "SELECT pg_try_advisory_xact_lock($1)", int64(migrateLock)).Scan(&held); err == nil &&
+		held {
 		if _, err = tx.ExecContext(ctx, "SET LOCAL idle_in_transaction_session_timeout = 0"); err == nil {
 			return tx, nil
 		}
@@ -95,8 +96,8 @@ func (e newerError) Error() string {
 }
 
 func isNewer(err error) bool {
-	_, ok := err.(newerError)
-	return ok
+	var newer newerError
+	return errors.As(err, &newer)
 }
 
 func (s *Store) migrate(ctx context.Context, dialect goose.Dialect) error {
@@ -108,7 +109,8 @@ func (s *Store) migrate(ctx context.Context, dialect goose.Dialect) error {
 	if err != nil {
 		return err
 	}
-	p, err := goose.NewProvider(dialect, s.write, files, goose.WithTableName(versionTable), goose.WithDisableGlobalRegistry(true),
+	p, err := goose.NewProvider(dialect, s.write, files, goose.WithTableName(versionTable),
+		goose.WithDisableGlobalRegistry(true),
 		goose.WithSlog(s.logger))
 	if err != nil {
 		return fmt.Errorf("migrations: %w", err)

@@ -54,13 +54,14 @@ func refuses(t testing.TB, cfg store.Config, want ...string) {
 	}
 }
 
-// fill makes a database with a user in it.
+// fill creates a database with a user in it.
 func fill(t testing.TB, cfg store.Config) identity.ID {
 	t.Helper()
 	s, err := store.Open(context.Background(), cfg)
 	must(t, err)
 	id := identity.NewID()
-	must(t, s.CreateUser(context.Background(), store.NewUser{User: identity.User{ID: id, Username: "ada", Created: time.Now()}, UsernameKey: "ada"}))
+	must(t, s.CreateUser(context.Background(), store.NewUser{User: identity.User{ID: id, Username: "ada",
+		Created: time.Now()}, UsernameKey: "ada"}))
 	must(t, s.Close())
 	return id
 }
@@ -122,7 +123,8 @@ func TestDatabaseThatCannotBeTrustedIsRefused(t *testing.T) {
 		sql  []string
 		want []string
 	}{
-		"newer":            {[]string{"INSERT INTO schema_version (version_id, is_applied) VALUES (9999, %s)"}, []string{"9999", "newer version", "nothing was changed"}},
+		"newer": {[]string{"INSERT INTO schema_version (version_id, is_applied) VALUES (9999, %s)"},
+			[]string{"9999", "newer version", "nothing was changed"}},
 		"table is missing": {[]string{"DROP TABLE revocations"}, []string{"revocations", "half", "backup"}},
 		"column missing":   {[]string{"ALTER TABLE meta RENAME COLUMN value TO other"}, []string{"meta", "half", "backup"}},
 		"no version":       {[]string{"DROP TABLE schema_version"}, []string{"exist", "backup"}},
@@ -180,7 +182,8 @@ func TestFileIsPrivateAndOddPathsWork(t *testing.T) {
 	cfg := store.Config{Driver: "sqlite", DSN: filepath.Join(dir, "tru;xe.db")}
 	s := storetest.Open(t, cfg)
 	must(t, s.SetMeta(context.Background(), "k", "v"))
-	for path, want := range map[string]os.FileMode{dir: 0o700, cfg.DSN: 0o600, cfg.DSN + "-wal": 0o600, cfg.DSN + "-shm": 0o600} {
+	for path, want := range map[string]os.FileMode{dir: 0o700, cfg.DSN: 0o600, cfg.DSN + "-wal": 0o600,
+		cfg.DSN + "-shm": 0o600} {
 		if info, err := os.Stat(path); err != nil || info.Mode().Perm() != want {
 			t.Errorf("%s: %v", path, err)
 		}
@@ -213,7 +216,8 @@ func TestFullDatabaseRefusesWritesAndStillReads(t *testing.T) {
 	s := storetest.Open(t, cfg)
 	ctx := context.Background()
 	id := identity.NewID()
-	must(t, s.CreateUser(ctx, store.NewUser{User: identity.User{ID: id, Username: "ada", Created: time.Now()}, UsernameKey: "ada"}))
+	must(t, s.CreateUser(ctx, store.NewUser{User: identity.User{ID: id, Username: "ada", Created: time.Now()},
+		UsernameKey: "ada"}))
 	store.LimitPages(t, s, true)
 	var err error
 	for i := 0; i < 200 && err == nil; i++ {
@@ -270,7 +274,8 @@ func TestPowerCutKeepsWhatWasAcknowledged(t *testing.T) {
 	ctx := context.Background()
 	for i := range 20 {
 		name := fmt.Sprint("jti", i)
-		must(t, s.AddRevocation(ctx, store.Revocation{Kind: identity.RevokeJTI, Name: name, At: time.Now(), Expires: time.Now().Add(time.Hour)}))
+		must(t, s.AddRevocation(ctx, store.Revocation{Kind: identity.RevokeJTI, Name: name, At: time.Now(),
+			Expires: time.Now().Add(time.Hour)}))
 		copied := filepath.Join(t.TempDir(), "copy.db")
 		for _, suffix := range []string{"", "-wal"} { // not -shm: it is memory
 			content, err := os.ReadFile(cfg.DSN + suffix)

@@ -28,25 +28,29 @@ type Passkey struct {
 const passkeyColumns = "id, credential_id, user_id, host, name, public_key, aaguid, transports, sign_count, backup_eligible, backed_up, suspect, created, last_used"
 
 func passkeyDest(p *Passkey) []any {
-	return []any{scanID{&p.ID}, &p.CredentialID, scanID{&p.UserID}, &p.Host, &p.Name, &p.PublicKey, &p.AAGUID, scanList{&p.Transports}, &p.SignCount,
+	return []any{scanID{&p.ID}, &p.CredentialID, scanID{&p.UserID}, &p.Host, &p.Name, &p.PublicKey, &p.AAGUID,
+		scanList{&p.Transports}, &p.SignCount,
 		scanFlag{&p.BackupEligible}, scanFlag{&p.BackedUp}, scanFlag{&p.Suspect}, scanTime{&p.Created}, scanTime{&p.LastUsed}}
 }
 
-// CreatePasskey adds a passkey. ErrConflict when the credential id is anybody's already (WebAuthn 7.1 step 26).
+// CreatePasskey adds a passkey. ErrConflict if any user has the credential id already (WebAuthn 7.1 step 26).
 func (q *Queries) CreatePasskey(ctx context.Context, p Passkey) error {
 	if err := storable(p.Host, p.Name); err != nil {
 		return wrap("store passkey", err)
 	}
-	_, err := q.exec(ctx, "store passkey", "INSERT INTO passkeys ("+passkeyColumns+") VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, 0, $12, 0)",
-		p.ID.String(), p.CredentialID, p.UserID.String(), p.Host, p.Name, p.PublicKey, p.AAGUID, list(p.Transports), int64(p.SignCount),
+	_, err := q.exec(ctx, "store passkey", "INSERT INTO passkeys ("+passkeyColumns+
+		") VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, 0, $12, 0)",
+		p.ID.String(), p.CredentialID, p.UserID.String(), p.Host, p.Name, p.PublicKey, p.AAGUID, list(p.Transports),
+		int64(p.SignCount),
 		flag(p.BackupEligible), flag(p.BackedUp), ms(p.Created))
 	return taken(err, "passkey")
 }
 
-// Passkeys gives a person's passkeys, oldest first.
+// Passkeys returns a user's passkeys, oldest first.
 func (q *Queries) Passkeys(ctx context.Context, user identity.ID) ([]Passkey, error) {
 	var out []Passkey
-	err := q.rows(ctx, reading, "read passkeys", "SELECT "+passkeyColumns+" FROM passkeys WHERE user_id = $1 ORDER BY created, id", []any{user.String()},
+	err := q.rows(ctx, reading, "read passkeys", "SELECT "+passkeyColumns+
+		" FROM passkeys WHERE user_id = $1 ORDER BY created, id", []any{user.String()},
 		func(scan scanner) error {
 			var p Passkey
 			err := scan(passkeyDest(&p)...)
@@ -59,13 +63,15 @@ func (q *Queries) Passkeys(ctx context.Context, user identity.ID) ([]Passkey, er
 // PasskeyByCredential finds a passkey by the authenticator's id, on the host it was made for.
 func (q *Queries) PasskeyByCredential(ctx context.Context, credential []byte, host string) (Passkey, error) {
 	var p Passkey
-	err := q.row(ctx, "read passkey", "SELECT "+passkeyColumns+" FROM passkeys WHERE credential_id = $1 AND host = $2", []any{credential, host}, passkeyDest(&p)...)
+	err := q.row(ctx, "read passkey", "SELECT "+passkeyColumns+" FROM passkeys WHERE credential_id = $1 AND host = $2",
+		[]any{credential, host}, passkeyDest(&p)...)
 	return p, err
 }
 
 // UsePasskey writes the use of a passkey. False when the counter did not grow past the stored one: of two uses with one
 // counter, one wins (WebAuthn 6.1.1). A counter that is and stays 0 says nothing.
-func (q *Queries) UsePasskey(ctx context.Context, id identity.ID, count uint32, backedUp bool, now time.Time) (bool, error) {
+func (q *Queries) UsePasskey(ctx context.Context, id identity.ID, count uint32, backedUp bool,
+	now time.Time) (bool, error) {
 	n, err := q.exec(ctx, "use passkey", `UPDATE passkeys SET sign_count = $1, backed_up = $2, last_used = $3
 		WHERE id = $4 AND (sign_count < $1 OR sign_count = 0 AND $1 = 0)`, int64(count), flag(backedUp), ms(now), id.String())
 	return n == 1, err
@@ -81,12 +87,14 @@ func (q *Queries) RenamePasskey(ctx context.Context, user, id identity.ID, name 
 	if err := storable(name); err != nil {
 		return wrap("rename passkey", err)
 	}
-	return q.mustExec(ctx, "rename passkey", "UPDATE passkeys SET name = $1 WHERE id = $2 AND user_id = $3", name, id.String(), user.String())
+	return q.mustExec(ctx, "rename passkey", "UPDATE passkeys SET name = $1 WHERE id = $2 AND user_id = $3", name,
+		id.String(), user.String())
 }
 
 // DeletePasskey removes one's own passkey; ErrNotFound for another person's.
 func (q *Queries) DeletePasskey(ctx context.Context, user, id identity.ID) error {
-	return q.mustExec(ctx, "remove passkey", "DELETE FROM passkeys WHERE id = $1 AND user_id = $2", id.String(), user.String())
+	return q.mustExec(ctx, "remove passkey", "DELETE FROM passkeys WHERE id = $1 AND user_id = $2", id.String(),
+		user.String())
 }
 
 // DeleteUserPasskeys removes all passkeys of a person. None is no error.

@@ -8,7 +8,7 @@ import (
 	"github.com/truxeio/caddy-truxe/internal/identity"
 )
 
-// PendingSignIn is a sign-in whose first step is done: nobody is signed in by it (R6).
+// PendingSignIn is a sign-in whose first step is done: no user is signed in by it (R6).
 type PendingSignIn struct {
 	Key      [32]byte // hash of the browser's flow cookie, or of the API's mfa_token
 	UserID   identity.ID
@@ -25,7 +25,8 @@ type PendingSignIn struct {
 const pendingColumns = "key, user_id, kind, host, amr, remember, device, tries, created, expires"
 
 func pendingDest(p *PendingSignIn) []any {
-	return []any{scanHash{&p.Key}, scanID{&p.UserID}, &p.Kind, &p.Host, scanList{&p.AMR}, scanFlag{&p.Remember}, &p.Device, &p.Tries,
+	return []any{scanHash{&p.Key}, scanID{&p.UserID}, &p.Kind, &p.Host, scanList{&p.AMR}, scanFlag{&p.Remember}, &p.Device,
+		&p.Tries,
 		scanTime{&p.Created}, scanTime{&p.Expires}}
 }
 
@@ -38,7 +39,8 @@ func (q *Queries) PutPending(ctx context.Context, p PendingSignIn) error {
 		return wrap("store half sign-in", err)
 	}
 	return q.atomic(ctx, func(q *Queries) error {
-		_, err := q.exec(ctx, "store half sign-in", "INSERT INTO pending_signins ("+pendingColumns+`) VALUES ($1, $2, $3, $4, $5, $6, $7, 0, $8, $9)
+		_, err := q.exec(ctx, "store half sign-in", "INSERT INTO pending_signins ("+pendingColumns+
+			`) VALUES ($1, $2, $3, $4, $5, $6, $7, 0, $8, $9)
 			ON CONFLICT (key) DO UPDATE SET user_id = excluded.user_id, kind = excluded.kind, host = excluded.host, amr = excluded.amr,
 			remember = excluded.remember, device = excluded.device, tries = 0, created = excluded.created, expires = excluded.expires`,
 			p.Key[:], p.UserID.String(), p.Kind, p.Host, list(p.AMR), flag(p.Remember), p.Device, ms(p.Created), ms(p.Expires))
@@ -46,7 +48,8 @@ func (q *Queries) PutPending(ctx context.Context, p PendingSignIn) error {
 			return err
 		}
 		_, err = q.exec(ctx, "drop old half sign-ins", `DELETE FROM pending_signins WHERE user_id = $1 AND key NOT IN
-			(SELECT key FROM pending_signins WHERE user_id = $1 ORDER BY created DESC, key LIMIT $2)`, p.UserID.String(), pendingKept)
+			(SELECT key FROM pending_signins WHERE user_id = $1 ORDER BY created DESC, key LIMIT $2)`, p.UserID.String(),
+			pendingKept)
 		return err
 	})
 }
@@ -54,7 +57,8 @@ func (q *Queries) PutPending(ctx context.Context, p PendingSignIn) error {
 // Pending reads a half sign-in that has not expired, else ErrNotFound.
 func (q *Queries) Pending(ctx context.Context, key [32]byte, now time.Time) (PendingSignIn, error) {
 	var p PendingSignIn
-	err := q.row(ctx, "read half sign-in", "SELECT "+pendingColumns+" FROM pending_signins WHERE key = $1 AND expires > $2", []any{key[:], ms(now)}, pendingDest(&p)...)
+	err := q.row(ctx, "read half sign-in", "SELECT "+pendingColumns+
+		" FROM pending_signins WHERE key = $1 AND expires > $2", []any{key[:], ms(now)}, pendingDest(&p)...)
 	return p, err
 }
 
@@ -62,7 +66,9 @@ func (q *Queries) Pending(ctx context.Context, key [32]byte, now time.Time) (Pen
 // true (MF-05, LK-06).
 func (q *Queries) TryPending(ctx context.Context, key [32]byte, limit int, now time.Time) (PendingSignIn, bool, error) {
 	var p PendingSignIn
-	err := q.change(ctx, "count a code", "UPDATE pending_signins SET tries = tries + 1 WHERE key = $1 AND expires > $2 AND tries < $3 RETURNING "+pendingColumns,
+	err := q.change(ctx, "count a code",
+		"UPDATE pending_signins SET tries = tries + 1 WHERE key = $1 AND expires > $2 AND tries < $3 RETURNING "+
+			pendingColumns,
 		[]any{key[:], ms(now), limit}, pendingDest(&p)...)
 	if errors.Is(err, ErrNotFound) {
 		return p, false, nil

@@ -12,8 +12,8 @@ import (
 	"github.com/truxeio/caddy-truxe/internal/store/storetest/pgtest"
 )
 
-// ED-25 FIELD 46 ED-22: the store keeps all its promises through a PgBouncer with its default settings, where connections are
-// given to sessions, and where they are given to transactions.
+// ED-25 FIELD 46 ED-22: the store keeps all its promises through a PgBouncer with its default settings, where
+// connections are given to sessions, and where they are given to transactions.
 func TestStoreBehindPgBouncer(t *testing.T) {
 	for _, mode := range []string{"session", "transaction"} {
 		t.Run(mode, func(t *testing.T) {
@@ -47,15 +47,18 @@ func TestTransactionsBehindPgBouncerAreBounded(t *testing.T) {
 	for _, s := range stores {
 		t.Cleanup(func() { _ = s.Close() })
 	}
-	if n := strings.Count(log.String(), "the database is up to date"); n != 1 || stores[0].SchemaVersion() != stores[1].SchemaVersion() {
+	if n := strings.Count(log.String(), "the database is up to date"); n != 1 ||
+		stores[0].SchemaVersion() != stores[1].SchemaVersion() {
 		t.Errorf("%d nodes migrated: %s", n, log.String())
 	}
 	var applied, versions int
-	store.QueryRow(t, stores[0], "SELECT COUNT(*), COUNT(DISTINCT version_id) FROM schema_version WHERE is_applied", &applied, &versions)
+	store.QueryRow(t, stores[0], "SELECT COUNT(*), COUNT(DISTINCT version_id) FROM schema_version WHERE is_applied",
+		&applied, &versions)
 	if applied != versions || int64(versions) != stores[0].SchemaVersion()+1 { // goose's own row is version 0
 		t.Errorf("%d rows for %d versions; the last is %d", applied, versions, stores[0].SchemaVersion())
 	}
-	got := store.Setting(t, stores[0], "lock_timeout") + " " + store.Setting(t, stores[0], "idle_in_transaction_session_timeout")
+	got := store.Setting(t, stores[0], "lock_timeout") + " " + store.Setting(t, stores[0],
+		"idle_in_transaction_session_timeout")
 	if got != "1s 10s" {
 		t.Errorf("settings of a transaction: %s", got)
 	}
@@ -66,13 +69,14 @@ func TestSettingsAreMadeAfterConnecting(t *testing.T) {
 	cfg := storetest.Fresh(t, "postgres")
 	cfg.DSN += "&statement_timeout=7000"
 	s := storetest.Open(t, cfg)
-	if got := store.Setting(t, s, "lock_timeout") + " " + store.Setting(t, s, "statement_timeout") + " " + store.Setting(t, s, "TimeZone"); !strings.EqualFold(got, "1s 7s UTC") {
+	if got := store.Setting(t, s, "lock_timeout") + " " + store.Setting(t, s, "statement_timeout") + " " + store.Setting(t,
+		s, "TimeZone"); !strings.EqualFold(got, "1s 7s UTC") {
 		t.Errorf("settings: %s", got)
 	}
 }
 
-// ED-25 a search path of the connection string would hold for some statements alone behind a pooler; the error says where
-// it belongs. On the role, it holds.
+// ED-25 a search path of the connection string would hold for some statements alone behind a pooler; the error says
+// where it belongs. On the role, it holds.
 func TestSearchPathBehindPgBouncerIsRefused(t *testing.T) {
 	for _, mode := range []string{"session", "transaction"} {
 		dsn := pgtest.Pooled(t, mode)

@@ -12,6 +12,7 @@ import (
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
 	"github.com/jackc/pgx/v5/stdlib"
+	"github.com/truxeio/caddy-truxe/internal/loopback"
 )
 
 // settings bound what a connection may do to others. They are set after connecting: a pooler such as PgBouncer refuses
@@ -22,8 +23,8 @@ var settings = map[string]string{
 	"idle_in_transaction_session_timeout": "10000", // a node that froze must not hold the audit chain
 }
 
-// connectLimit bounds the opening of one connection to one host, for which no request waits, and the wait for the first ones
-// at start.
+// connectLimit bounds the opening of one connection to one host, for which no request waits, and the wait for the first
+// ones at start.
 const connectLimit = 5 * time.Second
 
 func (s *Store) openPostgres(ctx context.Context, cfg Config) error {
@@ -48,7 +49,8 @@ func (s *Store) openPostgres(ctx context.Context, cfg Config) error {
 		}
 		s.perTx = setStatement(own, true)
 		if !strings.Contains(cfg.DSN, "default_query_exec_mode") {
-			pg.DefaultQueryExecMode = pgx.QueryExecModeExec // statements prepared by name belong to one of the pooler's connections
+			// statements prepared by name belong to one of the pooler's connections
+			pg.DefaultQueryExecMode = pgx.QueryExecModeExec
 		}
 		s.logger.Info("a pooler is between here and PostgreSQL: no statement is prepared by name, and settings are made in each transaction", "server", server)
 	}
@@ -81,8 +83,8 @@ func ownSettings(pg *pgx.ConnConfig) map[string]string {
 	return own
 }
 
-// setStatement makes the settings, for a transaction or a connection. SET would take a list such as that of search_path for
-// one name.
+// setStatement returns the statement for the settings, for a transaction or a connection. SET would take a list such as
+// that of search_path for one name.
 func setStatement(own map[string]string, local bool) string {
 	quote := func(text string) string { return "'" + strings.ReplaceAll(text, "'", "''") + "'" }
 	calls := make([]string, 0, len(own))
@@ -92,14 +94,14 @@ func setStatement(own map[string]string, local bool) string {
 	return "SELECT " + strings.Join(calls, ", ")
 }
 
-// connectBudget is how long a connection may take that is tried at each host of a connection string, one after the other,
-// and where sslmode allows it at each with and without TLS.
+// connectBudget is how long a connection may take that is tried at each host of a connection string, one after the
+// other, and where sslmode allows it at each with and without TLS.
 func connectBudget(pg *pgx.ConnConfig) time.Duration {
 	return connectLimit * time.Duration(1+len(pg.Fallbacks))
 }
 
-// behindPooler reports whether a pooler such as PgBouncer answers instead of the server: it gives out process numbers of
-// its own, and the server another one.
+// behindPooler reports whether a pooler such as PgBouncer answers instead of the server: it gives out process numbers
+// of its own, and the server another one.
 func (s *Store) behindPooler(ctx context.Context, pg *pgx.ConnConfig) (bool, error) {
 	ctx, cancel := context.WithTimeout(ctx, connectBudget(pg))
 	defer cancel()
@@ -113,10 +115,12 @@ func (s *Store) behindPooler(ctx context.Context, pg *pgx.ConnConfig) (bool, err
 	return pid != conn.PgConn().PID(), err
 }
 
-// openPool opens connections before anybody needs one. The pool opens further ones in the background: a request waits for
-// a connection that is open, never for one that is being opened.
-func (s *Store) openPool(ctx context.Context, cfg Config, pg *pgx.ConnConfig, own map[string]string, pooled bool) error {
-	config, err := pgxpool.ParseConfig(cfg.DSN) // the one that was read before: an empty one could be refused for a PG* variable that ours overrides
+// openPool opens connections before they are needed. The pool opens further ones in the background: a request waits
+// for a connection that is open, never for one that is being opened.
+func (s *Store) openPool(ctx context.Context, cfg Config, pg *pgx.ConnConfig, own map[string]string,
+	pooled bool) error {
+	// the one that was read before: an empty one could be refused for a PG* variable that ours overrides
+	config, err := pgxpool.ParseConfig(cfg.DSN)
 	if err != nil {
 		return dsnMistake(err)
 	}
@@ -193,7 +197,7 @@ func (s *Store) followPool(stop <-chan struct{}, most int) {
 	}
 }
 
-// tlsWarnings says which connections could be read or redirected by somebody on the way (OP-01).
+// tlsWarnings says which connections could be read or redirected on the way (OP-01).
 func tlsWarnings(cfg *pgx.ConnConfig) []string {
 	var out []string
 	seen := map[string]bool{}
@@ -203,9 +207,11 @@ func tlsWarnings(cfg *pgx.ConnConfig) []string {
 		}
 		switch {
 		case t == nil:
-			out = append(out, fmt.Sprintf("PostgreSQL at %s may be reached in plain text: passwords and sessions can be read on the way; add sslmode=verify-full to its connection string", host))
+			out = append(out,
+				fmt.Sprintf("PostgreSQL at %s may be reached in plain text: passwords and sessions can be read on the way; add sslmode=verify-full to its connection string", host))
 		case t.InsecureSkipVerify && t.VerifyPeerCertificate == nil && t.VerifyConnection == nil:
-			out = append(out, fmt.Sprintf("the certificate of PostgreSQL at %s is not verified: somebody on the way can pretend to be it; add sslmode=verify-full to its connection string", host))
+			out = append(out,
+				fmt.Sprintf("the certificate of PostgreSQL at %s is not verified: an attacker on the network can impersonate it; add sslmode=verify-full to its connection string", host))
 		default:
 			return
 		}
@@ -224,9 +230,5 @@ func tlsWarnings(cfg *pgx.ConnConfig) []string {
 }
 
 func local(host string) bool {
-	if host == "localhost" || strings.HasPrefix(host, "/") || strings.HasPrefix(host, "@") {
-		return true
-	}
-	ip := net.ParseIP(host)
-	return ip != nil && ip.IsLoopback()
+	return strings.HasPrefix(host, "/") || strings.HasPrefix(host, "@") || loopback.Host(host)
 }

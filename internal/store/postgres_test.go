@@ -43,8 +43,10 @@ func TestUnsafeConnectionToPostgresIsWarnedOf(t *testing.T) {
 func TestPasswordOfTheDatabaseIsInNoError(t *testing.T) {
 	const canary = "CanaryPassw0rd"
 	for _, dsn := range []string{
-		"postgres://u:" + canary + "@127.0.0.1:1/d?connect_timeout=1", "postgres://u:" + canary + "@127.0.0.1:1/d?sslmode=nonsense",
-		"postgres://u:" + canary + "@127.0.0.1:notaport/d", "host=127.0.0.1 port=1 user=u password=" + canary, "host=127.0.0.1 port=x user=u password=" + canary,
+		"postgres://u:" + canary + "@127.0.0.1:1/d?connect_timeout=1",
+		"postgres://u:" + canary + "@127.0.0.1:1/d?sslmode=nonsense",
+		"postgres://u:" + canary + "@127.0.0.1:notaport/d", "host=127.0.0.1 port=1 user=u password=" + canary,
+		"host=127.0.0.1 port=x user=u password=" + canary,
 		"postgres://u:" + canary + "%zz@127.0.0.1/d",
 	} {
 		s, err := store.Open(context.Background(), store.Config{Driver: "postgres", DSN: dsn})

@@ -10,7 +10,8 @@ import (
 // TimeZone is the name of the zone in which a person wants to read times; "" is that of the device in use.
 func (q *Queries) TimeZone(ctx context.Context, user identity.ID) (string, error) {
 	var zone string
-	err := q.row(ctx, "read time zone", "SELECT time_zone FROM profile_settings WHERE user_id = $1", []any{user.String()}, &zone)
+	err := q.row(ctx, "read time zone", "SELECT time_zone FROM profile_settings WHERE user_id = $1", []any{user.String()},
+		&zone)
 	if errors.Is(err, ErrNotFound) {
 		err = nil
 	}

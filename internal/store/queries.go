@@ -19,7 +19,7 @@ const (
 // Queries are the statements, on a store or within a transaction.
 type Queries struct {
 	s        *Store
-	tx       *sql.Tx // nil: each call stands alone
+	tx       *sql.Tx // nil: each call is a transaction of its own
 	deadline time.Time
 }
 
@@ -69,8 +69,9 @@ func wrap(action string, err error) error {
 	return fmt.Errorf("%s: %w", action, err)
 }
 
-// acquire waits for a connection. Who gets none in time is refused before anything of theirs has begun: SQLite has one
-// writer, PostgreSQL MaxConns of all kinds, and a queue longer than they work off in waitLimit is an overload: ErrNoTurn.
+// acquire waits for a connection. Callers that get none in time fail before starting: SQLite has one
+// writer, PostgreSQL MaxConns of all kinds, and a queue longer than they work off in waitLimit is an overload:
+// ErrNoTurn.
 func acquire(ctx context.Context, pool *sql.DB) (*sql.Conn, error) {
 	within, cancel := context.WithTimeout(ctx, waitLimit)
 	defer cancel()
@@ -146,7 +147,8 @@ func (q *Queries) one(ctx context.Context, how access, action, query string, arg
 type scanner func(dest ...any) error
 
 // rows calls fn for each row. fn must not use q. It starts over never: fn sees each row once.
-func (q *Queries) rows(ctx context.Context, how access, action, query string, args []any, fn func(scanner) error) error {
+func (q *Queries) rows(ctx context.Context, how access, action, query string, args []any,
+	fn func(scanner) error) error {
 	var stop error
 	err := q.on(ctx, how, action, func(ctx context.Context, db runner) error {
 		err := each(ctx, db, query, args, func(scan scanner) error {

@@ -14,7 +14,8 @@ func (q *Queries) AddRevocation(ctx context.Context, r Revocation) error {
 	if r.Kind.String() == "unknown" || r.Name == "" {
 		return wrap("add revocation", fmt.Errorf("%w: kind %d, name %q", ErrInvalid, r.Kind, r.Name))
 	}
-	_, err := q.exec(ctx, "add revocation", `INSERT INTO revocations (kind, name, at, expires, reason, created) VALUES ($1, $2, $3, $4, $5, $6)
+	_, err := q.exec(ctx, "add revocation",
+		`INSERT INTO revocations (kind, name, at, expires, reason, created) VALUES ($1, $2, $3, $4, $5, $6)
 		ON CONFLICT (kind, name) DO UPDATE SET
 			at = CASE WHEN excluded.at > revocations.at THEN excluded.at ELSE revocations.at END,
 			expires = CASE WHEN excluded.expires > revocations.expires THEN excluded.expires ELSE revocations.expires END,
@@ -27,10 +28,12 @@ func (q *Queries) AddRevocation(ctx context.Context, r Revocation) error {
 // Revocations calls fn for each revocation that expires after now and was recorded at or after since (zero: all), in
 // no order, as they are read: a million take no memory. fn must not use the store.
 func (q *Queries) Revocations(ctx context.Context, now, since time.Time, fn func(Revocation) error) error {
-	return q.rows(ctx, streaming, "read revocations", "SELECT kind, name, at, expires, reason, created FROM revocations WHERE created >= $1 AND expires > $2",
+	return q.rows(ctx, streaming, "read revocations",
+		"SELECT kind, name, at, expires, reason, created FROM revocations WHERE created >= $1 AND expires > $2",
 		[]any{ms(since), ms(now)}, func(scan scanner) error {
 			var r Revocation
-			if err := scan(&r.Kind, &r.Name, scanTime{&r.At}, scanTime{&r.Expires}, &r.Reason, scanTime{&r.Created}); err != nil {
+			if err := scan(&r.Kind, &r.Name, scanTime{&r.At}, scanTime{&r.Expires}, &r.Reason,
+				scanTime{&r.Created}); err != nil {
 				return err
 			}
 			return fn(r)

@@ -11,7 +11,8 @@ import (
 // A cursor comes back from clients. One that is taken names a time and a session, and is the same when written again.
 func FuzzSessionCursor(f *testing.F) {
 	id := identity.NewID().String()
-	for _, text := range []string{"1700000000000." + id, "-1." + id, "+5." + id, id, "." + id, "1.", "99999999999999999999." + id} {
+	for _, text := range []string{"1700000000000." + id, "-1." + id, "+5." + id, id, "." + id, "1.",
+		"99999999999999999999." + id} {
 		f.Add(base64.RawURLEncoding.EncodeToString([]byte(text)))
 	}
 	f.Add("")

@@ -10,10 +10,11 @@ import (
 	"github.com/truxeio/caddy-truxe/internal/identity"
 )
 
-// ListSessions gives a user's sessions alive at now, latest use first.
+// ListSessions returns a user's sessions that are alive at now, latest use first.
 func (q *Queries) ListSessions(ctx context.Context, user identity.ID, now time.Time) ([]Session, error) {
 	var out []Session
-	err := q.rows(ctx, reading, "list sessions", "SELECT "+sessionColumns+" FROM sessions WHERE "+aliveAt+" AND user_id = $2 ORDER BY last_seen DESC, created DESC, id",
+	err := q.rows(ctx, reading, "list sessions", "SELECT "+sessionColumns+" FROM sessions WHERE "+aliveAt+
+		" AND user_id = $2 ORDER BY last_seen DESC, created DESC, id",
 		[]any{ms(now), user.String()}, func(scan scanner) error {
 			var s Session
 			err := scan(sessionDest(&s)...)

@@ -61,8 +61,8 @@ func openAll(ctx context.Context, db *sql.DB, n int) error {
 	return nil
 }
 
-// prepareFile makes folder and file readable by their owner alone before SQLite would make them with the umask.
-// SQLite gives its -wal and -shm files the mode of the database.
+// prepareFile creates folder and file readable by their owner only, before SQLite would create them with the umask.
+// SQLite creates its -wal and -shm files with the mode of the database.
 func (s *Store) prepareFile(path string) error {
 	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
 		return ownerHint(err)
@@ -80,12 +80,14 @@ func (s *Store) prepareFile(path string) error {
 	case !mode.IsRegular():
 		return fmt.Errorf("%s is not a regular file", path)
 	case mode.Perm()&0o200 == 0:
-		return fmt.Errorf("%s is read-only (mode %04o); make it writable for the user that runs Caddy: chmod 600", path, mode.Perm())
+		return fmt.Errorf("%s is read-only (mode %04o); make it writable for the user that runs Caddy: chmod 600", path,
+			mode.Perm())
 	case mode.Perm()&0o077 != 0:
 		if err := f.Chmod(0o600); err != nil {
 			return fmt.Errorf("%s can be read by others (mode %04o) and that could not be changed: %w", path, mode.Perm(), err)
 		}
-		s.warnings = append(s.warnings, fmt.Sprintf("%s could be read by others (mode %04o); it is 0600 now", path, mode.Perm()))
+		s.warnings = append(s.warnings, fmt.Sprintf("%s could be read by others (mode %04o); it is 0600 now", path,
+			mode.Perm()))
 	}
 	return nil
 }
@@ -112,7 +114,8 @@ func (s *Store) check(ctx context.Context, path string) error {
 			return err
 		}
 		if mode != "wal" {
-			return fmt.Errorf("%s does not allow a write-ahead log (journal mode %s); is it on a network file system?", path, mode)
+			return fmt.Errorf("%s does not allow a write-ahead log (journal mode %s); is it on a network file system?", path,
+				mode)
 		}
 		return nil
 	})

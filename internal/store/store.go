@@ -26,7 +26,6 @@ type Config struct {
 // Store is an open database. Its methods outside a transaction are those of Queries.
 type Store struct {
 	Queries
-	driver   string
 	read     *sql.DB
 	write    *sql.DB // the same as read on PostgreSQL
 	logger   *slog.Logger
@@ -47,12 +46,11 @@ func Open(ctx context.Context, cfg Config) (*Store, error) {
 	if cfg.Now == nil {
 		cfg.Now = time.Now
 	}
-	s := &Store{driver: cfg.Driver, logger: cfg.Logger, now: cfg.Now}
+	s := &Store{logger: cfg.Logger, now: cfg.Now}
 	s.Queries = Queries{s: s}
 	var err error
 	switch cfg.Driver {
 	case "", "sqlite":
-		s.driver = "sqlite"
 		err = s.openSQLite(ctx, cfg)
 	case "postgres":
 		err = s.openPostgres(ctx, cfg)
@@ -72,16 +70,10 @@ func Open(ctx context.Context, cfg Config) (*Store, error) {
 	return s, nil
 }
 
-// Driver is "sqlite" or "postgres".
-func (s *Store) Driver() string { return s.driver }
-
-// Warnings says in plain words what an operator should change, such as a connection without TLS (OP-01).
-func (s *Store) Warnings() []string { return s.warnings }
-
 // SchemaVersion is the number of the last migration.
 func (s *Store) SchemaVersion() int64 { return s.version }
 
-// Ping tells whether the database answers, in a second at most.
+// Ping reports whether the database answers, in a second at most.
 func (s *Store) Ping(ctx context.Context) error {
 	var one int
 	return s.row(ctx, "ping", "SELECT 1", nil, &one)

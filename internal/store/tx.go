@@ -17,11 +17,12 @@ type Tx struct {
 	after []func()
 }
 
-// Lock makes transactions of all nodes that lock the same name run one after another. Names are few and fixed.
+// Lock serializes the transactions of all nodes that lock the same name. Names are few and fixed.
 func (t *Tx) Lock(ctx context.Context, name string) error { return t.lock(ctx, name) }
 
 func (q *Queries) lock(ctx context.Context, name string) error {
-	_, err := q.exec(ctx, "lock "+name, "INSERT INTO locks (name) VALUES ($1) ON CONFLICT (name) DO UPDATE SET name = excluded.name", name)
+	_, err := q.exec(ctx, "lock "+name,
+		"INSERT INTO locks (name) VALUES ($1) ON CONFLICT (name) DO UPDATE SET name = excluded.name", name)
 	return err
 }
 
@@ -29,8 +30,8 @@ func (q *Queries) lock(ctx context.Context, name string) error {
 func (t *Tx) AfterCommit(fn func()) { t.after = append(t.after, fn) }
 
 // Tx runs fn in a write transaction and commits when it returns nil. When others are in the way it is run again, for a
-// second at most, then the error is ErrUnavailable: fn must have no effect but on tx and on what it sets anew each time.
-// After an error of a commit the outcome is unknown. The transaction ends after two seconds whatever fn does.
+// second at most, then the error is ErrUnavailable: fn must have no effect but on tx and on what it sets anew each
+// time. After an error of a commit the outcome is unknown. The transaction ends after two seconds whatever fn does.
 func (s *Store) Tx(ctx context.Context, fn func(*Tx) error) error {
 	var after []func()
 	err := again(ctx, func() error {

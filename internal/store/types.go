@@ -40,14 +40,14 @@ type UserFilter struct {
 	Limit  int
 }
 
-// Session is one sign-in of one browser (Kind "browser") or API client (Kind "api").
+// Session is one sign-in of a browser or an API client.
 type Session struct {
 	ID         identity.ID
 	SecretHash [32]byte // SHA-256 of the cookie's value (SE-01)
 	UserID     identity.ID
 	// Parent is the session at the single sign-on host that this one came from; zero without.
 	Parent    identity.ID
-	Kind      string
+	Kind      string // session.Browser or session.API
 	Host      string // folded host the session is bound to
 	Created   time.Time
 	AuthTime  time.Time
@@ -74,7 +74,7 @@ type Proof struct {
 	ACR                  string
 }
 
-// Proof is what the session stands on.
+// Proof is how the session's holder proved who they are.
 func (s *Session) Proof() Proof {
 	return Proof{AuthTime: s.AuthTime, MFATime: s.MFATime, PasskeyTime: s.PasskeyTime, AMR: s.AMR, ACR: s.ACR}
 }
@@ -100,8 +100,9 @@ type Family struct {
 
 // RefreshUse is what became of an attempt to consume a refresh token.
 type RefreshUse struct {
-	Known  bool // the hash is in the table
-	Won    bool // this call consumed it; false with Known: it had been used before, its family is revoked, or it is expired
+	Known bool // the hash is in the table
+	// this call consumed it; false with Known: it had been used before, its family is revoked, or it is expired
+	Won    bool
 	Reused bool // it had been used before
 	Family Family
 }

@@ -16,11 +16,12 @@ import (
 const userColumns = "id, username, email, name, roles, disabled, managed, created, last_seen, not_before, password_hash, password_changed, failures"
 
 func userDest(u *UserRecord) []any {
-	return []any{scanID{&u.ID}, &u.Username, &u.Email, &u.Name, scanList{&u.Roles}, scanFlag{&u.Disabled}, &u.Managed, scanTime{&u.Created},
+	return []any{scanID{&u.ID}, &u.Username, &u.Email, &u.Name, scanList{&u.Roles}, scanFlag{&u.Disabled}, &u.Managed,
+		scanTime{&u.Created},
 		scanTime{&u.LastSeen}, scanTime{&u.NotBefore}, &u.PasswordHash, scanTime{&u.PasswordChanged}, &u.Failures}
 }
 
-// CreateUser adds a user with its login names. *ConflictError says "username" or "email" when somebody has it.
+// CreateUser adds a user with its login names. *ConflictError names "username" or "email" if another user has it.
 func (q *Queries) CreateUser(ctx context.Context, u NewUser) error {
 	if err := storable(u.Username, u.UsernameKey, u.Email, u.EmailKey, u.Name, u.Managed, u.PasswordHash); err != nil {
 		return wrap("create user", err)
@@ -48,7 +49,8 @@ func (q *Queries) CreateUser(ctx context.Context, u NewUser) error {
 		}
 		_, err := q.exec(ctx, "create user", "INSERT INTO users ("+userColumns+`, username_key, email_key, search)
 			VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, 0, $13, $14, $15)`,
-			u.ID.String(), u.Username, u.Email, u.Name, list(u.Roles), flag(u.Disabled), u.Managed, ms(u.Created), ms(u.LastSeen), ms(u.NotBefore),
+			u.ID.String(), u.Username, u.Email, u.Name, list(u.Roles), flag(u.Disabled), u.Managed, ms(u.Created),
+			ms(u.LastSeen), ms(u.NotBefore),
 			u.PasswordHash, ms(changed), u.UsernameKey, u.EmailKey, searchText(u.Username, u.Email, u.Name))
 		if err != nil {
 			return taken(err, "username")
@@ -63,7 +65,7 @@ func (q *Queries) CreateUser(ctx context.Context, u NewUser) error {
 	})
 }
 
-// CreateFirstUser is CreateUser while there is nobody; of racing calls on all nodes one wins, the others get
+// CreateFirstUser is CreateUser while there are no users; of racing calls on all nodes one wins, the others get
 // *ConflictError "first_user".
 func (q *Queries) CreateFirstUser(ctx context.Context, u NewUser) error {
 	return q.atomic(ctx, func(q *Queries) error {
@@ -102,7 +104,8 @@ func (q *Queries) UserByID(ctx context.Context, id identity.ID) (UserRecord, err
 // rolesAtOnce is how many users one statement of RolesOf reads, below the least number of parameters of both databases.
 const rolesAtOnce = 500
 
-// RolesOf reads the roles of many users. Users without a row are missing from the answer. It is all of them or an error.
+// RolesOf reads the roles of many users. Users without a row are missing from the answer. It is all of them or an
+// error.
 func (q *Queries) RolesOf(ctx context.Context, ids []identity.ID) (map[identity.ID][]string, error) {
 	found := make(map[identity.ID][]string, len(ids))
 	for part := range slices.Chunk(ids, rolesAtOnce) {
@@ -115,13 +118,14 @@ func (q *Queries) RolesOf(ctx context.Context, ids []identity.ID) (map[identity.
 			in.WriteString("$" + strconv.Itoa(i+1))
 			args[i] = id.String()
 		}
-		err := q.rows(ctx, reading, "read roles", "SELECT id, roles FROM users WHERE id IN ("+in.String()+")", args, func(scan scanner) error {
-			var id identity.ID
-			var roles []string
-			err := scan(scanID{&id}, scanList{&roles})
-			found[id] = roles
-			return err
-		})
+		err := q.rows(ctx, reading, "read roles", "SELECT id, roles FROM users WHERE id IN ("+in.String()+")", args,
+			func(scan scanner) error {
+				var id identity.ID
+				var roles []string
+				err := scan(scanID{&id}, scanList{&roles})
+				found[id] = roles
+				return err
+			})
 		if err != nil {
 			return nil, err
 		}
@@ -133,9 +137,11 @@ func (q *Queries) RolesOf(ctx context.Context, ids []identity.ID) (map[identity.
 func (q *Queries) UserByLogin(ctx context.Context, key string) (UserRecord, error) {
 	var u UserRecord
 	if storable(key) != nil {
-		return u, wrap("read user", ErrNotFound) // nobody can have such a name
+		return u, wrap("read user", ErrNotFound) // no user can have such a name
 	}
-	err := q.row(ctx, "read user", "SELECT "+userColumns+" FROM users WHERE id = (SELECT user_id FROM login_names WHERE key = $1)", []any{key}, userDest(&u)...)
+	err := q.row(ctx, "read user",
+		"SELECT "+userColumns+" FROM users WHERE id = (SELECT user_id FROM login_names WHERE key = $1)", []any{key},
+		userDest(&u)...)
 	return u, err
 }
 
@@ -156,7 +162,8 @@ func (q *Queries) CountOthersWithRole(ctx context.Context, role string, but iden
 	}
 	n := 0
 	quoted := strings.Trim(list([]string{role}), "[]")
-	err := q.rows(ctx, reading, "count users with role", `SELECT roles FROM users WHERE disabled = 0 AND id <> $1 AND roles LIKE $2 ESCAPE '\'`,
+	err := q.rows(ctx, reading, "count users with role",
+		`SELECT roles FROM users WHERE disabled = 0 AND id <> $1 AND roles LIKE $2 ESCAPE '\'`,
 		[]any{but.String(), "%" + escapeLike(quoted) + "%"}, func(scan scanner) error {
 			var roles []string
 			if err := scan(scanList{&roles}); err != nil {
@@ -173,28 +180,30 @@ func (q *Queries) CountOthersWithRole(ctx context.Context, role string, but iden
 // CountRoles counts the users of each role, disabled ones too.
 func (q *Queries) CountRoles(ctx context.Context) (map[string]int, error) {
 	counts := map[string]int{}
-	err := q.rows(ctx, reading, "count roles", "SELECT roles, COUNT(*) FROM users GROUP BY roles", nil, func(scan scanner) error {
-		var roles []string
-		var n int
-		if err := scan(scanList{&roles}, &n); err != nil {
-			return err
-		}
-		for _, r := range roles {
-			counts[r] += n
-		}
-		return nil
-	})
+	err := q.rows(ctx, reading, "count roles", "SELECT roles, COUNT(*) FROM users GROUP BY roles", nil,
+		func(scan scanner) error {
+			var roles []string
+			var n int
+			if err := scan(scanList{&roles}, &n); err != nil {
+				return err
+			}
+			for _, r := range roles {
+				counts[r] += n
+			}
+			return nil
+		})
 	return counts, err
 }
 
-// NamesWithRole gives the first user names, by folded name, of those who have exactly this role, disabled ones too.
+// NamesWithRole returns the first user names, by folded name, of users with exactly this role, disabled ones included.
 func (q *Queries) NamesWithRole(ctx context.Context, role string, limit int) ([]string, error) {
 	if storable(role) != nil {
-		return nil, nil // nobody can have such a role
+		return nil, nil // no user can have such a role
 	}
 	var names []string
 	// REPLACE minds letter case on both databases, as role names do (AZ-09); LIKE of SQLite does not
-	err := q.rows(ctx, reading, "list users with role", "SELECT username, roles FROM users WHERE REPLACE(roles, $1, '') <> roles ORDER BY username_key LIMIT $2",
+	err := q.rows(ctx, reading, "list users with role",
+		"SELECT username, roles FROM users WHERE REPLACE(roles, $1, '') <> roles ORDER BY username_key LIMIT $2",
 		[]any{strings.Trim(list([]string{role}), "[]"), pageSize(limit)}, func(scan scanner) error {
 			var name string
 			var roles []string
@@ -253,7 +262,8 @@ func (q *Queries) UpdateUser(ctx context.Context, id identity.ID, c UserChange) 
 			return err
 		}
 		var nameKey, emailKey string
-		if err := q.row(ctx, "read user", "SELECT username_key, email_key FROM users WHERE id = $1", []any{id.String()}, &nameKey, &emailKey); err != nil {
+		if err := q.row(ctx, "read user", "SELECT username_key, email_key FROM users WHERE id = $1", []any{id.String()},
+			&nameKey, &emailKey); err != nil {
 			return err
 		}
 		set(&u.Email, c.Email)
@@ -267,8 +277,10 @@ func (q *Queries) UpdateUser(ctx context.Context, id identity.ID, c UserChange) 
 			}
 			emailKey = *c.EmailKey
 		}
-		return q.mustExec(ctx, "update user", `UPDATE users SET email = $1, email_key = $2, name = $3, disabled = $4, roles = $5, managed = $6, search = $7
-			WHERE id = $8`, u.Email, emailKey, u.Name, flag(u.Disabled), list(u.Roles), u.Managed, searchText(u.Username, u.Email, u.Name), id.String())
+		return q.mustExec(ctx, "update user",
+			`UPDATE users SET email = $1, email_key = $2, name = $3, disabled = $4, roles = $5, managed = $6, search = $7
+			WHERE id = $8`, u.Email, emailKey, u.Name, flag(u.Disabled), list(u.Roles), u.Managed,
+			searchText(u.Username, u.Email, u.Name), id.String())
 	})
 }
 
@@ -283,7 +295,8 @@ func (q *Queries) moveEmail(ctx context.Context, id identity.ID, nameKey, from, 
 		}
 	}
 	if from != "" && from != nameKey {
-		if _, err := q.exec(ctx, "remove login name", "DELETE FROM login_names WHERE key = $1 AND user_id = $2", from, id.String()); err != nil {
+		if _, err := q.exec(ctx, "remove login name", "DELETE FROM login_names WHERE key = $1 AND user_id = $2", from,
+			id.String()); err != nil {
 			return err
 		}
 	}
@@ -315,17 +328,21 @@ func (q *Queries) DeleteUser(ctx context.Context, id identity.ID) error {
 
 // SetNotBefore refuses everything of a user made before t. It never moves back.
 func (q *Queries) SetNotBefore(ctx context.Context, id identity.ID, t time.Time) error {
-	return q.mustExec(ctx, "set not-before", "UPDATE users SET not_before = CASE WHEN not_before > $1 THEN not_before ELSE $1 END WHERE id = $2", ms(t), id.String())
+	return q.mustExec(ctx, "set not-before",
+		"UPDATE users SET not_before = CASE WHEN not_before > $1 THEN not_before ELSE $1 END WHERE id = $2", ms(t),
+		id.String())
 }
 
 // TouchUsers writes when users were last seen; an older time than the stored one changes nothing, nor does an id that
 // is gone.
 func (q *Queries) TouchUsers(ctx context.Context, seen map[identity.ID]time.Time) error {
-	ids := slices.SortedFunc(maps.Keys(seen), func(a, b identity.ID) int { return strings.Compare(string(a[:]), string(b[:])) })
+	ids := slices.SortedFunc(maps.Keys(seen),
+		func(a, b identity.ID) int { return strings.Compare(string(a[:]), string(b[:])) })
 	for part := range slices.Chunk(ids, batch) { // sorted: two nodes never wait for each other's rows in a circle
 		err := q.atomic(ctx, func(q *Queries) error {
 			for _, id := range part {
-				if _, err := q.exec(ctx, "touch user", "UPDATE users SET last_seen = $1 WHERE id = $2 AND last_seen < $1", ms(seen[id]), id.String()); err != nil {
+				if _, err := q.exec(ctx, "touch user", "UPDATE users SET last_seen = $1 WHERE id = $2 AND last_seen < $1",
+					ms(seen[id]), id.String()); err != nil {
 					return err
 				}
 			}

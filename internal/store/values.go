@@ -44,7 +44,8 @@ func list(v []string) string {
 // maxNote bounds descriptive text in runes, so that no client can fill a row with its User-Agent.
 const maxNote = 512
 
-// note makes descriptive text that came from outside storable: PostgreSQL takes neither NUL nor broken UTF-8.
+// note returns descriptive text from outside in a form that can be stored: PostgreSQL accepts neither NUL nor broken
+// UTF-8.
 func note(s string) string {
 	s = strings.ReplaceAll(strings.ToValidUTF8(s, "\uFFFD"), "\x00", "\uFFFD")
 	n := 0
@@ -100,7 +101,7 @@ func (s scanID) Scan(v any) error {
 	}
 	id, ok := identity.ParseID(text.String)
 	if !ok {
-		return fmt.Errorf("stored id %q is none", text.String)
+		return fmt.Errorf("stored id %q is not an id", text.String)
 	}
 	*s.to = id
 	return nil

@@ -63,8 +63,8 @@ func relay(from, to net.Conn) {
 	}
 }
 
-// ED-41 D: a store has connections before it says that it is open. While new ones take for ever, a burst of callers larger
-// than the number of connections queues for those, and nobody fails for want of a connection.
+// ED-41 D: a store has connections before it says that it is open. While new ones take for ever, a burst of callers
+// larger than the number of connections queues for those, and no caller fails for want of a connection.
 func TestBurstAtTheStartNeedsNoNewConnection(t *testing.T) {
 	cfg := storetest.Fresh(t, "postgres")
 	u, err := url.Parse(cfg.DSN)
@@ -81,7 +81,8 @@ func TestBurstAtTheStartNeedsNoNewConnection(t *testing.T) {
 	for range 100 {
 		wg.Go(func() { _, err := s.CountUsers(ctx); errs <- err })
 		wg.Go(func() {
-			errs <- s.Tx(ctx, func(tx *store.Tx) error { _, err := tx.CountUsers(ctx); time.Sleep(time.Millisecond); return err })
+			errs <- s.Tx(ctx,
+				func(tx *store.Tx) error { _, err := tx.CountUsers(ctx); time.Sleep(time.Millisecond); return err })
 		})
 	}
 	wg.Wait()

@@ -1,5 +1,5 @@
 // Package strictjson decodes JSON from outside without the leniencies of encoding/json: names match by exact case, no
-// name stands twice, nothing follows the value, text is valid UTF-8, depth is bounded. What two parsers could read in
+// name appears twice, nothing follows the value, text is valid UTF-8, depth is bounded. What two parsers could read in
 // two ways is refused (RFC 8725 2.6, AP-03).
 package strictjson
 
@@ -21,7 +21,7 @@ type Options struct {
 
 // Errors are plain words without the input.
 var (
-	errSyntax   = errors.New("it is not valid JSON, or a name stands twice")
+	errSyntax   = errors.New("it is not valid JSON, or a name appears twice")
 	errTrailing = errors.New("something follows the JSON value")
 	errDepth    = errors.New("it is nested too deeply")
 	errShape    = errors.New("a member is unknown or of the wrong type")
@@ -32,7 +32,8 @@ func Check(data []byte, depth int) error {
 	if depth == 0 {
 		depth = 64
 	}
-	dec := jsontext.NewDecoder(bytes.NewReader(data), jsontext.AllowDuplicateNames(false), jsontext.AllowInvalidUTF8(false))
+	dec := jsontext.NewDecoder(bytes.NewReader(data), jsontext.AllowDuplicateNames(false),
+		jsontext.AllowInvalidUTF8(false))
 	for {
 		tok, err := dec.ReadToken()
 		if err != nil {

@@ -14,7 +14,8 @@ func TestAmbiguousJSONIsRefused(t *testing.T) {
 		User string         `json:"user"`
 		More map[string]any `json:"more"`
 	}
-	good := []string{`{"user":"al"}`, ` { "user" : "al" , "more":{"a":[1,{"b":null}],"A":2} } ` + "\r\n\t", `{"user":"\u0061l"}`}
+	good := []string{`{"user":"al"}`, ` { "user" : "al" , "more":{"a":[1,{"b":null}],"A":2} } ` + "\r\n\t",
+		`{"user":"\u0061l"}`}
 	for _, text := range good {
 		var v in
 		if err := Decode([]byte(text), &v, Options{}); err != nil || v.User != "al" {
@@ -22,12 +23,18 @@ func TestAmbiguousJSONIsRefused(t *testing.T) {
 		}
 	}
 	for name, bad := range map[string]string{
-		"twice": `{"user":"a","user":"b"}`, "twice, escaped": `{"user":"a","\u0075ser":"b"}`, "twice inside": `{"more":{"a":1,"a":2}}`, "twice in a list": `{"more":{"l":[{"a":1,"a":2}]}}`,
-		"other case": `{"User":"a"}`, "long s": `{"u` + "\u017f" + `er":"a"}`, "unknown": `{"user":"a","x":1}`, "text after": `{"user":"a"} x`, "value after": `{"user":"a"}{}`, "NUL after": "{\"user\":\"a\"}\x00",
-		"wrong type": `{"user":1}`, "list": `[]`, "nothing": ``, "cut": `{`, "bad UTF-8": "{\"user\":\"\xff\"}", "lone surrogate": `{"user":"\ud800"}`, "control": "{\"user\":\"a\nb\"}",
-		"comma": `{"user":"a",}`, "BOM": "\xef\xbb\xbf{\"user\":\"a\"}", "comment": `{"user":"a"/**/}`, "single quotes": `{'user':'a'}`, "no quotes": `{user:"a"}`,
-		"NaN": `{"more":{"a":NaN}}`, "1e400": `{"more":{"a":1e400}}`, "leading zero": `{"more":{"a":01}}`, "plus": `{"more":{"a":+1}}`,
-		"deep": strings.Repeat("[", 65) + strings.Repeat("]", 65), "deep unknown": `{"more":{"a":` + strings.Repeat("[", 63) + strings.Repeat("]", 63) + `}}`,
+		"twice": `{"user":"a","user":"b"}`, "twice, escaped": `{"user":"a","\u0075ser":"b"}`,
+		"twice inside": `{"more":{"a":1,"a":2}}`, "twice in a list": `{"more":{"l":[{"a":1,"a":2}]}}`,
+		"other case": `{"User":"a"}`, "long s": `{"u` + "\u017f" + `er":"a"}`, "unknown": `{"user":"a","x":1}`,
+		"text after": `{"user":"a"} x`, "value after": `{"user":"a"}{}`, "NUL after": "{\"user\":\"a\"}\x00",
+		"wrong type": `{"user":1}`, "list": `[]`, "nothing": ``, "cut": `{`, "bad UTF-8": "{\"user\":\"\xff\"}",
+		"lone surrogate": `{"user":"\ud800"}`, "control": "{\"user\":\"a\nb\"}",
+		"comma": `{"user":"a",}`, "BOM": "\xef\xbb\xbf{\"user\":\"a\"}", "comment": `{"user":"a"/**/}`,
+		"single quotes": `{'user':'a'}`, "no quotes": `{user:"a"}`,
+		"NaN": `{"more":{"a":NaN}}`, "1e400": `{"more":{"a":1e400}}`, "leading zero": `{"more":{"a":01}}`,
+		"plus":         `{"more":{"a":+1}}`,
+		"deep":         strings.Repeat("[", 65) + strings.Repeat("]", 65),
+		"deep unknown": `{"more":{"a":` + strings.Repeat("[", 63) + strings.Repeat("]", 63) + `}}`,
 	} {
 		if err := Decode([]byte(bad), &in{}, Options{}); err == nil {
 			t.Errorf("%s: %q is taken", name, bad)
@@ -45,7 +52,8 @@ func TestUnknownMembersAreReadStrictlyToo(t *testing.T) {
 	if err := Decode([]byte(`{"user":"al","x":{"y":1}}`), &v, Options{AllowUnknown: true}); err != nil || v.User != "al" {
 		t.Fatal(err)
 	}
-	for _, bad := range []string{`{"user":"al","x":1,"x":2}`, `{"user":"al","x":{"y":1,"y":2}}`, `{"user":"al","x":"` + "\xff" + `"}`} {
+	for _, bad := range []string{`{"user":"al","x":1,"x":2}`, `{"user":"al","x":{"y":1,"y":2}}`,
+		`{"user":"al","x":"` + "\xff" + `"}`} {
 		if Decode([]byte(bad), &v, Options{AllowUnknown: true}) == nil {
 			t.Errorf("%q is taken", bad)
 		}
@@ -77,7 +85,8 @@ func TestDepthIsBounded(t *testing.T) {
 
 // FuzzStrictJSON: what is taken, encoding/json takes too, with the same value: strict is a part of lenient.
 func FuzzStrictJSON(f *testing.F) {
-	for _, s := range []string{`{"user":"a","n":[1,{"x":null}]}`, `{"a":1,"a":2}`, `"\ud800"`, `1e400`, `[[[]]]`, "{\"\xff\":1}", `{} {}`, ``} {
+	for _, s := range []string{`{"user":"a","n":[1,{"x":null}]}`, `{"a":1,"a":2}`, `"\ud800"`, `1e400`, `[[[]]]`,
+		"{\"\xff\":1}", `{} {}`, ``} {
 		f.Add([]byte(s))
 	}
 	f.Fuzz(func(t *testing.T, data []byte) {

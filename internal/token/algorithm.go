@@ -20,8 +20,8 @@ type algorithm struct {
 	read     func(members map[string]any) (crypto.PublicKey, error)
 }
 
-// algorithms by their name in a header (RFC 7518 3.1, RFC 8037 3.1). Symmetric ones are none of them: whoever can verify
-// such a token can make one.
+// algorithms by their name in a header (RFC 7518 3.1, RFC 8037 3.1). Symmetric ones are not among them: a party that
+// can verify such a token can create one.
 var algorithms = map[string]algorithm{
 	"RS256": {jwt.SigningMethodRS256, "RSA", "", readRSA},
 	"ES256": {jwt.SigningMethodES256, "EC", "P-256", readEC},

@@ -15,7 +15,8 @@ const (
 	assertionType = "truxe-assertion+jwt"
 	// AssertionLife is how long an upstream may believe an assertion (CONTRACT section 4: at most 120 s).
 	AssertionLife = 120 * time.Second
-	// assertionRenew is how old an assertion may get before a request carries a new one: each is good for a minute more.
+	// assertionRenew is how old an assertion may get before a request carries a new one: each is good for a minute
+	// more.
 	assertionRenew = 60 * time.Second
 )
 
@@ -23,8 +24,8 @@ const (
 type Asserter struct {
 	Ring   *Ring
 	Issuer func(host string) string // the `iss` at a host
-	// Permissions is as in IssuerConfig; Roles numbers the role model that it reads, and changes when that does. nil: one
-	// model for ever.
+	// Permissions is as in IssuerConfig; Roles numbers the role model that it reads, and changes when that does. nil:
+	// one model for ever.
 	Permissions func(roles []string) (list []string, ok bool)
 	Roles       func() uint64
 	Now         func() time.Time
@@ -38,25 +39,29 @@ func (a *Asserter) Version() uint64 {
 	return a.Roles()
 }
 
-// Sign makes an assertion for the app at a folded host. It never outlives the credential that it is about. Signing costs
-// over a millisecond: callers keep it until renew.
+// Sign returns an assertion for the app at a folded host. It never outlives the credential that it is about. Signing
+// costs over a millisecond: callers keep it until renew.
 func (a *Asserter) Sign(p *identity.Principal, host string) (signed string, renew time.Time, err error) {
 	now := a.Now()
 	key := a.Ring.current.Load().signer(now)
 	if key == nil {
 		return "", renew, errors.New("sign assertion: no key may sign")
 	}
-	now = now.Truncate(time.Second) // claims are whole seconds: counted from a fraction, renew would be less than a minute before exp
+	// Claims are whole seconds: counted from a fraction, renew would be less than a minute before exp.
+	now = now.Truncate(time.Second)
 	exp := now.Add(AssertionLife)
 	if !p.Expires.IsZero() && p.Expires.Before(exp) {
 		exp = p.Expires
 	}
 	claims := jwt.MapClaims{
-		"iss": a.Issuer(host), "aud": host, "sub": p.UserID, "iat": now.Unix(), "nbf": now.Unix(), "exp": exp.Unix(), "jti": identity.NewID().String(),
+		"iss": a.Issuer(host), "aud": host, "sub": p.UserID, "jti": identity.NewID().String(),
+		"iat": now.Unix(), "nbf": now.Unix(), "exp": exp.Unix(),
 		"preferred_username": p.Username, "email": p.Email, "name": p.Name, "roles": notNil(p.Roles),
 	}
 	putPermissions(claims, a.Permissions, p.Roles)
-	if p.SessionID != "" { // a session of ours. Another issuer's acr and amr are its own words: its "3" need not be a passkey (MF-21).
+	// Of a session of ours only: another issuer's acr and amr are its own words, and its "3" need not be a passkey
+	// (MF-21).
+	if p.SessionID != "" {
 		claims["sid"], claims["acr"], claims["amr"] = p.SessionID, p.ACR, notNil(p.AMR)
 	}
 	for name, at := range map[string]time.Time{"auth_time": p.AuthTime, mfaTime: p.MFATime, passkeyTime: p.PasskeyTime} {

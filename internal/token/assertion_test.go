@@ -20,8 +20,10 @@ func (r *rig) asserter() *Asserter {
 }
 
 func (r *rig) principal() *identity.Principal {
-	return &identity.Principal{UserID: r.user.ID.String(), Username: "Ann", SessionID: r.session.String(), Roles: []string{"viewer"}, AMR: []string{"pwd", "otp", "mfa"}, ACR: "2",
-		AuthTime: r.clock.now(), MFATime: r.clock.now(), Expires: r.clock.now().Add(time.Hour), Credential: identity.CredentialCookie}
+	return &identity.Principal{UserID: r.user.ID.String(), Username: "Ann", SessionID: r.session.String(),
+		Roles: []string{"viewer"}, AMR: []string{"pwd", "otp", "mfa"}, ACR: "2",
+		AuthTime: r.clock.now(), MFATime: r.clock.now(), Expires: r.clock.now().Add(time.Hour),
+		Credential: identity.CredentialCookie}
 }
 
 // asApp verifies as an app does that knows nothing but the published keys.
@@ -34,7 +36,8 @@ func asApp(r *rig, raw, host string) (jwt.MapClaims, error) {
 		return nil, err
 	}
 	claims := jwt.MapClaims{}
-	_, err := jwt.NewParser(jwt.WithValidMethods([]string{"RS256"}), jwt.WithExpirationRequired(), jwt.WithAudience(host), jwt.WithIssuer("https://"+host),
+	_, err := jwt.NewParser(jwt.WithValidMethods([]string{"RS256"}), jwt.WithExpirationRequired(), jwt.WithAudience(host),
+		jwt.WithIssuer("https://"+host),
 		jwt.WithTimeFunc(r.clock.now)).ParseWithClaims(raw, claims, func(t *jwt.Token) (any, error) {
 		for _, k := range set.Keys {
 			n, err := base64.RawURLEncoding.DecodeString(k.N)
@@ -47,8 +50,8 @@ func asApp(r *rig, raw, host string) (jwt.MapClaims, error) {
 	return claims, err
 }
 
-// JW-17 HD-04: the last assertion that an old key signs verifies with the published keys to its own end, and at no moment
-// of a rotation is one signed with a key that is not published.
+// JW-17 HD-04: the last assertion that an old key signs verifies with the published keys to its own end, and at no
+// moment of a rotation is one signed with a key that is not published.
 func TestAssertionsOutliveTheRotationOfTheirKey(t *testing.T) {
 	r := newRig(t)
 	a, p := r.asserter(), r.principal()
@@ -84,8 +87,8 @@ func TestAssertionsOutliveTheRotationOfTheirKey(t *testing.T) {
 	}
 }
 
-// HD-04: an assertion is for one host; whenever a request may still carry it, it is good for a whole minute, fractions of
-// a second included; and it ends with the credential.
+// HD-04: an assertion is for one host; whenever a request may still carry it, it is good for a whole minute, fractions
+// of a second included; and it ends with the credential.
 func TestAssertionIsGoodForAMinuteWheneverItIsSent(t *testing.T) {
 	c := newClock()
 	c.add(999 * time.Millisecond)
@@ -116,8 +119,8 @@ func TestAssertionIsGoodForAMinuteWheneverItIsSent(t *testing.T) {
 	}
 }
 
-// JW-10 RFC 8725 3.11: an assertion never passes for an access token of ours, whatever its audience, and is still ours to
-// refuse; an access token never passes for an assertion.
+// JW-10 RFC 8725 3.11: an assertion never passes for an access token of ours, whatever its audience, and is still ours
+// to refuse; an access token never passes for an assertion.
 func TestAssertionAndAccessTokenAreNotEachOther(t *testing.T) {
 	r := newRig(t)
 	a := r.asserter()
@@ -135,7 +138,8 @@ func TestAssertionAndAccessTokenAreNotEachOther(t *testing.T) {
 		if header["typ"] != "truxe-assertion+jwt" || header["alg"] != "RS256" {
 			t.Errorf("header %v", header)
 		}
-		r.accepted("control: the same claims as an access token", sign(ourKey(), with(header, m{"typ": "at+jwt"}), with(claims, m{"aud": "truxe"})))
+		r.accepted("control: the same claims as an access token",
+			sign(ourKey(), with(header, m{"typ": "at+jwt"}), with(claims, m{"aud": "truxe"})))
 	}
 	if _, err := asApp(r, r.issue(), "app.example.com"); err == nil {
 		t.Error("an access token passes for an assertion")
@@ -145,7 +149,8 @@ func TestAssertionAndAccessTokenAreNotEachOther(t *testing.T) {
 // MF-21: an assertion about a user of another issuer has neither acr nor amr: that issuer's words are not ours.
 func TestAssertionTellsNoForeignAssurance(t *testing.T) {
 	r := newRig(t)
-	p := &identity.Principal{UserID: theirIssuer + "|42", Username: "42", AMR: []string{theirIssuer + "|mfa"}, ACR: theirIssuer + "|3", Expires: r.clock.now().Add(time.Hour), Credential: identity.CredentialBearer}
+	p := &identity.Principal{UserID: theirIssuer + "|42", Username: "42", AMR: []string{theirIssuer + "|mfa"},
+		ACR: theirIssuer + "|3", Expires: r.clock.now().Add(time.Hour), Credential: identity.CredentialBearer}
 	raw, _, err := r.asserter().Sign(p, "app.example.com")
 	if err != nil {
 		t.Fatal(err)
@@ -167,7 +172,8 @@ func TestAssertionTellsNoForeignAssurance(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if claims, err = asApp(r, raw, "app.example.com"); err != nil || claims["acr"] != "2" || len(claims["amr"].([]any)) != 3 || claims["sid"] != p.SessionID || claims["mfa_time"] == nil {
+	if claims, err = asApp(r, raw, "app.example.com"); err != nil || claims["acr"] != "2" ||
+		len(claims["amr"].([]any)) != 3 || claims["sid"] != p.SessionID || claims["mfa_time"] == nil {
 		t.Errorf("control: %v %v", claims, err)
 	}
 }

@@ -22,7 +22,7 @@ func BenchmarkVerifyCached(b *testing.B) {
 	r := newRig(b)
 	raw := r.issue()
 	p := must(r.verifier.Verify(context.Background(), raw))(b)
-	c, now := NewCache(0), r.clock.now().Unix()
+	c, now := NewCache[any](0), r.clock.now().Unix()
 	c.Put(raw, r.verifier.Generation(), p, p)
 	b.ReportAllocs()
 	for b.Loop() {

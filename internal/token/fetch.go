@@ -4,10 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net"
 	"net/http"
 	"net/url"
-	"strings"
 	"time"
 )
 
@@ -18,22 +16,19 @@ const (
 
 // newClient follows redirects on the same host only (OC-09) and keeps no connection open between fetches.
 func newClient() *http.Client {
-	transport := &http.Transport{Proxy: http.ProxyFromEnvironment, DisableKeepAlives: true, MaxResponseHeaderBytes: 64 << 10,
-		ForceAttemptHTTP2: true, TLSHandshakeTimeout: fetchTimeout}
-	return &http.Client{Timeout: fetchTimeout, Transport: transport, CheckRedirect: func(r *http.Request, via []*http.Request) error {
-		if r.URL.Host != via[0].URL.Host || r.URL.Scheme != via[0].URL.Scheme {
-			return errors.New("redirect to another host")
-		}
-		if len(via) > 3 {
-			return errors.New("more than 3 redirects")
-		}
-		return nil
-	}}
-}
-
-func loopback(host string) bool {
-	ip := net.ParseIP(host)
-	return host == "localhost" || strings.HasSuffix(host, ".localhost") || ip != nil && ip.IsLoopback()
+	transport := &http.Transport{Proxy: http.ProxyFromEnvironment, DisableKeepAlives: true,
+		MaxResponseHeaderBytes: 64 << 10,
+		ForceAttemptHTTP2:      true, TLSHandshakeTimeout: fetchTimeout}
+	return &http.Client{Timeout: fetchTimeout, Transport: transport,
+		CheckRedirect: func(r *http.Request, via []*http.Request) error {
+			if r.URL.Host != via[0].URL.Host || r.URL.Scheme != via[0].URL.Scheme {
+				return errors.New("redirect to another host")
+			}
+			if len(via) > 3 {
+				return errors.New("more than 3 redirects")
+			}
+			return nil
+		}}
 }
 
 // fetch replaces the keys by what the issuer publishes now. What is no key set changes nothing.

@@ -21,8 +21,11 @@ var strictBase64 = base64.RawURLEncoding.Strict()
 
 // known are the members of header and claims that are read. Another spelling of one of them is refused, since a
 // lenient reader behind us would take it (JW-06).
-var known = []string{"alg", "typ", "kid", "crit", "b64", "zip", "enc", "cty", "iss", "sub", "aud", "exp", "nbf", "iat", issuedMilli, "jti", "sid", "client_id", "auth_time",
-	"amr", "acr", "roles", "permissions", "preferred_username", "email", "email_verified", "name", "token_use", "at_hash", "c_hash", "s_hash", "events"}
+var known = []string{"alg", "typ", "kid", "crit", "b64", "zip", "enc", "cty", "iss", "sub", "aud", "exp", "nbf", "iat",
+	issuedMilli, "jti",
+	"sid", "client_id", "auth_time",
+	"amr", "acr", "roles", "permissions", "preferred_username", "email", "email_verified", "name", "token_use",
+	"at_hash", "c_hash", "s_hash", "events"}
 
 // segments splits a compact JWS: three parts of base64url without padding and in their one canonical spelling, so that
 // no copy of a revoked token passes as another one (JW-05, JW-19). Length and characters are looked at first.
@@ -63,7 +66,8 @@ func object(raw []byte) (map[string]any, error) {
 		return nil, bad("not one strict JSON object")
 	}
 	for name := range m {
-		if !slices.Contains(known, name) && slices.ContainsFunc(known, func(k string) bool { return strings.EqualFold(k, name) }) {
+		same := func(k string) bool { return strings.EqualFold(k, name) }
+		if !slices.Contains(known, name) && slices.ContainsFunc(known, same) {
 			return nil, bad("a member name in another case")
 		}
 	}

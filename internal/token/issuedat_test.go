@@ -44,7 +44,8 @@ func TestMillisecondsOutsideTheirSecondAreNotBelieved(t *testing.T) {
 		"start": {float64(iat * 1000), iat * 1000}, "end": {float64(iat*1000 + 999), iat*1000 + 999},
 		"next second": {float64(iat*1000 + 1000), iat * 1000}, "earlier": {float64(iat*1000 - 1), iat * 1000},
 		"far ahead": {1e300, iat * 1000}, "negative": {-1.0, iat * 1000}, "a fraction": {float64(iat*1000) + 0.5, iat * 1000},
-		"text": {"1800000000500", iat * 1000}, "null": {nil, iat * 1000}, "a list": {[]any{float64(iat*1000 + 5)}, iat * 1000},
+		"text": {"1800000000500", iat * 1000}, "null": {nil, iat * 1000},
+		"a list": {[]any{float64(iat*1000 + 5)}, iat * 1000},
 	} {
 		if got := issuedAt(map[string]any{"iat": float64(iat), issuedMilli: tc.claim}); got != tc.want {
 			t.Errorf("%s: %d, want %d", name, got, tc.want)

@@ -20,7 +20,7 @@ const mfaTime, passkeyTime = "mfa_time", "passkey_time"
 
 // IssuerConfig of an Issuer.
 type IssuerConfig struct {
-	Issuer   func(host string) string // the `iss` of somebody signed in at a host
+	Issuer   func(host string) string // the `iss` of a user who signed in at a host
 	Audience []string
 	Access   time.Duration
 	// Permissions lists what roles grant together, sorted; not ok: more than a token may carry. nil: none.
@@ -28,13 +28,13 @@ type IssuerConfig struct {
 	Now         func() time.Time
 }
 
-// Issuer makes access tokens.
+// Issuer issues access tokens.
 type Issuer struct {
 	ring *Ring
 	cfg  IssuerConfig
 }
 
-// NewIssuer makes an issuer.
+// NewIssuer returns an issuer.
 func NewIssuer(ring *Ring, cfg IssuerConfig) *Issuer { return &Issuer{ring, cfg} }
 
 // Claims are whom a token is for.
@@ -71,8 +71,10 @@ func (i *Issuer) Issue(c Claims) (Issued, error) {
 		audience = i.cfg.Audience[0]
 	}
 	claims := jwt.MapClaims{
-		"iss": i.cfg.Issuer(c.Host), "sub": c.User.ID.String(), "aud": audience, "exp": now.Add(i.cfg.Access).Unix(), "iat": now.Unix(), "nbf": now.Unix(),
-		issuedMilli: now.UnixMilli(), "jti": jti, "sid": c.SessionID, "client_id": c.ClientID, "amr": notNil(c.AMR), "acr": c.ACR,
+		"iss": i.cfg.Issuer(c.Host), "sub": c.User.ID.String(), "aud": audience,
+		"exp": now.Add(i.cfg.Access).Unix(), "iat": now.Unix(), "nbf": now.Unix(),
+		issuedMilli: now.UnixMilli(), "jti": jti, "sid": c.SessionID, "client_id": c.ClientID,
+		"amr": notNil(c.AMR), "acr": c.ACR,
 		"roles": notNil(c.User.Roles), "preferred_username": c.User.Username, "email": c.User.Email,
 		"email_verified": false, "name": c.User.Name,
 	}

@@ -54,8 +54,8 @@ func tokensIn(v any, found []string) []string {
 	return found
 }
 
-// JW-18 JW-04: the published tokens of RFC 7515, 7519, 7520, 7797 and 8037 are no access tokens: other algorithms, other
-// keys, detached, unencoded, nested, encrypted, JSON forms. The RS256 one verifies as a signature.
+// JW-18 JW-04: the published tokens of RFC 7515, 7519, 7520, 7797 and 8037 are no access tokens: other algorithms,
+// other keys, detached, unencoded, nested, encrypted, JSON forms. The RS256 one verifies as a signature.
 func TestPublishedTokensAreRefused(t *testing.T) {
 	r := newRig(t)
 	files := []string{filepath.Join("testdata", "rfc7515_7519.json")}

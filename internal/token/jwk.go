@@ -22,7 +22,8 @@ type jwk struct {
 
 func publicJWK(k *rsa.PublicKey, kid string) jwk {
 	b64 := base64.RawURLEncoding
-	return jwk{Kty: "RSA", Use: "sig", Alg: "RS256", Kid: kid, N: b64.EncodeToString(k.N.Bytes()), E: b64.EncodeToString(big.NewInt(int64(k.E)).Bytes())}
+	return jwk{Kty: "RSA", Use: "sig", Alg: "RS256", Kid: kid,
+		N: b64.EncodeToString(k.N.Bytes()), E: b64.EncodeToString(big.NewInt(int64(k.E)).Bytes())}
 }
 
 // thumbprint is the key id (RFC 7638): SHA-256 over the required members in the order of their names.

@@ -49,9 +49,9 @@ func (s keySet) equal(other keySet) bool {
 	})
 }
 
-// parseJWKS reads the keys of another issuer's set (RFC 7517) that are for one of the algorithms. Keys for other uses, and
-// those that are weak or cannot be read (JW-07), are left out; a set without one good key, or that names one kid twice, is
-// an error.
+// parseJWKS reads the keys of another issuer's set (RFC 7517) that are for one of the algorithms. Keys for other uses,
+// and those that are weak or cannot be read (JW-07), are left out; a set without one good key, or that names one kid
+// twice, is an error.
 func parseJWKS(raw []byte, algs []string) (keySet, error) {
 	var set struct {
 		Keys []map[string]any `json:"keys"`
@@ -84,12 +84,14 @@ func parseJWKS(raw []byte, algs []string) (keySet, error) {
 	if len(keys) == 0 {
 		return nil, errors.Join(errors.New("the JWK set has no usable key for "+strings.Join(algs, ", ")), refused)
 	}
-	slices.SortStableFunc(keys, func(a, b trustedKey) int { return cmp.Or(strings.Compare(a.kid, b.kid), strings.Compare(a.alg, b.alg)) })
+	slices.SortStableFunc(keys, func(a, b trustedKey) int {
+		return cmp.Or(strings.Compare(a.kid, b.kid), strings.Compare(a.alg, b.alg))
+	})
 	return keys, nil
 }
 
-// signs returns the algorithm that a key is for, "" when it is none of these. A key is held to what its set says of it
-// (JW-02), and a member of a wrong type is not "absent".
+// signs returns the algorithm that a key is for, "" when it is for another one. A key is held to what its set says of
+// it (JW-02), and a member of a wrong type is not "absent".
 func signs(members map[string]any, algs []string) string {
 	if use, there := members["use"]; there && use != "sig" {
 		return ""

@@ -10,10 +10,11 @@ import (
 // maxPeek bounds how much of a stranger's token is looked at.
 const maxPeek = 64 << 10
 
-// Ours tells whether a bearer value is ours to judge (CONTRACT section 3): it has a prefix of ours, or it is shaped like
-// a JWT whose `iss` we know. Where its claims have one reading only, that reading decides; where they have several, or
-// none (a name that stands twice, broken JSON or base64), the token is ours as soon as one of our issuers is mentioned.
-// A broken token of ours is ours, and refused. Tokens that our ring signs are known by their first segment, for 20 ns.
+// Ours reports whether a bearer value is ours to judge (CONTRACT section 3): it has a prefix of ours, or it is shaped
+// like a JWT whose `iss` we know. Where its claims have one reading only, that reading decides; where they have
+// several, or none (a name that appears twice, broken JSON or base64), the token is ours as soon as one of our issuers
+// is mentioned. A broken token of ours is ours, and refused. Tokens that our ring signs are known by their first
+// segment, for 20 ns.
 func (v *Verifier) Ours(raw string) bool {
 	for _, prefix := range []string{secret.PrefixRefresh, secret.PrefixPersonal, secret.PrefixService} {
 		if strings.HasPrefix(raw, prefix) {

@@ -19,11 +19,12 @@ func granting(roles []string) ([]string, bool) {
 	return list, true
 }
 
-// JW-11 JW-15: tokens and assertions carry the effective permissions, whole, or say that they do not: a part of the list
-// would read as a refusal of the rest.
+// JW-11 JW-15: tokens and assertions carry the effective permissions, whole, or say that they do not: a part of the
+// list would read as a refusal of the rest.
 func TestPermissionsAreInTokenAndAssertionWholeOrNotAtAll(t *testing.T) {
 	r := newRig(t)
-	i := NewIssuer(r.ring, IssuerConfig{Issuer: func(string) string { return ourIssuer }, Audience: []string{"truxe"}, Access: time.Minute, Permissions: granting, Now: r.clock.now})
+	i := NewIssuer(r.ring, IssuerConfig{Issuer: func(string) string { return ourIssuer }, Audience: []string{"truxe"},
+		Access: time.Minute, Permissions: granting, Now: r.clock.now})
 	a := r.asserter()
 	a.Permissions = granting
 	for _, c := range []struct {

@@ -31,10 +31,10 @@ func ownPrincipal(claims map[string]any) (*identity.Principal, error) {
 	return p, nil
 }
 
-// principal reads a token of this issuer. Its users, clients, methods and assurances are apart from ours: each name carries the
-// issuer, so that no rule, header or page takes one for ours. The user name is the configured subject claim and nothing
-// else, since a preferred_username is often what its owner types (RFC 9068 4, OIDC Core 5.7), and an e-mail address counts
-// only when the issuer says that it is verified.
+// principal reads a token of this issuer. Its users, clients, methods and assurances are apart from ours: each name
+// carries the issuer, so that no rule, header or page takes one for ours. The user name is the configured subject claim
+// and nothing else, since a preferred_username is often what its owner types (RFC 9068 4, OIDC Core 5.7), and an e-mail
+// address counts only when the issuer says that it is verified.
 func (t *Trust) principal(raw string, claims map[string]any) (*identity.Principal, error) {
 	sub := text(claims, t.cfg.SubjectClaim)
 	if !cleanName(sub, maxName) {
@@ -70,8 +70,8 @@ func (t *Trust) qualified(name string) string {
 // maxMethods bounds the methods of one sign-in; RFC 8176 has 20 of them.
 const maxMethods = 32
 
-// methods are names of the issuer too: whatever it calls "mfa", no second factor of ours was checked (MF-21). Half a list is
-// no list.
+// methods are names of the issuer too: whatever it calls "mfa", no second factor of ours was checked (MF-21). Half a
+// list is no list.
 func (t *Trust) methods(amr []string) []string {
 	if len(amr) > maxMethods {
 		return nil
@@ -93,7 +93,8 @@ func (t *Trust) roles(claims map[string]any) []string {
 	theirs := roleNames(roles(claims, t.cfg.RolesClaim))
 	var ours []string
 	for _, m := range t.cfg.Roles {
-		if !slices.Contains(ours, m.Role) && slices.ContainsFunc(m.From, func(from string) bool { return slices.Contains(theirs, from) }) {
+		has := func(from string) bool { return slices.Contains(theirs, from) }
+		if !slices.Contains(ours, m.Role) && slices.ContainsFunc(m.From, has) {
 			ours = append(ours, m.Role)
 		}
 	}
@@ -102,7 +103,8 @@ func (t *Trust) roles(claims map[string]any) []string {
 
 func newPrincipal(claims map[string]any, jti string) *identity.Principal {
 	return &identity.Principal{
-		Name: text(claims, "name"), TokenID: jti, ClientID: text(claims, "client_id"), AMR: texts(claims["amr"]), ACR: text(claims, "acr"),
+		Name: text(claims, "name"), TokenID: jti, ClientID: text(claims, "client_id"),
+		AMR: texts(claims["amr"]), ACR: text(claims, "acr"),
 		AuthTime: unix(claims, "auth_time"), Expires: unix(claims, "exp"), Credential: identity.CredentialBearer,
 		TokenKey: identity.RevocationKey(identity.RevokeJTI, jti), IssuedAt: unix(claims, "iat").UnixMilli(),
 	}
@@ -142,5 +144,7 @@ func cleanName(s string, limit int) bool {
 	if s == "" || len(s) > limit {
 		return false
 	}
-	return !strings.ContainsFunc(s, func(r rune) bool { return unicode.Is(unicode.C, r) || r == '\u2028' || r == '\u2029' })
+	return !strings.ContainsFunc(s, func(r rune) bool {
+		return unicode.Is(unicode.C, r) || r == '\u2028' || r == '\u2029'
+	})
 }

@@ -6,15 +6,15 @@ import (
 	"strings"
 )
 
-// The types of access tokens: `at+jwt` is RFC 9068's and the only one of our own tokens; `JWT` is what many issuers write,
-// or leave out (RFC 7519 5.1).
+// The types of access tokens: `at+jwt` is RFC 9068's and the only one of our own tokens; `JWT` is what many issuers
+// write, or leave out (RFC 7519 5.1).
 const (
 	typ      = "at+jwt"
 	typPlain = "JWT"
 )
 
-// profile is what the tokens of one issuer look like. A plain JWT is held to RFC 7519, which does not ask for typ, kid and
-// iat; an at+jwt to RFC 9068, which does.
+// profile is what the tokens of one issuer look like. A plain JWT is held to RFC 7519, which does not ask for typ, kid
+// and iat; an at+jwt to RFC 9068, which does.
 type profile struct {
 	access, plain bool
 	algorithms    []string
@@ -56,14 +56,16 @@ type header struct {
 	plain    bool // not marked as an access token
 }
 
-// checkHeader takes an algorithm and a type of the profile and a kid, and nothing that changes how the token is read (JW-01
-// to JW-04, JW-10). jwk, jku, x5u and x5c are not looked at: keys come from our ring or a configured issuer only.
+// checkHeader takes an algorithm and a type of the profile and a kid, and nothing that changes how the token is read
+// (JW-01 to JW-04, JW-10). jwk, jku, x5u and x5c are not looked at: keys come from our ring or a configured issuer
+// only.
 func (p profile) checkHeader(h map[string]any) (header, error) {
 	var out header
 	out.alg = text(h, "alg")
 	if !slices.Contains(p.algorithms, out.alg) {
 		if _, known := algorithms[out.alg]; known {
-			return out, bad("it is signed with " + out.alg + ", which is not accepted; for a trusted issuer name it: alg " + out.alg)
+			return out, bad("it is signed with " + out.alg + ", which is not accepted; for a trusted issuer name it: alg " +
+				out.alg)
 		}
 		return out, bad("its alg is not accepted")
 	}
@@ -93,8 +95,8 @@ func (p profile) checkHeader(h map[string]any) (header, error) {
 	return out, nil
 }
 
-// otherUse reports what says that a plain JWT is no access token: without at+jwt, other tokens of the same issuer look alike
-// (RFC 8725 3.11). The first line of defence is the audience, since an ID token's is its client.
+// otherUse reports what says that a plain JWT is no access token: without at+jwt, other tokens of the same issuer look
+// alike (RFC 8725 3.11). The first line of defence is the audience, since an ID token's is its client.
 func otherUse(claims map[string]any) string {
 	for _, name := range []string{"at_hash", "c_hash", "s_hash"} { // ID tokens (OIDC Core 3.1.3.6, 3.3.2.11)
 		if _, there := claims[name]; there {

@@ -16,17 +16,19 @@ type RefreshConfig struct {
 	Now      func() time.Time
 }
 
-// Refresher makes and uses refresh tokens. A token works once; its successor is written in the transaction that consumes
-// it, so that a kill at any moment leaves at most one live successor (RT-04).
+// Refresher creates and uses refresh tokens. A token works once; its successor is written in the transaction that
+// consumes it, so that a kill at any moment leaves at most one live successor (RT-04).
 type Refresher struct{ cfg RefreshConfig }
 
-// NewRefresher makes a refresher.
+// NewRefresher returns a refresher.
 func NewRefresher(cfg RefreshConfig) *Refresher { return &Refresher{cfg} }
 
 // Start begins a family for a session and gives its first token.
-func (r *Refresher) Start(ctx context.Context, tx *store.Tx, s store.Session, clientID string) (string, store.Family, error) {
+func (r *Refresher) Start(ctx context.Context, tx *store.Tx, s store.Session,
+	clientID string) (string, store.Family, error) {
 	now := r.cfg.Now()
-	f := store.Family{ID: identity.NewID(), SessionID: s.ID, UserID: s.UserID, ClientID: clientID, Audience: r.cfg.Audience, Created: now,
+	f := store.Family{ID: identity.NewID(), SessionID: s.ID, UserID: s.UserID, ClientID: clientID,
+		Audience: r.cfg.Audience, Created: now,
 		Expires: now.Add(r.cfg.Life)}
 	if err := tx.CreateFamily(ctx, f); err != nil {
 		return "", f, err

@@ -27,7 +27,8 @@ func newRefreshRig(t testing.TB) *refreshRig {
 	r.refresher = NewRefresher(RefreshConfig{Life: 30 * 24 * time.Hour, Audience: []string{"truxe"}, Now: r.clock.now})
 	now := r.clock.now()
 	user := store.NewUser{User: identity.User{ID: identity.NewID(), Username: "ann", Created: now}, UsernameKey: "ann"}
-	s := store.Session{ID: identity.NewID(), SecretHash: secret.Hash("x"), UserID: user.ID, Kind: "api", Host: "app.example.com", Created: now, AuthTime: now,
+	s := store.Session{ID: identity.NewID(), SecretHash: secret.Hash("x"), UserID: user.ID, Kind: "api",
+		Host: "app.example.com", Created: now, AuthTime: now,
 		LastSeen: now, Idle: 30 * 24 * time.Hour, Expires: now.Add(30 * 24 * time.Hour)}
 	err := r.store.Tx(t.Context(), func(tx *store.Tx) error {
 		if err := tx.CreateUser(t.Context(), user); err != nil {
@@ -72,7 +73,8 @@ func TestReplayedRefreshTokenRevokesFamily(t *testing.T) {
 		t.Fatalf("the successor: %+v", two)
 	}
 	replay := must(r.use(r.first))(t)
-	if replay.Won || !replay.Reused || replay.NewToken != "" || replay.Family.ID != r.family.ID || replay.Family.SessionID != r.family.SessionID {
+	if replay.Won || !replay.Reused || replay.NewToken != "" || replay.Family.ID != r.family.ID ||
+		replay.Family.SessionID != r.family.SessionID {
 		t.Errorf("replay: %+v", replay)
 	}
 	if after := must(r.use(two.NewToken))(t); after.Won || after.Reused || !after.Known || after.NewToken != "" {
@@ -80,8 +82,8 @@ func TestReplayedRefreshTokenRevokesFamily(t *testing.T) {
 	}
 }
 
-// RT-02: of 50 racing uses one wins. The 49 others are reuse and end the family, as RFC 9700 4.14.2 has it: nobody can
-// tell which of them was the thief.
+// RT-02: of 50 racing uses one wins. The 49 others are reuse and end the family, as RFC 9700 4.14.2 has it: it is
+// unknown which of them was the thief.
 func TestFiftyRacingRefreshesHaveOneWinner(t *testing.T) {
 	r := newRefreshRig(t)
 	results := make([]Result, 50)
@@ -90,7 +92,8 @@ func TestFiftyRacingRefreshesHaveOneWinner(t *testing.T) {
 		wg.Go(func() {
 			for {
 				var err error
-				if results[i], err = r.use(r.first); !errors.Is(err, store.ErrNoTurn) { // the queue for one writer is bounded; who had no turn has used nothing
+				// the queue for one writer is bounded; who had no turn has used nothing
+				if results[i], err = r.use(r.first); !errors.Is(err, store.ErrNoTurn) {
 					if err != nil {
 						t.Error(err)
 					}
@@ -150,7 +153,8 @@ func TestFamilyEndsAbsolutely(t *testing.T) {
 	for range 29 {
 		r.clock.add(24 * time.Hour)
 		res := must(r.use(raw))(t)
-		if !res.Won || res.Family.ClientID != "spa" || res.Family.SessionID != r.family.SessionID || len(res.Family.Audience) != 1 || res.Family.Audience[0] != "truxe" ||
+		if !res.Won || res.Family.ClientID != "spa" || res.Family.SessionID != r.family.SessionID ||
+			len(res.Family.Audience) != 1 || res.Family.Audience[0] != "truxe" ||
 			!res.Family.Expires.Equal(r.family.Expires) {
 			t.Fatalf("%+v", res)
 		}
@@ -172,8 +176,10 @@ func TestRefreshTokenIsCheckedThenHashed(t *testing.T) {
 	if r.first[len(r.first)-1] == 'A' {
 		last = 'Q'
 	}
-	for _, raw := range []string{"", "trx_rt_", r.first + "x", r.first[:len(r.first)-1], r.first[:len(r.first)-1] + string(last), strings.ToUpper(r.first),
-		"trx_pat_" + r.first[7:], " " + r.first, strings.Replace(r.first, r.first[10:11], "!", 1), strings.Repeat("x", 1<<20)} {
+	for _, raw := range []string{"", "trx_rt_", r.first + "x", r.first[:len(r.first)-1],
+		r.first[:len(r.first)-1] + string(last), strings.ToUpper(r.first),
+		"trx_pat_" + r.first[7:], " " + r.first, strings.Replace(r.first, r.first[10:11], "!", 1),
+		strings.Repeat("x", 1<<20)} {
 		if _, ok := RefreshHash(raw); ok {
 			t.Errorf("%.80q has a hash", raw)
 		}

@@ -6,8 +6,8 @@ import (
 	"github.com/truxeio/caddy-truxe/internal/identity"
 )
 
-// Refusal is why an access token was refused: for the log and for `explain`, never for the client. It names a part of the
-// token and no value of it.
+// Refusal is why an access token was refused: for the log and for `explain`, never for the client. It names a part of
+// the token and no value of it.
 type Refusal struct {
 	Why    string
 	Issuer string // one that is configured; "" when the token names none of them
@@ -31,5 +31,5 @@ func RefusalOf(err error) *Refusal {
 
 // bad is every refusal.
 func bad(why string) error {
-	return &identity.Error{Code: identity.CodeInvalidToken, Detail: "The access token is not valid, has expired or was revoked.", Err: &Refusal{Why: why}}
+	return identity.InvalidToken(&Refusal{Why: why})
 }

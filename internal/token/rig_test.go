@@ -101,16 +101,21 @@ func newRig(t testing.TB, trust ...*Trust) *rig {
 func newRigAt(t testing.TB, c *clock, trust ...*Trust) *rig {
 	t.Helper()
 	r := &rig{t: t, clock: c, store: openStore(t), box: newBox(t), session: identity.NewID()}
-	r.user = identity.User{ID: identity.NewID(), Username: "Ann", Email: "ann@example.com", Name: "Ann Lee", Roles: []string{"viewer"}}
-	r.ring = must(OpenRing(t.Context(), r.store, r.box, RingConfig{Import: pkcs1PEM(ourKey()), Access: 15 * time.Minute, Now: r.clock.now}))(t)
-	r.issuer = NewIssuer(r.ring, IssuerConfig{Issuer: func(string) string { return ourIssuer }, Audience: []string{"truxe"}, Access: 15 * time.Minute, Now: r.clock.now})
-	r.verifier = must(NewVerifier(VerifierConfig{Ring: r.ring, Issuers: []string{ourIssuer}, Audience: []string{"truxe"}, Trust: trust, Now: r.clock.now}))(t)
+	r.user = identity.User{ID: identity.NewID(), Username: "Ann", Email: "ann@example.com", Name: "Ann Lee",
+		Roles: []string{"viewer"}}
+	r.ring = must(OpenRing(t.Context(), r.store, r.box, RingConfig{Import: pkcs1PEM(ourKey()), Access: 15 * time.Minute,
+		Now: r.clock.now}))(t)
+	r.issuer = NewIssuer(r.ring, IssuerConfig{Issuer: func(string) string { return ourIssuer },
+		Audience: []string{"truxe"}, Access: 15 * time.Minute, Now: r.clock.now})
+	r.verifier = must(NewVerifier(VerifierConfig{Ring: r.ring, Issuers: []string{ourIssuer}, Audience: []string{"truxe"},
+		Trust: trust, Now: r.clock.now}))(t)
 	return r
 }
 
 func (r *rig) issue() string {
 	r.t.Helper()
-	return must(r.issuer.Issue(Claims{User: r.user, SessionID: r.session.String(), ClientID: "truxe", Host: "app.example.com", AuthTime: r.clock.now(),
+	return must(r.issuer.Issue(Claims{User: r.user, SessionID: r.session.String(), ClientID: "truxe",
+		Host: "app.example.com", AuthTime: r.clock.now(),
 		AMR: []string{"pwd"}, ACR: "1"}))(r.t).Token
 }
 
@@ -190,7 +195,7 @@ func enc(v any) string {
 	return base64.RawURLEncoding.EncodeToString(raw)
 }
 
-// sign makes a token with an RS256 signature whatever its header says. header and claims are maps, or raw text.
+// sign returns a token with an RS256 signature whatever its header says. header and claims are maps, or raw text.
 func sign(key *rsa.PrivateKey, header, claims any) string {
 	input := enc(header) + "." + enc(claims)
 	return input + "." + enc(rs256(key, input))
@@ -212,7 +217,7 @@ func mac(hash crypto.Hash, key []byte, header, claims any) string {
 	return input + "." + enc(h.Sum(nil))
 }
 
-// good gives the header and claims of a good token.
+// good returns the header and claims of a good token.
 func (r *rig) good() (header, claims m) { return parts(r.t, r.issue()) }
 
 func mustJSON(v any) string {

@@ -19,15 +19,20 @@ import (
 
 // RingConfig of a Ring.
 type RingConfig struct {
-	Bits   int           // of generated keys: 2048 (default), 3072 or 4096
-	Import string        // a key to sign with instead of a generated one, as ImportKey reads it; such a ring does not rotate by itself
-	Rotate time.Duration // after which a new key takes over; 0: never by itself
+	Bits int // of generated keys: 2048 (default), 3072 or 4096
+	// Import is a key to sign with instead of a generated one, as ImportKey reads it. Such a ring does not rotate by
+	// itself.
+	Import string
+	Rotate time.Duration // after which a new key takes over; 0: not by itself
 	Access time.Duration // lifetime of access tokens; an old key verifies this long after its last signature
 	// Publish is how long a new key is in the JWKS before it signs (JW-17). Default 2 min: longer than the minute for
 	// which our JWKS may be cached, and than the minute after which every node reads the ring.
 	Publish time.Duration
 	// OnRotate runs in the transaction of a rotation that the ring begins by itself, to audit it. May be nil.
 	OnRotate func(ctx context.Context, tx *store.Tx, info KeyInfo) error
+	// OnChange runs after each change of the keys that this ring has committed and loaded, to publish it to the other
+	// nodes. May be nil.
+	OnChange func(ctx context.Context) error
 	Logger   *slog.Logger
 	Now      func() time.Time
 }
@@ -82,10 +87,17 @@ func OpenRing(ctx context.Context, st *store.Store, box *secret.Box, cfg RingCon
 	if _, err := r.read(ctx); err != nil {
 		return nil, err
 	}
-	if err := r.prepare(ctx); err != nil {
+	changed, err := r.prepare(ctx)
+	if err != nil {
 		return nil, err
 	}
-	return r, r.Reload(ctx)
+	if err := r.Reload(ctx); err != nil {
+		return nil, err
+	}
+	if changed {
+		r.announce(ctx)
+	}
+	return r, nil
 }
 
 // Reload reads the ring anew and, when the signing key is old enough, begins a rotation. On an error the ring in memory
@@ -98,12 +110,15 @@ func (r *Ring) Reload(ctx context.Context) error {
 	if r.cfg.Import != "" || !r.due(s.records()) {
 		return nil
 	}
-	_, err := r.rotate(ctx, true, func(tx *store.Tx, info KeyInfo) error {
+	info, err := r.rotate(ctx, true, func(tx *store.Tx, info KeyInfo) error {
 		if r.cfg.OnRotate == nil {
 			return nil
 		}
 		return r.cfg.OnRotate(ctx, tx, info)
 	})
+	if err == nil && info.KID != "" { // otherwise another node was faster
+		r.announce(ctx)
+	}
 	return err
 }
 
@@ -169,7 +184,8 @@ func (r *Ring) open(old *snapshot, rec store.KeyRecord) (*ringKey, error) {
 	}
 	der, err := r.box.Open(rec.Sealed, keyAAD(rec.KID))
 	if err != nil {
-		return nil, fmt.Errorf("signing key %s: %w; restore the encryption key, or name the old one after the new one: encryption_key <new> <old>", rec.KID, err)
+		return nil,
+			fmt.Errorf("signing key %s: %w; restore the encryption key, or name the old one after the new one: encryption_key <new> <old>", rec.KID, err)
 	}
 	key, err := parsePrivate(der)
 	if err != nil {

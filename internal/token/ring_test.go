@@ -56,8 +56,8 @@ func kidOf(t testing.TB, raw string) string {
 	return text(header, "kid")
 }
 
-// JW-17: a new key is published before it signs; the old one verifies until its last token has ended; there is no moment
-// without a signer, on the node that rotated and on one that only reads.
+// JW-17: a new key is published before it signs; the old one verifies until its last token has ended; there is no
+// moment without a signer, on the node that rotated and on one that only reads.
 func TestRotationWithoutAGap(t *testing.T) {
 	r := newRig(t)
 	other := must(r.open(RingConfig{}))(t)
@@ -141,10 +141,14 @@ func TestKidChoosesAmongTwoActiveKeys(t *testing.T) {
 func TestRotationThatCannotBeAuditedDoesNotHappen(t *testing.T) {
 	r := newRig(t)
 	before := published(t, r.ring)
-	if _, err := r.ring.Rotate(t.Context(), func(*store.Tx, KeyInfo) error { return errors.New("disk full") }); err == nil {
+	if _, err := r.ring.Rotate(t.Context(), func(*store.Tx,
+		KeyInfo) error {
+		return errors.New("disk full")
+	}); err == nil {
 		t.Fatal("no error")
 	}
-	if err := r.ring.Reload(t.Context()); err != nil || !slices.Equal(before, published(t, r.ring)) || states(r.ring, r.clock.now()) != "imported signing" {
+	if err := r.ring.Reload(t.Context()); err != nil || !slices.Equal(before, published(t, r.ring)) ||
+		states(r.ring, r.clock.now()) != "imported signing" {
 		t.Errorf("%v %s", err, states(r.ring, r.clock.now()))
 	}
 }
@@ -249,7 +253,8 @@ func TestPrivateKeyIsSealedInTheDatabase(t *testing.T) {
 	if key, err := parsePrivate(plain); err != nil || !key.Equal(ourKey()) {
 		t.Fatal("accept control:", err)
 	}
-	if strings.Contains(string(row.Sealed), string(ourKey().D.Bytes()[:16])) || strings.Contains(string(row.Sealed), string(ourKey().Primes[0].Bytes()[:16])) {
+	if strings.Contains(string(row.Sealed), string(ourKey().D.Bytes()[:16])) ||
+		strings.Contains(string(row.Sealed), string(ourKey().Primes[0].Bytes()[:16])) {
 		t.Error("the sealed form shows the key")
 	}
 }
@@ -291,7 +296,8 @@ func TestImportedKeyTakesOver(t *testing.T) {
 		if got := states(r.ring, r.clock.now()); got != s.want {
 			t.Errorf("step %d: %s, want %s", i, got, s.want)
 		}
-		v := must(NewVerifier(VerifierConfig{Ring: r.ring, Issuers: []string{ourIssuer}, Audience: []string{"truxe"}, Now: r.clock.now}))(t)
+		v := must(NewVerifier(VerifierConfig{Ring: r.ring, Issuers: []string{ourIssuer}, Audience: []string{"truxe"},
+			Now: r.clock.now}))(t)
 		if _, err := v.Verify(t.Context(), old); err != nil && i < 6 {
 			t.Errorf("step %d: the first token: %v", i, err)
 		}
@@ -299,7 +305,7 @@ func TestImportedKeyTakesOver(t *testing.T) {
 }
 
 // A generated key whose last token has long ended is deleted with the next rotation.
-func TestKeyThatNobodyNeedsIsDeleted(t *testing.T) {
+func TestUnneededKeyIsDeleted(t *testing.T) {
 	r := &rig{t: t, clock: newClock(), store: openStore(t), box: newBox(t)}
 	ring := must(r.open(RingConfig{}))(t)
 	for range 3 {

@@ -11,32 +11,33 @@ import (
 	"github.com/truxeio/caddy-truxe/internal/store"
 )
 
-// keysLock makes changes of the ring on all nodes run one after another.
+// keysLock serializes changes of the ring on all nodes.
 const keysLock = "keys"
 
-// prepare makes the first key, or takes over the imported one.
-func (r *Ring) prepare(ctx context.Context) error {
+// prepare creates the first key, or takes over the imported one, and reports whether it changed the ring.
+func (r *Ring) prepare(ctx context.Context) (changed bool, err error) {
 	if r.cfg.Import != "" {
 		key, err := ImportKey(r.cfg.Import)
 		if err != nil {
-			return err
+			return false, err
 		}
 		return r.takeOver(ctx, key)
 	}
 	records, err := r.store.Keys(ctx)
 	if err != nil || len(records) > 0 {
-		return err
+		return false, err
 	}
 	key, err := rsa.GenerateKey(rand.Reader, r.cfg.Bits) // outside the transaction: it takes up to a second
 	if err != nil {
-		return err
+		return false, err
 	}
-	return r.locked(ctx, func(tx *store.Tx, there []store.KeyRecord) error {
-		if len(there) > 0 {
+	err = r.locked(ctx, func(tx *store.Tx, there []store.KeyRecord) error {
+		if changed = len(there) == 0; !changed {
 			return nil // another node was faster
 		}
 		return r.insert(ctx, tx, key, "generated", r.cfg.Now())
 	})
+	return changed, err
 }
 
 func (r *Ring) locked(ctx context.Context, do func(tx *store.Tx, there []store.KeyRecord) error) error {
@@ -52,12 +53,12 @@ func (r *Ring) locked(ctx context.Context, do func(tx *store.Tx, there []store.K
 	})
 }
 
-// takeOver makes an imported key the one that signs, once per change of the configuration: a key that was imported
+// takeOver lets an imported key sign, once per change of the configuration: a key that was imported
 // before and has since been rotated away must not come back with the next start. The first key of a ring signs at once,
 // a later one after it was published (JW-17).
-func (r *Ring) takeOver(ctx context.Context, key *rsa.PrivateKey) error {
+func (r *Ring) takeOver(ctx context.Context, key *rsa.PrivateKey) (changed bool, err error) {
 	kid := thumbprint(&key.PublicKey)
-	return r.locked(ctx, func(tx *store.Tx, there []store.KeyRecord) error {
+	err = r.locked(ctx, func(tx *store.Tx, there []store.KeyRecord) error {
 		now := r.cfg.Now()
 		var known *store.KeyRecord
 		var last store.KeyRecord // the import before
@@ -69,7 +70,7 @@ func (r *Ring) takeOver(ctx context.Context, key *rsa.PrivateKey) error {
 				last = k
 			}
 		}
-		if known != nil && (last.KID == kid || known.Source != "imported") {
+		if changed = known == nil || last.KID != kid && known.Source == "imported"; !changed {
 			return nil
 		}
 		at := now
@@ -86,16 +87,19 @@ func (r *Ring) takeOver(ctx context.Context, key *rsa.PrivateKey) error {
 		back.Activates, back.Retires, back.Expires = at, time.Time{}, time.Time{}
 		return tx.UpdateKey(ctx, back)
 	})
+	return changed, err
 }
 
-// signing tells whether a key signs at the moment.
+// signing reports whether a key signs at the moment.
 func signing(keys []store.KeyRecord, now time.Time) bool {
 	return slices.ContainsFunc(keys, func(k store.KeyRecord) bool {
 		return !k.Activates.After(now) && (k.Retires.IsZero() || k.Retires.After(now))
 	})
 }
 
-func (r *Ring) insert(ctx context.Context, tx *store.Tx, key *rsa.PrivateKey, source string, activates time.Time) error {
+func (r *Ring) insert(ctx context.Context, tx *store.Tx, key *rsa.PrivateKey, source string,
+	activates time.Time,
+) error {
 	private, err := x509.MarshalPKCS8PrivateKey(key)
 	if err != nil {
 		return err
@@ -105,12 +109,12 @@ func (r *Ring) insert(ctx context.Context, tx *store.Tx, key *rsa.PrivateKey, so
 		return err
 	}
 	kid := thumbprint(&key.PublicKey)
-	return tx.InsertKey(ctx, store.KeyRecord{KID: kid, Sealed: r.box.Seal(private, keyAAD(kid)), PublicDER: public, Source: source,
-		Created: r.cfg.Now(), Activates: activates})
+	return tx.InsertKey(ctx, store.KeyRecord{KID: kid, Sealed: r.box.Seal(private, keyAAD(kid)), PublicDER: public,
+		Source: source, Created: r.cfg.Now(), Activates: activates})
 }
 
 // retire ends the signing of keys that have no earlier end, and deletes generated keys whose last token has long ended:
-// a private key that nobody needs is only a risk. Imported ones stay, as the memory of takeOver.
+// a private key without a use is only a risk. Imported ones stay, as the memory of takeOver.
 func (r *Ring) retire(ctx context.Context, tx *store.Tx, keys []store.KeyRecord, at time.Time) error {
 	for _, k := range keys {
 		var err error
@@ -118,7 +122,8 @@ func (r *Ring) retire(ctx context.Context, tx *store.Tx, keys []store.KeyRecord,
 		case k.Source != "imported" && expired(k, r.cfg.Now()):
 			err = tx.DeleteKey(ctx, k.KID)
 		case k.Retires.IsZero() || k.Retires.After(at):
-			k.Retires, k.Expires = at, at.Add(r.cfg.Access+2*leeway) // a node's clock may be a minute ahead, and a verifier's behind
+			// A node's clock may be a minute ahead, and a verifier's behind.
+			k.Retires, k.Expires = at, at.Add(r.cfg.Access+2*leeway)
 			err = tx.UpdateKey(ctx, k)
 		}
 		if err != nil {
@@ -128,7 +133,7 @@ func (r *Ring) retire(ctx context.Context, tx *store.Tx, keys []store.KeyRecord,
 	return nil
 }
 
-// due tells that the newest key is old enough for a successor.
+// due reports that the newest key is old enough for a successor.
 func (r *Ring) due(keys []store.KeyRecord) bool {
 	if r.cfg.Rotate <= 0 || len(keys) == 0 {
 		return false
@@ -138,9 +143,24 @@ func (r *Ring) due(keys []store.KeyRecord) bool {
 }
 
 // Rotate lets a new key take over: published now, signing after Publish; the old ones verify until their last token has
-// ended (JW-17). record writes the audit line in the same transaction; it may be nil. Tell the other nodes afterwards.
+// ended (JW-17). record writes the audit line in the same transaction; it may be nil. With an error from OnChange the
+// key has been rotated all the same.
 func (r *Ring) Rotate(ctx context.Context, record func(*store.Tx, KeyInfo) error) (KeyInfo, error) {
-	return r.rotate(ctx, false, record)
+	info, err := r.rotate(ctx, false, record)
+	if err != nil || r.cfg.OnChange == nil {
+		return info, err
+	}
+	return info, r.cfg.OnChange(ctx)
+}
+
+// announce publishes a change that the ring made by itself. The other nodes read the ring in time without it, too.
+func (r *Ring) announce(ctx context.Context) {
+	if r.cfg.OnChange == nil {
+		return
+	}
+	if err := r.cfg.OnChange(ctx); err != nil {
+		r.cfg.Logger.Warn("could not tell the other nodes of a new signing key", "error", err)
+	}
 }
 
 // rotate with onlyDue does nothing when another node was faster.
@@ -157,7 +177,8 @@ func (r *Ring) rotate(ctx context.Context, onlyDue bool, record func(*store.Tx, 
 		}
 		now := r.cfg.Now()
 		at := now.Add(r.cfg.Publish)
-		info = KeyInfo{KID: thumbprint(&key.PublicKey), State: "next", Source: "generated", Created: stamp(now), Activates: stamp(at)}
+		info = KeyInfo{KID: thumbprint(&key.PublicKey), State: "next", Source: "generated",
+			Created: stamp(now), Activates: stamp(at)}
 		if err := r.retire(ctx, tx, there, at); err != nil {
 			return err
 		}
@@ -196,8 +217,9 @@ func (r *Ring) List(now time.Time) []KeyInfo {
 		case k.record.Activates.After(now):
 			state = "next"
 		}
-		list = append(list, KeyInfo{KID: k.record.KID, State: state, Source: k.record.Source, Created: stamp(k.record.Created),
-			Activates: stamp(k.record.Activates), Retires: stamp(k.record.Retires), Expires: stamp(k.record.Expires)})
+		r := &k.record
+		list = append(list, KeyInfo{KID: r.KID, State: state, Source: r.Source, Created: stamp(r.Created),
+			Activates: stamp(r.Activates), Retires: stamp(r.Retires), Expires: stamp(r.Expires)})
 	}
 	return list
 }

@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"github.com/truxeio/caddy-truxe/internal/identity"
+	"github.com/truxeio/caddy-truxe/internal/loopback"
 	"github.com/truxeio/caddy-truxe/internal/regular"
 )
 
@@ -28,7 +29,8 @@ type TrustConfig struct {
 	RolesClaim   string   // default "roles"; dots lead into objects
 	// Roles maps roles of the issuer to ours. What is not mapped gives nothing: an issuer's `admin` is not our admin.
 	Roles []RoleMap
-	// UsernamePrefix is put before a subject to make a user name that no user of ours has. "": the issuer and "|"; PlainNames: nothing.
+	// UsernamePrefix is put before a subject to make a user name that no user of ours has. "": the issuer and "|";
+	// PlainNames: nothing.
 	UsernamePrefix string
 	Types          []string // `typ` of its tokens: "at+jwt" (default), "JWT"
 	Algorithms     []string // "RS256" (default), "ES256", "EdDSA"
@@ -36,7 +38,7 @@ type TrustConfig struct {
 	Now            func() time.Time
 }
 
-// RoleMap gives a role of ours to those who have one of the issuer's.
+// RoleMap assigns a role of ours to users who have one of the issuer's.
 type RoleMap struct {
 	Role string
 	From []string
@@ -48,8 +50,9 @@ const PlainNames = "none"
 const (
 	fetchWait = time.Second      // how long a request waits for keys
 	fetchGap  = 30 * time.Second // between two fetches: a flood of unknown kids must not become one of requests (OC-09)
-	keysFresh = time.Hour        // after which known keys are fetched again in the background: a key may have been withdrawn
-	keysLife  = 24 * time.Hour   // how long fetched keys are believed while the issuer is down (FAULTS 25)
+	// after which known keys are fetched again in the background: a key may have been withdrawn
+	keysFresh = time.Hour
+	keysLife  = 24 * time.Hour // how long fetched keys are believed while the issuer is down (FAULTS 25)
 )
 
 // Trust holds the keys of a trusted issuer.
@@ -78,8 +81,9 @@ func NewTrust(cfg TrustConfig) (*Trust, error) {
 	}
 	u, err := url.Parse(cfg.JWKS)
 	if err == nil && (u.Scheme == "https" || u.Scheme == "http") && u.Host != "" {
-		if u.Scheme == "http" && !loopback(u.Hostname()) {
-			return nil, errors.New("jwks must be fetched over https: keys that come over plain http can be exchanged on their way; use an https URL or a file")
+		if u.Scheme == "http" && !loopback.Host(u.Hostname()) {
+			return nil,
+				errors.New("jwks must be fetched over https: keys that come over plain http can be exchanged on their way; use an https URL or a file")
 		}
 		t.client = newClient()
 		return t, nil
@@ -214,11 +218,11 @@ func (t *Trust) begin() chan struct{} {
 	return t.flight
 }
 
-// missing tells an issuer whose keys are unavailable from a kid that it does not have.
+// missing distinguishes an issuer whose keys are unavailable from a kid that it does not have.
 func (t *Trust) missing(empty bool) error {
 	if empty {
-		return &identity.Error{Code: identity.CodeStateUnavailable, Detail: "The keys of the token's issuer cannot be read right now.", RetryAfter: 5 * time.Second,
-			Err: errors.New("the keys of " + t.cfg.Issuer + " are unavailable")}
+		return identity.Refuse(identity.CodeStateUnavailable, "The keys of the token's issuer cannot be read right now.").
+			Because(errors.New("the keys of " + t.cfg.Issuer + " are unavailable")).RetryIn(5 * time.Second)
 	}
 	return bad(unknownKey)
 }

@@ -62,11 +62,12 @@ func serve(body string) http.HandlerFunc {
 }
 
 func theirToken(now time.Time, kid string, change m) string {
-	return sign(attackerKey(), m{"alg": "RS256", "typ": "at+jwt", "kid": kid}, with(m{"iss": theirIssuer, "sub": "bob", "aud": "orders", "exp": now.Unix() + 900,
-		"iat": now.Unix(), "jti": "j1", "client_id": "c", "roles": []string{"staff"}}, change))
+	return sign(attackerKey(), m{"alg": "RS256", "typ": "at+jwt", "kid": kid},
+		with(m{"iss": theirIssuer, "sub": "bob", "aud": "orders", "exp": now.Unix() + 900,
+			"iat": now.Unix(), "jti": "j1", "client_id": "c", "roles": []string{"staff"}}, change))
 }
 
-// newTrust makes a rig that trusts an issuer; both share one clock.
+// newTrust returns a rig that trusts an issuer; both share one clock.
 func newTrust(t testing.TB, source string, change func(*TrustConfig)) (*rig, *Trust) {
 	t.Helper()
 	c := newClock()
@@ -82,32 +83,43 @@ func newTrust(t testing.TB, source string, change func(*TrustConfig)) (*rig, *Tr
 func TestTokenOfATrustedIssuer(t *testing.T) {
 	r, _ := newTrust(t, jwksFile(t, attackerKey(), "k1"), nil)
 	now := r.clock.now()
-	p, err := r.verifier.Verify(t.Context(), theirToken(now, "k1", m{"preferred_username": "Ann", "email": "ann@example.com"}))
+	p, err := r.verifier.Verify(t.Context(), theirToken(now, "k1",
+		m{"preferred_username": "Ann", "email": "ann@example.com"}))
 	if err != nil {
 		t.Fatal(err)
 	}
-	if p.UserID != theirIssuer+"|bob" || p.Username != theirIssuer+"|bob" || p.Email != "" || p.TokenID != theirIssuer+"|j1" || p.HasRole("staff") || p.ClientID != theirIssuer+"|c" || p.SessionID != "" ||
-		p.UserKey != identity.RevocationKey(identity.RevokeUser, p.UserID) || p.TokenKey != identity.RevocationKey(identity.RevokeJTI, p.TokenID) {
+	if p.UserID != theirIssuer+"|bob" || p.Username != theirIssuer+"|bob" || p.Email != "" ||
+		p.TokenID != theirIssuer+"|j1" || p.HasRole("staff") || p.ClientID != theirIssuer+"|c" || p.SessionID != "" ||
+		p.UserKey != identity.RevocationKey(identity.RevokeUser, p.UserID) ||
+		p.TokenKey != identity.RevocationKey(identity.RevokeJTI, p.TokenID) {
 		t.Errorf("%+v", p)
 	}
-	if p, err = r.verifier.Verify(t.Context(), theirToken(now, "k1", m{"jti": removed{}, "email": "b@example.com", "email_verified": true})); err != nil || len(p.TokenID) < 32 || p.Email == "" {
+	if p, err = r.verifier.Verify(t.Context(), theirToken(now, "k1",
+		m{"jti": removed{}, "email": "b@example.com", "email_verified": true})); err != nil || len(p.TokenID) < 32 ||
+		p.Email == "" {
 		t.Errorf("without jti: %+v %v", p, err)
 	}
-	for name, raw := range map[string]string{"our audience": theirToken(now, "k1", m{"aud": "truxe"}), "typ JWT": sign(attackerKey(), m{"alg": "RS256", "typ": "JWT", "kid": "k1"}, m{}),
-		"unknown kid": theirToken(now, "k2", nil), "no subject": theirToken(now, "k1", m{"sub": removed{}}), "line in subject": theirToken(now, "k1", m{"sub": "bob\nX: y"}),
-		"empty jti": theirToken(now, "k1", m{"jti": ""}), "issuer case": theirToken(now, "k1", m{"iss": strings.ToUpper(theirIssuer)})} {
+	for name, raw := range map[string]string{"our audience": theirToken(now, "k1", m{"aud": "truxe"}),
+		"typ JWT":     sign(attackerKey(), m{"alg": "RS256", "typ": "JWT", "kid": "k1"}, m{}),
+		"unknown kid": theirToken(now, "k2", nil), "no subject": theirToken(now, "k1", m{"sub": removed{}}),
+		"line in subject": theirToken(now, "k1", m{"sub": "bob\nX: y"}),
+		"empty jti":       theirToken(now, "k1", m{"jti": ""}), "issuer case": theirToken(now, "k1",
+			m{"iss": strings.ToUpper(theirIssuer)})} {
 		r.refused(name, raw)
 	}
 }
 
-// JW-09: an identity provider at a name below a wildcard site is an issuer of its own: only the issuers that the configuration
-// names exactly are refused in a trust block. Its tokens verify with its keys, and those of the gateway's keys are none of its.
+// JW-09: an identity provider at a name below a wildcard site is an issuer of its own: only the issuers that the
+// configuration names exactly are refused in a trust block. Its tokens verify with its keys, and those of the gateway's
+// keys do not.
 func TestTrustedIssuerBelowAWildcardSite(t *testing.T) {
 	theirs := "https://idp.wild.test"
 	source := jwksFile(t, attackerKey(), "k1")
 	r, _ := newTrust(t, source, nil)
-	trust := []*Trust{must(NewTrust(TrustConfig{Issuer: theirs, JWKS: source, Audience: []string{"orders"}, Now: r.clock.now}))(t)}
-	v, err := NewVerifier(VerifierConfig{Ring: r.ring, Issuers: []string{ourIssuer, "https://*.wild.test"}, Audience: []string{"truxe"}, Trust: trust, Now: r.clock.now})
+	trust := []*Trust{must(NewTrust(TrustConfig{Issuer: theirs, JWKS: source, Audience: []string{"orders"},
+		Now: r.clock.now}))(t)}
+	v, err := NewVerifier(VerifierConfig{Ring: r.ring, Issuers: []string{ourIssuer, "https://*.wild.test"},
+		Audience: []string{"truxe"}, Trust: trust, Now: r.clock.now})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -119,7 +131,8 @@ func TestTrustedIssuerBelowAWildcardSite(t *testing.T) {
 	if _, err := v.Verify(t.Context(), sign(ourKey(), header, with(claims, m{"iss": theirs}))); err == nil {
 		t.Error("the gateway's key signs for the identity provider")
 	}
-	if _, err := v.Verify(t.Context(), sign(ourKey(), header, with(claims, m{"iss": "https://app.wild.test"}))); err != nil {
+	if _, err := v.Verify(t.Context(), sign(ourKey(), header,
+		with(claims, m{"iss": "https://app.wild.test"}))); err != nil {
 		t.Errorf("control: a token of another host of the wildcard: %v", err)
 	}
 	for _, own := range []string{theirs, ourIssuer} {
@@ -130,8 +143,8 @@ func TestTrustedIssuerBelowAWildcardSite(t *testing.T) {
 	}
 }
 
-// MF-21: how a trusted issuer signed somebody in is its own words: none of them is a method of ours. What cannot be a list of
-// methods is none.
+// MF-21: how a trusted issuer signed a user in is its own words: no word is a method of ours. What cannot be a list
+// of methods is left out.
 func TestMethodsOfATrustedIssuerAreItsOwn(t *testing.T) {
 	r, _ := newTrust(t, jwksFile(t, attackerKey(), "k1"), nil)
 	many := make([]string, 1000)
@@ -143,8 +156,9 @@ func TestMethodsOfATrustedIssuerAreItsOwn(t *testing.T) {
 		want  []string
 	}{
 		"ours in their mouth": {[]string{"pwd", "mfa"}, []string{theirIssuer + "|pwd", theirIssuer + "|mfa"}},
-		"absent":              {removed{}, nil}, "text": {"mfa", nil}, "mixed": {[]any{"mfa", 1}, nil}, "a line": {[]string{"mfa", "a\nb"}, nil},
-		"empty": {[]string{"", "mfa"}, nil}, "many": {many, nil}, "long": {[]string{strings.Repeat("m", 1000)}, nil},
+		"absent":              {removed{}, nil}, "text": {"mfa", nil}, "mixed": {[]any{"mfa", 1}, nil},
+		"a line": {[]string{"mfa", "a\nb"}, nil},
+		"empty":  {[]string{"", "mfa"}, nil}, "many": {many, nil}, "long": {[]string{strings.Repeat("m", 1000)}, nil},
 	} {
 		p, err := r.verifier.Verify(t.Context(), theirToken(r.clock.now(), "k1", m{"amr": c.claim}))
 		if err != nil || !slices.Equal(p.AMR, c.want) {
@@ -164,7 +178,8 @@ func TestKeyOfOneIssuerSignsForNoOther(t *testing.T) {
 	r.refused("theirs as ours", sign(attackerKey(), header, claims))
 	_, theirs := parts(t, theirToken(r.clock.now(), "x", nil))
 	r.refused("ours as theirs", sign(ourKey(), header, theirs))
-	if _, err := NewVerifier(VerifierConfig{Ring: r.ring, Issuers: []string{theirIssuer}, Trust: r.verifier.cfg.Trust}); err == nil {
+	if _, err := NewVerifier(VerifierConfig{Ring: r.ring, Issuers: []string{theirIssuer},
+		Trust: r.verifier.cfg.Trust}); err == nil {
 		t.Error("an issuer is ours and trusted at once")
 	}
 }
@@ -178,9 +193,11 @@ func TestRolesOfATrustedIssuer(t *testing.T) {
 	for name, c := range map[string]struct {
 		claim any
 		want  int
-	}{"list": {m{"roles": []string{"a", "b"}}, 2}, "one": {m{"roles": "a"}, 1}, "number": {m{"roles": 1}, 0}, "mixed": {m{"roles": []any{"a", 1}}, 0}, "not an object": {[]string{"a"}, 0},
+	}{"list": {m{"roles": []string{"a", "b"}}, 2}, "one": {m{"roles": "a"}, 1}, "number": {m{"roles": 1}, 0},
+		"mixed": {m{"roles": []any{"a", 1}}, 0}, "not an object": {[]string{"a"}, 0},
 		"absent": {nil, 0}, "line": {m{"roles": []string{"a\r\nb"}}, 0}, "empty": {m{"roles": ""}, 0}} {
-		p, err := r.verifier.Verify(t.Context(), theirToken(r.clock.now(), "k1", m{"email": "b@example.com", "realm_access": c.claim, "roles": []string{"admin"}}))
+		p, err := r.verifier.Verify(t.Context(), theirToken(r.clock.now(), "k1",
+			m{"email": "b@example.com", "realm_access": c.claim, "roles": []string{"admin"}}))
 		if err != nil || len(p.Roles) != c.want || p.HasRole("admin") || p.UserID != theirIssuer+"|b@example.com" {
 			t.Errorf("%s: %+v %v", name, p, err)
 		}
@@ -196,7 +213,8 @@ func TestFloodOfUnknownKeysIsOneFetch(t *testing.T) {
 	for w := range 10 {
 		wg.Go(func() {
 			for n := range 1000 {
-				if _, err := trust.key(t.Context(), header{alg: "RS256", kid: fmt.Sprint(w, "-", n)}); identity.CodeOf(err) != identity.CodeInvalidToken {
+				if _, err := trust.key(t.Context(), header{alg: "RS256",
+					kid: fmt.Sprint(w, "-", n)}); identity.CodeOf(err) != identity.CodeInvalidToken {
 					t.Error(err)
 				}
 			}
@@ -238,7 +256,8 @@ func TestManyWaitForOneFetch(t *testing.T) {
 	}
 }
 
-// FAULTS 25: cached keys are used for a day while the issuer is down, then no more; a withdrawn key ends within the hour.
+// FAULTS 25: cached keys are used for a day while the issuer is down, then no more; a withdrawn key ends within the
+// hour.
 func TestCachedKeysEnd(t *testing.T) {
 	i := newIDP(t, serve(jwks(map[string]*rsa.PrivateKey{"k1": attackerKey()})))
 	r, trust := newTrust(t, i.URL, nil)
@@ -251,7 +270,8 @@ func TestCachedKeysEnd(t *testing.T) {
 		settle(trust)
 	}
 	r.clock.add(time.Hour)
-	if _, err := r.verifier.Verify(t.Context(), theirToken(r.clock.now(), "k1", nil)); identity.CodeOf(err) != identity.CodeStateUnavailable {
+	if _, err := r.verifier.Verify(t.Context(), theirToken(r.clock.now(), "k1",
+		nil)); identity.CodeOf(err) != identity.CodeStateUnavailable {
 		t.Errorf("after a day: %v", err)
 	}
 	i.answer.Store(serve(jwks(map[string]*rsa.PrivateKey{"k1": attackerKey()})))
@@ -281,19 +301,27 @@ func settle(t *Trust) {
 	}
 }
 
-// OC-09: a set that is too large, redirected elsewhere, endless, broken or not 200 gives no key, and no answer waits long.
+// OC-09: a set that is too large, redirected elsewhere, endless, broken or not 200 gives no key, and no answer waits
+// long.
 func TestBrokenKeySourcesGiveNoKeys(t *testing.T) {
 	elsewhere := newIDP(t, serve(jwks(map[string]*rsa.PrivateKey{"k1": attackerKey()})))
 	good := jwks(map[string]*rsa.PrivateKey{"k1": attackerKey()})
 	for name, answer := range map[string]http.HandlerFunc{
-		"other host":        func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, elsewhere.URL, http.StatusFound) },
-		"endless redirects": func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, r.URL.Path+"x", http.StatusFound) },
-		"2 MiB":             serve(good[:len(good)-1] + `,"x":"` + strings.Repeat("x", 2<<20) + `"}`),
-		"no JSON":           serve("<html>"), "404": func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(404) },
+		"other host": func(w http.ResponseWriter,
+			r *http.Request) {
+			http.Redirect(w, r, elsewhere.URL, http.StatusFound)
+		},
+		"endless redirects": func(w http.ResponseWriter,
+			r *http.Request) {
+			http.Redirect(w, r, r.URL.Path+"x", http.StatusFound)
+		},
+		"2 MiB":   serve(good[:len(good)-1] + `,"x":"` + strings.Repeat("x", 2<<20) + `"}`),
+		"no JSON": serve("<html>"), "404": func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(404) },
 	} {
 		i := newIDP(t, answer)
 		r, _ := newTrust(t, i.URL+"/a", nil)
-		if _, err := r.verifier.Verify(t.Context(), theirToken(r.clock.now(), "k1", nil)); identity.CodeOf(err) != identity.CodeStateUnavailable {
+		if _, err := r.verifier.Verify(t.Context(), theirToken(r.clock.now(), "k1",
+			nil)); identity.CodeOf(err) != identity.CodeStateUnavailable {
 			t.Errorf("%s: %v", name, err)
 		}
 		r.control() // local sign-in does not depend on it
@@ -344,11 +372,14 @@ func TestTrustThatCannotBeSafeIsRefused(t *testing.T) {
 		ok     bool
 	}{
 		"file": {func(*TrustConfig) {}, true}, "https": {func(c *TrustConfig) { c.JWKS = "https://idp.example/jwks" }, true},
-		"http on loopback": {func(c *TrustConfig) { c.JWKS = "http://127.0.0.1:1/jwks" }, true}, "http": {func(c *TrustConfig) { c.JWKS = "http://idp.example/jwks" }, false},
+		"http on loopback":             {func(c *TrustConfig) { c.JWKS = "http://127.0.0.1:1/jwks" }, true},
+		"http":                         {func(c *TrustConfig) { c.JWKS = "http://idp.example/jwks" }, false},
 		"http on a name like loopback": {func(c *TrustConfig) { c.JWKS = "http://localhost.evil.example/jwks" }, false},
-		"no issuer":                    {func(c *TrustConfig) { c.Issuer = "" }, false}, "no audience": {func(c *TrustConfig) { c.Audience = nil }, false},
-		"issuer with |": {func(c *TrustConfig) { c.Issuer = "https://a|b" }, false}, "no file": {func(c *TrustConfig) { c.JWKS = file + "x" }, false},
-		"weak key": {func(c *TrustConfig) { c.JWKS = weak }, false},
+		"no issuer":                    {func(c *TrustConfig) { c.Issuer = "" }, false},
+		"no audience":                  {func(c *TrustConfig) { c.Audience = nil }, false},
+		"issuer with |":                {func(c *TrustConfig) { c.Issuer = "https://a|b" }, false},
+		"no file":                      {func(c *TrustConfig) { c.JWKS = file + "x" }, false},
+		"weak key":                     {func(c *TrustConfig) { c.JWKS = weak }, false},
 	} {
 		cfg := good
 		c.change(&cfg)

@@ -46,19 +46,21 @@ func NewVerifier(cfg VerifierConfig) (*Verifier, error) {
 	for _, t := range cfg.Trust {
 		v.trust[t.cfg.Issuer] = t
 	}
-	v.times = jwt.NewValidator(jwt.WithExpirationRequired(), jwt.WithLeeway(leeway), jwt.WithIssuedAt(), jwt.WithTimeFunc(cfg.Now))
+	v.times = jwt.NewValidator(jwt.WithExpirationRequired(), jwt.WithLeeway(leeway), jwt.WithIssuedAt(),
+		jwt.WithTimeFunc(cfg.Now))
 	return v, nil
 }
 
-// CheckIssuers refuses a trusted issuer that is configured twice or is one of our own, so that each issuer has one set of
-// keys. One that only fits the pattern of a wildcard site is an identity provider at a name below it: Verify looks for trusted
-// issuers first.
+// CheckIssuers refuses a trusted issuer that is configured twice or is one of our own, so that each issuer has one set
+// of keys. One that only fits the pattern of a wildcard site is an identity provider at a name below it: Verify looks
+// for trusted issuers first.
 func CheckIssuers(own []string, trust []*Trust) error {
 	ours, seen := newOwnIssuers(own), map[string]bool{}
 	for _, t := range trust {
 		switch {
 		case ours.exact[t.cfg.Issuer]:
-			return fmt.Errorf("trust %s: this is the gateway's own issuer, whose tokens are accepted anyway; remove the block", t.cfg.Issuer)
+			return fmt.Errorf("trust %s: this is the gateway's own issuer, whose tokens are accepted anyway; remove the block",
+				t.cfg.Issuer)
 		case seen[t.cfg.Issuer]:
 			return fmt.Errorf("trust %s: this issuer is named twice; keep one block", t.cfg.Issuer)
 		}
@@ -78,12 +80,12 @@ func (v *Verifier) Generation() uint64 {
 }
 
 // Verify judges a token. Refusals are *identity.Error with CodeInvalidToken, or CodeStateUnavailable when the keys of a
-// trusted issuer cannot be had.
+// trusted issuer are unavailable.
 //
-// Verify parses strictly itself. The library checks signature and times of what was parsed here; its own parser is not used,
-// since attacks rely on two readings of one token (RFC 8725 2.6). A token ends at its exp to the second. The leeway is for
-// nbf and iat, where a fast clock elsewhere would make a fresh token useless; a token that ends early on a fast node is only
-// refreshed early. So cache, open streams and introspection all end when the token says.
+// Verify parses strictly itself. The library checks signature and times of what was parsed here; its own parser is not
+// used, since attacks rely on two readings of one token (RFC 8725 2.6). A token ends at its exp to the second. The
+// leeway is for nbf and iat, where a fast clock elsewhere would make a fresh token useless; a token that ends early on
+// a fast node is only refreshed early. So cache, open streams and introspection all end when the token says.
 func (v *Verifier) Verify(ctx context.Context, raw string) (*identity.Principal, error) {
 	p, issuer, err := v.verify(ctx, raw)
 	if r := RefusalOf(err); r != nil {
@@ -140,7 +142,8 @@ func (v *Verifier) verify(ctx context.Context, raw string) (p *identity.Principa
 
 // checkClaims is what can be refused without a key, so that no invented token makes us fetch one.
 func (v *Verifier) checkClaims(claims map[string]any, trust *Trust, plain bool) error {
-	for name, required := range map[string]bool{"exp": true, "iat": !plain, "nbf": false, "auth_time": false} { // RFC 9068 2.2
+	// RFC 9068 2.2
+	for name, required := range map[string]bool{"exp": true, "iat": !plain, "nbf": false, "auth_time": false} {
 		if err := checkTime(claims, name, required); err != nil {
 			return err
 		}

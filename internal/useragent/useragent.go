@@ -1,24 +1,28 @@
-// Package useragent names browsers and systems for people. It is a help to recognise a device, never a decision: anybody
-// can send any header.
+// Package useragent names browsers and systems in words that users know. It helps to recognise a device and never
+// decides: any client can send any header.
 package useragent
 
 import "strings"
 
 // Order matters: nearly every browser claims to be Chrome and Safari too.
 var browserMarks = []struct{ mark, name string }{
-	{"Edg/", "Edge"}, {"EdgA/", "Edge"}, {"EdgiOS/", "Edge"}, {"OPR/", "Opera"}, {"Opera", "Opera"}, {"SamsungBrowser/", "Samsung Internet"},
-	{"Vivaldi/", "Vivaldi"}, {"YaBrowser/", "Yandex Browser"}, {"DuckDuckGo/", "DuckDuckGo"}, {"FxiOS/", "Firefox"}, {"Firefox/", "Firefox"},
+	{"Edg/", "Edge"}, {"EdgA/", "Edge"}, {"EdgiOS/", "Edge"}, {"OPR/", "Opera"}, {"Opera", "Opera"},
+	{"SamsungBrowser/", "Samsung Internet"},
+	{"Vivaldi/", "Vivaldi"}, {"YaBrowser/", "Yandex Browser"}, {"DuckDuckGo/", "DuckDuckGo"}, {"FxiOS/", "Firefox"},
+	{"Firefox/", "Firefox"},
 	{"CriOS/", "Chrome"}, {"HeadlessChrome/", "Chrome"}, {"Chromium/", "Chromium"}, {"Chrome/", "Chrome"},
 	{"Safari/", "Safari"}, {"curl/", "curl"}, {"Wget/", "Wget"}, {"git/", "Git"},
-	{"Go-http-client/", "Go program"}, {"python-requests/", "Python program"}, {"Python-urllib/", "Python program"}, {"okhttp/", "Android app"},
+	{"Go-http-client/", "Go program"}, {"python-requests/", "Python program"}, {"Python-urllib/", "Python program"},
+	{"okhttp/", "Android app"},
 }
 
 var systemMarks = []struct{ mark, name string }{
 	{"iPhone", "iPhone"}, {"iPad", "iPad"}, {"Android", "Android"}, {"CrOS", "ChromeOS"}, {"Windows", "Windows"},
-	{"Macintosh", "macOS"}, {"Mac OS X", "macOS"}, {"FreeBSD", "FreeBSD"}, {"OpenBSD", "OpenBSD"}, {"Linux", "Linux"}, {"X11", "Unix"},
+	{"Macintosh", "macOS"}, {"Mac OS X", "macOS"}, {"FreeBSD", "FreeBSD"}, {"OpenBSD", "OpenBSD"}, {"Linux", "Linux"},
+	{"X11", "Unix"},
 }
 
-// Of names the browser and the system of a User-Agent header, "" for what it does not tell.
+// Of names the browser and the system of a User-Agent header, or "" for what it does not say.
 func Of(ua string) (browser, system string) {
 	ua = ua[:min(len(ua), 512)]
 	for _, b := range browserMarks {

@@ -43,11 +43,12 @@ func (w *world) compare(c *config, r *request, o outcome, a answer) string {
 	case bad != "":
 		return bad
 	case o.pass == never:
-		return fmt.Sprintf("arrived at app %d as %v, want one of %v", s.app, got["REMOTE_USER"], slices.Sorted(maps.Keys(o.statuses)))
+		return fmt.Sprintf("arrived at app %d as %v, want one of %v", s.app, got["REMOTE_USER"],
+			slices.Sorted(maps.Keys(o.statuses)))
 	case len(a.seen) > 1 || s.app != o.app:
 		return fmt.Sprintf("arrived %d times, first at app %d, want app %d", len(a.seen), s.app, o.app)
 	}
-	if why := anybody(got, o); why != "" {
+	if why := mismatch(got, o); why != "" {
 		return why
 	}
 	return changed(r, s)
@@ -82,8 +83,8 @@ func identity(c *config, s arrival) (got map[string][]string, bad string) {
 	return got, ""
 }
 
-// anybody says why what is told about the caller fits none of those who may have called; "" is a fit.
-func anybody(got map[string][]string, o outcome) string {
+// mismatch returns why the identity fits none of the possible callers, or "".
+func mismatch(got map[string][]string, o outcome) string {
 	why := ""
 	for _, who := range o.as {
 		if why = differs(got, announced(o.judges, who), announced(append(o.could, o.judges...), who)); why == "" {
@@ -96,7 +97,8 @@ func anybody(got map[string][]string, o outcome) string {
 // differs compares what arrived with what has to and what may.
 func differs(got, has, may map[string][]string) string {
 	for name, values := range got {
-		if len(values) != 1 || may[name] == nil || !slices.Contains(may[name], values[0]) && !slices.Contains(may[name], anything) {
+		if len(values) != 1 || may[name] == nil || !slices.Contains(may[name], values[0]) &&
+			!slices.Contains(may[name], anything) {
 			return fmt.Sprintf("%s is %q, want %q", name, values, may[name])
 		}
 		if values[0] == "" {
@@ -202,7 +204,7 @@ func compareForward(c *config, r *request, o outcome, a answer) string {
 			}
 		}
 	}
-	return anybody(got, o)
+	return mismatch(got, o)
 }
 
 // named reports whether the configuration names an origin (ED-03): tickets may leave for no other.
@@ -213,7 +215,8 @@ func (w *world) named(c *config, origin string) bool {
 	}
 	port, name := u.Port(), strings.ToLower(u.Hostname())
 	for _, s := range c.sites {
-		allowed := map[string][]string{"https": {"", "443", w.ports(`{{port "https"}}`)}, "second": {w.ports(`{{port "second"}}`)}, "plain": {"", "443"}}[s.port]
+		allowed := map[string][]string{"https": {"", "443", w.ports(`{{port "https"}}`)},
+			"second": {w.ports(`{{port "second"}}`)}, "plain": {"", "443"}}[s.port]
 		if s.public != "" {
 			allowed = []string{s.public}
 		}
@@ -222,7 +225,8 @@ func (w *world) named(c *config, origin string) bool {
 			first, _, _ := strings.Cut(name, ".")
 			host = first + rest
 		}
-		if u.Scheme == "https" && slices.Contains(allowed, port) && (host != "" && host == name || s.forward != nil && (name == forwardHost || name == verifyHost)) {
+		if u.Scheme == "https" && slices.Contains(allowed, port) &&
+			(host != "" && host == name || s.forward != nil && (name == forwardHost || name == verifyHost)) {
 			return true
 		}
 	}

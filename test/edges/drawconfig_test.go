@@ -2,7 +2,7 @@ package edges
 
 import "math/rand/v2"
 
-// dice draws. Everything is drawn from one seed, so a difference can be repeated.
+// dice is the source of random choices. Everything comes from one seed, so a difference can be repeated.
 type dice struct{ *rand.Rand }
 
 func newDice(seed, index uint64) dice { return dice{rand.New(rand.NewPCG(seed, index))} }
@@ -12,7 +12,7 @@ func (d dice) oneIn(n int) bool { return d.IntN(n) == 0 }
 
 func pick[T any](d dice, from ...T) T { return from[d.IntN(len(from))] }
 
-// some draws up to n different words.
+// some returns up to n different words.
 func some(d dice, n int, from ...string) []string {
 	var out []string
 	for _, i := range d.Perm(len(from))[:d.IntN(n+1)] {
@@ -28,7 +28,8 @@ func drawConfig(d dice) *config {
 	c := &config{portal: d.oneIn(2), trusted: !d.oneIn(4)}
 	left := 1 + d.IntN(6) // truxe directives
 	type place struct{ host, port string }
-	places := []place{{"one.test", "https"}, {"two.test", "https"}, {"*.wild.test", "https"}, {"", "https"}, {"one.test", "second"}}
+	places := []place{{"one.test", "https"}, {"two.test", "https"}, {"*.wild.test", "https"}, {"", "https"},
+		{"one.test", "second"}}
 	if c.trusted {
 		places = append(places, place{"one.test", "plain"}, place{"*.wild.test", "plain"}, place{"", "plain"})
 		if d.oneIn(3) {
@@ -55,7 +56,7 @@ func drawConfig(d dice) *config {
 	return c
 }
 
-// drawBody draws one of the shapes that people write.
+// drawBody returns one of the common forms of a site's body.
 func drawBody(d dice, gates int) []item {
 	var body []item
 	switch d.IntN(4) {
@@ -140,7 +141,8 @@ func drawGate(d dice) *gate {
 	case 0:
 		g.headers = pick(d, "grafana", "gitea", "jenkins", "paperless", "none")
 	case 1:
-		g.custom = []field{pick(d, field{"X-App-User", "{http.auth.user.name}"}, field{"X-App-Roles", "{http.auth.user.roles}"},
+		g.custom = []field{pick(d, field{"X-App-User", "{http.auth.user.name}"},
+			field{"X-App-Roles", "{http.auth.user.roles}"},
 			field{"X-App-Mail", "{http.auth.user.email}"})}
 	}
 	return g

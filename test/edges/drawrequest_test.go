@@ -4,10 +4,11 @@ import (
 	"strings"
 )
 
-// drawRequest draws a request that has something to do with a configuration.
+// drawRequest returns a random request that is related to a configuration.
 func drawRequest(d dice, c *config, people []*person) *request {
 	s := c.sites[d.IntN(len(c.sites))]
-	r := &request{port: s.port, method: pick(d, "GET", "GET", "GET", "POST", "DELETE", "HEAD"), kind: pick(d, "navigate", "frame", "fetch", "curl", "legacy", "socket", "fetch"),
+	r := &request{port: s.port, method: pick(d, "GET", "GET", "GET", "POST", "DELETE", "HEAD"),
+		kind: pick(d, "navigate", "frame", "fetch", "curl", "legacy", "socket", "fetch"),
 		zone: d.oneIn(6), query: pick(d, "", "", "q=1&x=%2fadmin", "next=/pub/x")}
 	if r.kind == "socket" {
 		r.method = "GET"
@@ -26,10 +27,12 @@ func drawRequest(d dice, c *config, people []*person) *request {
 		}
 	}
 	drawPath(d, r)
-	r.cookie = credential{kind: pick(d, "none", "none", "valid", "valid", "valid", "valid", "other host", "revoked", "duplicate", "quoted", "garbage"), who: pick(d, people...)}
+	r.cookie = credential{kind: pick(d, "none", "none", "valid", "valid", "valid", "valid", "other host", "revoked",
+		"duplicate", "quoted", "garbage"), who: pick(d, people...)}
 	r.auth = credential{kind: "none", who: pick(d, people...)}
 	if d.oneIn(3) {
-		r.auth.kind = pick(d, "bearer", "lower case", "basic", "revoked", "garbage", "twice", "odd tab", "odd spaces", "odd token", "odd bare",
+		r.auth.kind = pick(d, "bearer", "lower case", "basic", "revoked", "garbage", "twice", "odd tab", "odd spaces",
+			"odd token", "odd bare",
 			"odd basic user", "app basic", "app jwt", "app bearer")
 	}
 	if r.cookie.kind == "none" || r.cookie.kind == "garbage" {
@@ -41,7 +44,8 @@ func drawRequest(d dice, c *config, people []*person) *request {
 	drawForged(d, r, c)
 	if s.forward != nil && d.IntN(5) > 0 {
 		r.forward = &forwarded{kind: pick(d, "forwarded", "forwarded", "original", "original", "both", "both", "envoy"),
-			scheme: pick(d, "https", "https", "https", "wss", "http"), host: pick(d, forwardHost, forwardHost, forwardHost, "two.test", "evil.example")}
+			scheme: pick(d, "https", "https", "https", "wss", "http"),
+			host:   pick(d, forwardHost, forwardHost, forwardHost, "two.test", "evil.example")}
 		r.host, r.odd, r.trusted = verifyHost, false, !d.oneIn(6)
 		r.forward.twice = r.forward.kind != "both" && d.oneIn(12)
 		if r.forward.kind == "envoy" {
@@ -53,13 +57,14 @@ func drawRequest(d dice, c *config, people []*person) *request {
 		r.proto, r.trailer = nil, field{}
 		r.forged = nil
 		if d.oneIn(3) { // what Caddy's and Traefik's own blocks pass along
-			r.forged = append(r.forged, pick(d, field{"X-Forwarded-Prefix", "/pub"}, field{"X-Real-Ip", "127.0.0.1"}, field{"Remote-User", "forged"}))
+			r.forged = append(r.forged, pick(d, field{"X-Forwarded-Prefix", "/pub"}, field{"X-Real-Ip", "127.0.0.1"},
+				field{"Remote-User", "forged"}))
 		}
 	}
 	return r
 }
 
-// drawHost draws a Host for a site, or for none.
+// drawHost returns a random Host of a site, or of no site.
 func drawHost(d dice, r *request, s *site) {
 	name := s.host
 	switch {
@@ -89,11 +94,13 @@ func drawHost(d dice, r *request, s *site) {
 	}
 }
 
-// drawPath draws a path and a spelling of it.
+// drawPath returns a random path and a spelling of it.
 func drawPath(d dice, r *request) {
-	r.path = pick(d, "/", "/x", "/a/x", "/admin/secret", "/admin/secret", "/admin/open", "/admin", "/pub/x", "/pub/x", "/static/app.css", "/free/y")
+	r.path = pick(d, "/", "/x", "/a/x", "/admin/secret", "/admin/secret", "/admin/open", "/admin", "/pub/x", "/pub/x",
+		"/static/app.css", "/free/y")
 	if d.oneIn(25) {
-		r.path = pick(d, "/.truxe/login", "/.truxe/api/v1/session", "/.truxe/forward-auth", "/.truxe/nothing", "/.truxe/jwks.json")
+		r.path = pick(d, "/.truxe/login", "/.truxe/api/v1/session", "/.truxe/forward-auth", "/.truxe/nothing",
+			"/.truxe/jwks.json")
 		return
 	}
 	if r.path == "/" || d.oneIn(2) {
@@ -184,7 +191,8 @@ func drawForged(d dice, r *request, c *config) {
 		r.forged = append(r.forged, field{name, "forged"})
 	}
 	if d.oneIn(8) {
-		r.forged = append(r.forged, pick(d, field{"X-Original-URL", "https://one.test/pub/x"}, field{"X-Forwarded-Uri", "/pub/x"}, field{"X-Forwarded-Host", "evil.example"},
+		r.forged = append(r.forged, pick(d, field{"X-Original-URL", "https://one.test/pub/x"},
+			field{"X-Forwarded-Uri", "/pub/x"}, field{"X-Forwarded-Host", "evil.example"},
 			field{"X-Original-Method", "OPTIONS"}, field{"X-Rewrite-URL", "/pub/x"}, field{"X-Forwarded-Method", "POST"}))
 	}
 }

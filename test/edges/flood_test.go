@@ -23,9 +23,10 @@ import (
 	"github.com/truxeio/caddy-truxe/test/rig"
 )
 
-// TestFlood sends anonymous requests of every kind to one node and looks at what stays: memory, the store's file, Redis,
-// goroutines and descriptors. A sign-in that was begun before the flood must end at its page after it, and a revocation must
-// be possible. TRUXE_FLOOD_REQUESTS (10,000) are sent to each of the two nodes; `make flood` sends a million.
+// TestFlood sends anonymous requests of every kind to one node and looks at what stays: memory, the store's file,
+// Redis, goroutines and descriptors. A sign-in that was begun before the flood must end at its page after it, and a
+// revocation must be possible. TRUXE_FLOOD_REQUESTS (10,000) are sent to each of the two nodes; `make flood` sends a
+// million.
 //
 // ED-08 ED-10
 func TestFlood(t *testing.T) {
@@ -81,7 +82,8 @@ func flood(t *testing.T, requests uint64, shared *rig.RedisServer) {
 		{"memory of Redis", before.redis, after.redis, storeStays},
 	} {
 		if bound.after-bound.before > bound.stays {
-			t.Errorf("%s: %s before and %s after, which is more than %s of strangers", bound.what, mega(bound.before), mega(bound.after), mega(bound.stays))
+			t.Errorf("%s: %s before and %s after, which is more than %s of strangers", bound.what, mega(bound.before),
+				mega(bound.after), mega(bound.stays))
 		}
 	}
 	way.finish()
@@ -100,7 +102,8 @@ func floodCaddyfile(shared *rig.RedisServer) string {
 		portal = portalHost + " {\n\ttruxe\n\trespond ok\n}\n"
 	}
 	return "{\n\tlog {\n\t\tlevel ERROR\n\t}\n\ttruxe {\n\t\tusers_file {{dir}}/users.yaml\n\t\tjwt {\n\t\t\tissuer https://issuer.test\n\t\t}\n\t\tpassword {\n\t\t\thash bcrypt 10\n\t\t}\n" +
-		options + "\t}\n}\n" + portal + "app.test, one.test {\n\t@closed path /closed/*\n\ttruxe @closed {\n\t\trequire network 192.0.2.0/24\n\t}\n\ttruxe {\n\t\tpublic /open/*\n\t}\n\trespond \"the app\"\n}\n"
+		options + "\t}\n}\n" + portal +
+		"app.test, one.test {\n\t@closed path /closed/*\n\ttruxe @closed {\n\t\trequire network 192.0.2.0/24\n\t}\n\ttruxe {\n\t\tpublic /open/*\n\t}\n\trespond \"the app\"\n}\n"
 }
 
 // pour sends requests of all kinds over a few connections from many addresses and returns how they were answered.
@@ -133,7 +136,7 @@ func pour(t *testing.T, g *rig.Caddy, requests, seed uint64, kinds []floodKind) 
 					kind := kinds[d.IntN(len(kinds)+4)%len(kinds)] // navigations twice as often
 					raw, name := kind.raw, kind.name
 					if d.oneIn(2000) {
-						raw, name = rareRequest, "sign-in of nobody"
+						raw, name = rareRequest, "sign-in of no user"
 					}
 					status, more, err := c.ask(raw(d))
 					if err != nil {
@@ -185,7 +188,8 @@ func dialFrom(g *rig.Caddy, from net.IP) (*wire, error) {
 	if err != nil {
 		return nil, err
 	}
-	secure := tls.Client(conn, &tls.Config{ServerName: "app.test", InsecureSkipVerify: true, NextProtos: []string{"http/1.1"}})
+	secure := tls.Client(conn, &tls.Config{ServerName: "app.test", InsecureSkipVerify: true,
+		NextProtos: []string{"http/1.1"}})
 	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
 	defer cancel()
 	if err := secure.HandshakeContext(ctx); err != nil {
@@ -278,11 +282,13 @@ func find(t *testing.T, pattern *regexp.Regexp, text string) int64 {
 
 func table(before, after figures, redis bool) string {
 	rows := fmt.Sprintf("| heap after a collection | %s | %s |\n| resident memory | %s | %s |\n| SQLite with its log | %s | %s |\n",
-		mega(before.heap), mega(after.heap), mega(before.resident), mega(after.resident), mega(before.store), mega(after.store))
+		mega(before.heap), mega(after.heap), mega(before.resident), mega(after.resident), mega(before.store),
+		mega(after.store))
 	if redis {
 		rows += fmt.Sprintf("| Redis | %s | %s |\n", mega(before.redis), mega(after.redis))
 	}
-	return rows + fmt.Sprintf("| goroutines | %d | %d |\n| descriptors | %d | %d |", before.goroutines, after.goroutines, before.descriptors, after.descriptors)
+	return rows + fmt.Sprintf("| goroutines | %d | %d |\n| descriptors | %d | %d |", before.goroutines, after.goroutines,
+		before.descriptors, after.descriptors)
 }
 
 func mega(n int64) string { return fmt.Sprintf("%.1f MB", float64(n)/(1<<20)) }

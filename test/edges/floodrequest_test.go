@@ -17,7 +17,7 @@ var floodKinds = []floodKind{
 	{"navigation", func(d dice) string {
 		return line("GET", "/deep/"+d.text(12)+"?"+d.text(60), "app.test", navigates)
 	}},
-	{"navigation with a flow of nobody", func(d dice) string {
+	{"navigation with an unknown flow", func(d dice) string {
 		return line("GET", "/deep/"+d.text(12), "app.test", navigates, "Cookie: __Host-truxe-flow="+d.text(43))
 	}},
 	{"long deep link", func(d dice) string {
@@ -28,13 +28,16 @@ var floodKinds = []floodKind{
 	}},
 	{"refusal", func(d dice) string { return line("GET", "/api/"+d.text(12), "app.test", "Accept: */*") }},
 	{"refused form", func(d dice) string {
-		return body("POST", "/form/"+d.text(12), "app.test", "application/x-www-form-urlencoded", "text="+d.text(200), navigates)
+		return body("POST", "/form/"+d.text(12), "app.test", "application/x-www-form-urlencoded", "text="+d.text(200),
+			navigates)
 	}},
 	{"odd path", func(d dice) string {
-		return line("GET", pick(d, "/admin;"+d.text(8), "/x/..%2f"+d.text(8), "/"+d.text(8)+"%00", "//"+d.text(8)+"//x", "/%25252e/"+d.text(8),
+		return line("GET", pick(d, "/admin;"+d.text(8), "/x/..%2f"+d.text(8), "/"+d.text(8)+"%00", "//"+d.text(8)+"//x",
+			"/%25252e/"+d.text(8),
 			strings.Repeat("/a;b%2fc", 1+d.IntN(400))), "app.test", "Accept: */*")
 	}},
-	{"rule that refuses everybody", func(d dice) string { return line("GET", "/closed/"+d.text(12), "app.test", "Accept: */*") }},
+	{"rule that refuses every request",
+		func(d dice) string { return line("GET", "/closed/"+d.text(12), "app.test", "Accept: */*") }},
 	{"unknown session", func(d dice) string {
 		return line("GET", "/"+d.text(8), "app.test", "Accept: */*", "Cookie: __Host-truxe="+d.text(43))
 	}},
@@ -43,8 +46,10 @@ var floodKinds = []floodKind{
 	}},
 	{"forged token", func(d dice) string {
 		part := base64.RawURLEncoding.EncodeToString
-		claims := fmt.Sprintf(`{"iss":"https://issuer.test","aud":"truxe","sub":"%s","jti":"%s","exp":4102444800}`, d.text(26), d.text(26))
-		return line("GET", "/"+d.text(8), "app.test", "Authorization: Bearer "+part([]byte(`{"alg":"RS256","typ":"at+jwt","kid":"`+d.text(20)+`"}`))+"."+part([]byte(claims))+"."+d.text(342))
+		claims := fmt.Sprintf(`{"iss":"https://issuer.test","aud":"truxe","sub":"%s","jti":"%s","exp":4102444800}`,
+			d.text(26), d.text(26))
+		return line("GET", "/"+d.text(8), "app.test", "Authorization: Bearer "+
+			part([]byte(`{"alg":"RS256","typ":"at+jwt","kid":"`+d.text(20)+`"}`))+"."+part([]byte(claims))+"."+d.text(342))
 	}},
 	{"unknown host", func(d dice) string {
 		return line("GET", pick(d, "/", "/.truxe/login", "/.truxe/api/v1/session"), d.text(12)+".example", navigates)
@@ -52,29 +57,35 @@ var floodKinds = []floodKind{
 	{"login page", func(d dice) string {
 		return line("GET", "/.truxe/login?return=/"+d.text(30), pick(d, "app.test", portalHost), navigates)
 	}},
-	{"way back of nobody", func(d dice) string {
-		return line("GET", pick(d, "/.truxe/continue?r=", "/.truxe/login?r=", "/.truxe/callback?ticket="+d.text(43)+"&r=")+d.text(26), pick(d, "app.test", portalHost), navigates)
+	{"unknown way back", func(d dice) string {
+		return line("GET", pick(d, "/.truxe/continue?r=", "/.truxe/login?r=",
+			"/.truxe/callback?ticket="+d.text(43)+"&r=")+d.text(26), pick(d, "app.test", portalHost), navigates)
 	}},
 	{"passkey begin", func(d dice) string {
-		return body("POST", "/.truxe/api/v1/login/passkey/begin", pick(d, "app.test", portalHost), "application/json", "{}", "Accept: application/json")
+		return body("POST", "/.truxe/api/v1/login/passkey/begin", pick(d, "app.test", portalHost), "application/json", "{}",
+			"Accept: application/json")
 	}},
-	{"refresh of nobody", func(d dice) string {
-		return body("POST", "/.truxe/api/v1/token", "app.test", "application/x-www-form-urlencoded", "grant_type=refresh_token&refresh_token=trx_rt_"+d.text(50), "Accept: */*")
+	{"unknown refresh token", func(d dice) string {
+		return body("POST", "/.truxe/api/v1/token", "app.test", "application/x-www-form-urlencoded",
+			"grant_type=refresh_token&refresh_token=trx_rt_"+d.text(50), "Accept: */*")
 	}},
-	{"revocation of nobody's token", func(d dice) string {
-		return body("POST", "/.truxe/api/v1/revoke", "app.test", "application/x-www-form-urlencoded", "token=trx_rt_"+d.text(50), "Accept: */*")
+	{"revocation of an unknown token", func(d dice) string {
+		return body("POST", "/.truxe/api/v1/revoke", "app.test", "application/x-www-form-urlencoded",
+			"token=trx_rt_"+d.text(50), "Accept: */*")
 	}},
 }
 
 // rareRequest is a request that costs the gateway much time: one in 2,000 is one.
 func rareRequest(d dice) string {
-	return body("POST", "/.truxe/api/v1/login", "app.test", "application/json", `{"username":"`+d.text(12)+`","password":"`+d.text(20)+`"}`, "Accept: */*")
+	return body("POST", "/.truxe/api/v1/login", "app.test", "application/json",
+		`{"username":"`+d.text(12)+`","password":"`+d.text(20)+`"}`, "Accept: */*")
 }
 
 const navigates = "Sec-Fetch-Mode: navigate\r\nSec-Fetch-Dest: document\r\nSec-Fetch-Site: none\r\nAccept: text/html"
 
 func line(method, target, host string, headers ...string) string {
-	return method + " " + target + " HTTP/1.1\r\nHost: " + host + "\r\nUser-Agent: flood\r\n" + strings.Join(headers, "\r\n") + "\r\n\r\n"
+	return method + " " + target + " HTTP/1.1\r\nHost: " + host + "\r\nUser-Agent: flood\r\n" + strings.Join(headers,
+		"\r\n") + "\r\n\r\n"
 }
 
 func body(method, target, host, kind, text string, headers ...string) string {

@@ -11,7 +11,7 @@ import (
 	"github.com/truxeio/caddy-truxe/test/rig"
 )
 
-// signingIn is a browser that stands at the login page.
+// signingIn is a browser at the login page.
 type signingIn struct {
 	t    *testing.T
 	c    *http.Client
@@ -62,7 +62,8 @@ func (s *signingIn) finish() {
 		s.page = s.absolute(to)
 		res, body = s.do(http.MethodGet, s.page, "")
 	}
-	if u := res.Request.URL; u.Hostname() != "app.test" || u.RequestURI() != deepLink || res.StatusCode != http.StatusOK || body != "the app" {
+	if u := res.Request.URL; u.Hostname() != "app.test" || u.RequestURI() != deepLink || res.StatusCode != http.StatusOK ||
+		body != "the app" {
 		s.t.Errorf("a sign-in that was begun before the flood ended at %s: %d %.300s", s.page, res.StatusCode, body)
 	}
 }
@@ -86,7 +87,8 @@ func (s *signingIn) do(method, to, form string) (*http.Response, string) {
 	if err != nil {
 		s.t.Fatal(err)
 	}
-	for _, f := range []field{{"Sec-Fetch-Mode", "navigate"}, {"Sec-Fetch-Dest", "document"}, {"Sec-Fetch-Site", "same-origin"}, {"Accept", "text/html"}} {
+	for _, f := range []field{{"Sec-Fetch-Mode", "navigate"}, {"Sec-Fetch-Dest", "document"},
+		{"Sec-Fetch-Site", "same-origin"}, {"Accept", "text/html"}} {
 		req.Header.Set(f.name, f.value)
 	}
 	if form != "" {

@@ -7,25 +7,30 @@ func (g *gate) fields() []field {
 	var out []field
 	switch g.headers {
 	case "":
-		out = []field{{"Remote-User", "name"}, {"Remote-Name", "display"}, {"Remote-Email", "email"}, {"Remote-Groups", "roles"},
+		out = []field{{"Remote-User", "name"}, {"Remote-Name", "display"}, {"Remote-Email", "email"},
+			{"Remote-Groups", "roles"},
 			{"X-Truxe-User-Id", "id"}, {"X-Truxe-Session", "opaque"}, {"X-Truxe-Amr", "opaque"}}
 	case "grafana":
-		out = []field{{"X-WEBAUTH-USER", "name"}, {"X-WEBAUTH-EMAIL", "email"}, {"X-WEBAUTH-NAME", "display"}, {"X-WEBAUTH-GROUPS", "roles"}}
+		out = []field{{"X-WEBAUTH-USER", "name"}, {"X-WEBAUTH-EMAIL", "email"}, {"X-WEBAUTH-NAME", "display"},
+			{"X-WEBAUTH-GROUPS", "roles"}}
 	case "gitea":
 		out = []field{{"X-WEBAUTH-USER", "name"}, {"X-WEBAUTH-EMAIL", "email"}, {"X-WEBAUTH-FULLNAME", "display"}}
 	case "jenkins":
-		out = []field{{"X-Forwarded-User", "name"}, {"X-Forwarded-Mail", "email"}, {"X-Forwarded-DisplayName", "display"}, {"X-Forwarded-Groups", "bars"}}
+		out = []field{{"X-Forwarded-User", "name"}, {"X-Forwarded-Mail", "email"}, {"X-Forwarded-DisplayName", "display"},
+			{"X-Forwarded-Groups", "bars"}}
 	case "paperless":
 		out = []field{{"Remote-User", "name"}}
 	}
 	for _, c := range g.custom {
-		word := map[string]string{"{http.auth.user.name}": "name", "{http.auth.user.roles}": "roles", "{http.auth.user.email}": "email"}[c.value]
+		word := map[string]string{"{http.auth.user.name}": "name", "{http.auth.user.roles}": "roles",
+			"{http.auth.user.email}": "email"}[c.value]
 		out = append(out, field{c.name, word})
 	}
 	return out
 }
 
-// value is what a header of a person holds; "" is a header that is not sent, anything stands for any text of the gateway.
+// value is what a header of a person holds; "" is a header that is not sent, anything stands for any text of the
+// gateway.
 const anything = "*"
 
 func (p *person) value(word string) string {

@@ -2,8 +2,8 @@
 // asked as, how a path is spelled, which headers are its own, and how much strangers can make it remember.
 //
 // The property test draws configurations and requests and compares what a raw upstream received with a model. The model
-// is written from the contract and the pages of docs/. It imports nothing of the gateway, so that a mistake of the gateway
-// is not in it as well.
+// is written from the contract and the pages of docs/. It imports nothing of the gateway, so that a mistake of the
+// gateway is not in it as well.
 package edges
 
 import (

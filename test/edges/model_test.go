@@ -9,7 +9,7 @@ import (
 type outcome struct {
 	seen     bool // a gate or the gateway's own pages see the request; otherwise the configuration leaves it alone
 	pass     pass
-	as       []*person // whom the app may be told about when it passes; nil is nobody
+	as       []*person // identities that the app may see when it passes; nil is anonymous
 	judges   []*gate   // the gates that announce them
 	could    []*gate   // and those that may as well: their matcher holds for another reading of the path
 	app      int       // the upstream
@@ -27,7 +27,7 @@ const (
 
 // caller is one way to read a request's credentials.
 type caller struct {
-	who     *person // nil: nobody
+	who     *person // nil: anonymous
 	invalid bool    // a token of ours that is not good
 	cookie  bool    // proven by the cookie, which browsers attach for any page
 }
@@ -161,8 +161,8 @@ func (r *request) foreign() (is, unsure bool) {
 	return r.origin != "same", r.origin == "same" && r.odd
 }
 
-// refused are the statuses with which a gate may refuse a caller for one reading of the path; none: the caller may pass.
-// open reports that the path is public in this reading.
+// refused are the statuses with which a gate may refuse a caller for one reading of the path; none: the caller may
+// pass. open reports that the path is public in this reading.
 func (g *gate) refused(c *config, r *request, by caller, read string) (statuses []int, open bool) {
 	if slices.ContainsFunc(g.public, func(p string) bool { return isPublic(p, read) }) {
 		return nil, true
@@ -226,7 +226,8 @@ func (r *request) believed(from string) string {
 	if f.kind == "both" {
 		has = map[string]bool{"forwarded": true, "original": true}
 	}
-	want := map[string]string{"nginx": "original", "traefik": "forwarded", "caddy": "forwarded", "haproxy": "forwarded", "envoy": f.kind}[from]
+	want := map[string]string{"nginx": "original", "traefik": "forwarded", "caddy": "forwarded", "haproxy": "forwarded",
+		"envoy": f.kind}[from]
 	if from == "" && f.kind != "both" && f.kind != "envoy" { // Envoy's way must be named
 		want = f.kind
 	}
@@ -305,7 +306,7 @@ func (o *outcome) judge(c *config, r *request, gates []*gate) {
 		case open && by.invalid: // whether a bad token spoils a public page is not said
 			o.statuses[401] = true
 			refusing++
-		case open && !secure: // nobody's cookie should have come that way
+		case open && !secure: // no cookie should have come that way
 			o.as = append(o.as, nil)
 		}
 	}

@@ -17,7 +17,7 @@ import (
 	"github.com/truxeio/caddy-truxe/test/rig"
 )
 
-// person is somebody who can sign in, with what the upstream may be told about them.
+// person is a user who can sign in, with what the upstream may learn about them.
 type person struct {
 	name, display, email string
 	roles                []string
@@ -30,7 +30,7 @@ type person struct {
 
 const password = "seven quiet otters knit"
 
-// cast are the people: alice has everything, bob lacks what a forged header could put in its place.
+// cast are the users: alice has everything, bob lacks what a forged header could put in its place.
 func cast() []*person {
 	return []*person{
 		{name: "alice", display: "Alice Zoë", email: "alice@example.com", roles: []string{"editor", "staff"}},
@@ -50,7 +50,8 @@ func writeUsers(t testing.TB, dir string, people []*person) {
 	for _, p := range people {
 		w.WriteString("  - username: " + p.name + "\n    password_hash: " + string(hash) + "\n")
 		if p.display != "" {
-			w.WriteString("    name: " + p.display + "\n    email: " + p.email + "\n    roles: [" + strings.Join(p.roles, ", ") + "]\n")
+			w.WriteString("    name: " + p.display + "\n    email: " + p.email + "\n    roles: [" + strings.Join(p.roles,
+				", ") + "]\n")
 		}
 	}
 	if err := os.WriteFile(filepath.Join(dir, "users.yaml"), []byte(w.String()), 0o600); err != nil {
@@ -58,7 +59,7 @@ func writeUsers(t testing.TB, dir string, people []*person) {
 	}
 }
 
-// hosts are all names at which somebody has a session.
+// hosts are all names at which a user has a session.
 var hosts = []string{"one.test", "two.test", "x.wild.test", "y.wild.test", "other.test", forwardHost, portalHost}
 
 // signInEverywhere fills in a person's credentials. The gateway must serve every host.
@@ -83,7 +84,8 @@ func login(t testing.TB, g *rig.Caddy, name string) (token, id string) {
 		Token string `json:"access_token"`
 		User  struct{ ID string }
 	}
-	raw := call(t, g, http.MethodPost, "one.test", "login", "", map[string]any{"username": name, "password": password}, "", http.StatusOK)
+	raw := call(t, g, http.MethodPost, "one.test", "login", "", map[string]any{"username": name, "password": password}, "",
+		http.StatusOK)
 	if err := json.Unmarshal(raw, &out); err != nil || out.Token == "" {
 		t.Fatalf("login: %s", raw)
 	}
@@ -132,7 +134,8 @@ func signIn(t testing.TB, g *rig.Caddy, host, name string) string {
 		if err != nil {
 			t.Fatal(err)
 		}
-		for _, f := range []field{{"Sec-Fetch-Mode", "navigate"}, {"Sec-Fetch-Dest", "document"}, {"Sec-Fetch-Site", "same-origin"}, {"Origin", "https://" + host},
+		for _, f := range []field{{"Sec-Fetch-Mode", "navigate"}, {"Sec-Fetch-Dest", "document"},
+			{"Sec-Fetch-Site", "same-origin"}, {"Origin", "https://" + host},
 			{"Content-Type", "application/x-www-form-urlencoded"}} {
 			req.Header.Set(f.name, f.value)
 		}

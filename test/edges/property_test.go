@@ -13,10 +13,10 @@ import (
 // perConfig is how many requests each drawn configuration gets.
 const perConfig = 80
 
-// TestRandomConfigurationsAgreeWithTheModel draws Caddyfiles and requests and compares what reached the upstreams and
-// what was answered with the model. A difference is printed with its configuration and request, both made as small as
-// possible. No configuration may be refused. TRUXE_EDGES_REQUESTS is how many requests are sent (2,000), TRUXE_EDGES_SEED
-// repeats a run, TRUXE_EDGES_FIRST begins it with one of its configurations.
+// TestRandomConfigurationsAgreeWithTheModel generates Caddyfiles and requests and compares what reached the upstreams
+// and what was answered with the model. A difference is printed with its configuration and request, both made as small
+// as possible. No configuration may be refused. TRUXE_EDGES_REQUESTS is how many requests are sent (2,000),
+// TRUXE_EDGES_SEED repeats a run, TRUXE_EDGES_FIRST begins it with one of its configurations.
 //
 // ED-01 ED-02 ED-03 ED-04 ED-05 ED-06 ED-13
 func TestRandomConfigurationsAgreeWithTheModel(t *testing.T) {
@@ -92,7 +92,7 @@ func (w *world) try(c *config, r *request) (string, answer) {
 var ticketTo = regexp.MustCompile(`(https?://[^/"' ]+)/\.truxe/callback\?ticket=`)
 
 // chase follows the way to the login page in a browser that is signed in at the single sign-on host, and says when its
-// ticket leaves for an origin that nobody configured.
+// ticket leaves for an origin that is not configured.
 func (w *world) chase(c *config, a answer) string {
 	to, ok := strings.CutPrefix(a.header.Get("Location"), "https://"+portalHost)
 	if !ok {
@@ -149,7 +149,8 @@ func kindOf(why string, r *request) string {
 func (w *world) readable(r *request) string {
 	raw := r.raw(w.ports)
 	for _, p := range w.people {
-		raw = strings.NewReplacer(p.token, "<token of "+p.name+">", p.revokedToken, "<revoked token of "+p.name+">").Replace(raw)
+		raw = strings.NewReplacer(p.token, "<token of "+p.name+">", p.revokedToken,
+			"<revoked token of "+p.name+">").Replace(raw)
 		for host, value := range p.sessions {
 			raw = strings.ReplaceAll(raw, value, "<session of "+p.name+" at "+host+">")
 		}

@@ -47,7 +47,7 @@ func readings(raw string) []string {
 	return all
 }
 
-// refusable reports whether docs/explanation/paths.md lets the gateway refuse a path for everybody.
+// refusable reports whether docs/explanation/paths.md lets the gateway refuse a path for all users.
 func refusable(raw string, all []string) bool {
 	if len(all) > 32 || len(raw) > 8192 || strings.Contains(raw, "#") {
 		return true

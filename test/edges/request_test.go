@@ -125,7 +125,8 @@ func (r *request) authorizations() []string {
 }
 
 // appHeaders must arrive as they are.
-var appHeaders = []field{{"User-Agent", "edges"}, {"X-App-Note", "kept; as=it is"}, {"Accept-Language", "de,en;q=0.5"}, {"Remote-Users", "of the app"}}
+var appHeaders = []field{{"User-Agent", "edges"}, {"X-App-Note", "kept; as=it is"}, {"Accept-Language", "de,en;q=0.5"},
+	{"Remote-Users", "of the app"}}
 
 // header lists all lines in order.
 func (r *request) header(ports func(string) string) []field {
@@ -134,15 +135,19 @@ func (r *request) header(ports func(string) string) []field {
 	out = append(out, appHeaders...)
 	switch r.kind {
 	case "navigate":
-		out = append(out, field{"Sec-Fetch-Mode", "navigate"}, field{"Sec-Fetch-Dest", "document"}, field{"Sec-Fetch-Site", "none"}, field{"Accept", "text/html"})
+		out = append(out, field{"Sec-Fetch-Mode", "navigate"}, field{"Sec-Fetch-Dest", "document"},
+			field{"Sec-Fetch-Site", "none"}, field{"Accept", "text/html"})
 	case "frame":
-		out = append(out, field{"Sec-Fetch-Mode", "navigate"}, field{"Sec-Fetch-Dest", "iframe"}, field{"Sec-Fetch-Site", "cross-site"}, field{"Accept", "text/html"})
+		out = append(out, field{"Sec-Fetch-Mode", "navigate"}, field{"Sec-Fetch-Dest", "iframe"},
+			field{"Sec-Fetch-Site", "cross-site"}, field{"Accept", "text/html"})
 	case "fetch":
-		out = append(out, field{"Sec-Fetch-Mode", "cors"}, field{"Sec-Fetch-Dest", "empty"}, field{"Sec-Fetch-Site", "same-origin"}, field{"Accept", "*/*"})
+		out = append(out, field{"Sec-Fetch-Mode", "cors"}, field{"Sec-Fetch-Dest", "empty"},
+			field{"Sec-Fetch-Site", "same-origin"}, field{"Accept", "*/*"})
 	case "legacy":
 		out = append(out, field{"Accept", "text/html,application/xhtml+xml"})
 	case "socket":
-		out = append(out, field{"Upgrade", "websocket"}, field{"Connection", "Upgrade"}, field{"Sec-WebSocket-Version", "13"}, field{"Sec-WebSocket-Key", "dGhlIHNhbXBsZSBub25jZQ=="})
+		out = append(out, field{"Upgrade", "websocket"}, field{"Connection", "Upgrade"}, field{"Sec-WebSocket-Version", "13"},
+			field{"Sec-WebSocket-Key", "dGhlIHNhbXBsZSBub25jZQ=="})
 	}
 	asked := host
 	if r.forward != nil {
@@ -198,10 +203,12 @@ func (f *forwarded) lines(r *request) []field {
 	case "envoy":
 		out = append(out, field{"X-Forwarded-Proto", f.scheme})
 	case "both", "forwarded":
-		out = append(out, field{"X-Forwarded-Method", r.method}, field{"X-Forwarded-Proto", f.scheme}, field{"X-Forwarded-Host", f.host}, field{"X-Forwarded-Uri", target("forwarded")})
+		out = append(out, field{"X-Forwarded-Method", r.method}, field{"X-Forwarded-Proto", f.scheme},
+			field{"X-Forwarded-Host", f.host}, field{"X-Forwarded-Uri", target("forwarded")})
 	}
 	if f.kind == "both" || f.kind == "original" {
-		out = append(out, field{"X-Original-Method", r.method}, field{"X-Original-Url", f.scheme + "://" + f.host + target("original")})
+		out = append(out, field{"X-Original-Method", r.method},
+			field{"X-Original-Url", f.scheme + "://" + f.host + target("original")})
 	}
 	if f.twice {
 		out = append(out, out[len(out)-1])

@@ -2,7 +2,7 @@ package edges
 
 import "slices"
 
-// shrink makes a configuration and a request smaller as long as they show the same kind of difference, and returns the
+// shrink reduces a configuration and a request as long as they show the same kind of difference, and returns the
 // difference that the smallest ones show.
 func (w *world) shrink(c *config, r *request, why string) (*config, *request, string) {
 	kind := kindOf(why, r)

@@ -18,7 +18,7 @@ import (
 	"github.com/truxeio/caddy-truxe/test/rig"
 )
 
-// world is one gateway that is given one configuration after the other, its upstreams and its people.
+// world is one gateway that is given one configuration after the other, its upstreams and its users.
 type world struct {
 	t      testing.TB
 	g      *rig.Caddy
@@ -46,7 +46,7 @@ type wire struct {
 	br *bufio.Reader
 }
 
-// newWorld starts a gateway at which everybody is signed in at every host.
+// newWorld starts a gateway at which every user is signed in at every host.
 func newWorld(t testing.TB) *world {
 	t.Helper()
 	dir, err := os.MkdirTemp("", "truxe-edges-")
@@ -81,7 +81,7 @@ func (w *world) addresses() []string {
 	return all
 }
 
-// load gives the gateway another configuration. An error is the gateway's refusal of it.
+// load replaces the gateway's configuration. An error is the gateway's refusal.
 func (w *world) load(c *config) error {
 	w.hangUp()
 	return w.g.Load(c.caddyfile(w.addresses()))
@@ -98,7 +98,8 @@ var portName = regexp.MustCompile(`\{\{port "([a-z]+)"\}\}`)
 
 // ports fills in the ports of a text.
 func (w *world) ports(text string) string {
-	return portName.ReplaceAllStringFunc(text, func(p string) string { return strconv.Itoa(w.g.Port(portName.FindStringSubmatch(p)[1])) })
+	return portName.ReplaceAllStringFunc(text,
+		func(p string) string { return strconv.Itoa(w.g.Port(portName.FindStringSubmatch(p)[1])) })
 }
 
 // dial connects to a listener, from the proxy's address or from another one.

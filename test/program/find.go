@@ -59,7 +59,7 @@ func Unprivileged() (*syscall.Credential, error) {
 			return &syscall.Credential{Uid: uint32(uid), Gid: uint32(gid)}, nil
 		}
 	}
-	return nil, fmt.Errorf("running as root, and neither user postgres nor nobody exists")
+	return nil, fmt.Errorf("running as root, and neither user `postgres` nor `nobody` exists")
 }
 
 // TempDir returns a folder for temporary files that another user can reach: the one of TMPDIR may be closed to

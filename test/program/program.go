@@ -1,8 +1,8 @@
 // Package program finds and starts the servers that tests need. What it starts ends with the test process, however that
 // ends: a test run that panics, is killed or runs into its time limit cleans nothing up.
 //
-// On Linux the kernel ends the children. Other systems have no such call: there a run that is interrupted with its parent
-// (see ExitWithParent) ends them, and one that panics or gets SIGKILL leaves them to be stopped by hand.
+// On Linux the kernel ends the children. Other systems have no such call: there a run that is interrupted with its
+// parent (see ExitWithParent) ends them, and one that panics or gets SIGKILL leaves them to be stopped by hand.
 package program
 
 import (

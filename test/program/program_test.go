@@ -104,7 +104,7 @@ func again(t *testing.T, as string, ids int, env ...string) (*exec.Cmd, []int) {
 	return cmd, pids
 }
 
-// ends waits until a process has ended. One that nobody has waited for yet has.
+// ends waits until a process has ended. One that has not been waited for yet has.
 func ends(t *testing.T, what string, pid int) {
 	t.Helper()
 	began := time.Now()
@@ -138,8 +138,8 @@ func TestTestProcessEndsWithItsParent(t *testing.T) {
 	}
 }
 
-// The thread that has started a child outlives it: a child whose starting goroutine has ended keeps running when Go ends
-// other threads.
+// The thread that has started a child outlives it: a child whose starting goroutine has ended keeps running when Go
+// ends other threads.
 func TestChildSurvivesTheEndOfThreads(t *testing.T) {
 	cmd := exec.Command("sleep", "1000")
 	ended, err := Start(cmd, syscall.SIGKILL)
@@ -167,7 +167,8 @@ func TestChildSurvivesTheEndOfThreads(t *testing.T) {
 }
 
 func TestMissingProgramIsNamed(t *testing.T) {
-	if _, err := Find("no-such-program-of-truxe"); err == nil || !strings.Contains(err.Error(), "no-such-program-of-truxe is missing") {
+	if _, err := Find("no-such-program-of-truxe"); err == nil ||
+		!strings.Contains(err.Error(), "no-such-program-of-truxe is missing") {
 		t.Errorf("%v", err)
 	}
 	if _, err := Start(exec.Command("/no/such/program"), syscall.SIGKILL); err == nil {

@@ -1,5 +1,5 @@
-// Package proxies starts other proxies from the very blocks of docs/how-to/other-proxies.md, with a gateway behind them,
-// and checks what visitors and apps get through each. Only addresses and paths of files are replaced.
+// Package proxies starts other proxies from the very blocks of docs/how-to/other-proxies.md, with a gateway behind
+// them, and checks what visitors and apps get through each. Only addresses and paths of files are replaced.
 package proxies
 
 import (
@@ -43,8 +43,8 @@ func read(t testing.TB, file string) string {
 	return string(text)
 }
 
-// replace replaces each of these texts, name and value by turns. A text that the block does not have fails the test: the
-// block has changed and would be started with an address of the document.
+// replace replaces each of these texts, name and value by turns. A text that the block does not have fails the test:
+// the block has changed and would be started with an address of the document.
 func replace(t testing.TB, text string, pairs ...string) string {
 	t.Helper()
 	for i := 0; i < len(pairs); i += 2 {

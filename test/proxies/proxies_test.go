@@ -77,8 +77,10 @@ func programs(t *testing.T, f *front) {
 }
 
 func formEnds(t *testing.T, f *front) {
-	a := f.visitor(t).send(http.MethodPost, "/orders", "text="+strings.Repeat("x", 300_000), submission).want(http.StatusUnauthorized)
-	if !strings.Contains(a.body, "Your session ended") || !strings.Contains(a.header.Get("Content-Type"), "text/html") || !strings.Contains(a.body, "</html>") {
+	a := f.visitor(t).send(http.MethodPost, "/orders", "text="+strings.Repeat("x", 300_000),
+		submission).want(http.StatusUnauthorized)
+	if !strings.Contains(a.body, "Your session ended") || !strings.Contains(a.header.Get("Content-Type"), "text/html") ||
+		!strings.Contains(a.body, "</html>") {
 		t.Errorf("%v: %.300s", a.header, a.body)
 	}
 }
@@ -105,7 +107,8 @@ func sockets(t *testing.T, f *front) {
 	}
 }
 
-var identity = []string{"Remote-User", "Remote-Name", "Remote-Email", "Remote-Groups", "X-Truxe-User-Id", "X-Truxe-Session", "X-Truxe-Amr", "X-Truxe-Jwt-Assertion"}
+var identity = []string{"Remote-User", "Remote-Name", "Remote-Email", "Remote-Groups", "X-Truxe-User-Id",
+	"X-Truxe-Session", "X-Truxe-Amr", "X-Truxe-Jwt-Assertion"}
 
 // forged is a claim of every identity header, also as CGI would read it.
 func forged() []string {
@@ -141,20 +144,28 @@ func forgedIdentity(t *testing.T, f *front) {
 func forgedDescription(t *testing.T, f *front) {
 	v := f.visitor(t)
 	for name, list := range map[string][]string{
-		"nginx's":    {"X-Original-URL", "https://" + appHost + "/healthz", "X-Original-Method", "GET"},
-		"forwarded":  {"X-Forwarded-Uri", "/healthz", "X-Forwarded-Method", "GET", "X-Forwarded-Host", appHost, "X-Forwarded-Proto", "https"},
-		"twice":      {"X-Forwarded-Uri", "/healthz", "X-Forwarded-Uri", "/healthz", "X-Original-Url", "https://" + appHost + "/healthz", "X-Original-Url", "https://" + appHost + "/healthz"},
-		"CGI's":      {"X_Original_URL", "https://" + appHost + "/healthz", "X_Forwarded_Uri", "/healthz", "X.Original.URL", "https://" + appHost + "/healthz"},
-		"lower case": {"x-original-url", "https://" + appHost + "/healthz", "x-forwarded-uri", "/healthz", "x-original-method", "GET"},
-		"nominated":  {"Connection", "X-Original-URL, X-Original-Method, X-Forwarded-Uri, X-Forwarded-Method, X-Forwarded-Host, X-Forwarded-Proto"},
-		"other host": {"X-Forwarded-Host", "app2.example.com", "X-Forwarded-Server", "app2.example.com", "Forwarded", "host=app2.example.com"},
+		"nginx's": {"X-Original-URL", "https://" + appHost + "/healthz", "X-Original-Method", "GET"},
+		"forwarded": {"X-Forwarded-Uri", "/healthz", "X-Forwarded-Method", "GET", "X-Forwarded-Host", appHost,
+			"X-Forwarded-Proto", "https"},
+		"twice": {"X-Forwarded-Uri", "/healthz", "X-Forwarded-Uri", "/healthz", "X-Original-Url",
+			"https://" + appHost + "/healthz", "X-Original-Url", "https://" + appHost + "/healthz"},
+		"CGI's": {"X_Original_URL", "https://" + appHost + "/healthz", "X_Forwarded_Uri", "/healthz", "X.Original.URL",
+			"https://" + appHost + "/healthz"},
+		"lower case": {"x-original-url", "https://" + appHost + "/healthz", "x-forwarded-uri", "/healthz",
+			"x-original-method", "GET"},
+		"nominated": {"Connection",
+			"X-Original-URL, X-Original-Method, X-Forwarded-Uri, X-Forwarded-Method, X-Forwarded-Host, X-Forwarded-Proto"},
+		"other host": {"X-Forwarded-Host", "app2.example.com", "X-Forwarded-Server", "app2.example.com", "Forwarded",
+			"host=app2.example.com"},
 	} {
 		if a := v.get("/admin/secret", list, curl); a.status != http.StatusUnauthorized {
 			t.Errorf("%s: %d, want 401", name, a.status)
 		}
 	}
-	for _, path := range []string{"/healthz/../admin", "/healthz%2f..%2fadmin", "/healthz;/admin", "//healthz", "/healthz%00"} {
-		if a := f.raw(t, "GET "+path+" HTTP/1.1\r\nHost: "+appHost+"\r\nConnection: close\r\n\r\n"); !strings.HasPrefix(a, "HTTP/1.1 4") {
+	for _, path := range []string{"/healthz/../admin", "/healthz%2f..%2fadmin", "/healthz;/admin", "//healthz",
+		"/healthz%00"} {
+		if a := f.raw(t, "GET "+path+" HTTP/1.1\r\nHost: "+appHost+"\r\nConnection: close\r\n\r\n"); !strings.HasPrefix(a,
+			"HTTP/1.1 4") {
 			t.Errorf("%s: %.60q", path, a)
 		}
 	}
@@ -162,13 +173,15 @@ func forgedDescription(t *testing.T, f *front) {
 		t.Errorf("the app was reached: %s", seen[0].Raw)
 	}
 	// nor does the app believe a visitor about the proxy
-	seen := v.get("/healthz", curl, []string{"X-Forwarded-For", "192.0.2.66", "X-Forwarded-Host", "evil.example", "X-Forwarded-Proto", "gopher", "X-Original-URL", "/evil", "X-Forwarded-Uri", "/evil"}).app()
+	seen := v.get("/healthz", curl, []string{"X-Forwarded-For", "192.0.2.66", "X-Forwarded-Host", "evil.example",
+		"X-Forwarded-Proto", "gopher", "X-Original-URL", "/evil", "X-Forwarded-Uri", "/evil"}).app()
 	for _, text := range []string{"192.0.2.66", "evil", "gopher"} {
 		if strings.Contains(seen.Raw, text) {
 			t.Errorf("%q at the app: %s", text, seen.Raw)
 		}
 	}
-	if strings.Join(seen.Get("X-Forwarded-Proto"), ",") != "https" || strings.Join(seen.Get("X-Forwarded-For"), ",") != "127.0.0.1" {
+	if strings.Join(seen.Get("X-Forwarded-Proto"), ",") != "https" ||
+		strings.Join(seen.Get("X-Forwarded-For"), ",") != "127.0.0.1" {
 		t.Errorf("the app saw %s", seen.Raw)
 	}
 }
@@ -178,27 +191,32 @@ func credentials(t *testing.T, f *front) {
 	v.signIn("pia", "/").want(http.StatusOK)
 	v.http.Jar.SetCookies(v.url(), []*http.Cookie{{Name: "theme", Value: "dark"}, {Name: "lang", Value: "en"}})
 	seen := v.get("/x", curl, []string{"Authorization", "Basic YXBwOmFwcA=="}).app()
-	if got := strings.Join(seen.Get("Cookie"), "; "); !strings.Contains(got, "theme=dark") || !strings.Contains(got, "lang=en") || strings.Contains(got, "truxe") {
+	if got := strings.Join(seen.Get("Cookie"), "; "); !strings.Contains(got, "theme=dark") ||
+		!strings.Contains(got, "lang=en") || strings.Contains(got, "truxe") {
 		t.Errorf("cookies of the app: %q", got)
 	}
 	if got := strings.Join(seen.Get("Authorization"), ","); got != "Basic YXBwOmFwcA==" {
 		t.Errorf("the app's own Authorization: %q", got)
 	}
-	login := f.visitor(t).send(http.MethodPost, "/.truxe/api/v1/login", `{"username":"pia","password":"`+password+`"}`, []string{"Content-Type", "application/json"}).want(http.StatusOK)
+	login := f.visitor(t).send(http.MethodPost, "/.truxe/api/v1/login", `{"username":"pia","password":"`+password+`"}`,
+		[]string{"Content-Type", "application/json"}).want(http.StatusOK)
 	_, token, _ := strings.Cut(login.body, `"access_token":"`)
 	token, _, _ = strings.Cut(token, `"`)
 	seen = f.visitor(t).get("/x", curl, []string{"Authorization", "Bearer " + token}).app()
-	if strings.Join(seen.Get("Remote-User"), ",") != "pia" || token == "" || strings.Contains(seen.Raw, token) || len(seen.Get("Authorization")) > 0 {
+	if strings.Join(seen.Get("Remote-User"), ",") != "pia" || token == "" || strings.Contains(seen.Raw, token) ||
+		len(seen.Get("Authorization")) > 0 {
 		t.Errorf("the token at the app: %s", seen.Raw)
 	}
 	// on a public path too, and with nothing that is the app's
-	if seen = f.pia(t).get("/healthz", curl).app(); strings.Contains(seen.Raw, "__Host-truxe") || strings.Join(seen.Get("Remote-User"), ",") != "pia" {
+	if seen = f.pia(t).get("/healthz", curl).app(); strings.Contains(seen.Raw, "__Host-truxe") ||
+		strings.Join(seen.Get("Remote-User"), ",") != "pia" {
 		t.Errorf("public path: %s", seen.Raw)
 	}
 }
 
 func unknownHost(t *testing.T, f *front) {
-	for _, host := range []string{"evil.example", "verify.example.com", "caddy", "app1.example.com.evil.example", "app2.example.com"} {
+	for _, host := range []string{"evil.example", "verify.example.com", "caddy", "app1.example.com.evil.example",
+		"app2.example.com"} {
 		for _, path := range []string{"/secret", "/.truxe/login", "/.truxe/forward-auth"} {
 			a := f.raw(t, "GET "+path+" HTTP/1.1\r\nHost: "+host+"\r\nConnection: close\r\n\r\n")
 			_, body, _ := strings.Cut(a, "\r\n\r\n")
@@ -208,10 +226,11 @@ func unknownHost(t *testing.T, f *front) {
 			}
 		}
 	}
-	// the request line names one app, Host another one that everybody may open
+	// the request line names one app, Host another one that everyone may open
 	for _, request := range []string{
 		"GET https://" + appHost + "/secret HTTP/1.1\r\nHost: app2.example.com\r\nConnection: close\r\n\r\n",
-		"GET https://app2.example.com/healthz HTTP/1.1\r\nHost: " + appHost + "\r\nX-Original-URL: https://app2.example.com/healthz\r\nConnection: close\r\n\r\n",
+		"GET https://app2.example.com/healthz HTTP/1.1\r\nHost: " + appHost +
+			"\r\nX-Original-URL: https://app2.example.com/healthz\r\nConnection: close\r\n\r\n",
 		"GET /secret HTTP/1.1\r\nHost: " + appHost + "\r\nHost: app2.example.com\r\nConnection: close\r\n\r\n",
 	} {
 		f.raw(t, request)
@@ -278,7 +297,8 @@ func gatewayDown(t *testing.T, f *front) {
 // raw sends bytes to the proxy and returns what comes back until it closes the connection.
 func (f *front) raw(t *testing.T, request string) string {
 	t.Helper()
-	conn, err := tls.Dial("tcp", fmt.Sprintf("127.0.0.1:%d", f.port), &tls.Config{ServerName: appHost, RootCAs: f.roots, NextProtos: []string{"http/1.1"}})
+	conn, err := tls.Dial("tcp", fmt.Sprintf("127.0.0.1:%d", f.port),
+		&tls.Config{ServerName: appHost, RootCAs: f.roots, NextProtos: []string{"http/1.1"}})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -20,10 +20,11 @@ import (
 // Debian has no Traefik and no Envoy. The two handlers of this file ask and copy as their sources do, with the lists of
 // the document's blocks, so that those are tested too. They are small, and no more than what matters here:
 //
-//   - Traefik 3.3: pkg/middlewares/auth/forward.go (writeHeader, and what follows a 2xx), pkg/middlewares/forwardedheaders,
-//     pkg/middlewares/headers (customRequestHeaders).
+//   - Traefik 3.3: pkg/middlewares/auth/forward.go (writeHeader, and what follows a 2xx),
+//     pkg/middlewares/forwardedheaders, pkg/middlewares/headers (customRequestHeaders).
 //   - Envoy 1.32: source/extensions/filters/common/ext_authz/ext_authz_http_impl.cc (path_prefix, allowed_headers,
-//     x-envoy-auth-headers-to-remove), source/extensions/filters/http/ext_authz/ext_authz.cc (overwrites, then removes).
+//     x-envoy-auth-headers-to-remove), source/extensions/filters/http/ext_authz/ext_authz.cc (overwrites, then
+//     removes).
 
 // shown reads the YAML block of a section of the document.
 func shown(t testing.TB, section string, into any) {
@@ -55,7 +56,8 @@ func simulated(t testing.TB, proxy string, handler func(f *front) http.Handler) 
 
 // toGateway trusts the gateway's authority and shows it the name that its certificate has.
 func (f *front) toGateway() *http.Transport {
-	tr := &http.Transport{TLSClientConfig: &tls.Config{RootCAs: f.gateway.Roots(), ServerName: "verify.example.com"}, MaxIdleConnsPerHost: 8}
+	tr := &http.Transport{TLSClientConfig: &tls.Config{RootCAs: f.gateway.Roots(), ServerName: "verify.example.com"},
+		MaxIdleConnsPerHost: 8}
 	f.t.Cleanup(tr.CloseIdleConnections)
 	return tr
 }
@@ -70,7 +72,8 @@ func pass(w http.ResponseWriter, r *http.Request, transport http.RoundTripper, s
 }
 
 // hop are the headers that proxies keep for one connection (RFC 9110 7.6.1).
-var hop = []string{"Connection", "Keep-Alive", "Proxy-Authenticate", "Proxy-Authorization", "Te", "Trailer", "Transfer-Encoding", "Upgrade"}
+var hop = []string{"Connection", "Keep-Alive", "Proxy-Authenticate", "Proxy-Authorization", "Te", "Trailer",
+	"Transfer-Encoding", "Upgrade"}
 
 // refuse hands an answer of the gateway to the visitor.
 func refuse(w http.ResponseWriter, answer *http.Response) {
@@ -140,7 +143,8 @@ func traefik(f *front) http.Handler {
 			pass(w, r, gateway, "https", f.gatewayAddr())
 			return
 		}
-		ask, err := http.NewRequestWithContext(r.Context(), http.MethodGet, strings.Replace(auth.Address, "verify.example.com", f.gatewayAddr(), 1), nil)
+		ask, err := http.NewRequestWithContext(r.Context(), http.MethodGet,
+			strings.Replace(auth.Address, "verify.example.com", f.gatewayAddr(), 1), nil)
 		if err != nil {
 			f.t.Error(err)
 			return
@@ -149,8 +153,9 @@ func traefik(f *front) http.Handler {
 		for _, name := range append(hop, strings.Split(r.Header.Get("Connection"), ",")...) {
 			ask.Header.Del(strings.TrimSpace(name))
 		}
-		for name, value := range map[string]string{"X-Forwarded-Method": r.Method, "X-Forwarded-Proto": "https", "X-Forwarded-Host": r.Host,
-			"X-Forwarded-Uri": r.URL.RequestURI(), "X-Forwarded-For": "127.0.0.1"} {
+		for name, value := range map[string]string{"X-Forwarded-Method": r.Method, "X-Forwarded-Proto": "https",
+			"X-Forwarded-Host": r.Host,
+			"X-Forwarded-Uri":  r.URL.RequestURI(), "X-Forwarded-For": "127.0.0.1"} {
 			ask.Header.Set(name, value)
 		}
 		answer, err := gateway.RoundTrip(ask)
@@ -235,7 +240,8 @@ func envoy(f *front) http.Handler {
 				return
 			}
 			path, query, _ := strings.Cut(r.URL.RequestURI(), "?")
-			ask.URL.Path, ask.URL.RawPath, ask.URL.RawQuery, ask.Host = filter.Service.Prefix+r.URL.Path, filter.Service.Prefix+path, query, r.Host
+			ask.URL.Path, ask.URL.RawPath, ask.URL.RawQuery, ask.Host = filter.Service.Prefix+r.URL.Path, filter.Service.Prefix+
+				path, query, r.Host
 			for _, name := range asked {
 				if len(r.Header[name]) > 0 {
 					ask.Header[name] = slices.Clone(r.Header[name])
@@ -277,8 +283,8 @@ func TestTraefik(t *testing.T) { tellThrough(t, simulated(t, "traefik", traefik)
 // ED-02 ED-05 ED-13 ED-22, field case 5: the stories through what Envoy does with the document's lists.
 func TestEnvoy(t *testing.T) { tellThrough(t, simulated(t, "envoy", envoy)) }
 
-// ED-22, field case 6: sub-requests as the controller's template writes them (ingress-nginx 1.11, rootfs/etc/nginx/template/nginx.tmpl,
-// the location of auth-url). It passes a visitor's other headers on.
+// ED-22, field case 6: sub-requests as the controller's template writes them (ingress-nginx 1.11,
+// rootfs/etc/nginx/template/nginx.tmpl, the location of auth-url). It passes a visitor's other headers on.
 func TestIngressNginx(t *testing.T) {
 	f := behind(t, "nginx")
 	gateway := f.toGateway()
@@ -289,7 +295,8 @@ func TestIngressNginx(t *testing.T) {
 			t.Fatal(err)
 		}
 		r.Host = "verify.example.com"
-		for _, list := range append(headers, []string{"X-Original-Url", "https://" + appHost + path, "X-Original-Method", "GET", "X-Sent-From", "nginx-ingress-controller",
+		for _, list := range append(headers, []string{"X-Original-Url", "https://" + appHost + path, "X-Original-Method",
+			"GET", "X-Sent-From", "nginx-ingress-controller",
 			"X-Real-Ip", "192.0.2.7", "X-Forwarded-For", "192.0.2.7", "X-Auth-Request-Redirect", path}) {
 			for i := 0; i < len(list); i += 2 {
 				r.Header[list[i]] = append(r.Header[list[i]], list[i+1])
@@ -309,7 +316,8 @@ func TestIngressNginx(t *testing.T) {
 	ask("/healthz").want(http.StatusOK)
 	ask("/secret", navigation).want(http.StatusUnauthorized) // the controller then redirects to auth-signin
 	ask("/secret", curl).want(http.StatusUnauthorized)
-	forwarded := []string{"X-Forwarded-Method", "GET", "X-Forwarded-Uri", "/healthz", "X-Forwarded-Host", appHost, "X-Forwarded-Proto", "https"}
+	forwarded := []string{"X-Forwarded-Method", "GET", "X-Forwarded-Uri", "/healthz", "X-Forwarded-Host", appHost,
+		"X-Forwarded-Proto", "https"}
 	ask("/secret", curl, forwarded).want(http.StatusUnauthorized)
 	ask("/healthz", curl, forwarded).want(http.StatusOK)
 	ask("/secret", curl, []string{"X-Original-Url", "https://" + appHost + "/healthz"}).want(http.StatusBadRequest)

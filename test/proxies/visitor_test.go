@@ -46,11 +46,14 @@ func (f *front) visitor(t testing.TB) *visitor {
 
 // What browsers and programs send, as name, value, ….
 var (
-	navigation = []string{"Sec-Fetch-Mode", "navigate", "Sec-Fetch-Dest", "document", "Sec-Fetch-Site", "none", "Accept", "text/html"}
-	submission = []string{"Sec-Fetch-Mode", "navigate", "Sec-Fetch-Dest", "document", "Sec-Fetch-Site", "same-origin", "Accept", "text/html",
+	navigation = []string{"Sec-Fetch-Mode", "navigate", "Sec-Fetch-Dest", "document", "Sec-Fetch-Site", "none", "Accept",
+		"text/html"}
+	submission = []string{"Sec-Fetch-Mode", "navigate", "Sec-Fetch-Dest", "document", "Sec-Fetch-Site", "same-origin",
+		"Accept", "text/html",
 		"Content-Type", "application/x-www-form-urlencoded", "Origin", "https://" + appHost}
-	fetch = []string{"Sec-Fetch-Mode", "cors", "Sec-Fetch-Dest", "empty", "Sec-Fetch-Site", "same-origin", "Accept", "application/json"}
-	curl  = []string{"Accept", "*/*", "User-Agent", "curl/8.5.0"}
+	fetch = []string{"Sec-Fetch-Mode", "cors", "Sec-Fetch-Dest", "empty", "Sec-Fetch-Site", "same-origin", "Accept",
+		"application/json"}
+	curl = []string{"Accept", "*/*", "User-Agent", "curl/8.5.0"}
 )
 
 type answer struct {
@@ -112,7 +115,8 @@ func (a answer) problem(status int, code string) {
 		Code, Title string
 		Status      int
 	}
-	if err := json.Unmarshal([]byte(a.body), &p); err != nil || p.Code != code || p.Status != status || a.header.Get("Content-Type") != "application/problem+json" {
+	if err := json.Unmarshal([]byte(a.body), &p); err != nil || p.Code != code || p.Status != status ||
+		a.header.Get("Content-Type") != "application/problem+json" {
 		a.t.Errorf("%s: %.300s, want a problem %s (%v)", a.header.Get("Content-Type"), a.body, code, err)
 	}
 }
@@ -176,7 +180,8 @@ func (v *visitor) socket(path, origin string) int {
 	defer cancel()
 	client := *v.http
 	client.Timeout = 0
-	ws, res, err := websocket.Dial(ctx, "wss://"+appHost+path, &websocket.DialOptions{HTTPClient: &client, HTTPHeader: http.Header{"Origin": {origin}}})
+	ws, res, err := websocket.Dial(ctx, "wss://"+appHost+path,
+		&websocket.DialOptions{HTTPClient: &client, HTTPHeader: http.Header{"Origin": {origin}}})
 	if err != nil {
 		if res == nil {
 			v.t.Fatalf("no answer to the handshake: %v", err)

@@ -73,7 +73,7 @@ func TestRowThatProvesNothingIsFound(t *testing.T) {
 func TestRewriteTakesTestsFromCommentsAndKeepsReasons(t *testing.T) {
 	dir := t.TempDir()
 	source := "package x\n\n// PW-01 and LK-02: short ones are refused.\nfunc TestShort(t *testing.T) {}\n\n// PW-01 bytes\nfunc FuzzShort(f *testing.F) {}\n\n" +
-		"// XX-99 is nobody's\nfunc TestOther(t *testing.T) {}\n"
+		"// XX-99 is unknown\nfunc TestOther(t *testing.T) {}\n"
 	if err := os.WriteFile(filepath.Join(dir, "x_test.go"), []byte(source), 0o600); err != nil {
 		t.Fatal(err)
 	}

@@ -72,7 +72,8 @@ func (r row) problem(exists map[string]bool, cited []string) string {
 		if r.reason != "" && !strings.HasPrefix(r.reason, "partly: ") {
 			return "has tests and also says: " + r.reason
 		}
-	case notYet && len(r.reason) > len("not yet: "), strings.HasPrefix(r.reason, "not applicable because ") && len(r.reason) > len("not applicable because "):
+	case notYet && len(r.reason) > len("not yet: "), strings.HasPrefix(r.reason, "not applicable because ") &&
+		len(r.reason) > len("not applicable because "):
 	default:
 		return "has neither a test nor a reason"
 	}

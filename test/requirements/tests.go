@@ -13,8 +13,8 @@ import (
 
 var requirementID = regexp.MustCompile(`\b[A-Z]{2}-[0-9]{2}\b`)
 
-// findTests reads every _test.go below root: the names of all tests and fuzz targets, and per requirement id those whose
-// comment names it.
+// findTests reads every _test.go below root: the names of all tests and fuzz targets, and per requirement id those
+// whose comment names it.
 func findTests(root string, ids map[string]bool) (exists map[string]bool, cites map[string][]string, err error) {
 	exists, cites = map[string]bool{}, map[string][]string{}
 	err = filepath.WalkDir(root, func(path string, d fs.DirEntry, err error) error {
@@ -33,7 +33,8 @@ func findTests(root string, ids map[string]bool) (exists map[string]bool, cites 
 		}
 		for _, decl := range file.Decls {
 			f, ok := decl.(*ast.FuncDecl)
-			if !ok || f.Recv != nil || !strings.HasPrefix(f.Name.Name, "Test") && !strings.HasPrefix(f.Name.Name, "Fuzz") || f.Name.Name == "TestMain" {
+			if !ok || f.Recv != nil || !strings.HasPrefix(f.Name.Name, "Test") && !strings.HasPrefix(f.Name.Name, "Fuzz") ||
+				f.Name.Name == "TestMain" {
 				continue
 			}
 			exists[f.Name.Name] = true

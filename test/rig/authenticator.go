@@ -23,10 +23,12 @@ func (b *Chromium) NewAuthenticator() *Authenticator {
 	if _, err := chromedp.Call(b.Ctx, webauthn.Enable, webauthn.EnableParams{EnableUI: &off}); err != nil {
 		b.t.Fatalf("enable the virtual authenticator: %v", err)
 	}
-	added, err := chromedp.Call(b.Ctx, webauthn.AddVirtualAuthenticator, webauthn.AddVirtualAuthenticatorParams{Options: &webauthn.VirtualAuthenticatorOptions{
-		Protocol: webauthn.AuthenticatorProtocolCtap2, Transport: webauthn.AuthenticatorTransportInternal, HasResidentKey: true, HasUserVerification: true,
-		IsUserVerified: true, DefaultBackupEligibility: true, DefaultBackupState: true,
-	}})
+	added, err := chromedp.Call(b.Ctx, webauthn.AddVirtualAuthenticator,
+		webauthn.AddVirtualAuthenticatorParams{Options: &webauthn.VirtualAuthenticatorOptions{
+			Protocol: webauthn.AuthenticatorProtocolCtap2, Transport: webauthn.AuthenticatorTransportInternal,
+			HasResidentKey: true, HasUserVerification: true,
+			IsUserVerified: true, DefaultBackupEligibility: true, DefaultBackupState: true,
+		}})
 	if err != nil {
 		b.t.Fatalf("add a virtual authenticator: %v", err)
 	}
@@ -39,14 +41,16 @@ func (b *Chromium) NewAuthenticator() *Authenticator {
 // waiting stays unanswered: the next one is answered.
 func (a *Authenticator) Present(yes bool) {
 	a.b.t.Helper()
-	_, err := chromedp.Call(a.b.Ctx, webauthn.SetAutomaticPresenceSimulation, webauthn.SetAutomaticPresenceSimulationParams{AuthenticatorID: a.id, Enabled: yes})
+	_, err := chromedp.Call(a.b.Ctx, webauthn.SetAutomaticPresenceSimulation,
+		webauthn.SetAutomaticPresenceSimulationParams{AuthenticatorID: a.id, Enabled: yes})
 	must(a.b.t, "set presence", err)
 }
 
 // Verified says whether fingerprint or PIN are right.
 func (a *Authenticator) Verified(yes bool) {
 	a.b.t.Helper()
-	_, err := chromedp.Call(a.b.Ctx, webauthn.SetUserVerified, webauthn.SetUserVerifiedParams{AuthenticatorID: a.id, IsUserVerified: yes})
+	_, err := chromedp.Call(a.b.Ctx, webauthn.SetUserVerified,
+		webauthn.SetUserVerifiedParams{AuthenticatorID: a.id, IsUserVerified: yes})
 	must(a.b.t, "set user verification", err)
 }
 
@@ -61,10 +65,14 @@ func (a *Authenticator) Credentials() []*webauthn.Credential {
 // Put stores a passkey again, for example a copy with an older counter.
 func (a *Authenticator) Put(c *webauthn.Credential) {
 	a.b.t.Helper()
-	_, _ = chromedp.Call(a.b.Ctx, webauthn.RemoveCredential, webauthn.RemoveCredentialParams{AuthenticatorID: a.id, CredentialID: c.CredentialID})
-	kept := map[string]any{"credentialId": c.CredentialID, "isResidentCredential": c.IsResidentCredential, "rpId": c.RpID, "privateKey": c.PrivateKey, "userHandle": c.UserHandle,
-		"signCount": c.SignCount, "backupEligibility": c.BackupEligibility, "backupState": c.BackupState, "userName": c.UserName, "userDisplayName": c.UserDisplayName}
-	add := cdp.Command[map[string]any, cdp.Empty]{Method: webauthn.CommandAddCredential} // its own type names an extension that this device has not
+	_, _ = chromedp.Call(a.b.Ctx, webauthn.RemoveCredential,
+		webauthn.RemoveCredentialParams{AuthenticatorID: a.id, CredentialID: c.CredentialID})
+	kept := map[string]any{"credentialId": c.CredentialID, "isResidentCredential": c.IsResidentCredential, "rpId": c.RpID,
+		"privateKey": c.PrivateKey, "userHandle": c.UserHandle,
+		"signCount": c.SignCount, "backupEligibility": c.BackupEligibility, "backupState": c.BackupState,
+		"userName": c.UserName, "userDisplayName": c.UserDisplayName}
+	// its own type names an extension that this device has not
+	add := cdp.Command[map[string]any, cdp.Empty]{Method: webauthn.CommandAddCredential}
 	_, err := chromedp.Call(a.b.Ctx, add, map[string]any{"authenticatorId": a.id, "credential": kept})
 	must(a.b.t, "store a passkey", err)
 }

@@ -24,7 +24,7 @@ var axeTags = []string{"wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "
 // axeColours are the rules that judge colours; they take longer than all others together.
 var axeColours = []string{"color-contrast", "link-in-text-block"}
 
-// Axe runs axe-core on the page and gives what it finds. The page's own CSP and a switched-off JavaScript do not stand in
+// Axe runs axe-core on the page and gives what it finds. The page's own CSP and a switched-off JavaScript do not get in
 // its way.
 func (b *Chromium) Axe() []AxeFinding {
 	b.t.Helper()
@@ -78,7 +78,7 @@ func (b *Chromium) axe(options map[string]any) []AxeFinding {
 	return found
 }
 
-// Serious keeps the findings that block people: impact serious or critical.
+// Serious keeps the findings that block users: impact serious or critical.
 func Serious(findings []AxeFinding) []AxeFinding {
 	var out []AxeFinding
 	for _, f := range findings {

@@ -80,8 +80,8 @@ func Browser(t testing.TB, o BrowserOptions) *Chromium {
 	return b
 }
 
-// unusedFeatures of Chromium would ask servers of its maker, or load pages of its own user interface into every window before
-// they are asked for, which takes longer than a test's own page.
+// unusedFeatures of Chromium would ask servers of its maker, or load pages of its own user interface into every window
+// before they are asked for, which takes longer than a test's own page.
 const unusedFeatures = "Translate,OptimizationHints,MediaRouter,AutofillServerCommunication," +
 	"PreloadTopChromeWebUI,WebUIOmniboxPopup,WebUIOmniboxAimPopup,WebUIOmniboxFullPopup,AiModeOmniboxEntryPoint"
 
@@ -91,10 +91,13 @@ func chromiumFlags(t testing.TB, hosts, profile string, width, height int64) []c
 	return []chromedp.ExecAllocatorOption{
 		chromedp.ExecPath(chromiumBin(t)), chromedp.UserDataDir(profile),
 		chromedp.NoSandbox, chromedp.NoFirstRun, chromedp.NoDefaultBrowserCheck, chromedp.DisableGPU,
-		chromedp.Flag("headless", "new"), chromedp.Flag("disable-quic", true), chromedp.Flag("disable-background-networking", true),
-		chromedp.Flag("disable-component-update", true), chromedp.Flag("disable-sync", true), chromedp.Flag("disable-extensions", true),
+		chromedp.Flag("headless", "new"), chromedp.Flag("disable-quic", true),
+		chromedp.Flag("disable-background-networking", true),
+		chromedp.Flag("disable-component-update", true), chromedp.Flag("disable-sync", true),
+		chromedp.Flag("disable-extensions", true),
 		chromedp.Flag("disable-dev-shm-usage", true), chromedp.Flag("disable-features", unusedFeatures),
-		chromedp.Flag("password-store", "basic"), chromedp.Flag("use-mock-keychain", true), chromedp.Flag("hide-scrollbars", true),
+		chromedp.Flag("password-store", "basic"), chromedp.Flag("use-mock-keychain", true),
+		chromedp.Flag("hide-scrollbars", true),
 		chromedp.Flag("ignore-certificate-errors", true), chromedp.Flag("host-resolver-rules", hosts),
 		chromedp.WindowSize(int(width), int(height)),
 	}
@@ -135,16 +138,19 @@ func (b *Chromium) prepare(ctx context.Context) {
 	}
 }
 
-// javaScript switches the page's scripts on or off from its next load on; what the rig evaluates itself runs either way.
+// javaScript switches the page's scripts on or off from its next load on; what the rig evaluates itself runs either
+// way.
 func (b *Chromium) javaScript(on bool) error {
-	_, err := chromedp.Call(b.Ctx, emulation.SetScriptExecutionDisabled, emulation.SetScriptExecutionDisabledParams{Value: !on})
+	_, err := chromedp.Call(b.Ctx, emulation.SetScriptExecutionDisabled,
+		emulation.SetScriptExecutionDisabledParams{Value: !on})
 	return err
 }
 
 // InEveryPage runs a script in every document that is opened from now on, before the document's own.
 func (b *Chromium) InEveryPage(script string) {
 	b.t.Helper()
-	if _, err := chromedp.Call(b.Ctx, page.AddScriptToEvaluateOnNewDocument, page.AddScriptToEvaluateOnNewDocumentParams{Source: script}); err != nil {
+	if _, err := chromedp.Call(b.Ctx, page.AddScriptToEvaluateOnNewDocument,
+		page.AddScriptToEvaluateOnNewDocumentParams{Source: script}); err != nil {
 		b.t.Fatalf("add a script to every page: %v", err)
 	}
 }
@@ -153,8 +159,9 @@ func (b *Chromium) InEveryPage(script string) {
 func (b *Chromium) Downloads() string {
 	b.t.Helper()
 	dir := tempDir(b.t)
-	_, err := chromedp.CallBrowser(b.Ctx, browser.SetDownloadBehavior, browser.SetDownloadBehaviorParams{Behavior: browser.SetDownloadBehaviorBehaviorAllow,
-		BrowserContextID: chromedp.FromContext(b.Ctx).BrowserContextID, DownloadPath: dir})
+	_, err := chromedp.CallBrowser(b.Ctx, browser.SetDownloadBehavior,
+		browser.SetDownloadBehaviorParams{Behavior: browser.SetDownloadBehaviorBehaviorAllow,
+			BrowserContextID: chromedp.FromContext(b.Ctx).BrowserContextID, DownloadPath: dir})
 	must(b.t, "allow downloads", err)
 	return dir
 }
@@ -166,28 +173,29 @@ func (b *Chromium) listen(event any) {
 		if ev.ExceptionDetails.Exception != nil {
 			text += " " + ev.ExceptionDetails.Exception.Description
 		}
-		b.complain("exception", text)
+		b.report("exception", text)
 	case *runtime.EventConsoleAPICalled:
 		if ev.Type == runtime.ConsoleAPICalledTypeError || ev.Type == runtime.ConsoleAPICalledTypeAssert {
 			var words []string
 			for _, a := range ev.Args {
 				words = append(words, strings.Trim(string(a.Value), `"`)+a.Description)
 			}
-			b.complain("console", strings.Join(words, " "))
+			b.report("console", strings.Join(words, " "))
 		}
 	case *log.EventEntryAdded:
 		if ev.Entry.Level == log.EntryLevelError {
-			b.complain("log", strings.TrimSpace(ev.Entry.Text+" "+ev.Entry.URL))
+			b.report("log", strings.TrimSpace(ev.Entry.Text+" "+ev.Entry.URL))
 		}
 	case *audits.EventIssueAdded:
 		if d := ev.Issue.Details; d != nil && d.ContentSecurityPolicyIssueDetails != nil {
 			v := d.ContentSecurityPolicyIssueDetails
-			b.complain("csp", strings.TrimSpace(fmt.Sprintf("%s: %s %s", v.ViolatedDirective, v.ContentSecurityPolicyViolationType, v.BlockedURL)))
+			b.report("csp", strings.TrimSpace(fmt.Sprintf("%s: %s %s", v.ViolatedDirective, v.ContentSecurityPolicyViolationType,
+				v.BlockedURL)))
 		}
 	}
 }
 
-func (b *Chromium) complain(kind, text string) {
+func (b *Chromium) report(kind, text string) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.problems = append(b.problems, Problem{kind, text})
@@ -210,12 +218,13 @@ func (b *Chromium) Problems(kinds ...string) []Problem {
 	return picked
 }
 
-// Complaints is Problems without what the browser says of every page whose status is 4xx or 5xx. A page's own files, below
-// assets/, have no such excuse.
+// Complaints is Problems without what the browser says of every page whose status is 4xx or 5xx. A page's own files,
+// below assets/, have no such excuse.
 func (b *Chromium) Complaints() []Problem {
 	var out []Problem
 	for _, p := range b.Problems() {
-		if p.Kind != "log" || !strings.Contains(p.Text, "the server responded with a status of") || strings.Contains(p.Text, "/assets/") {
+		if p.Kind != "log" || !strings.Contains(p.Text, "the server responded with a status of") ||
+			strings.Contains(p.Text, "/assets/") {
 			out = append(out, p)
 		}
 	}

@@ -21,7 +21,7 @@ func dial(t *testing.T, addr string) net.Conn {
 	return conn
 }
 
-// pages serves a clean page, one that breaks its CSP and one that people with a screen reader cannot use.
+// pages serves a clean page, one that breaks its CSP and one that users of a screen reader cannot use.
 const pages = `
 app.example.com {
 	header Content-Type "text/html; charset=utf-8"
@@ -52,7 +52,8 @@ func TestBrowserSeesPagesViolationsAndBarriers(t *testing.T) {
 	if f := rig.Serious(b.Axe()); len(f) != 0 {
 		t.Errorf("the clean page has barriers: %v", f)
 	}
-	if got := rig.Eval[string](b, `matchMedia("(prefers-color-scheme: dark)").matches + " " + innerWidth`); got != "true 360" {
+	if got := rig.Eval[string](b,
+		`matchMedia("(prefers-color-scheme: dark)").matches + " " + innerWidth`); got != "true 360" {
 		t.Errorf("dark and width: %q", got)
 	}
 	b.Fill("#n", "alice")
@@ -139,8 +140,8 @@ func TestWindowsOfOneBrowserHaveCookiesAndLooksOfTheirOwn(t *testing.T) {
 	rig.WaitFor(t, 5*time.Second, "the missing script is told", func() bool { return len(one.Complaints()) == 1 })
 }
 
-// What Walk looks for is found where it is: a stop without a ring, one that is covered, one in the wrong place, one out of
-// turn, and one that the keyboard does not reach. A page without faults has none.
+// What Walk looks for is found where it is: a stop without a ring, one that is covered, one in the wrong place, one out
+// of turn, and one that the keyboard does not reach. A page without faults has none.
 func TestKeyboardFaultsAreSeen(t *testing.T) {
 	b := rig.Window(t, rig.BrowserOptions{})
 	const well = `<style>:focus-visible{outline:2px solid red}</style><a href="/one">One</a><p><input id=two></p><p><button>Three</button></p>`
@@ -152,7 +153,8 @@ func TestKeyboardFaultsAreSeen(t *testing.T) {
 		"it jumps the queue":    well + `<p><button tabindex=1>First</button></p>`,
 		"the keyboard stops at": well + `<script>document.querySelector("button").onfocus = e => e.target.blur()</script>`,
 	} {
-		b.Open("data:text/html;base64," + base64.StdEncoding.EncodeToString([]byte("<!doctype html><body style='margin:30px'>"+page)))
+		b.Open("data:text/html;base64," +
+			base64.StdEncoding.EncodeToString([]byte("<!doctype html><body style='margin:30px'>"+page)))
 		found := strings.Join(b.Walk(), "\n")
 		if !strings.Contains(found, fault) || (fault == "") != (found == "") {
 			t.Errorf("a page with %q has %q", fault, found)

@@ -43,7 +43,7 @@ type buildError struct {
 
 func (e *buildError) Error() string { return e.err.Error() + "\n" + e.output }
 
-// Build gives the path of the gateway's binary, built once per test process with the flags of `make build`. The
+// Build returns the path of the gateway's binary, built once per test process with the flags of `make build`. The
 // environment's TRUXE_TEST_BINARY names one that is already built (`make test` sets it).
 func Build(t testing.TB) string {
 	t.Helper()

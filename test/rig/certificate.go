@@ -26,7 +26,8 @@ func Certificate(t testing.TB, host string) CertificateFiles {
 	t.Helper()
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	must(t, "generate a key", err)
-	template := &x509.Certificate{SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: host}, DNSNames: []string{host},
+	template := &x509.Certificate{SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: host},
+		DNSNames:  []string{host},
 		NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(time.Hour),
 		IsCA: true, BasicConstraintsValid: true, KeyUsage: x509.KeyUsageCertSign | x509.KeyUsageDigitalSignature}
 	der, err := x509.CreateCertificate(rand.Reader, template, template, &key.PublicKey, key)
@@ -34,10 +35,12 @@ func Certificate(t testing.TB, host string) CertificateFiles {
 	keyDER, err := x509.MarshalPKCS8PrivateKey(key)
 	must(t, "encode a key", err)
 	dir := t.TempDir()
-	c := CertificateFiles{Cert: filepath.Join(dir, "app.crt"), Key: filepath.Join(dir, "app.key"), Both: filepath.Join(dir, "app.pem"), Roots: x509.NewCertPool()}
+	c := CertificateFiles{Cert: filepath.Join(dir, "app.crt"), Key: filepath.Join(dir, "app.key"),
+		Both: filepath.Join(dir, "app.pem"), Roots: x509.NewCertPool()}
 	certPEM := pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der})
 	keyPEM := pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: keyDER})
-	for file, text := range map[string]string{c.Cert: string(certPEM), c.Key: string(keyPEM), c.Both: string(certPEM) + string(keyPEM)} {
+	for file, text := range map[string]string{c.Cert: string(certPEM), c.Key: string(keyPEM),
+		c.Both: string(certPEM) + string(keyPEM)} {
 		must(t, "write a certificate", os.WriteFile(file, []byte(text), 0o600))
 	}
 	c.Roots.AppendCertsFromPEM(certPEM)

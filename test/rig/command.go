@@ -52,7 +52,7 @@ func (g *Caddy) runWithInput(input string, args ...string) (stdout, stderr strin
 	return out.String(), errs.String(), cmd.ProcessState.ExitCode()
 }
 
-// Admin calls Caddy's admin endpoint; body nil is none. A call that fails fails the test.
+// Admin calls Caddy's admin endpoint; nil sends no body. A call that fails fails the test.
 func (g *Caddy) Admin(method, path string, body any) (status int, answer []byte) {
 	g.t.Helper()
 	status, answer, err := g.admin(method, path, body)

@@ -30,7 +30,7 @@ type Seen struct {
 	Received time.Time
 }
 
-// Get gives all values of a header, compared without case.
+// Get returns all values of a header, compared without case.
 func (s Seen) Get(name string) []string {
 	var values []string
 	for _, f := range s.Header {

@@ -20,7 +20,8 @@ func serveWebSocket(s Seen, conn net.Conn, br *bufio.Reader) {
 		header.Add(f.Name, f.Value)
 	}
 	u, _ := url.ParseRequestURI(s.Target)
-	r := &http.Request{Method: s.Method, URL: u, Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1, Header: header, Host: header.Get("Host")}
+	r := &http.Request{Method: s.Method, URL: u, Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1, Header: header,
+		Host: header.Get("Host")}
 	w := &hijackable{conn: conn, br: br, header: http.Header{}}
 	ws, err := websocket.Accept(w, r, &websocket.AcceptOptions{InsecureSkipVerify: true})
 	if err != nil {

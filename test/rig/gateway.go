@@ -44,8 +44,8 @@ type Caddy struct {
 	proc  *process
 }
 
-// Gateway writes the Caddyfile, starts `caddy run` and waits until every listener serves. It ends with the test; a failed
-// test shows the end of its log.
+// Gateway writes the Caddyfile, starts `caddy run` and waits until every listener serves. It ends with the test; a
+// failed test shows the end of its log.
 func Gateway(t testing.TB, o Options) *Caddy {
 	t.Helper()
 	g := &Caddy{Dir: o.Dir, t: t, bin: Build(t), ports: map[string]int{}}
@@ -83,7 +83,8 @@ func cleanEnv() []string {
 	for _, kv := range os.Environ() {
 		name, _, _ := strings.Cut(kv, "=")
 		switch {
-		case strings.HasPrefix(name, "TRUXE_"), strings.HasPrefix(name, "CADDY_"), strings.HasPrefix(name, "XDG_"), name == "HOME", name == "GOCOVERDIR":
+		case strings.HasPrefix(name, "TRUXE_"), strings.HasPrefix(name, "CADDY_"), strings.HasPrefix(name, "XDG_"),
+			name == "HOME", name == "GOCOVERDIR":
 		default:
 			env = append(env, kv)
 		}
@@ -129,8 +130,10 @@ func (g *Caddy) complete(text string) string {
 		return g.Dir
 	})
 	return withGlobals(text, []string{
-		fmt.Sprintf("http_port %d", g.Port("http")), fmt.Sprintf("https_port %d", g.Port("https")), "local_certs", "skip_install_trust",
-		"storage_clean_interval off", // cleaning at the start takes away folders of certificates that are being made; Caddy tries again a minute later
+		fmt.Sprintf("http_port %d", g.Port("http")), fmt.Sprintf("https_port %d", g.Port("https")), "local_certs",
+		"skip_install_trust",
+		// cleaning at the start takes away folders of certificates that are being made; Caddy tries again a minute later
+		"storage_clean_interval off",
 	})
 }
 
@@ -180,8 +183,8 @@ func (g *Caddy) WaitListening() {
 	}
 }
 
-// Reload replaces the Caddyfile (with the placeholders of Options.Caddyfile) through `caddy reload --force`. A configuration
-// that Caddy refuses is an error with Caddy's words; the old one then goes on.
+// Reload replaces the Caddyfile (with the placeholders of Options.Caddyfile) through `caddy reload --force`. A
+// configuration that Caddy refuses is an error with Caddy's words; the old one then goes on.
 func (g *Caddy) Reload(caddyfile string) error {
 	g.t.Helper()
 	g.write(caddyfile)
@@ -193,8 +196,9 @@ func (g *Caddy) Reload(caddyfile string) error {
 	return nil
 }
 
-// Load replaces the configuration through the admin endpoint, in a few milliseconds: for tests that need hundreds. The file
-// of Reload stays as it is. A configuration that Caddy refuses is an error with Caddy's words; the old one then goes on.
+// Load replaces the configuration through the admin endpoint, in a few milliseconds: for tests that need hundreds. The
+// file of Reload stays as it is. A configuration that Caddy refuses is an error with Caddy's words; the old one then
+// goes on.
 func (g *Caddy) Load(caddyfile string) error {
 	g.t.Helper()
 	req, err := http.NewRequest(http.MethodPost, "http://"+g.AdminAddr()+"/load", strings.NewReader(g.complete(caddyfile)))

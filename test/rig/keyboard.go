@@ -16,9 +16,9 @@ type Stop struct {
 	Faults []string
 }
 
-// stopScript describes what has the focus: is it seen to have it (WCAG 2.2 2.4.7, 2.4.11), and does it stand where one
-// looks for it, not above what had the focus before (2.4.3)? A shadow is no sign of focus here: fields with an error have
-// one at any time.
+// stopScript describes what has the focus: is it seen to have it (WCAG 2.2 2.4.7, 2.4.11), and is it where one
+// looks for it, not above what had the focus before (2.4.3)? A shadow is no sign of focus here: fields with an error
+// have one at any time.
 const stopScript = `(back => {
 	const e = document.activeElement, was = window.stoppedAt;
 	if (!e || e === document.body || e === document.documentElement) { window.stoppedAt = null; return { What: "", Faults: [] }; }
@@ -33,13 +33,13 @@ const stopScript = `(back => {
 	}
 	if (e.tabIndex > 0) faults.push("it jumps the queue: tabindex " + e.tabIndex);
 	const y = box.top + scrollY, at = { e, top: y, bottom: y + box.height };
-	if (was && was.e.isConnected && !e.closest(".skip") && !was.e.closest(".skip") && (back ? at.top >= was.bottom : at.bottom <= was.top)) faults.push("it stands on the wrong side of " + was.e.outerHTML.slice(0, 90));
+	if (was && was.e.isConnected && !e.closest(".skip") && !was.e.closest(".skip") && (back ? at.top >= was.bottom : at.bottom <= was.top)) faults.push("it is on the wrong side of " + was.e.outerHTML.slice(0, 90));
 	window.stoppedAt = at;
 	return { What: e.outerHTML.replace(/\s+/g, " ").slice(0, 160), Faults: faults };
 })`
 
-// focusables are what the keyboard has to reach on a page, in the order of the document; where a flex box says that it is
-// read as it is seen, in that.
+// focusables are what the keyboard has to reach on a page, in the order of the document; where a flex box says that it
+// is read as it is seen, in that.
 const focusables = `(() => {
 	const place = e => { const up = e.parentElement; if (!up) return [];
 		const order = getComputedStyle(up).readingFlow === "flex-visual" ? Number(getComputedStyle(e).order) : 0;
@@ -73,10 +73,11 @@ func (b *Chromium) Tab(back bool) Stop {
 	return b.stop(back)
 }
 
-// stop tells where the focus is. Of many windows one has the keyboard; each is told that it does.
+// stop returns where the focus is. One of many windows has the keyboard; each is made to believe that it does.
 func (b *Chromium) stop(back bool) Stop {
 	b.t.Helper()
-	if _, err := chromedp.Call(b.Ctx, emulation.SetFocusEmulationEnabled, emulation.SetFocusEmulationEnabledParams{Enabled: true}); err != nil {
+	if _, err := chromedp.Call(b.Ctx, emulation.SetFocusEmulationEnabled,
+		emulation.SetFocusEmulationEnabledParams{Enabled: true}); err != nil {
 		b.t.Fatalf("give the keyboard to the window: %v", err)
 	}
 	return Eval[Stop](b, stopScript+"("+strconv.FormatBool(back)+")")
@@ -107,8 +108,8 @@ func (b *Chromium) TabTo(selector string) {
 	b.t.Fatalf("the keyboard does not reach %s at %s, but only\n%s", selector, b.Location(), strings.Join(way, "\n"))
 }
 
-// Walk goes through the whole page with Tab and back with Shift-Tab, and gives what is wrong: a stop that is not seen, an
-// order that is not the document's, something that the keyboard does not reach. The focus ends where it began.
+// Walk goes through the whole page with Tab and back with Shift-Tab, and gives what is wrong: a stop that is not seen,
+// an order that is not the document's, something that the keyboard does not reach. The focus ends where it began.
 func (b *Chromium) Walk() []string {
 	b.t.Helper()
 	want := Eval[[]string](b, focusables+`.map(e => e.outerHTML.replace(/\s+/g, " ").slice(0, 160))`)
@@ -138,13 +139,14 @@ func (b *Chromium) Walk() []string {
 			slices.Reverse(order)
 		}
 		if !rotated(got, order) {
-			faults = append(faults, "the keyboard stops at\n\t"+strings.Join(got, "\n\t")+"\nthe page has\n\t"+strings.Join(order, "\n\t"))
+			faults = append(faults, "the keyboard stops at\n\t"+strings.Join(got,
+				"\n\t")+"\nthe page has\n\t"+strings.Join(order, "\n\t"))
 		}
 	}
 	return faults
 }
 
-// rotated tells whether both are the same round, wherever it began.
+// rotated reports whether both are the same round, wherever it began.
 func rotated(got, want []string) bool {
 	if len(got) != len(want) {
 		return false

@@ -55,14 +55,15 @@ func (b *Chromium) show() error {
 		forced = "active"
 	}
 	_, colours := chromedp.Call(b.Ctx, emulation.SetEmulatedMedia, emulation.SetEmulatedMediaParams{
-		Features: []*emulation.MediaFeature{{Name: "prefers-color-scheme", Value: scheme}, {Name: "forced-colors", Value: forced}},
+		Features: []*emulation.MediaFeature{{Name: "prefers-color-scheme", Value: scheme},
+			{Name: "forced-colors", Value: forced}},
 	})
 	return errors.Join(size, colours)
 }
 
 // Screenshot saves the whole page as name.png in the folder that the environment's TRUXE_SCREENSHOTS names, or else in
-// bin/screenshots of the repository. The window grows as tall as the page meanwhile: pictures beyond a window are shifted
-// on pages that go from right to left.
+// bin/screenshots of the repository. The window grows as tall as the page meanwhile: pictures beyond a window are
+// shifted on pages that go from right to left.
 func (b *Chromium) Screenshot(name string) {
 	b.t.Helper()
 	dir := os.Getenv("TRUXE_SCREENSHOTS")

@@ -89,8 +89,8 @@ func Eval[T any](b *Chromium, expression string) T {
 	return value(b, chromedp.Evaluate[T](expression, chromedp.EvalAwaitPromise))
 }
 
-// WaitEval waits until a JavaScript expression, which may be a promise and must change nothing, is true. The page may be
-// loaded anew meanwhile: a question that a navigation takes away is asked again.
+// WaitEval waits until a JavaScript expression, which may be a promise and must change nothing, is true. The page may
+// be loaded anew meanwhile: a question that a navigation takes away is asked again.
 func (b *Chromium) WaitEval(bound time.Duration, what, expression string) {
 	b.t.Helper()
 	WaitFor(b.t, bound, what, func() bool {
@@ -140,7 +140,8 @@ func (b *Chromium) WaitLocation(part string) {
 // wait for the page that answers it: the page that was filled in is still there for a moment, and looks ready.
 func (b *Chromium) WaitText(selector, part string) {
 	b.t.Helper()
-	script := "(document.readyState !== 'loading' && document.querySelector(" + strconv.Quote(selector) + ")?.innerText) || ''"
+	script := "(document.readyState !== 'loading' && document.querySelector(" + strconv.Quote(selector) +
+		")?.innerText) || ''"
 	var text string
 	ok := poll(pageLimit, func() bool {
 		now, err := attempt(b, chromedp.Evaluate[string](script))
@@ -148,6 +149,7 @@ func (b *Chromium) WaitText(selector, part string) {
 		return err == nil && strings.Contains(now, part)
 	})
 	if !ok {
-		b.t.Fatalf("%s says %q, not %q, at %s:\n%s\nproblems: %v", selector, text, part, b.Location(), b.Text("body"), b.Problems())
+		b.t.Fatalf("%s says %q, not %q, at %s:\n%s\nproblems: %v", selector, text, part, b.Location(), b.Text("body"),
+			b.Problems())
 	}
 }

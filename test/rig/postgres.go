@@ -32,7 +32,7 @@ var shared struct {
 	server *PostgresServer
 }
 
-// Postgres gives the server that all tests of the package use, each with a Database of its own. It ends with
+// Postgres returns the server that all tests of the package use, each with a Database of its own. It ends with
 // Main. Tests that stop or freeze a server take OwnPostgres.
 func Postgres(t testing.TB) *PostgresServer {
 	t.Helper()
@@ -61,7 +61,7 @@ func OwnPostgres(t testing.TB) *PostgresServer {
 	return p
 }
 
-// initPostgres makes the data folder. The server does not run yet.
+// initPostgres creates the data folder. The server does not run yet.
 func initPostgres(t testing.TB) *PostgresServer {
 	t.Helper()
 	bin, err := program.Postgres()
@@ -78,7 +78,8 @@ func initPostgres(t testing.TB) *PostgresServer {
 			t.Fatalf("give the data folder to the server's user: %v", err)
 		}
 	}
-	cmd := p.command("initdb", "-D", p.data(), "-U", "postgres", "-A", "trust", "-E", "UTF8", "--locale=C", "--no-sync", "--no-instructions")
+	cmd := p.command("initdb", "-D", p.data(), "-U", "postgres", "-A", "trust", "-E", "UTF8", "--locale=C", "--no-sync",
+		"--no-instructions")
 	if text, err := cmd.CombinedOutput(); err != nil {
 		_ = os.RemoveAll(p.dir)
 		t.Fatalf("initdb: %v\n%s", err, text)
@@ -126,7 +127,7 @@ func (p *PostgresServer) DSN(database string) string {
 	return "postgres://postgres@" + p.Addr() + "/" + database + "?sslmode=disable"
 }
 
-// Database makes a fresh, empty database, dropped with the test, and gives its DSN.
+// Database creates an empty database, dropped with the test, and returns its DSN.
 func (p *PostgresServer) Database(t testing.TB) string {
 	t.Helper()
 	name := "t_" + strings.ToLower(rand.Text())

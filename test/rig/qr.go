@@ -2,8 +2,8 @@ package rig
 
 import "fmt"
 
-// ReadQR reads a QR code of a square of modules, true for dark (ISO/IEC 18004, versions 1 to 10, byte mode). The picture
-// must be perfect: nothing is corrected. It shares no code with what draws our codes.
+// ReadQR reads a QR code of a square of modules, true for dark (ISO/IEC 18004, versions 1 to 10, byte mode). The
+// picture must be perfect: nothing is corrected. It shares no code with what draws our codes.
 func ReadQR(dark [][]bool) (string, error) {
 	size := len(dark)
 	version := (size - 17) / 4
@@ -11,7 +11,8 @@ func ReadQR(dark [][]bool) (string, error) {
 		return "", fmt.Errorf("%d modules wide", size)
 	}
 	bits := 0 // format: level and mask, around the top left corner
-	for i, at := range [][2]int{{8, 0}, {8, 1}, {8, 2}, {8, 3}, {8, 4}, {8, 5}, {8, 7}, {8, 8}, {7, 8}, {5, 8}, {4, 8}, {3, 8}, {2, 8}, {1, 8}, {0, 8}} {
+	for i, at := range [][2]int{{8, 0}, {8, 1}, {8, 2}, {8, 3}, {8, 4}, {8, 5}, {8, 7}, {8, 8}, {7, 8}, {5, 8}, {4, 8},
+		{3, 8}, {2, 8}, {1, 8}, {0, 8}} {
 		if dark[at[1]][at[0]] {
 			bits |= 1 << i
 		}
@@ -50,13 +51,14 @@ func ReadQR(dark [][]bool) (string, error) {
 
 // Blocks, and words of correction in each, by level (as format bits count: M, L, H, Q) and version.
 var (
-	qrBlocks = [4][10]int{{1, 1, 1, 2, 2, 4, 4, 4, 5, 5}, {1, 1, 1, 1, 1, 2, 2, 2, 2, 4}, {1, 1, 2, 4, 4, 4, 5, 6, 8, 8}, {1, 1, 2, 2, 4, 4, 6, 6, 8, 8}}
+	qrBlocks = [4][10]int{{1, 1, 1, 2, 2, 4, 4, 4, 5, 5}, {1, 1, 1, 1, 1, 2, 2, 2, 2, 4}, {1, 1, 2, 4, 4, 4, 5, 6, 8, 8},
+		{1, 1, 2, 2, 4, 4, 6, 6, 8, 8}}
 
 	qrCorrection = [4][10]int{{10, 16, 26, 18, 24, 16, 18, 22, 22, 26}, {7, 10, 15, 20, 26, 18, 20, 24, 30, 18},
 		{17, 28, 22, 16, 22, 28, 26, 26, 24, 28}, {13, 22, 18, 26, 18, 24, 18, 22, 20, 24}}
 )
 
-// qrFixed tells the modules that carry no data: finders, timing, alignment, format and version.
+// qrFixed reports whether a module carries no data: finders, timing, alignment, format and version.
 func qrFixed(version, size int) func(x, y int) bool {
 	centres, more := []int{6}, version/7+1 // version 1 has no alignment
 	step := (version*4 + more*2 + 3) / (more * 2) * 2

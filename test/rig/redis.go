@@ -2,6 +2,7 @@ package rig
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os/exec"
 	"strconv"
@@ -14,8 +15,8 @@ import (
 	"github.com/redis/go-redis/v9/maintnotifications"
 )
 
-// RedisServer is a real redis-server on a free loopback port, without snapshots: a restart has lost everything unless it was
-// started with "--appendonly", "yes".
+// RedisServer is a real redis-server on a free loopback port, without snapshots: a restart has lost everything unless
+// it was started with "--appendonly", "yes".
 type RedisServer struct {
 	t    testing.TB
 	dir  string
@@ -45,7 +46,8 @@ func (r *RedisServer) Start() {
 	if err != nil {
 		r.t.Fatalf("redis-server is missing; scripts/install-test-deps installs it: %v", err)
 	}
-	args := append([]string{"--bind", "127.0.0.1", "--port", strconv.Itoa(r.port), "--dir", r.dir, "--save", "", "--daemonize", "no"}, r.args...)
+	args := append([]string{"--bind", "127.0.0.1", "--port", strconv.Itoa(r.port), "--dir", r.dir, "--save", "",
+		"--daemonize", "no"}, r.args...)
 	r.proc = start(r.t, "redis-server", exec.Command(bin, args...), syscall.SIGKILL)
 	client := r.Client()
 	WaitFor(r.t, 10*time.Second, "redis-server answers", func() bool {
@@ -76,10 +78,11 @@ func (r *RedisServer) Client() *redis.Client {
 // Do runs one command, such as Do("FLUSHALL"), and gives its reply as text. A Redis error fails the test.
 func (r *RedisServer) Do(words ...any) string {
 	r.t.Helper()
-	c := redis.NewClient(&redis.Options{Addr: r.Addr(), MaintNotificationsConfig: &maintnotifications.Config{Mode: maintnotifications.ModeDisabled}})
+	c := redis.NewClient(&redis.Options{Addr: r.Addr(),
+		MaintNotificationsConfig: &maintnotifications.Config{Mode: maintnotifications.ModeDisabled}})
 	defer c.Close()
 	reply, err := c.Do(context.Background(), words...).Result()
-	if err != nil && err != redis.Nil {
+	if err != nil && !errors.Is(err, redis.Nil) {
 		r.t.Fatalf("redis %v: %v", words, err)
 	}
 	return fmt.Sprint(reply)

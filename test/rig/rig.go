@@ -73,8 +73,8 @@ func tempDir(t testing.TB) string {
 	return dir
 }
 
-// WaitFor polls until ok reports true. The bound is judged on a quiet machine only, see package timebound; the test fails
-// when the event does not come at all.
+// WaitFor polls until ok reports true. The bound is judged on a quiet machine only, see package timebound; the test
+// fails when the event does not come at all.
 func WaitFor(t testing.TB, bound time.Duration, what string, ok func() bool) {
 	t.Helper()
 	start := time.Now()

@@ -151,7 +151,8 @@ func TestGatewayReloadKillRestart(t *testing.T) {
 	if got := body(); got != "second" {
 		t.Fatalf("after the reload: body %q", got)
 	}
-	if err := g.Reload("localhost {\n\tno_such_directive\n}"); err == nil || !strings.Contains(err.Error(), "no_such_directive") {
+	if err := g.Reload("localhost {\n\tno_such_directive\n}"); err == nil ||
+		!strings.Contains(err.Error(), "no_such_directive") {
 		t.Fatalf("a wrong Caddyfile: %v", err)
 	}
 	if got := body(); got != "second" {
@@ -162,7 +163,8 @@ func TestGatewayReloadKillRestart(t *testing.T) {
 	if g.Running() {
 		t.Fatal("runs after kill -9")
 	}
-	if err := os.WriteFile(g.Dir+"/Caddyfile", []byte("{\n\thttp_port "+fmt.Sprint(g.Port("http"))+"\n\thttps_port "+fmt.Sprint(g.Port("https"))+
+	if err := os.WriteFile(g.Dir+"/Caddyfile", []byte("{\n\thttp_port "+fmt.Sprint(g.Port("http"))+"\n\thttps_port "+
+		fmt.Sprint(g.Port("https"))+
 		"\n\tlocal_certs\n\tskip_install_trust\n}\nlocalhost {\n\trespond third\n}\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}
@@ -199,8 +201,9 @@ func TestUnknownCommandIsAUsageError(t *testing.T) {
 func TestEchoRecordsWhatNetHTTPWouldFold(t *testing.T) {
 	echo := rig.Echo(t)
 	conn := dial(t, echo.Addr())
-	fmt.Fprintf(conn, "POST /x;y HTTP/1.1\r\nHost: h\r\nX-b: 1\r\nx-B:  2 \r\nA_b: 3\r\nTransfer-Encoding: chunked\r\n\r\n"+
-		"3\r\nabc\r\n0\r\nRemote-User: root\r\n\r\nGET /second HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n")
+	fmt.Fprintf(conn,
+		"POST /x;y HTTP/1.1\r\nHost: h\r\nX-b: 1\r\nx-B:  2 \r\nA_b: 3\r\nTransfer-Encoding: chunked\r\n\r\n"+
+			"3\r\nabc\r\n0\r\nRemote-User: root\r\n\r\nGET /second HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n")
 	rig.WaitFor(t, 5*time.Second, "two requests", func() bool { return len(echo.Seen()) == 2 })
 	s := echo.Seen()[0]
 	if s.Method != "POST" || s.Target != "/x;y" || s.Body != "abc" || s.Framing != "chunked" {

@@ -22,8 +22,8 @@ func Program(t testing.TB, name string, args ...string) *exec.Cmd {
 	return exec.Command(path, args...)
 }
 
-// Serve starts a server in the foreground and waits until it accepts connections on the loopback port. It is killed with
-// the test, so it must have no processes of its own. Its output is shown when the test has failed.
+// Serve starts a server in the foreground and waits until it accepts connections on the loopback port. It is killed
+// with the test, so it must have no processes of its own. Its output is shown when the test has failed.
 func Serve(t testing.TB, port int, cmd *exec.Cmd) {
 	t.Helper()
 	p := start(t, filepath.Base(cmd.Path), cmd, syscall.SIGKILL)

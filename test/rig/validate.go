@@ -12,9 +12,9 @@ import (
 	"github.com/truxeio/caddy-truxe/test/timebound"
 )
 
-// Validate runs `caddy validate` on a Caddyfile in a new folder: what it said, its exit code, and the home in which it
+// Validate runs `caddy validate` on a Caddyfile in a new folder: its output, its exit code, and the home in which it
 // would have left something.
-func Validate(t testing.TB, caddyfile string, env ...string) (said string, code int, home string) {
+func Validate(t testing.TB, caddyfile string, env ...string) (output string, code int, home string) {
 	t.Helper()
 	dir := tempDir(t)
 	home = filepath.Join(dir, "home")
@@ -27,7 +27,8 @@ func Validate(t testing.TB, caddyfile string, env ...string) (said string, code 
 	ctx, cancel := context.WithTimeout(context.Background(), timebound.Limit(30*time.Second))
 	defer cancel()
 	cmd := exec.CommandContext(ctx, Build(t), "validate", "--config", file, "--adapter", "caddyfile")
-	cmd.Dir, cmd.Env = dir, append(append(cleanEnv(), "HOME="+home, "XDG_DATA_HOME="+home+"/data", "XDG_CONFIG_HOME="+home+"/config"), env...)
+	cmd.Dir, cmd.Env = dir, append(append(cleanEnv(), "HOME="+home, "XDG_DATA_HOME="+home+"/data",
+		"XDG_CONFIG_HOME="+home+"/config"), env...)
 	var out bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &out, &out
 	_ = cmd.Run()

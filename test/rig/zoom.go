@@ -9,8 +9,8 @@ import (
 )
 
 // zoom has a Chromium that starts with this profile show every page larger by factor, as its menu does: the layout gets
-// fewer CSS pixels, each of them more pixels of the screen (WCAG 2.2 1.4.10 means this zoom). The protocol has no call for
-// it: its page scale is a pinch, which lets a page keep its layout and moves a glass over it.
+// fewer CSS pixels, each of them more pixels of the screen (WCAG 2.2 1.4.10 means this zoom). The protocol has no call
+// for it: its page scale is a pinch, which lets a page keep its layout and moves a glass over it.
 func zoom(t testing.TB, profile string, factor float64) {
 	t.Helper()
 	dir := filepath.Join(profile, "Default")

@@ -1,6 +1,6 @@
-// Package timebound keeps tests from judging a product by the clock of a busy machine. A test waits for an event, with a
-// patient limit, and reports how long it took. Only when TRUXE_STRICT_TIMES is set, on a machine that does nothing else
-// (`make timings`), does a bound that is exceeded fail the test.
+// Package timebound keeps tests from judging a product by the clock of a busy machine. A test waits for an event, with
+// a patient limit, and reports how long it took. Only when TRUXE_STRICT_TIMES is set, on a machine that does nothing
+// else (`make timings`), does a bound that is exceeded fail the test.
 package timebound
 
 import (
@@ -9,7 +9,8 @@ import (
 	"time"
 )
 
-// On a busy machine a test gives up after patience times the bound, yet not later than longest where the bound is shorter.
+// On a busy machine a test gives up after patience times the bound, yet not later than longest where the bound is
+// shorter.
 const (
 	patience = 15
 	longest  = time.Minute

@@ -41,7 +41,8 @@ func reserveAllOrNothing(t *testing.T, w World) {
 		if out.Allowed || out.Limits[0].Remaining != 9 || out.Limits[0].RetryAfter != 0 {
 			t.Fatalf("refused: %+v", out)
 		}
-		if s := out.Limits[1]; s.RetryAfter < 59*time.Minute || s.RetryAfter > time.Hour || s.ResetAfter > time.Hour || s.Limit != 1 {
+		s := out.Limits[1]
+		if s.RetryAfter < 59*time.Minute || s.RetryAfter > time.Hour || s.ResetAfter > time.Hour || s.Limit != 1 {
 			t.Fatalf("refused bucket: %+v", s)
 		}
 	}
@@ -126,7 +127,9 @@ func reserveRefuses(t *testing.T, w World) {
 	ok := cluster.Bucket{Key: "k", Burst: 1, Window: time.Second}
 	for _, b := range [][]cluster.Bucket{
 		nil, {ok, ok}, {{Key: "", Burst: 1, Window: time.Second}}, {{Key: "k", Burst: 0, Window: time.Second}},
-		{{Key: "k", Burst: 1}}, {{Key: "k", Burst: 1_000_000, Window: time.Second}}, {{Key: "k", Burst: -1, Window: -time.Second}},
+		{{Key: "k", Burst: 1}},
+		{{Key: "k", Burst: 1_000_000, Window: time.Second}},
+		{{Key: "k", Burst: -1, Window: -time.Second}},
 		{{Key: "k", Burst: 1, Window: 367 * 24 * time.Hour}},
 	} {
 		out, err := c.Reserve(ctx(t), b)

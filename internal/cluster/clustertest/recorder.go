@@ -16,7 +16,7 @@ import (
 type Recorder struct {
 	// Durable stands for SQL: what Resync gives back to be republished after a flush.
 	Durable func() []cluster.Event
-	// Broken makes Resync fail while it returns true.
+	// Resync fails while Broken returns true.
 	Broken func() bool
 
 	mu      sync.Mutex

@@ -14,7 +14,7 @@ import (
 	"github.com/truxeio/caddy-truxe/internal/cluster"
 )
 
-// World makes the nodes of one test.
+// World opens the nodes of one test.
 type World struct {
 	// Open adds a node to a fresh world per test t. With Shared, further calls for the same t share state.
 	Open   func(t *testing.T) cluster.Cluster
@@ -85,7 +85,7 @@ func feedKeepsOrder(t *testing.T, w World) {
 		want = append(want, e.Name)
 		must(t, a.Publish(ctx(t), e))
 	}
-	must(t, a.Publish(ctx(t), cluster.Event{Kind: cluster.KindKeys}))
+	must(t, a.Publish(ctx(t), cluster.Event{Kind: cluster.KindKeys, Node: "publisher"}))
 	want = append(want, "")
 	for i, r := range heard {
 		Eventually(t, "all events", 3*time.Second, func() bool { return len(r.Names()) >= len(want) })
@@ -95,6 +95,9 @@ func feedKeepsOrder(t *testing.T, w World) {
 		first, sent := r.Events()[0], revoke(cluster.KindJTI, want[0])
 		if first.Kind != sent.Kind || first.Node == "" || first.At == 0 || first.Expires < first.At+59_000 {
 			t.Errorf("node %d: event changed on the way: %+v", i, first)
+		}
+		if last := r.Events()[len(want)-1]; last.Node != "publisher" {
+			t.Errorf("node %d: the publisher's name is %q", i, last.Node)
 		}
 	}
 }

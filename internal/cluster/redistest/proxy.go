@@ -7,7 +7,7 @@ import (
 	"time"
 )
 
-// Proxy stands between a node and its server and delays, swallows or cuts what passes.
+// Proxy is between a node and its server and delays, swallows or cuts what passes.
 type Proxy struct {
 	listener net.Listener
 	target   string

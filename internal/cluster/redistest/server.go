@@ -3,6 +3,7 @@ package redistest
 
 import (
 	"context"
+	"errors"
 	"net"
 	"os"
 	"os/exec"
@@ -41,7 +42,7 @@ func Start(t testing.TB, args ...string) *Server {
 	return s
 }
 
-// FreePort finds a port that nobody listens on.
+// FreePort finds a port without a listener.
 func FreePort(t testing.TB) int {
 	t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
@@ -130,7 +131,7 @@ func (s *Server) Do(args ...any) any {
 	c := redis.NewClient(&redis.Options{Addr: s.Addr(), DisableIdentity: true})
 	defer c.Close()
 	reply, err := c.Do(context.Background(), args...).Result()
-	if err != nil && err != redis.Nil {
+	if err != nil && !errors.Is(err, redis.Nil) {
 		s.t.Fatalf("redis %v: %v", args[0], err)
 	}
 	return reply
@@ -158,7 +159,8 @@ func StartSentinel(t testing.TB, master *Server) *Server {
 	t.Helper()
 	s := &Server{t: t, port: FreePort(t), dir: t.TempDir()}
 	conf := filepath.Join(s.dir, "sentinel.conf")
-	text := "port " + strconv.Itoa(s.port) + "\nbind 127.0.0.1\ndir " + s.dir + "\nlogfile " + filepath.Join(s.dir, "redis.log") +
+	text := "port " + strconv.Itoa(s.port) + "\nbind 127.0.0.1\n" +
+		"dir " + s.dir + "\nlogfile " + filepath.Join(s.dir, "redis.log") +
 		"\nsentinel monitor main 127.0.0.1 " + strconv.Itoa(master.port) +
 		" 1\nsentinel down-after-milliseconds main 500\nsentinel failover-timeout main 2000\n"
 	if err := os.WriteFile(conf, []byte(text), 0o600); err != nil {

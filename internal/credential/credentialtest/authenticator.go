@@ -39,11 +39,13 @@ type Lie struct {
 
 const (
 	flagUP, flagUV, flagAT = 0x01, 0x04, 0x40
-	// FlagBE and FlagBS say that a passkey may be and is backed up.
-	FlagBE, FlagBS = 0x08, 0x10
+	// FlagBE says that a passkey may be backed up.
+	FlagBE = 0x08
+	// FlagBS says that it is.
+	FlagBS = 0x10
 )
 
-// New makes an authenticator with a key.
+// New returns an authenticator with a key.
 func New(t testing.TB) *Authenticator {
 	t.Helper()
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
@@ -65,7 +67,8 @@ func or(a, b string) string {
 }
 
 func (a *Authenticator) client(kind, challenge, origin string) []byte {
-	data := map[string]any{"type": or(a.Lie.Type, kind), "challenge": or(a.Lie.Challenge, challenge), "origin": or(a.Lie.Origin, origin), "crossOrigin": false}
+	data := map[string]any{"type": or(a.Lie.Type, kind), "challenge": or(a.Lie.Challenge, challenge),
+		"origin": or(a.Lie.Origin, origin), "crossOrigin": false}
 	maps.Copy(data, a.Lie.Client)
 	raw, _ := json.Marshal(data) // text and booleans
 	return raw
@@ -121,12 +124,14 @@ func (a *Authenticator) Create(t testing.TB, options []byte, origin string) []by
 	}
 	attested := append(make([]byte, 16), byte(len(a.ID)>>8), byte(len(a.ID)))
 	attested = append(append(attested, a.ID...), cose...)
-	object, err := cbor.Marshal(map[string]any{"fmt": "none", "attStmt": map[string]any{}, "authData": a.authData(o.PublicKey.RP.ID, flagAT, attested)})
+	object, err := cbor.Marshal(map[string]any{"fmt": "none", "attStmt": map[string]any{},
+		"authData": a.authData(o.PublicKey.RP.ID, flagAT, attested)})
 	if err != nil {
 		t.Fatal(err)
 	}
-	return a.answer(t, map[string]any{"clientDataJSON": b64(a.client("webauthn.create", o.PublicKey.Challenge, origin)), "attestationObject": b64(object),
-		"transports": []string{"internal"}})
+	return a.answer(t, map[string]any{"clientDataJSON": b64(a.client("webauthn.create", o.PublicKey.Challenge, origin)),
+		"attestationObject": b64(object),
+		"transports":        []string{"internal"}})
 }
 
 // Get answers options for a sign-in.
@@ -150,7 +155,8 @@ func (a *Authenticator) Get(t testing.TB, options []byte, origin string) []byte 
 	if a.Lie.Handle != nil {
 		handle = a.Lie.Handle
 	}
-	return a.answer(t, map[string]any{"clientDataJSON": b64(client), "authenticatorData": b64(data), "signature": b64(signature), "userHandle": b64(handle)})
+	return a.answer(t, map[string]any{"clientDataJSON": b64(client), "authenticatorData": b64(data),
+		"signature": b64(signature), "userHandle": b64(handle)})
 }
 
 func (a *Authenticator) answer(t testing.TB, response map[string]any) []byte {
@@ -159,7 +165,8 @@ func (a *Authenticator) answer(t testing.TB, response map[string]any) []byte {
 	if a.Lie.ID != nil {
 		id = a.Lie.ID
 	}
-	raw, err := json.Marshal(map[string]any{"id": b64(id), "rawId": b64(id), "type": "public-key", "clientExtensionResults": map[string]any{}, "response": response})
+	raw, err := json.Marshal(map[string]any{"id": b64(id), "rawId": b64(id), "type": "public-key",
+		"clientExtensionResults": map[string]any{}, "response": response})
 	if err != nil {
 		t.Fatal(err)
 	}

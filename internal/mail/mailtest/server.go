@@ -1,5 +1,5 @@
 // Package mailtest is a real mail server for tests, with an inbox to look into. It speaks SMTP with STARTTLS or TLS and
-// asks for a password, through the server of emersion/go-smtp: what we send is read by somebody else's code.
+// asks for a password, through the server of emersion/go-smtp: what we send is read by code that is not ours.
 package mailtest
 
 import (
@@ -50,10 +50,12 @@ type Server struct {
 // Start starts a server.
 func Start(t testing.TB, o Options) *Server {
 	t.Helper()
-	s := &Server{t: t, options: o, end: func() {}, CAFile: filepath.Join(t.TempDir(), "mail-ca.pem"), refuse: func(string) error { return nil }}
+	s := &Server{t: t, options: o, end: func() {}, CAFile: filepath.Join(t.TempDir(), "mail-ca.pem"),
+		refuse: func(string) error { return nil }}
 	secure := httptest.NewTLSServer(nil) // its certificate is for 127.0.0.1, ::1 and example.com
 	s.tls = &tls.Config{Certificates: secure.TLS.Certificates}
-	err := os.WriteFile(s.CAFile, pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: secure.Certificate().Raw}), 0o600)
+	err := os.WriteFile(s.CAFile, pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: secure.Certificate().Raw}),
+		0o600)
 	secure.Close()
 	if err != nil {
 		t.Fatal(err)
@@ -117,14 +119,14 @@ func (s *Server) URL() string {
 	return u.String()
 }
 
-// Refuse makes the server answer a recipient with an error; nil takes it.
+// Refuse sets the server to answer a recipient with an error; nil takes it.
 func (s *Server) Refuse(judge func(to string) error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.refuse = judge
 }
 
-// Inbox gives what was taken, oldest first.
+// Inbox returns the mails that were accepted, oldest first.
 func (s *Server) Inbox() []Mail {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -161,7 +163,8 @@ func (c *session) Auth(string) (sasl.Server, error) {
 	return sasl.NewPlainServer(func(_, username, password string) error {
 		if o := c.server.options; username != o.Username || password != o.Password {
 			// The worst server repeats what it was told.
-			return &smtp.SMTPError{Code: 535, EnhancedCode: smtp.EnhancedCode{5, 7, 8}, Message: "no " + username + " " + password}
+			return &smtp.SMTPError{Code: 535, EnhancedCode: smtp.EnhancedCode{5, 7, 8},
+				Message: "no " + username + " " + password}
 		}
 		c.user = username
 		return nil

@@ -53,7 +53,10 @@ func check(text string, networks map[string][]netip.Prefix) (checked, error) {
 		return c, problem(whole, "condition: %v", err)
 	}
 	if cost.Max > costLimit {
-		return c, problem(whole, "the condition could cost too much: %d units, %d are allowed; compare less text, or fewer lists with each other", cost.Max, costLimit)
+		return c,
+			problem(whole,
+				"the condition could cost too much: %d units, %d are allowed; compare less text, or fewer lists with each other",
+				cost.Max, costLimit)
 	}
 	return c, nil
 }
@@ -62,7 +65,7 @@ func problem(at policy.Position, format string, args ...any) error {
 	return &policy.Problem{At: at, Message: fmt.Sprintf(format, args...)}
 }
 
-// first gives the foremost of CEL's complaints.
+// first returns the first of CEL's errors.
 func first(issues *cel.Issues) error {
 	if issues.Err() == nil {
 		return nil
@@ -84,14 +87,15 @@ type reader struct {
 	info     *ast.SourceInfo
 	networks map[string][]netip.Prefix
 	locals   map[string]bool // variables of all, exists, exists_one
-	known    map[int64]bool  // names that stand before a field
+	known    map[int64]bool  // names before a field
 	problem  error           // the first
 }
 
 func (r *reader) fail(id int64, shift int, format string, args ...any) {
 	if r.problem == nil {
 		at := r.info.GetStartLocation(id)
-		r.problem = problem(policy.Position{Line: max(1, at.Line()), Column: max(0, at.Column()) + 1 + shift}, format, args...)
+		r.problem = problem(policy.Position{Line: max(1, at.Line()), Column: max(0, at.Column()) + 1 + shift}, format,
+			args...)
 	}
 }
 
@@ -136,13 +140,14 @@ func (r *reader) field(e ast.Expr) {
 	}
 }
 
-// name checks a name that stands alone.
+// name checks a name without a field.
 func (r *reader) name(e ast.Expr) {
 	name := e.AsIdent()
 	switch {
 	case r.known[e.ID()] || r.locals[name]:
 	case fields[name] != nil:
-		r.fail(e.ID(), 0, "%s alone has no value; write one of its fields, such as %s", name, slices.Min(slices.Collect(maps.Keys(fields[name]))))
+		r.fail(e.ID(), 0, "%s alone has no value; write one of its fields, such as %s", name,
+			slices.Min(slices.Collect(maps.Keys(fields[name]))))
 	default:
 		r.fail(e.ID(), 0, "unknown name %q%s", name, oneOf(name, slices.Sorted(maps.Keys(fields))))
 	}
@@ -168,7 +173,8 @@ func (r *reader) call(e ast.Expr) {
 			r.fail(a.ID(), 0, "the network of in_network is written out, such as \"office\" or \"10.0.0.0/8\"")
 		} else if _, named := r.networks[network]; !named {
 			if _, err := parseNetwork(network); err != nil {
-				r.fail(a.ID(), 0, "unknown network %q%s; or write a CIDR", network, oneOf(network, slices.Sorted(maps.Keys(r.networks))))
+				r.fail(a.ID(), 0, "unknown network %q%s; or write a CIDR", network,
+					oneOf(network, slices.Sorted(maps.Keys(r.networks))))
 			}
 		}
 	case name == "matches" && len(args) > 0:
@@ -194,7 +200,8 @@ func checkPattern(pattern string) error {
 	}
 	program, err := syntax.Compile(parsed.Simplify())
 	if err == nil && len(program.Inst) > maxProgram {
-		err = fmt.Errorf("the pattern is too large: %d steps, %d are allowed; mind repetitions", len(program.Inst), maxProgram)
+		err = fmt.Errorf("the pattern is too large: %d steps, %d are allowed; mind repetitions", len(program.Inst),
+			maxProgram)
 	}
 	return err
 }
@@ -227,7 +234,7 @@ func oneOf(got string, options []string) string {
 	return "; there are " + strings.Join(options, ", ")
 }
 
-// sizes tells the cost of an expression how large a request can be.
+// sizes estimates, for the cost of an expression, how large a request can be.
 type sizes struct{}
 
 // EstimateSize implements checker.CostEstimator.
@@ -250,7 +257,8 @@ func (sizes) EstimateSize(n checker.AstNode) *checker.SizeEstimate {
 }
 
 // EstimateCallCost implements checker.CostEstimator.
-func (sizes) EstimateCallCost(function, overload string, _ *checker.AstNode, _ []checker.AstNode) *checker.CallEstimate {
+func (sizes) EstimateCallCost(function, overload string, _ *checker.AstNode,
+	_ []checker.AstNode) *checker.CallEstimate {
 	if function == inNetwork {
 		return &checker.CallEstimate{CostEstimate: checker.FixedCostEstimate(50)}
 	}

@@ -20,15 +20,19 @@ type reading struct {
 
 // clock has CEL's functions of time, counting as CEL does: months, days of the month and of the year from 0.
 var clock = map[string]reading{
-	overloads.TimeGetFullYear:   {[]string{overloads.TimestampToYear}, time.Time.Year},
-	overloads.TimeGetMonth:      {[]string{overloads.TimestampToMonth}, func(t time.Time) int { return int(t.Month()) - 1 }},
-	overloads.TimeGetDate:       {[]string{overloads.TimestampToDayOfMonthOneBased}, time.Time.Day},
-	overloads.TimeGetDayOfMonth: {[]string{overloads.TimestampToDayOfMonthZeroBased}, func(t time.Time) int { return t.Day() - 1 }},
-	overloads.TimeGetDayOfWeek:  {[]string{overloads.TimestampToDayOfWeek}, func(t time.Time) int { return int(t.Weekday()) }},
-	overloads.TimeGetDayOfYear:  {[]string{overloads.TimestampToDayOfYear}, func(t time.Time) int { return t.YearDay() - 1 }},
-	overloads.TimeGetHours:      {[]string{overloads.TimestampToHours, overloads.DurationToHours}, time.Time.Hour},
-	overloads.TimeGetMinutes:    {[]string{overloads.TimestampToMinutes, overloads.DurationToMinutes}, time.Time.Minute},
-	overloads.TimeGetSeconds:    {[]string{overloads.TimestampToSeconds, overloads.DurationToSeconds}, time.Time.Second},
+	overloads.TimeGetFullYear: {[]string{overloads.TimestampToYear}, time.Time.Year},
+	overloads.TimeGetMonth: {[]string{overloads.TimestampToMonth},
+		func(t time.Time) int { return int(t.Month()) - 1 }},
+	overloads.TimeGetDate: {[]string{overloads.TimestampToDayOfMonthOneBased}, time.Time.Day},
+	overloads.TimeGetDayOfMonth: {[]string{overloads.TimestampToDayOfMonthZeroBased},
+		func(t time.Time) int { return t.Day() - 1 }},
+	overloads.TimeGetDayOfWeek: {[]string{overloads.TimestampToDayOfWeek},
+		func(t time.Time) int { return int(t.Weekday()) }},
+	overloads.TimeGetDayOfYear: {[]string{overloads.TimestampToDayOfYear},
+		func(t time.Time) int { return t.YearDay() - 1 }},
+	overloads.TimeGetHours:   {[]string{overloads.TimestampToHours, overloads.DurationToHours}, time.Time.Hour},
+	overloads.TimeGetMinutes: {[]string{overloads.TimestampToMinutes, overloads.DurationToMinutes}, time.Time.Minute},
+	overloads.TimeGetSeconds: {[]string{overloads.TimestampToSeconds, overloads.DurationToSeconds}, time.Time.Second},
 }
 
 func (c reading) inZone(at, zone ref.Val) ref.Val {
@@ -46,7 +50,7 @@ func (c reading) inZone(at, zone ref.Val) ref.Val {
 
 var zones sync.Map // name -> *time.Location; filled by compiling, so there are as many as operators write
 
-// loadZone makes a zone known: an IANA name, or an offset such as +02:00.
+// loadZone loads a time zone: an IANA name, or an offset such as +02:00.
 func loadZone(name string) bool {
 	if _, known := zones.Load(name); known {
 		return true

@@ -12,8 +12,8 @@
 // whatever compiles is of the right types.
 //
 // What a condition costs is bounded twice: an expression that could cost more than costLimit for the largest request is
-// an error when it is compiled, and one that does is Failed. Patterns of matches, networks and time zones are constants,
-// resolved when compiled, so judging does no I/O.
+// an error when it is compiled, and one that does is Failed. Patterns of matches, networks and time zones are
+// constants, resolved when compiled, so judging does no I/O.
 package condition
 
 import (
@@ -93,12 +93,13 @@ func bounded(r *policy.Request, path string, p *identity.Principal) bool {
 	if len(path) > maxPath || len(r.Host) > maxValue || len(r.Method) > maxValue {
 		return false
 	}
-	return p == nil || len(p.Roles) <= maxList && len(p.AMR) <= maxList && max(len(p.UserID), len(p.Username), len(p.Email), len(p.ClientID), len(p.ACR)) <= maxValue
+	return p == nil || len(p.Roles) <= maxList && len(p.AMR) <= maxList &&
+		max(len(p.UserID), len(p.Username), len(p.Email), len(p.ClientID), len(p.ACR)) <= maxValue
 }
 
 var activations = sync.Pool{New: func() any { return new(activation) }}
 
-// activation gives an expression its variables.
+// activation resolves the variables of an expression.
 type activation struct {
 	request *policy.Request
 	path    string
@@ -134,7 +135,7 @@ func (a *activation) ResolveName(name string) (any, bool) {
 		}
 		return types.Timestamp{Time: a.request.Now.UTC()}, true
 	case "user.signed_in":
-		return types.Bool(a.person != policy.Nobody), true
+		return types.Bool(a.person != policy.Anonymous), true
 	}
 	p := a.person
 	if p == nil {

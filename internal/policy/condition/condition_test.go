@@ -13,11 +13,14 @@ import (
 )
 
 var (
-	networks = map[string][]netip.Prefix{"office": {netip.MustParsePrefix("10.0.0.0/8"), netip.MustParsePrefix("2001:db8::/32")}}
-	sunday   = time.Date(2026, 3, 1, 22, 30, 0, 0, time.UTC)
-	request  = policy.Request{Host: "app.test", Method: "GET", Path: "/orders/7", Addr: netip.MustParseAddr("10.1.2.3"), Now: sunday}
-	eva      = &identity.Principal{UserID: "u1", Username: "eva", Email: "eva@example.com", Roles: []string{"editor", "team-a"}, AMR: []string{"pwd", "otp"}, ACR: "2", ClientID: "cli"}
-	foreign  = &identity.Principal{UserID: "https://idp.test|7", Username: "eva", Email: "x@idp.test"}
+	networks = map[string][]netip.Prefix{"office": {netip.MustParsePrefix("10.0.0.0/8"),
+		netip.MustParsePrefix("2001:db8::/32")}}
+	sunday  = time.Date(2026, 3, 1, 22, 30, 0, 0, time.UTC)
+	request = policy.Request{Host: "app.test", Method: "GET", Path: "/orders/7", Addr: netip.MustParseAddr("10.1.2.3"),
+		Now: sunday}
+	eva = &identity.Principal{UserID: "u1", Username: "eva", Email: "eva@example.com",
+		Roles: []string{"editor", "team-a"}, AMR: []string{"pwd", "otp"}, ACR: "2", ClientID: "cli"}
+	foreign = &identity.Principal{UserID: "https://idp.test|7", Username: "eva", Email: "x@idp.test"}
 )
 
 func compiled(t testing.TB, text string) policy.Condition {
@@ -29,10 +32,10 @@ func compiled(t testing.TB, text string) policy.Condition {
 	return c
 }
 
-// What the vocabulary says of somebody signed in, of an anonymous visitor as he is, and of whoever he turns out to be.
+// What the vocabulary says of a signed-in user, of an anonymous visitor, and of the unknown user who signs in next.
 func TestConditionsOfRequestAndPerson(t *testing.T) {
 	const T, F, U, E = policy.True, policy.False, policy.Unknown, policy.Failed
-	for text, want := range map[string][3]policy.Truth{ // eva, nobody, unknown
+	for text, want := range map[string][3]policy.Truth{ // eva, anonymous, unknown
 		`request.method != "HEAD"`: {T, T, T},
 		`request.host == "app.test" && request.path.startsWith("/orders/")`:  {T, T, T},
 		`request.path.matches("^/orders/[0-9]+$")`:                           {T, T, T},
@@ -83,7 +86,7 @@ func TestConditionsOfRequestAndPerson(t *testing.T) {
 			continue // refused when it is compiled, see below
 		}
 		c := compiled(t, text)
-		for i, p := range []*identity.Principal{eva, policy.Nobody, nil} {
+		for i, p := range []*identity.Principal{eva, policy.Anonymous, nil} {
 			if got := c.Holds(&request, request.Path, p); got != want[i] {
 				t.Errorf("%s, person %d: %d, want %d", text, i, got, want[i])
 			}
@@ -97,7 +100,8 @@ func TestConditionsOfRequestAndPerson(t *testing.T) {
 // A condition sees the reading of the path that is judged, and of a user of a trusted issuer the name that rules see
 // (OIDC Core 5.7).
 func TestConditionsSeeTheReadingAndNoForeignNames(t *testing.T) {
-	if c := compiled(t, `request.path == "/x"`); c.Holds(&request, "/x", eva) != policy.True || c.Holds(&request, "/orders/7", eva) != policy.False {
+	if c := compiled(t, `request.path == "/x"`); c.Holds(&request, "/x", eva) != policy.True ||
+		c.Holds(&request, "/orders/7", eva) != policy.False {
 		t.Error("the reading is not what is compared")
 	}
 	if c := compiled(t, `user.name == "eva"`); c.Holds(&request, "/", foreign) != policy.False {
@@ -129,9 +133,11 @@ func TestWhatIsNotKnownFails(t *testing.T) {
 		crowd.Roles = append(crowd.Roles, "r")
 	}
 	if got := compiled(t, `user.signed_in`).Holds(&request, "/", crowd); got != policy.Failed {
-		t.Errorf("somebody with %d roles: %d", len(crowd.Roles), got)
+		t.Errorf("a user with %d roles: %d", len(crowd.Roles), got)
 	}
-	if got := compiled(t, `in_network(request.ip, "office")`).Holds(&policy.Request{Addr: netip.MustParseAddr("::ffff:10.1.2.3")}, "/", nil); got != policy.True {
+	if got := compiled(t,
+		`in_network(request.ip, "office")`).Holds(&policy.Request{Addr: netip.MustParseAddr("::ffff:10.1.2.3")}, "/",
+		nil); got != policy.True {
 		t.Errorf("IPv4 written as IPv6 (LK-08): %d", got)
 	}
 }
@@ -142,35 +148,40 @@ func TestMistakesAreToldWithPlaceAndRemedy(t *testing.T) {
 		line, column int
 		message      string
 	}{
-		``:                                     {1, 1, "mismatched input"},
-		`request.method`:                       {1, 1, "true or false, this one is of type string"},
-		`request.methd == "GET"`:               {1, 9, `unknown field "methd" of request; did you mean "method"?`},
-		"true &&\n  user.role == 'x'":          {2, 8, `unknown field "role" of user; did you mean "roles"?`},
-		`user.zzzzzzzz == "x"`:                 {1, 6, `unknown field "zzzzzzzz" of user; there are acr, amr, client, email, id, name, roles, signed_in`},
-		`reqest.path == "/"`:                   {1, 1, `unknown name "reqest"; did you mean "request"?`},
-		`user == "x"`:                          {1, 1, "user alone has no value"},
-		`true && foo`:                          {1, 9, `unknown name "foo"`},
-		`request.path.startWith("/")`:          {1, 23, `unknown function "startWith"; did you mean "startsWith"?`},
-		`in_netwrk(request.ip, "office")`:      {1, 10, `unknown function "in_netwrk"; did you mean "in_network"?`},
-		`in_network(request.ip, "ofice")`:      {1, 24, `unknown network "ofice"; did you mean "office"?`},
-		`in_network(request.ip, user.name)`:    {1, 28, "is written out"},
-		`in_network(request.ip)`:               {1, 11, "no matching overload"},
-		`request.path.matches(user.name)`:      {1, 26, "the pattern of matches is written out"},
-		`request.path.matches("(")`:            {1, 22, ""},
-		`request.time.getHours("Mars/X") > 1`:  {1, 23, "unknown time zone"},
-		`request.time.getHours("Local") > 1`:   {1, 23, "unknown time zone"},
-		`request.time.getHours(user.name) > 1`: {1, 27, "unknown time zone"},
-		`request.method == 1`:                  {1, 16, "no matching overload"},
-		`request.path.foo == "x"`:              {1, 13, ""},
-		`dyn(1) == 1`:                          {1, 4, `unknown function "dyn"`},
-		`type(1) == int`:                       {1, 5, `unknown function "type"`},
-		`{"a": 1} == {"a": 1}`:                 {1, 1, "no maps"},
-		`user.roles.map(r, r) == []`:           {1, 15, `unknown function "map"`},
-		`user.roles.exists(user, user == "x")`: {1, 18, "cannot name the elements"},
-		`request.path == "/" &`:                {1, 21, ""},
-		`1 * 2 == 2`:                           {1, 3, "unknown function"},
-		`request.path == "` + strings.Repeat("x", maxText) + `"`:                    {1, 1, "at most 4096 bytes"},
-		strings.Repeat("(", 200) + "true" + strings.Repeat(")", 200):                {1, 1, ""},
+		``:                            {1, 1, "mismatched input"},
+		`request.method`:              {1, 1, "true or false, this one is of type string"},
+		`request.methd == "GET"`:      {1, 9, `unknown field "methd" of request; did you mean "method"?`},
+		"true &&\n  user.role == 'x'": {2, 8, `unknown field "role" of user; did you mean "roles"?`},
+		`user.zzzzzzzz == "x"`: {1, 6,
+			`unknown field "zzzzzzzz" of user; there are acr, amr, client, email, id, name, roles, signed_in`},
+		`reqest.path == "/"`: {1, 1,
+			`unknown name "reqest"; did you mean "request"?`},
+		`user == "x"`: {1, 1, "user alone has no value"},
+		`true && foo`: {1, 9, `unknown name "foo"`},
+		`request.path.startWith("/")`: {1, 23,
+			`unknown function "startWith"; did you mean "startsWith"?`},
+		`in_netwrk(request.ip, "office")`: {1, 10,
+			`unknown function "in_netwrk"; did you mean "in_network"?`},
+		`in_network(request.ip, "ofice")`: {1, 24,
+			`unknown network "ofice"; did you mean "office"?`},
+		`in_network(request.ip, user.name)`:                          {1, 28, "is written out"},
+		`in_network(request.ip)`:                                     {1, 11, "no matching overload"},
+		`request.path.matches(user.name)`:                            {1, 26, "the pattern of matches is written out"},
+		`request.path.matches("(")`:                                  {1, 22, ""},
+		`request.time.getHours("Mars/X") > 1`:                        {1, 23, "unknown time zone"},
+		`request.time.getHours("Local") > 1`:                         {1, 23, "unknown time zone"},
+		`request.time.getHours(user.name) > 1`:                       {1, 27, "unknown time zone"},
+		`request.method == 1`:                                        {1, 16, "no matching overload"},
+		`request.path.foo == "x"`:                                    {1, 13, ""},
+		`dyn(1) == 1`:                                                {1, 4, `unknown function "dyn"`},
+		`type(1) == int`:                                             {1, 5, `unknown function "type"`},
+		`{"a": 1} == {"a": 1}`:                                       {1, 1, "no maps"},
+		`user.roles.map(r, r) == []`:                                 {1, 15, `unknown function "map"`},
+		`user.roles.exists(user, user == "x")`:                       {1, 18, "cannot name the elements"},
+		`request.path == "/" &`:                                      {1, 21, ""},
+		`1 * 2 == 2`:                                                 {1, 3, "unknown function"},
+		`request.path == "` + strings.Repeat("x", maxText) + `"`:     {1, 1, "at most 4096 bytes"},
+		strings.Repeat("(", 200) + "true" + strings.Repeat(")", 200): {1, 1, ""},
 		`user.roles.all(a, user.roles.all(b, user.roles.all(c, a == b || b == c)))`: {1, 1, "could cost too much"},
 		`(` + strings.Repeat("request.path + ", 200) + `"") != ""`:                  {1, 1, ""},
 	} {
@@ -180,8 +191,10 @@ func TestMistakesAreToldWithPlaceAndRemedy(t *testing.T) {
 			t.Errorf("%.80s: %v", text, err)
 			continue
 		}
-		if p.At.Line != want.line || p.At.Column != want.column || p.At.File != "" || !strings.Contains(p.Message, want.message) {
-			t.Errorf("%.80s: %d:%d %s\n\twant %d:%d %s", text, p.At.Line, p.At.Column, p.Message, want.line, want.column, want.message)
+		if p.At.Line != want.line || p.At.Column != want.column || p.At.File != "" ||
+			!strings.Contains(p.Message, want.message) {
+			t.Errorf("%.80s: %d:%d %s\n\twant %d:%d %s", text, p.At.Line, p.At.Column, p.Message, want.line, want.column,
+				want.message)
 		}
 	}
 }
@@ -189,7 +202,8 @@ func TestMistakesAreToldWithPlaceAndRemedy(t *testing.T) {
 // The networks of one policy set are not those of another.
 func TestNetworksBelongToTheirSet(t *testing.T) {
 	inside := compiled(t, `in_network(request.ip, "office")`)
-	other, err := Compile(`in_network(request.ip, "office")`, map[string][]netip.Prefix{"office": {netip.MustParsePrefix("192.168.0.0/16")}})
+	other, err := Compile(`in_network(request.ip, "office")`,
+		map[string][]netip.Prefix{"office": {netip.MustParsePrefix("192.168.0.0/16")}})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -200,7 +214,8 @@ func TestNetworksBelongToTheirSet(t *testing.T) {
 
 // One condition is judged by all requests at once.
 func TestConditionsAreSafeForConcurrentUse(t *testing.T) {
-	c := compiled(t, `user.roles.exists(r, r == "editor") && request.path.startsWith("/a") && request.time.getHours("Europe/Berlin") == 23`)
+	c := compiled(t,
+		`user.roles.exists(r, r == "editor") && request.path.startsWith("/a") && request.time.getHours("Europe/Berlin") == 23`)
 	var wg sync.WaitGroup
 	for i := range 8 {
 		wg.Go(func() {

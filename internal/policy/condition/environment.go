@@ -21,8 +21,9 @@ var fields = map[string]map[string]*cel.Type{
 		"request.ip": cel.StringType, "request.time": cel.TimestampType,
 	},
 	"user": {
-		"user.id": cel.StringType, "user.name": cel.StringType, "user.email": cel.StringType, "user.acr": cel.StringType, "user.client": cel.StringType,
-		"user.roles": cel.ListType(cel.StringType), "user.amr": cel.ListType(cel.StringType), "user.signed_in": cel.BoolType,
+		"user.id": cel.StringType, "user.name": cel.StringType, "user.email": cel.StringType, "user.acr": cel.StringType,
+		"user.client": cel.StringType,
+		"user.roles":  cel.ListType(cel.StringType), "user.amr": cel.ListType(cel.StringType), "user.signed_in": cel.BoolType,
 	},
 }
 
@@ -31,7 +32,8 @@ const inNetwork = "in_network"
 // functions are all that an expression may call. Those of time are added with zones that are resolved beforehand.
 var functions = []string{
 	operators.LogicalAnd, operators.LogicalOr, operators.LogicalNot, operators.Conditional, operators.NotStrictlyFalse,
-	operators.Equals, operators.NotEquals, operators.Less, operators.LessEquals, operators.Greater, operators.GreaterEquals,
+	operators.Equals, operators.NotEquals, operators.Less, operators.LessEquals, operators.Greater,
+	operators.GreaterEquals,
 	operators.In, operators.Add, operators.Subtract, operators.Negate,
 	"startsWith", "endsWith", "contains", "matches", "size", "timestamp", "duration",
 }
@@ -51,7 +53,8 @@ var base = sync.OnceValues(func() (*cel.Env, error) {
 	}
 	options := []cel.EnvOption{
 		cel.StdLib(cel.StdLibSubset(subset)),
-		cel.ParserRecursionLimit(maxDepth), cel.ParserErrorRecoveryLimit(4), cel.ParserExpressionSizeLimit(maxText), cel.ExpressionNodeLimit(maxNodes),
+		cel.ParserRecursionLimit(maxDepth), cel.ParserErrorRecoveryLimit(4), cel.ParserExpressionSizeLimit(maxText),
+		cel.ExpressionNodeLimit(maxNodes),
 		cel.EagerlyValidateDeclarations(true), cel.DefaultUTCTimeZone(true),
 	}
 	for _, group := range fields {
@@ -60,7 +63,8 @@ var base = sync.OnceValues(func() (*cel.Env, error) {
 		}
 	}
 	for name, f := range clock {
-		options = append(options, cel.Function(name, cel.MemberOverload(f.overloads[0]+"_in_zone", []*cel.Type{cel.TimestampType, cel.StringType}, cel.IntType,
+		options = append(options, cel.Function(name, cel.MemberOverload(f.overloads[0]+"_in_zone",
+			[]*cel.Type{cel.TimestampType, cel.StringType}, cel.IntType,
 			cel.BinaryBinding(f.inZone))))
 	}
 	return cel.NewCustomEnv(options...)
@@ -87,7 +91,8 @@ func environment(networks map[string][]netip.Prefix) (*cel.Env, error) {
 	for name, prefixes := range networks {
 		known[name] = slices.Clone(prefixes)
 	}
-	e, err := common.Extend(cel.Function(inNetwork, cel.Overload("in_network_string_string", []*cel.Type{cel.StringType, cel.StringType}, cel.BoolType,
+	e, err := common.Extend(cel.Function(inNetwork, cel.Overload("in_network_string_string",
+		[]*cel.Type{cel.StringType, cel.StringType}, cel.BoolType,
 		cel.BinaryBinding(func(address, network ref.Val) ref.Val { return isIn(address, network, known) }))))
 	if err == nil {
 		environments.env, environments.networks = e, known

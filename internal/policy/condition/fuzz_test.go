@@ -9,6 +9,7 @@ import (
 
 	"github.com/truxeio/caddy-truxe/internal/identity"
 	"github.com/truxeio/caddy-truxe/internal/policy"
+	"github.com/truxeio/caddy-truxe/test/timebound"
 )
 
 // largest is a request at every limit.
@@ -18,14 +19,18 @@ var largest = func() (policy.Request, *identity.Principal) {
 	for range maxList {
 		p.Roles, p.AMR = append(p.Roles, strings.Repeat("a", 100)), append(p.AMR, "otp")
 	}
-	return policy.Request{Host: long, Method: long, Path: "/" + strings.Repeat("a", maxPath-1), Addr: request.Addr, Now: sunday}, p
+	return policy.Request{Host: long, Method: long, Path: "/" + strings.Repeat("a", maxPath-1), Addr: request.Addr,
+		Now: sunday}, p
 }
 
 // Issue 4: no expression panics, costs more than a bounded time, or is refused without saying where.
 func FuzzCondition(f *testing.F) {
-	for _, text := range []string{``, `request.method != "HEAD"`, `in_network(request.ip, "office") || "a" in user.roles`, `user.roles.exists(r, r.startsWith("x") && r.matches("(a|aa)+$"))`,
-		`request.time.getHours("Europe/Berlin") > 8`, `request.path + request.path + request.path == ""`, `user.roles.all(a, user.amr.all(b, a != b))`, `request.path.matches("(a{50}){5}")`,
-		`user . name == r"\x"`, "\"\x00\" in [1]", `timestamp("2026-01-01T00:00:00Z") - request.time > duration("1h")`, `((((((((((true))))))))))`, `!!!!!!!!!!true`, `true ? false : true ? true : false`} {
+	for _, text := range []string{``, `request.method != "HEAD"`, `in_network(request.ip, "office") || "a" in user.roles`,
+		`user.roles.exists(r, r.startsWith("x") && r.matches("(a|aa)+$"))`,
+		`request.time.getHours("Europe/Berlin") > 8`, `request.path + request.path + request.path == ""`,
+		`user.roles.all(a, user.amr.all(b, a != b))`, `request.path.matches("(a{50}){5}")`,
+		`user . name == r"\x"`, "\"\x00\" in [1]", `timestamp("2026-01-01T00:00:00Z") - request.time > duration("1h")`,
+		`((((((((((true))))))))))`, `!!!!!!!!!!true`, `true ? false : true ? true : false`} {
 		f.Add(text)
 	}
 	r, crowd := largest()
@@ -40,13 +45,13 @@ func FuzzCondition(f *testing.F) {
 			}
 			return
 		}
-		for _, who := range []*identity.Principal{nil, policy.Nobody, crowd, eva} {
+		for _, who := range []*identity.Principal{nil, policy.Anonymous, crowd, eva} {
 			first := c.Holds(&r, r.Path, who)
 			if again := c.Holds(&r, r.Path, who); first != again || first > policy.Failed {
 				t.Fatalf("%q is %d, then %d", text, first, again)
 			}
 			if who != nil && first == policy.Unknown {
-				t.Fatalf("%q is unknown of somebody known", text)
+				t.Fatalf("%q is unknown for a known user", text)
 			}
 		}
 		if took := time.Since(start); took > 2*time.Second {
@@ -55,13 +60,16 @@ func FuzzCondition(f *testing.F) {
 	})
 }
 
-// The dearest expressions that compile, judged for the largest request, take bounded time: the cost limit ends the rest.
+// The most expensive expressions that compile, evaluated for the largest request, take bounded time: the cost limit
+// ends the rest.
 func TestTheDearestConditionIsBounded(t *testing.T) {
 	r, crowd := largest()
 	crowd.Roles[len(crowd.Roles)-1] = "z"
 	for _, text := range []string{
-		`request.path.matches("(a{9}){9}$")`, `request.path.matches("^(a?){20}a{20}b")`, `user.roles.exists(a, user.amr.exists(b, b == "x"))`,
-		`user.roles.exists(r, r.matches("(a|aa|aaa)+b"))`, `(request.path + request.path + request.path + request.path).contains("ab")`,
+		`request.path.matches("(a{9}){9}$")`, `request.path.matches("^(a?){20}a{20}b")`,
+		`user.roles.exists(a, user.amr.exists(b, b == "x"))`,
+		`user.roles.exists(r, r.matches("(a|aa|aaa)+b"))`,
+		`(request.path + request.path + request.path + request.path).contains("ab")`,
 	} {
 		c, err := Compile(text, nil)
 		if err != nil {
@@ -72,14 +80,13 @@ func TestTheDearestConditionIsBounded(t *testing.T) {
 		for range 10 {
 			c.Holds(&r, r.Path, crowd)
 		}
-		if took := time.Since(start) / 10; took > 200*time.Millisecond {
-			t.Errorf("%s took %v", text, took)
-		} else {
-			t.Logf("%-80s %8v", text, took)
-		}
+		took := time.Since(start) / 10
+		t.Logf("%-80s %8v", text, took)
+		timebound.Check(t, text, took, 200*time.Millisecond)
 	}
 	// control: what costs more than the limit is given up
-	if got := compiled(t, `user.roles.exists(a, user.amr.exists(b, b == "x"))`).Holds(&r, r.Path, crowd); got != policy.Failed {
+	if got := compiled(t, `user.roles.exists(a, user.amr.exists(b, b == "x"))`).Holds(&r, r.Path,
+		crowd); got != policy.Failed {
 		t.Errorf("65,536 comparisons are done: %d", got)
 	}
 }

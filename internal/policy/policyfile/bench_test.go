@@ -11,7 +11,10 @@ func manyRules(n int) string {
 	var b strings.Builder
 	b.WriteString("rules:\n")
 	for i := range n {
-		fmt.Fprintf(&b, "  - {id: r%d, effect: allow, hosts: [h%d.test], methods: [GET, POST], paths: [/p%d/**], to: {role: r%d}}\n", i, i%100, i, i%50)
+		fmt.Fprintf(&b,
+			"  - {id: r%d, effect: allow, hosts: [h%d.test], methods: [GET, POST], paths: [/p%d/**], to: {role: r%d}}\n", i,
+			i%100,
+			i, i%50)
 	}
 	return b.String()
 }

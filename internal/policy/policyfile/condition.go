@@ -10,7 +10,7 @@ import (
 	"github.com/truxeio/caddy-truxe/internal/policy"
 )
 
-// conditionProblem tells a mistake in a condition at its place in the file.
+// conditionProblem reports an error in a condition at its place in the file.
 func (r *reader) conditionProblem(n *yaml.Node, what string, err error) {
 	p := (*policy.Problem)(nil)
 	if !errors.As(err, &p) {
@@ -20,7 +20,8 @@ func (r *reader) conditionProblem(n *yaml.Node, what string, err error) {
 	r.problems.add(r.inside(n, p.At), "when of %s: %s", what, p.Message)
 }
 
-// inside finds the place in the file of a place in a text of it. Where a text is folded, its beginning is all that is known.
+// inside finds the place in the file of a place in a text of it. Where a text is folded, its beginning is all that is
+// known.
 func (r *reader) inside(n *yaml.Node, in policy.Position) policy.Position {
 	at := r.at(n)
 	if in.Line == 0 || in.Column == 0 || n.Style&yaml.FoldedStyle != 0 {

@@ -24,8 +24,8 @@ func readGuide(t *testing.T) string {
 
 var fenced = regexp.MustCompile("(?ms)^(?:<!-- test: ([^\n]*) -->\n)?```(\\w+)\n(.*?)^```$")
 
-// The guide's own policy passes its own tests, reaches every rule and is clean; what the guide shows of a failed case is
-// what is written.
+// The guide's own policy passes its own tests, reaches every rule and is clean; what the guide shows of a failed case
+// is what is written.
 func TestTheGuidesPolicyWorksAsItSays(t *testing.T) {
 	var sources []Source
 	shown := ""
@@ -134,8 +134,8 @@ const autheliaUsers = `users:
   inside: { ip: 192.168.7.1 }
 `
 
-// Issue 4: Authelia-style configurations people know can each be written in at most the same number of lines. The second
-// block of each pair is loaded, judged by a matrix and linted; both are counted.
+// Issue 4: well-known configurations in the style of Authelia can each be written in at most the same number of lines.
+// The second block of each pair is loaded, judged by a matrix and linted; both are counted.
 func TestAutheliasConfigurationsTakeNoMoreLines(t *testing.T) {
 	sections := strings.Split(readGuide(t), "\n### ")[1:]
 	done := 0
@@ -159,7 +159,8 @@ func TestAutheliasConfigurationsTakeNoMoreLines(t *testing.T) {
 				}
 			} `yaml:"access_control"`
 		}
-		if err := yaml.Unmarshal([]byte(theirs), &known); err != nil || known.AccessControl.Default != "deny" || len(known.AccessControl.Rules) == 0 || known.AccessControl.Rules[0].Policy == "" {
+		if err := yaml.Unmarshal([]byte(theirs), &known); err != nil || known.AccessControl.Default != "deny" ||
+			len(known.AccessControl.Rules) == 0 || known.AccessControl.Rules[0].Policy == "" {
 			t.Errorf("%q: the first block is no configuration of Authelia's: %v", heading, err)
 		}
 		if strings.Count(ours, "\n") > strings.Count(theirs, "\n") {
@@ -185,7 +186,9 @@ func TestAutheliasConfigurationsTakeNoMoreLines(t *testing.T) {
 // The guide's tables name every key and every finding.
 func TestTheGuideIsComplete(t *testing.T) {
 	names(t, guide, ruleWords...)
-	names(t, guide, "mfa", "mfa_age", "login_age", "email", "ip", "network", "url", "expect", "at", FindUnusedRole, FindEmptyRole, FindUnusedNetwork, FindUnusedPermission, FindUngranted, FindUnknownArea, FindShadowed, FindDuplicate, FindUntested, FindUnknownHost, FindWidePublic, FindManyRules)
+	names(t, guide, "mfa", "mfa_age", "login_age", "email", "ip", "network", "url", "expect", "at", FindUnusedRole,
+		FindEmptyRole, FindUnusedNetwork, FindUnusedPermission, FindUngranted, FindUnknownArea, FindShadowed, FindDuplicate,
+		FindUntested, FindUnknownHost, FindWidePublic, FindManyRules)
 }
 
 const reference = "../../../docs/reference/policy.md"
@@ -194,13 +197,16 @@ const reference = "../../../docs/reference/policy.md"
 func TestTheReferenceIsComplete(t *testing.T) {
 	names(t, reference, ruleWords...)
 	names(t, reference, "roles", "rules", "permissions", "inherits", "description", "admin", "enforce", "report")
-	for _, code := range []identity.Code{identity.CodeLoginRequired, identity.CodeRoleRequired, identity.CodePermissionRequired, identity.CodeMFARequired, identity.CodeReauthRequired, identity.CodePasskeyRequired,
-		identity.CodeNetworkDenied, identity.CodeRuleDenied, identity.CodeNoRule, identity.CodeUserDisabled, identity.CodeSessionRevoked, identity.CodeStateUnavailable} {
+	for _, code := range []identity.Code{identity.CodeLoginRequired, identity.CodeRoleRequired,
+		identity.CodePermissionRequired, identity.CodeMFARequired, identity.CodeReauthRequired, identity.CodePasskeyRequired,
+		identity.CodeNetworkDenied, identity.CodeRuleDenied, identity.CodeNoRule, identity.CodeUserDisabled,
+		identity.CodeSessionRevoked, identity.CodeStateUnavailable} {
 		names(t, reference, string(code))
 	}
 }
 
-var ruleWords = []string{"id", "effect", "hosts", "methods", "paths", "networks", "to", "require", "when", "reason", "mode", "passkey", "max_age", "role", "permission", "user", "client", anyoneSignedIn}
+var ruleWords = []string{"id", "effect", "hosts", "methods", "paths", "networks", "to", "require", "when", "reason",
+	"mode", "passkey", "max_age", "role", "permission", "user", "client", anyoneSignedIn}
 
 // names fails for each word that a document does not name as code, alone or with a value.
 func names(t *testing.T, file string, words ...string) {

@@ -29,7 +29,7 @@ type Document struct {
 	networksUsed map[string]bool // by rules, conditions apart
 }
 
-// Rule is a rule with the stem of the file it stands in.
+// Rule is a rule with the stem of the file that contains it.
 type Rule struct {
 	policy.Rule
 	File string
@@ -42,7 +42,8 @@ type Conditions func(text string, networks map[string][]netip.Prefix) (policy.Co
 func Parse(sources []Source) (*Document, error) { return parse(sources, condition.Compile) }
 
 func parse(sources []Source, conditions Conditions) (*Document, error) {
-	l := &loader{conditions: conditions, doc: &Document{Networks: map[string][]netip.Prefix{}, networksAt: map[string]policy.Position{}, networksUsed: map[string]bool{}}}
+	l := &loader{conditions: conditions, doc: &Document{Networks: map[string][]netip.Prefix{},
+		networksAt: map[string]policy.Position{}, networksUsed: map[string]bool{}}}
 	sources = slices.SortedFunc(slices.Values(sources), func(a, b Source) int { return strings.Compare(a.Name, b.Name) })
 	sum := sha256.New()
 	var files []file
@@ -106,7 +107,7 @@ func (f file) each(key string, do func(*reader, *yaml.Node)) {
 	}
 }
 
-// RulesFor gives the rules of the named files; of all without names. Unknown names are errors, joined.
+// RulesFor returns the rules of the named files, or all rules without names. Unknown names are errors, joined.
 func (d *Document) RulesFor(names []string) ([]policy.Rule, error) {
 	var errs []error
 	for _, name := range names {

@@ -9,7 +9,7 @@ import (
 // maxWhy is how many rules are told of a case that failed: those about the request, then what nearly was.
 const maxWhy = 6
 
-// why tells, a rule a line, how a decision came about (AZ-11).
+// why describes how a decision came about, one rule a line (AZ-11).
 func why(t policy.Trace) []string {
 	width := 0
 	steps := t.Steps[:min(len(t.Steps), maxWhy)]

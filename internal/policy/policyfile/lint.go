@@ -17,7 +17,7 @@ type Finding struct {
 	Name   string          `json:"name"`
 	Text   string          `json:"text"`
 	Remedy string          `json:"remedy"`
-	// Note: worth knowing rather than mending.
+	// Note: worth knowing rather than fixing.
 	Note bool `json:"note,omitempty"`
 }
 
@@ -55,8 +55,10 @@ type Context struct {
 
 // areas of the gateway, each with its actions (CONTRACT section 7).
 var areas = map[string][]string{
-	"users": {"read", "write"}, "roles": {"read", "write"}, "sessions": {"read", "write"}, "revocations": {"read", "write"}, "policies": {"read", "write"},
-	"audit": {"read", "write"}, "webhooks": {"read", "write"}, "keys": {"read", "write"}, "health": {"read"}, "tokens": {"introspect", "read", "write"},
+	"users": {"read", "write"}, "roles": {"read", "write"}, "sessions": {"read", "write"},
+	"revocations": {"read", "write"}, "policies": {"read", "write"},
+	"audit": {"read", "write"}, "webhooks": {"read", "write"}, "keys": {"read", "write"}, "health": {"read"},
+	"tokens": {"introspect", "read", "write"},
 }
 
 // GatewayPermissions lists what the gateway itself asks for, sorted.
@@ -86,7 +88,8 @@ func Lint(doc *Document, c Context) []Finding {
 	if c.Report != nil {
 		for _, id := range c.Report.Untested {
 			if i := slices.IndexFunc(doc.Rules, func(r Rule) bool { return r.ID == id }); i >= 0 {
-				l.find(doc.Rules[i].At, FindUntested, id, fmt.Sprintf("no test reaches rule %q", id), "add a case to a *_test.yaml that it decides")
+				l.find(doc.Rules[i].At, FindUntested, id, fmt.Sprintf("no test reaches rule %q", id),
+					"add a case to a *_test.yaml that it decides")
 			}
 		}
 	}
@@ -107,16 +110,18 @@ func (l *linter) find(at policy.Position, id, name, text, remedy string) *Findin
 	return &l.found[len(l.found)-1]
 }
 
-// wide: a public rule that opens more than some paths of some hosts to everybody.
+// wide: a public rule that opens more than some paths of some hosts to everyone.
 func (l *linter) wide(r *Rule) {
 	if r.Effect != policy.EffectPublic || r.When != nil || len(r.From) > 0 {
 		return
 	}
 	if len(r.Globs) == 0 || slices.Contains(r.Globs, "/**") {
-		l.find(r.At, FindWidePublic, r.ID, fmt.Sprintf("rule %q opens every path to everybody, signed in or not", r.ID), "name the paths that must be open, such as /healthz")
+		l.find(r.At, FindWidePublic, r.ID, fmt.Sprintf("rule %q opens every path to everyone, signed in or not", r.ID),
+			"name the paths that must be open, such as /healthz")
 	}
 	if len(r.Hosts) == 0 {
-		l.find(r.At, FindWidePublic, r.ID, fmt.Sprintf("rule %q holds on every host of the gateway, those added later too", r.ID), "name the hosts")
+		l.find(r.At, FindWidePublic, r.ID, fmt.Sprintf("rule %q holds on every host of the gateway, those added later too",
+			r.ID), "name the hosts")
 	}
 }
 
@@ -128,7 +133,8 @@ func (l *linter) hosts(r *Rule) {
 		if slices.ContainsFunc(l.context.Hosts, func(known string) bool { return sameHost(known, h) }) {
 			continue
 		}
-		l.find(r.At, FindUnknownHost, r.ID, fmt.Sprintf("rule %q is about host %s, which no site has%s", r.ID, h, hint(h, l.context.Hosts)), "correct the name, or add `truxe` to its site")
+		l.find(r.At, FindUnknownHost, r.ID, fmt.Sprintf("rule %q is about host %s, which no site has%s", r.ID, h,
+			hint(h, l.context.Hosts)), "correct the name, or add `truxe` to its site")
 	}
 }
 
@@ -183,9 +189,12 @@ func (l *linter) roles() {
 		switch {
 		case named[role.Name] || inherited[role.Name]:
 		case len(granted) == 0:
-			l.find(role.At, FindEmptyRole, role.Name, fmt.Sprintf("role %q grants nothing and no rule names it", role.Name), "give it permissions, name it in a rule, or remove it")
+			l.find(role.At, FindEmptyRole, role.Name, fmt.Sprintf("role %q grants nothing and no rule names it", role.Name),
+				"give it permissions, name it in a rule, or remove it")
 		case !useful:
-			l.find(role.At, FindUnusedRole, role.Name, fmt.Sprintf("role %q opens nothing: no rule names it or asks for what it grants", role.Name), "write a rule for it, or remove it").Note = true
+			l.find(role.At, FindUnusedRole, role.Name,
+				fmt.Sprintf("role %q opens nothing: no rule names it or asks for what it grants", role.Name),
+				"write a rule for it, or remove it").Note = true
 		}
 	}
 }
@@ -199,7 +208,8 @@ func (l *linter) permissions() {
 			asked = append(asked, p)
 			granting := slices.DeleteFunc(l.doc.Roles.Granting(p), func(role string) bool { return role == identity.AdminRole })
 			if defined && len(granting) == 0 {
-				l.find(r.At, FindUngranted, r.ID, fmt.Sprintf("rule %q is about permission %s, which no role but admin grants%s", r.ID, p, hint(p, l.granted())), "grant it to a role, or correct it")
+				l.find(r.At, FindUngranted, r.ID, fmt.Sprintf("rule %q is about permission %s, which no role but admin grants%s",
+					r.ID, p, hint(p, l.granted())), "grant it to a role, or correct it")
 			}
 			l.area(r.At, r.ID, p)
 		}
@@ -209,7 +219,8 @@ func (l *linter) permissions() {
 			l.area(role.At, role.Name, p)
 			used := slices.ContainsFunc(asked, func(want string) bool { return policy.Covers(p, want) })
 			if !used && !strings.HasPrefix(p, "truxe:") {
-				l.find(role.At, FindUnusedPermission, role.Name, fmt.Sprintf("no rule asks for permission %s of role %q", p, role.Name), "remove it, unless an app reads it from the token").Note = true
+				l.find(role.At, FindUnusedPermission, role.Name, fmt.Sprintf("no rule asks for permission %s of role %q", p,
+					role.Name), "remove it, unless an app reads it from the token").Note = true
 			}
 		}
 	}
@@ -234,8 +245,10 @@ func (l *linter) area(at policy.Position, name, p string) {
 // networks that nothing uses.
 func (l *linter) networks() {
 	for _, name := range sortedKeys(l.doc.networksAt) {
-		if !l.doc.networksUsed[name] && !slices.ContainsFunc(l.doc.Rules, func(r Rule) bool { return r.When != nil && strings.Contains(r.When.String(), name) }) {
-			l.find(l.doc.networksAt[name], FindUnusedNetwork, name, fmt.Sprintf("no rule uses network %q", name), "remove it, or name it in a rule").Note = true
+		if !l.doc.networksUsed[name] && !slices.ContainsFunc(l.doc.Rules,
+			func(r Rule) bool { return r.When != nil && strings.Contains(r.When.String(), name) }) {
+			l.find(l.doc.networksAt[name], FindUnusedNetwork, name, fmt.Sprintf("no rule uses network %q", name),
+				"remove it, or name it in a rule").Note = true
 		}
 	}
 }

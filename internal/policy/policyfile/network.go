@@ -24,7 +24,8 @@ func parseNetwork(text string) (netip.Prefix, error) {
 	}
 	switch {
 	case p.Addr().Is4In6() && p.Bits() >= 96:
-		return p, fmt.Errorf("%s: write IPv4 networks as IPv4: %s", text, netip.PrefixFrom(p.Addr().Unmap(), p.Bits()-96).Masked())
+		return p, fmt.Errorf("%s: write IPv4 networks as IPv4: %s", text,
+			netip.PrefixFrom(p.Addr().Unmap(), p.Bits()-96).Masked())
 	case p.Addr().Is4In6():
 		return p, none
 	case p.Masked() != p:

@@ -118,7 +118,7 @@ func (r *reader) entries(n *yaml.Node, what string) []pair {
 			continue
 		}
 		if first := seen[key.Value]; first != nil {
-			r.fail(key, "%s: %s stands twice, first in line %d", what, quote(key.Value), first.Line)
+			r.fail(key, "%s: %s appears twice, first in line %d", what, quote(key.Value), first.Line)
 			continue
 		}
 		seen[key.Value] = key
@@ -127,7 +127,7 @@ func (r *reader) entries(n *yaml.Node, what string) []pair {
 	return all
 }
 
-// keys gives the entries of a mapping by name. Unknown names are mistakes.
+// keys returns the entries of a mapping by name. Unknown names are mistakes.
 func (r *reader) keys(n *yaml.Node, what string, known ...string) map[string]pair {
 	byName := map[string]pair{}
 	for _, e := range r.entries(n, what) {
@@ -181,7 +181,8 @@ func (r *reader) text(n *yaml.Node, what string) (w word, ok bool) {
 
 // hidden: control characters, and those that make a line read other than it is (CVE-2021-42574).
 func hidden(c rune) bool {
-	return unicode.IsControl(c) && c != '\n' && c != '\t' || unicode.Is(unicode.Bidi_Control, c) || c == '\u2028' || c == '\u2029' || c == '\u200b' || c == '\ufeff'
+	return unicode.IsControl(c) && c != '\n' && c != '\t' || unicode.Is(unicode.Bidi_Control, c) || c == '\u2028' ||
+		c == '\u2029' || c == '\u200b' || c == '\ufeff'
 }
 
 // texts reads a list of texts, each once.
@@ -193,7 +194,7 @@ func (r *reader) texts(n *yaml.Node, what string) []word {
 		switch {
 		case !ok:
 		case seen[w.text]:
-			r.fail(item, "%s: %s stands twice", what, quote(w.text))
+			r.fail(item, "%s: %s appears twice", what, quote(w.text))
 		default:
 			seen[w.text] = true
 			words = append(words, w)
@@ -243,7 +244,8 @@ func quote(s string) string {
 
 func hint(got string, known []string) string { return nearest.Hint(got, known) }
 
-// hint looks for the nearest word while there are few problems: in a file made of mistakes the search is the dear part.
+// hint looks for the nearest word while there are few problems: in a file made of mistakes the search is the expensive
+// part.
 func (r *reader) hint(got string, known []string) string {
 	if len(*r.problems) > 4*maxProblems {
 		return ""

@@ -14,7 +14,7 @@ const maxProblems = 50
 // Problems are mistakes in policy files, all that were found, by place.
 type Problems []*policy.Problem
 
-// Error tells them, one a line, the first fifty of them.
+// Error lists the first fifty problems, one a line.
 func (p Problems) Error() string {
 	lines := make([]string, 0, len(p))
 	for i, one := range p {

@@ -87,7 +87,8 @@ func (r *Report) WriteJUnit(w io.Writer) error {
 		for _, c := range f.cases {
 			one := junitCase{Class: f.File, Name: c.name()}
 			if got, ok := failed[c.name()+c.place()]; ok {
-				one.Failure = &junitFailure{Message: fmt.Sprintf("want %s, got %s", got.Want, got.Got), Text: got.Place + "\n" + strings.Join(got.Why, "\n")}
+				one.Failure = &junitFailure{Message: fmt.Sprintf("want %s, got %s", got.Want, got.Got),
+					Text: got.Place + "\n" + strings.Join(got.Why, "\n")}
 			}
 			suite.Cases = append(suite.Cases, one)
 		}

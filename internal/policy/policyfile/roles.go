@@ -81,16 +81,18 @@ func (l *loader) role(r *reader, e pair) policy.Role {
 	return role
 }
 
-// validRole holds for what accounts take as a role, so that each defined one can be given to somebody.
+// validRole holds for what accounts take as a role, so that each defined one can be granted.
 func validRole(name string) bool {
-	return name != "" && len(name) <= 64 && !strings.ContainsFunc(name, func(c rune) bool { return c <= ' ' || c == ',' || c == '|' || c == 0x7f || hidden(c) })
+	return name != "" && len(name) <= 64 && !strings.ContainsFunc(name,
+		func(c rune) bool { return c <= ' ' || c == ',' || c == '|' || c == 0x7f || hidden(c) })
 }
 
 // compileRoles compiles what is sound of the roles, so that rules are checked against them also when some are not.
 func (l *loader) compileRoles() {
 	for _, in := range l.inherited {
 		if !l.knows(in.word.text) {
-			in.r.fail(in.word.node, "unknown role %s, inherited by %s%s", quote(in.word.text), quote(in.by), in.r.hint(in.word.text, l.roleNames()))
+			in.r.fail(in.word.node, "unknown role %s, inherited by %s%s", quote(in.word.text), quote(in.by),
+				in.r.hint(in.word.text, l.roleNames()))
 			continue
 		}
 		i := slices.IndexFunc(l.written, func(o policy.Role) bool { return o.Name == in.by })

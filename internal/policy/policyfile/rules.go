@@ -37,7 +37,8 @@ func (l *loader) rule(r *reader, n *yaml.Node, number int) (policy.Rule, bool) {
 			}
 		}
 	}
-	keys := r.keys(n, what, "id", "effect", "hosts", "methods", "paths", "networks", "to", "require", "when", "reason", "mode")
+	keys := r.keys(n, what, "id", "effect", "hosts", "methods", "paths", "networks", "to", "require", "when", "reason",
+		"mode")
 	if n.Kind != yaml.MappingNode {
 		return rule, false
 	}
@@ -58,7 +59,8 @@ func (l *loader) rule(r *reader, n *yaml.Node, number int) (policy.Rule, bool) {
 	if k, ok := keys["mode"]; ok {
 		w, ok := r.text(k.value, "mode of "+what)
 		if ok && w.text != "enforce" && w.text != "report" {
-			r.fail(k.value, "mode of %s: %s is neither enforce nor report%s", what, quote(w.text), r.hint(w.text, []string{"enforce", "report"}))
+			r.fail(k.value, "mode of %s: %s is neither enforce nor report%s", what, quote(w.text),
+				r.hint(w.text, []string{"enforce", "report"}))
 		}
 		rule.Report = w.text == "report"
 	}
@@ -97,7 +99,8 @@ func (l *loader) effect(r *reader, n *yaml.Node, keys map[string]pair, what stri
 	}
 	if w, ok := r.text(k.value, "effect of "+what); ok {
 		if rule.Effect = effects[w.text]; rule.Effect == 0 {
-			r.fail(k.value, "effect of %s: %s is none of public, allow, require, deny%s", what, quote(w.text), r.hint(w.text, sortedKeys(effects)))
+			r.fail(k.value, "effect of %s: %s is not one of public, allow, require, deny%s", what, quote(w.text),
+				r.hint(w.text, sortedKeys(effects)))
 		}
 	}
 }
@@ -122,19 +125,23 @@ func (l *loader) who(r *reader, n *yaml.Node, keys map[string]pair, what string,
 	switch rule.Effect {
 	case policy.EffectPublic:
 		if hasTo {
-			r.fail(to.key, "%s: a public rule is for everybody, signed in or not; leave `to` out or write effect: allow", what)
+			r.fail(to.key, "%s: a public rule is for everyone, signed in or not; leave `to` out or write effect: allow", what)
 			return
 		}
-	case policy.EffectAllow: // that it is for everybody is worth a word, lest a forgotten line open a site
+	case policy.EffectAllow: // it must say that it is for everyone, lest a forgotten line open a site
 		if !hasTo {
-			r.fail(n, "%s does not say whom it allows; write `to: anyone_signed_in`, or a role, permission, user or client", what)
+			r.fail(n, "%s does not say whom it allows; write `to: anyone_signed_in`, or a role, permission, user or client",
+				what)
 		}
 	case policy.EffectRequire: // does it hold for them, or does it ask that one is one of them? Neither is guessed
 		if hasTo {
-			r.fail(to.key, "%s: a require rule has no `to`; write `require: {role: …}` when they must be one of these, or a `when` on user.roles when it is about these only", what)
+			r.fail(to.key,
+				"%s: a require rule has no `to`; write `require: {role: …}` when they must be one of these, or a `when` on user.roles when it is about these only", what)
 		}
 		if !hasRequire {
-			r.fail(n, "%s requires nothing; write `require: {mfa: true}`, passkey, max_age, networks, role, permission, user or client", what)
+			r.fail(n,
+				"%s requires nothing; write `require: {mfa: true}`, passkey, max_age, networks, role, permission, user or client",
+				what)
 			return
 		}
 		l.require(r, req.value, what, rule)
@@ -148,7 +155,7 @@ func (l *loader) who(r *reader, n *yaml.Node, keys map[string]pair, what string,
 	}
 }
 
-// whoKeys name people, in `to` and in `require`.
+// whoKeys name users, in `to` and in `require`.
 var whoKeys = []string{"role", "permission", "user", "client"}
 
 const anyoneSignedIn = "anyone_signed_in"
@@ -159,31 +166,34 @@ func (l *loader) to(r *reader, n *yaml.Node, what string, rule *policy.Rule) {
 		return
 	}
 	if n.Kind == yaml.ScalarNode && n.ShortTag() == "!!str" {
-		r.fail(n, "to of %s: %s is not %s; people are named as `to: {role: %s}`%s", what, quote(n.Value), anyoneSignedIn, "editor", r.hint(n.Value, []string{anyoneSignedIn}))
+		r.fail(n, "to of %s: %s is not %s; name users as `to: {role: %s}`%s", what, quote(n.Value), anyoneSignedIn, "editor",
+			r.hint(n.Value, []string{anyoneSignedIn}))
 		return
 	}
 	keys := r.keys(n, "to of "+what, append([]string{anyoneSignedIn}, whoKeys...)...)
 	if n.Kind == yaml.MappingNode && len(n.Content) == 0 {
-		r.fail(n, "to of %s: it names nobody", what)
+		r.fail(n, "to of %s: it names no user", what)
 	}
 	if k, ok := keys[anyoneSignedIn]; ok && r.yes(k.value, anyoneSignedIn+" of "+what) {
 		if len(keys) > 1 {
-			r.fail(k.key, "to of %s: with %s nobody else needs a name", what, anyoneSignedIn)
+			r.fail(k.key, "to of %s: with %s no other user needs a name", what, anyoneSignedIn)
 		}
 		l.anyone(r, k.key, what, rule)
 	}
 	l.people(r, keys, what, rule)
 }
 
-// anyone: a deny rule that names nobody is about anonymous visitors too, which is more than these words say.
+// anyone: a deny rule that names no user is about anonymous visitors too, which is more than these words say.
 func (l *loader) anyone(r *reader, n *yaml.Node, what string, rule *policy.Rule) {
 	if rule.Effect == policy.EffectDeny {
-		r.fail(n, "%s: a deny rule is for everybody when it has no `to`; %s would spare those who are not signed in", what, anyoneSignedIn)
+		r.fail(n, "%s: a deny rule is for everyone when it has no `to`; %s would spare those who are not signed in", what,
+			anyoneSignedIn)
 	}
 }
 
 func (l *loader) people(r *reader, keys map[string]pair, what string, rule *policy.Rule) {
-	into := map[string]*[]string{"role": &rule.Roles, "permission": &rule.Permissions, "user": &rule.Users, "client": &rule.Clients}
+	into := map[string]*[]string{"role": &rule.Roles, "permission": &rule.Permissions, "user": &rule.Users,
+		"client": &rule.Clients}
 	for _, key := range whoKeys {
 		k, ok := keys[key]
 		if !ok {

@@ -35,7 +35,8 @@ type CaseResult struct {
 	Why   []string `json:"why"` // the rules that were looked at, one a line
 }
 
-// Test reads policy files and judges the cases of the tests beside them. An error is a mistake in either, not a failed case.
+// Test reads policy files and judges the cases of the tests beside them. An error is a mistake in either, not a failed
+// case.
 func Test(sources []Source) (*Document, *Report, error) {
 	doc, err := Parse(sources)
 	if err != nil {
@@ -95,7 +96,8 @@ type tested struct {
 	byHost map[string]*policy.Set
 }
 
-// about gives the rules for one host. An explanation looks at every rule of its set, and of 10,000 few are for the host.
+// about returns the rules for one host. An explanation looks at every rule of its set, and of 10,000 few are for the
+// host.
 func (s *tested) about(host string) *policy.Set {
 	if set := s.byHost[host]; set != nil {
 		return set
@@ -114,7 +116,7 @@ func (s *tested) about(host string) *policy.Set {
 	return set
 }
 
-// run gives nil when the outcome is the expected one.
+// run returns nil if the outcome is the expected one.
 func (c Case) run(set *tested, reached map[string]bool) *CaseResult {
 	failed := &CaseResult{Case: c, Place: c.place()}
 	if c.ambiguous {
@@ -139,5 +141,5 @@ func OutcomeOf(d policy.Decision) Outcome { return Outcome(d.Verdict()) }
 // place is the file and line of a case.
 func (c Case) place() string { return fmt.Sprintf("%s:%d", c.At.File, c.At.Line) }
 
-// name tells a case apart in JUnit.
+// name identifies a case in JUnit.
 func (c Case) name() string { return fmt.Sprintf("%s %s as %s: %s", c.Method, c.URL, c.Who, c.Want) }

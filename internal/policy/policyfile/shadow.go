@@ -11,8 +11,8 @@ import (
 	"github.com/truxeio/caddy-truxe/internal/policy"
 )
 
-// maxCompared bounds how many pairs of rules are compared: thousands on one host with "*" in their paths could else keep
-// a reload waiting.
+// maxCompared bounds how many pairs of rules are compared: thousands on one host with "*" in their paths could else
+// keep a reload waiting.
 const maxCompared = 3_000_000
 
 // shadows finds rules that can never change a decision because another one always has decided it. What it does not see
@@ -39,7 +39,9 @@ func (l *linter) shadows() {
 	for i := range l.doc.Rules {
 		r := &l.doc.Rules[i]
 		if !l.shadowed(r, at, &compared) {
-			l.find(r.At, FindManyRules, r.ID, fmt.Sprintf("rules from %q on were not compared with others: there are too many alike", r.ID), "divide them by host, or use roles").Note = true
+			l.find(r.At, FindManyRules, r.ID,
+				fmt.Sprintf("rules from %q on were not compared with others: there are too many alike", r.ID),
+				"divide them by host, or use roles").Note = true
 			return
 		}
 	}
@@ -77,7 +79,7 @@ func (l *linter) shadowed(r *Rule, at map[string][]*Rule, compared *int) bool {
 	return true
 }
 
-// shadow tells whether s makes r idle, and says so. Of two alike the later one is the idle one.
+// shadow reports whether s makes r idle, and says so. Of two alike the later one is the idle one.
 func (l *linter) shadow(s, r *Rule) bool {
 	if !coversRequests(s, r) {
 		return false
@@ -91,21 +93,24 @@ func (l *linter) shadow(s, r *Rule) bool {
 		if comparePositions(s.At, r.At) > 0 {
 			return false
 		}
-		l.find(r.At, FindDuplicate, r.ID, fmt.Sprintf("rule %q says the same as %q at %s", r.ID, s.ID, s.At), "remove one of them")
+		l.find(r.At, FindDuplicate, r.ID, fmt.Sprintf("rule %q says the same as %q at %s", r.ID, s.ID, s.At),
+			"remove one of them")
 		return true
 	case r.Report || s.Report || s.When != nil:
 		return false
-	case s.Effect == policy.EffectDeny && everybody(s) && r.Effect != policy.EffectDeny:
-		l.find(r.At, FindShadowed, r.ID, fmt.Sprintf("rule %q never decides%s: %q at %s denies everybody all of it", r.ID, elsewhere, s.ID, s.At), "remove it, or narrow the deny rule")
+	case s.Effect == policy.EffectDeny && forEveryone(s) && r.Effect != policy.EffectDeny:
+		l.find(r.At, FindShadowed, r.ID, fmt.Sprintf("rule %q never decides%s: %q at %s denies all of it to everyone", r.ID,
+			elsewhere, s.ID, s.At), "remove it, or narrow the deny rule")
 		return true
 	case !idle(s, r) || idle(r, s) && r.When == nil && coversRequests(r, s) && comparePositions(s.At, r.At) > 0:
 		return false
 	}
-	l.find(r.At, FindShadowed, r.ID, fmt.Sprintf("rule %q never decides%s: %q at %s covers it wholly", r.ID, elsewhere, s.ID, s.At), "remove it, or narrow the other rule")
+	l.find(r.At, FindShadowed, r.ID, fmt.Sprintf("rule %q never decides%s: %q at %s covers it wholly", r.ID, elsewhere,
+		s.ID, s.At), "remove it, or narrow the other rule")
 	return true
 }
 
-// idle tells whether r adds nothing to s for requests that both are about.
+// idle reports whether r adds nothing to s for requests that both are about.
 func idle(s, r *Rule) bool {
 	switch {
 	case r.Effect == policy.EffectPublic:
@@ -116,43 +121,46 @@ func idle(s, r *Rule) bool {
 		return s.Effect == policy.EffectDeny && namesAll(s, r)
 	}
 	a, b := s.Assurance, r.Assurance
-	return s.Effect == policy.EffectRequire && (a.MFA || !b.MFA) && (a.Passkey || !b.Passkey) && (b.MaxAge == 0 || a.MaxAge > 0 && a.MaxAge <= b.MaxAge && a.MFA == b.MFA && a.Passkey == b.Passkey) &&
+	return s.Effect == policy.EffectRequire && (a.MFA || !b.MFA) && (a.Passkey || !b.Passkey) &&
+		(b.MaxAge == 0 || a.MaxAge > 0 && a.MaxAge <= b.MaxAge && a.MFA == b.MFA && a.Passkey == b.Passkey) &&
 		(len(r.Networks) == 0 || len(s.Networks) > 0 && within(s.Networks, r.Networks)) &&
-		(everybody(r) || !everybody(s) && namesAll(r, s))
+		(forEveryone(r) || !forEveryone(s) && namesAll(r, s))
 }
 
-func everybody(r *Rule) bool {
+func forEveryone(r *Rule) bool {
 	return len(r.Roles)+len(r.Permissions)+len(r.Users)+len(r.Clients) == 0
 }
 
-// namesAll tells whether s names everybody whom r names.
+// namesAll reports whether s names every user that r names.
 func namesAll(s, r *Rule) bool {
-	if everybody(s) || everybody(r) {
-		return everybody(s)
+	if forEveryone(s) || forEveryone(r) {
+		return forEveryone(s)
 	}
-	return subset(r.Roles, s.Roles) && subset(r.Users, s.Users) && subset(r.Clients, s.Clients) && !slices.ContainsFunc(r.Permissions, func(p string) bool {
-		return !slices.Contains(s.Permissions, p)
-	})
+	return subset(r.Roles, s.Roles) && subset(r.Users, s.Users) && subset(r.Clients, s.Clients) &&
+		!slices.ContainsFunc(r.Permissions, func(p string) bool {
+			return !slices.Contains(s.Permissions, p)
+		})
 }
 
 func subset(small, large []string) bool {
 	return !slices.ContainsFunc(small, func(x string) bool { return !slices.Contains(large, x) })
 }
 
-// coversRequests tells whether s is about every request that r is about.
+// coversRequests reports whether s is about every request that r is about.
 func coversRequests(s, r *Rule) bool {
 	if len(s.Hosts) > 0 && (len(r.Hosts) == 0 || !subset(r.Hosts, s.Hosts)) {
 		return false
 	}
 	if len(s.Methods) > 0 && (len(r.Methods) == 0 || slices.ContainsFunc(r.Methods, func(m string) bool {
-		return !slices.Contains(s.Methods, m) && (m != http.MethodHead || !slices.Contains(s.Methods, http.MethodGet)) // AZ-06
+		// AZ-06
+		return !slices.Contains(s.Methods, m) && (m != http.MethodHead || !slices.Contains(s.Methods, http.MethodGet))
 	})) {
 		return false
 	}
 	if len(s.From) > 0 && (len(r.From) == 0 || !within(r.From, s.From)) {
 		return false
 	}
-	// A rule that refuses also matches an address that is not known; one that allows does not, and cannot stand in for it.
+	// A rule that refuses also matches an address that is not known; one that allows does not, and cannot replace it.
 	if len(s.From) > 0 && refuses(r) && !refuses(s) {
 		return false
 	}
@@ -165,14 +173,14 @@ func refuses(r *Rule) bool {
 	return r.Effect == policy.EffectDeny || r.Effect == policy.EffectRequire
 }
 
-// within tells whether all of some networks lie in others.
+// within reports whether all of some networks lie in others.
 func within(small, large []netip.Prefix) bool {
 	return !slices.ContainsFunc(small, func(n netip.Prefix) bool {
 		return !slices.ContainsFunc(large, func(w netip.Prefix) bool { return w.Bits() <= n.Bits() && w.Contains(n.Addr()) })
 	})
 }
 
-// globCovers tells whether a matches every path that b matches.
+// globCovers reports whether a matches every path that b matches.
 func globCovers(a, b string) bool {
 	as, aRest := globSegments(a)
 	bs, bRest := globSegments(b)

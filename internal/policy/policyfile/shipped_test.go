@@ -7,7 +7,7 @@ import (
 	"github.com/truxeio/caddy-truxe/policies"
 )
 
-// The files that come with the gateway are what people copy: they pass their own tests and lint finds nothing.
+// The files that come with the gateway are what operators copy: they pass their own tests and lint finds nothing.
 func TestTheShippedPoliciesPassTheirTestsAndLint(t *testing.T) {
 	sources, err := ReadFS(policies.Files, "policies")
 	if err != nil {
@@ -35,9 +35,12 @@ func TestTheShippedPoliciesPassTheirTestsAndLint(t *testing.T) {
 			t.Errorf("a shop manager holds %s", p)
 		}
 	}
-	for role, lacks := range map[string]string{"auditor": ":write", "helpdesk": "truxe:users:write truxe:roles:write", "user-manager": "truxe:roles:write truxe:audit:read truxe:keys:write", "operator": "truxe:users:read", "introspector": "truxe:tokens:write"} {
+	for role, lacks := range map[string]string{"auditor": ":write", "helpdesk": "truxe:users:write truxe:roles:write",
+		"user-manager": "truxe:roles:write truxe:audit:read truxe:keys:write", "operator": "truxe:users:read",
+		"introspector": "truxe:tokens:write"} {
 		for _, p := range GatewayPermissions() {
-			if _, ok := doc.Roles.Allows([]string{role}, p); ok && (lacks == ":write" && strings.HasSuffix(p, lacks) || strings.Contains(lacks, p)) {
+			if _, ok := doc.Roles.Allows([]string{role}, p); ok &&
+				(lacks == ":write" && strings.HasSuffix(p, lacks) || strings.Contains(lacks, p)) {
 				t.Errorf("%s holds %s", role, p)
 			}
 		}

@@ -1,8 +1,9 @@
-// Package policyfile turns a folder of policy files (CONTRACT section 10) into rules, roles and networks, runs the tests
-// that stand beside them and says what in them looks wrong. It is pure: files come through an fs.FS.
+// Package policyfile turns a folder of policy files (CONTRACT section 10) into rules, roles and networks, runs the
+// tests beside them and says what in them looks wrong. It is pure: files come through an fs.FS.
 //
 // It is strict: a policy that is not wholly understood is not a policy. A key, role, network, host or method that is
-// not known could be the one word that would have closed a door, so it is an error with its place and the nearest valid word.
+// not known could be the one word that would have closed a door, so it is an error with its place and the nearest valid
+// word.
 package policyfile
 
 import (
@@ -34,14 +35,14 @@ func (s Source) Stem() string {
 	return strings.TrimSuffix(path.Base(filepath.ToSlash(s.Name)), ".yaml")
 }
 
-// IsTest tells a file of tests (*_test.yaml) from one of rules.
+// IsTest reports whether a file contains tests (*_test.yaml), not rules.
 func (s Source) IsTest() bool { return strings.HasSuffix(s.Name, testSuffix) }
 
 const testSuffix = "_test.yaml"
 
-// ReadFS reads the policy and test files in the root of fsys, by name; messages show them below dir. Subfolders, hidden files
-// and files of other kinds are not looked at. A folder without a policy file is an error: an empty mount would else open
-// what its rules closed (R1). Links to files are followed, as mounted configuration comes as links.
+// ReadFS reads the policy and test files in the root of fsys, by name; messages show them below dir. Subfolders, hidden
+// files and files of other kinds are not looked at. A folder without a policy file is an error: an empty mount would
+// else open what its rules closed (R1). Links to files are followed, as mounted configuration comes as links.
 func ReadFS(fsys fs.FS, dir string) ([]Source, error) {
 	entries, err := fs.ReadDir(fsys, ".")
 	if err != nil {

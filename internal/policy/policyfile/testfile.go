@@ -85,7 +85,7 @@ type testReader struct {
 	left  int
 }
 
-// testUser is somebody signed in, as a file of tests describes them.
+// testUser is a signed-in user, as a file of tests describes them.
 type testUser struct {
 	principal        identity.Principal
 	mfa              string
@@ -134,7 +134,8 @@ func (r *testReader) read(s Source) TestFile {
 func (r *testReader) user(e pair) *testUser {
 	name := e.key.Value
 	what := "user " + quote(name)
-	u := &testUser{principal: identity.Principal{UserID: "test-" + name, Username: name, Name: name, SessionID: "test", AMR: []string{identity.AMRPassword}, ACR: identity.ACRPassword}}
+	u := &testUser{principal: identity.Principal{UserID: "test-" + name, Username: name, Name: name, SessionID: "test",
+		AMR: []string{identity.AMRPassword}, ACR: identity.ACRPassword}}
 	if e.value.ShortTag() == "!!null" {
 		return u
 	}
@@ -184,7 +185,8 @@ func (r *testReader) mfa(k pair, what string, u *testUser) {
 		u.principal.AMR = []string{identity.AMRSoftware, identity.AMRUser, identity.AMRMFA}
 		u.principal.ACR = identity.ACRPasskey
 	default:
-		r.fail(k.value, "mfa of %s: %s is neither totp nor passkey%s", what, quote(w.text), r.hint(w.text, []string{identity.MethodTOTP, identity.MethodPasskey}))
+		r.fail(k.value, "mfa of %s: %s is neither totp nor passkey%s", what, quote(w.text),
+			r.hint(w.text, []string{identity.MethodTOTP, identity.MethodPasskey}))
 	}
 }
 
@@ -253,7 +255,8 @@ func (r *testReader) test(n *yaml.Node) []Case {
 			continue
 		}
 		path, err := policy.Canonical(&http.Request{Method: method, URL: u, RequestURI: u.RequestURI()})
-		request := policy.Request{Host: host, Method: method, Path: path.Canonical, Readings: path.Readings, Addr: addr, Now: now}
+		request := policy.Request{Host: host, Method: method, Path: path.Canonical, Readings: path.Readings, Addr: addr,
+			Now: now}
 		for _, e := range r.entries(m.value, "expect of "+method) {
 			if c, ok := r.expectation(e); ok {
 				c.Method, c.URL, c.request, c.ambiguous = method, u.String(), request, err != nil
@@ -297,7 +300,8 @@ func (r *testReader) expectation(e pair) (Case, bool) {
 	}
 	w, ok := r.text(e.value, "expect of "+quote(who))
 	if ok && !slices.Contains(outcomes, w.text) {
-		r.fail(e.value, "expect of %s: %s is none of %s%s", quote(who), quote(w.text), strings.Join(outcomes, ", "), r.hint(w.text, outcomes))
+		r.fail(e.value, "expect of %s: %s is not one of %s%s", quote(who), quote(w.text), strings.Join(outcomes, ", "),
+			r.hint(w.text, outcomes))
 		return Case{}, false
 	}
 	if r.left--; r.left == -1 {
@@ -322,7 +326,7 @@ func (u *testUser) at(now time.Time) *identity.Principal {
 	return &p
 }
 
-// String tells a case as results show it.
+// String returns a case in the form that results show.
 func (c Case) String() string {
 	u, err := url.Parse(c.URL)
 	if err != nil {

@@ -2,6 +2,7 @@ package policyfile
 
 import (
 	"encoding/xml"
+	"errors"
 	"strings"
 	"testing"
 	"time"
@@ -25,7 +26,7 @@ rules:
   - { id: keys, effect: require, paths: [/keys], require: { passkey: true } }
 `
 
-// testFileFixtures are files of tests with what is told of them; want "": nothing.
+// testFileFixtures are files of tests with their messages; want "": none.
 var testFileFixtures = func() map[string]struct {
 	text, want string
 	beyond     bool // no JSON Schema can see it
@@ -35,7 +36,8 @@ var testFileFixtures = func() map[string]struct {
 		beyond     bool
 	}
 	test := func(more, expect string) string {
-		return "users:\n  eva: { roles: [editor] }\ntests:\n  - url: https://orders.example.com/orders/7\n" + more + "    expect: " + expect + "\n"
+		return "users:\n  eva: { roles: [editor] }\ntests:\n  - url: https://orders.example.com/orders/7\n" + more +
+			"    expect: " + expect + "\n"
 	}
 	return map[string]fixture{
 		"the example of UX section 5": {text: "users:\n  eva: { roles: [editor], mfa: totp }\n  vic: { roles: [viewer] }\ntests:\n  - url: https://orders.example.com/orders/7\n    expect:\n      DELETE: { anonymous: login, vic: deny, eva: allow }\n"},
@@ -44,32 +46,46 @@ var testFileFixtures = func() map[string]struct {
 		"no tests":                    {text: "users: {a: }\n", want: `1:1: test file: it has no tests`},
 		"empty tests":                 {text: "tests: []\n", want: `the list is empty`},
 		"unknown key":                 {text: "test: []\n", want: `unknown key "test"; did you mean "tests"?`},
-		"unknown policy":              {text: "policy: [oders]\n" + test("", "{GET: {eva: allow}}"), want: `1:10: there is no policy "oders"; did you mean "orders"?`, beyond: true},
-		"unknown key of a user":       {text: "users: {a: {role: [editor]}}\n" + test("", "{GET: {eva: allow}}")[len("users:\n  eva: { roles: [editor] }\n"):], want: `user "a": unknown key "role"; did you mean "roles"?`},
-		"unknown role":                {text: "users: {a: {roles: [edtor]}}\ntests: [{url: 'https://a.test/', expect: {GET: {a: deny}}}]\n", want: `1:21: unknown role "edtor" of user "a"; did you mean "editor"?`, beyond: true},
-		"user anonymous":              {text: "users: {anonymous: }\ntests: [{url: 'https://a.test/', expect: {GET: {anonymous: deny}}}]\n", want: `anonymous is who is not signed in`},
-		"mfa sms":                     {text: "users: {a: {mfa: sms}}\ntests: [{url: 'https://a.test/', expect: {GET: {a: deny}}}]\n", want: `"sms" is neither totp nor passkey`},
-		"mfa true":                    {text: "users: {a: {mfa: true}}\ntests: [{url: 'https://a.test/', expect: {GET: {a: deny}}}]\n", want: `want text, got true or false`},
-		"age without mfa":             {text: "users: {a: {mfa_age: 5m}}\ntests: [{url: 'https://a.test/', expect: {GET: {a: deny}}}]\n", want: `it has no mfa`},
-		"age that is none":            {text: "users: {a: {mfa: totp, mfa_age: soon}}\ntests: [{url: 'https://a.test/', expect: {GET: {a: deny}}}]\n", want: `is not a duration`},
-		"two addresses":               {text: "users: {a: {ip: 10.0.0.1, network: office}}\ntests: [{url: 'https://a.test/', expect: {GET: {a: deny}}}]\n", want: `give ip or network, not both`},
-		"address that is none":        {text: "users: {a: {ip: office}}\ntests: [{url: 'https://a.test/', expect: {GET: {a: deny}}}]\n", want: `"office" is no address`},
-		"unknown network":             {text: test("    network: ofice\n", "{GET: {eva: allow}}"), want: `unknown network "ofice"; did you mean "office"?`, beyond: true},
-		"no url":                      {text: "tests: [{expect: {GET: {anonymous: deny}}}]\n", want: `it has no url`},
-		"no expect":                   {text: "tests: [{url: 'https://a.test/'}]\n", want: `it has no expect`},
-		"url without host":            {text: "tests: [{url: /orders, expect: {GET: {anonymous: deny}}}]\n", want: `is not such as https://orders.example.com/orders/7`},
-		"url with fragment":           {text: "tests: [{url: 'https://a.test/#x', expect: {GET: {anonymous: deny}}}]\n", want: `never leaves the browser`},
-		"url with a name":             {text: "tests: [{url: 'https://me@a.test/', expect: {GET: {anonymous: deny}}}]\n", want: `is not such as`},
-		"url with a strange host":     {text: "tests: [{url: 'https://a..test/', expect: {GET: {anonymous: deny}}}]\n", want: `url: host "a..test"`, beyond: true},
-		"time without zone":           {text: test("    at: 2026-01-05 12:00\n", "{GET: {eva: allow}}"), want: `5:9: at: want a time such as 2026-01-05T12:00:00Z`, beyond: true},
-		"method in small letters":     {text: test("", "{get: {eva: allow}}"), want: `method "get": methods are compared exactly; write GET`},
-		"unknown user":                {text: test("", "{GET: {evi: allow}}"), want: `5:20: expect: unknown user "evi"; did you mean "eva"?`, beyond: true},
-		"unknown outcome":             {text: test("", "{GET: {eva: alow}}"), want: `"alow" is none of allow, deny, login, step_up; did you mean "allow"?`},
-		"outcome twice":               {text: test("", "{GET: {eva: allow, eva: deny}}"), want: `"eva" stands twice`},
-		"no outcome":                  {text: test("", "{GET: {}}"), want: `it expects nothing`},
-		"no method":                   {text: test("", "{}"), want: `it expects nothing`},
-		"expect as a list":            {text: test("", "[GET]"), want: `want a mapping`},
-		"anchors":                     {text: "tests: &a []\n", want: `anchors and aliases`},
+		"unknown policy": {text: "policy: [oders]\n" + test("", "{GET: {eva: allow}}"),
+			want: `1:10: there is no policy "oders"; did you mean "orders"?`, beyond: true},
+		"unknown key of a user": {text: "users: {a: {role: [editor]}}\n" + test("",
+			"{GET: {eva: allow}}")[len("users:\n  eva: { roles: [editor] }\n"):],
+			want: `user "a": unknown key "role"; did you mean "roles"?`},
+		"unknown role":   {text: "users: {a: {roles: [edtor]}}\ntests: [{url: 'https://a.test/', expect: {GET: {a: deny}}}]\n", want: `1:21: unknown role "edtor" of user "a"; did you mean "editor"?`, beyond: true},
+		"user anonymous": {text: "users: {anonymous: }\ntests: [{url: 'https://a.test/', expect: {GET: {anonymous: deny}}}]\n", want: `anonymous is who is not signed in`},
+		"mfa sms": {text: "users: {a: {mfa: sms}}\ntests: [{url: 'https://a.test/', expect: {GET: {a: deny}}}]\n",
+			want: `"sms" is neither totp nor passkey`},
+		"mfa true": {text: "users: {a: {mfa: true}}\ntests: [{url: 'https://a.test/', expect: {GET: {a: deny}}}]\n",
+			want: `want text, got true or false`},
+		"age without mfa":    {text: "users: {a: {mfa_age: 5m}}\ntests: [{url: 'https://a.test/', expect: {GET: {a: deny}}}]\n", want: `it has no mfa`},
+		"age, not valid":     {text: "users: {a: {mfa: totp, mfa_age: soon}}\ntests: [{url: 'https://a.test/', expect: {GET: {a: deny}}}]\n", want: `is not a duration`},
+		"two addresses":      {text: "users: {a: {ip: 10.0.0.1, network: office}}\ntests: [{url: 'https://a.test/', expect: {GET: {a: deny}}}]\n", want: `give ip or network, not both`},
+		"address, not valid": {text: "users: {a: {ip: office}}\ntests: [{url: 'https://a.test/', expect: {GET: {a: deny}}}]\n", want: `"office" is no address`},
+		"unknown network": {text: test("    network: ofice\n", "{GET: {eva: allow}}"),
+			want: `unknown network "ofice"; did you mean "office"?`, beyond: true},
+		"no url":    {text: "tests: [{expect: {GET: {anonymous: deny}}}]\n", want: `it has no url`},
+		"no expect": {text: "tests: [{url: 'https://a.test/'}]\n", want: `it has no expect`},
+		"url without host": {text: "tests: [{url: /orders, expect: {GET: {anonymous: deny}}}]\n",
+			want: `is not such as https://orders.example.com/orders/7`},
+		"url with fragment": {text: "tests: [{url: 'https://a.test/#x', expect: {GET: {anonymous: deny}}}]\n",
+			want: `never leaves the browser`},
+		"url with a name": {text: "tests: [{url: 'https://me@a.test/', expect: {GET: {anonymous: deny}}}]\n",
+			want: `is not such as`},
+		"url with a strange host": {text: "tests: [{url: 'https://a..test/', expect: {GET: {anonymous: deny}}}]\n",
+			want: `url: host "a..test"`, beyond: true},
+		"time without zone": {text: test("    at: 2026-01-05 12:00\n", "{GET: {eva: allow}}"),
+			want: `5:9: at: want a time such as 2026-01-05T12:00:00Z`, beyond: true},
+		"method in small letters": {text: test("", "{get: {eva: allow}}"),
+			want: `method "get": methods are compared exactly; write GET`},
+		"unknown user": {text: test("", "{GET: {evi: allow}}"),
+			want: `5:20: expect: unknown user "evi"; did you mean "eva"?`, beyond: true},
+		"unknown outcome": {text: test("", "{GET: {eva: alow}}"),
+			want: `"alow" is not one of allow, deny, login, step_up; did you mean "allow"?`},
+		"outcome twice":    {text: test("", "{GET: {eva: allow, eva: deny}}"), want: `"eva" appears twice`},
+		"no outcome":       {text: test("", "{GET: {}}"), want: `it expects nothing`},
+		"no method":        {text: test("", "{}"), want: `it expects nothing`},
+		"expect as a list": {text: test("", "[GET]"), want: `want a mapping`},
+		"anchors":          {text: "tests: &a []\n", want: `anchors and aliases`},
 	}
 }()
 
@@ -88,7 +104,8 @@ func TestMistakesInTestFilesAreToldWithPlaceAndRemedy(t *testing.T) {
 
 func runText(t *testing.T, policyText, testText string) (*Document, *Report) {
 	t.Helper()
-	sources := []Source{{Name: "policies/orders.yaml", Text: []byte(policyText)}, {Name: "policies/orders_test.yaml", Text: []byte(testText)}}
+	sources := []Source{{Name: "policies/orders.yaml", Text: []byte(policyText)},
+		{Name: "policies/orders_test.yaml", Text: []byte(testText)}}
 	doc, report, err := Test(sources)
 	if err != nil {
 		t.Fatal(err)
@@ -139,13 +156,15 @@ func TestTheTimeOfATestIsFixed(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	tests, err := ParseTests([]Source{{Name: "a_test.yaml", Text: []byte("users: {a: {mfa: passkey, mfa_age: 5m, login_age: 1h}}\ntests:\n  - {url: 'https://a.test/', expect: {GET: {a: deny}}}\n  - {url: 'https://a.test/', at: 2026-12-24T20:00:00+01:00, expect: {GET: {a: deny}}}\n")}}, doc)
+	tests, err := ParseTests([]Source{{Name: "a_test.yaml",
+		Text: []byte("users: {a: {mfa: passkey, mfa_age: 5m, login_age: 1h}}\ntests:\n  - {url: 'https://a.test/', expect: {GET: {a: deny}}}\n  - {url: 'https://a.test/', at: 2026-12-24T20:00:00+01:00, expect: {GET: {a: deny}}}\n")}}, doc)
 	if err != nil {
 		t.Fatal(err)
 	}
 	for i, want := range []time.Time{noon, time.Date(2026, 12, 24, 19, 0, 0, 0, time.UTC)} {
 		c := tests[0].Cases[i]
-		if !c.request.Now.Equal(want) || !c.principal.AuthTime.Equal(want.Add(-time.Hour)) || !c.principal.MFATime.Equal(want.Add(-5*time.Minute)) || c.principal.PasskeyTime != c.principal.MFATime {
+		if !c.request.Now.Equal(want) || !c.principal.AuthTime.Equal(want.Add(-time.Hour)) ||
+			!c.principal.MFATime.Equal(want.Add(-5*time.Minute)) || c.principal.PasskeyTime != c.principal.MFATime {
 			t.Errorf("%+v, %+v at %s", c.request, c.principal, want)
 		}
 	}
@@ -153,7 +172,8 @@ func TestTheTimeOfATestIsFixed(t *testing.T) {
 
 func TestOutcomesOfDecisions(t *testing.T) {
 	for want, d := range map[Outcome]policy.Decision{
-		Allow: {Allow: true, Public: true}, Login: {NeedLogin: true}, StepUp: {Ask: identity.Assurance{MFA: true}, Code: identity.CodeMFARequired}, Deny: {Code: identity.CodeNoRule},
+		Allow: {Allow: true, Public: true}, Login: {NeedLogin: true},
+		StepUp: {Ask: identity.Assurance{MFA: true}, Code: identity.CodeMFARequired}, Deny: {Code: identity.CodeNoRule},
 	} {
 		if got := OutcomeOf(d); got != want {
 			t.Errorf("%+v is %s, want %s", d, got, want)
@@ -161,8 +181,8 @@ func TestOutcomesOfDecisions(t *testing.T) {
 	}
 }
 
-// What failed is told with its place and the rules that were looked at (AZ-11), what no test reaches by name; CI servers
-// get the same as JUnit.
+// What failed is told with its place and the rules that were looked at (AZ-11), what no test reaches by name; CI
+// servers get the same as JUnit.
 func TestFailuresAreToldLikeGoTest(t *testing.T) {
 	_, report := runText(t, testFilePolicy, `users:
   vic: { roles: [viewer], mfa: totp }
@@ -192,12 +212,15 @@ tests:
 	if err := xml.Unmarshal([]byte(junit.String()), &parsed); err != nil {
 		t.Fatal(err)
 	}
-	if parsed.Tests != 3 || parsed.Failures != 2 || len(parsed.Suites) != 1 || len(parsed.Suites[0].Cases) != 3 || parsed.Suites[0].Cases[0].Failure != nil || parsed.Suites[0].Cases[1].Failure.Message != "want step_up, got allow" {
+	if parsed.Tests != 3 || parsed.Failures != 2 || len(parsed.Suites) != 1 || len(parsed.Suites[0].Cases) != 3 ||
+		parsed.Suites[0].Cases[0].Failure != nil || parsed.Suites[0].Cases[1].Failure.Message != "want step_up, got allow" {
 		t.Errorf("%s", junit.String())
 	}
-	_, good := runText(t, testFilePolicy, "tests: [{url: 'https://orders.example.com/healthz', expect: {GET: {anonymous: allow}}}]\n")
+	_, good := runText(t, testFilePolicy,
+		"tests: [{url: 'https://orders.example.com/healthz', expect: {GET: {anonymous: allow}}}]\n")
 	text.Reset()
-	if err := good.WriteText(&text); err != nil || !strings.HasPrefix(text.String(), "ok    policies/orders_test.yaml      1 case\n") {
+	if err := good.WriteText(&text); err != nil || !strings.HasPrefix(text.String(),
+		"ok    policies/orders_test.yaml      1 case\n") {
 		t.Errorf("%s, %v", text.String(), err)
 	}
 }
@@ -214,7 +237,11 @@ func FuzzPolicyTestFile(f *testing.F) {
 	f.Fuzz(func(t *testing.T, text string) {
 		tests, err := ParseTests([]Source{{Name: "a_test.yaml", Text: []byte(text)}}, doc)
 		if err != nil {
-			for _, p := range err.(Problems) {
+			var problems Problems
+			if !errors.As(err, &problems) {
+				t.Fatalf("%q: %T", text, err)
+			}
+			for _, p := range problems {
 				if p.At.File == "" || p.Message == "" || len(p.Message) > 16<<10 {
 					t.Fatalf("%q: %+v", text, p)
 				}
@@ -226,7 +253,8 @@ func FuzzPolicyTestFile(f *testing.F) {
 			t.Fatalf("%q: %v", text, err)
 		}
 		var b strings.Builder
-		if report.WriteText(&b) != nil || report.WriteJUnit(&b) != nil || xml.Unmarshal([]byte(b.String()[strings.Index(b.String(), "<?xml"):]), new(junitSuites)) != nil {
+		if report.WriteText(&b) != nil || report.WriteJUnit(&b) != nil ||
+			xml.Unmarshal([]byte(b.String()[strings.Index(b.String(), "<?xml"):]), new(junitSuites)) != nil {
 			t.Fatalf("%q: %s", text, b.String())
 		}
 	})

@@ -48,7 +48,7 @@ func (l *loader) where(r *reader, keys map[string]pair, what string, rule *polic
 	}
 }
 
-// checkHost gives a host as requests are compared with it (AZ-05).
+// checkHost returns a host in the form that requests are compared with (AZ-05).
 func checkHost(text string) (string, error) {
 	name, isAddress := strings.CutPrefix(text, "[")
 	switch {
@@ -67,8 +67,8 @@ func checkHost(text string) (string, error) {
 	return policy.FoldHost(text)
 }
 
-// methods are those of the IANA registry and those that caches and UPnP are known for. A rule for a method that nobody
-// sends does nothing, so a slip in one could leave open what it was to close.
+// methods are those of the IANA registry and those that caches and UPnP are known for. A rule for a method that no
+// client sends does nothing, so a slip in one could leave open what it was to close.
 var methods = strings.Fields(`GET HEAD POST PUT PATCH DELETE OPTIONS TRACE CONNECT QUERY
 	ACL BASELINE-CONTROL BIND CHECKIN CHECKOUT COPY LABEL LINK LOCK MERGE MKACTIVITY MKCALENDAR MKCOL MKREDIRECTREF MKWORKSPACE
 	MOVE ORDERPATCH PROPFIND PROPPATCH REBIND REPORT SEARCH UNBIND UNCHECKOUT UNLINK UNLOCK UPDATE UPDATEREDIRECTREF VERSION-CONTROL
@@ -90,7 +90,8 @@ func checkPath(text string) error {
 	if err == nil {
 		return nil
 	}
-	for _, better := range []string{"/" + strings.TrimLeft(text, "/"), strings.TrimRight(text, "*") + "/**", "/" + strings.Trim(text, "/*") + "/**"} {
+	for _, better := range []string{"/" + strings.TrimLeft(text, "/"), strings.TrimRight(text, "*") + "/**",
+		"/" + strings.Trim(text, "/*") + "/**"} {
 		if better != text && policy.CheckGlob(better) == nil {
 			return fmt.Errorf("%w; did you mean %s?", err, quote(better))
 		}

@@ -14,7 +14,7 @@ type rgb [3]uint8
 type accents struct{ light, dark rgb }
 
 // The surfaces an accent must be readable on: the darkest light one and the lightest dark one that links and buttons
-// stand on. Keep them equal to --page and --raised of app.css (a test compares).
+// are on. Keep them equal to --page and --raised of app.css (a test compares).
 var (
 	lightSurface = rgb{0xf3, 0xf5, 0xf4}
 	darkSurface  = rgb{0x1f, 0x28, 0x26}
@@ -38,8 +38,9 @@ func parseAccent(s string) (accents, error) {
 		return accents{}, err
 	}
 	if pass := light.towards(rgb{}, lightSurface); pass != light {
-		return accents{}, fmt.Errorf("brand accent %s has a contrast of %.2f:1 in the light scheme, needs %.1f:1; the nearest that passes is %s",
-			light, contrast(light, lightSurface), minContrast, pass)
+		return accents{},
+			fmt.Errorf("brand accent %s has a contrast of %.2f:1 in the light scheme, needs %.1f:1; the nearest that passes is %s",
+				light, contrast(light, lightSurface), minContrast, pass)
 	}
 	if len(words) == 1 {
 		return accents{light: light, dark: light.towards(rgb{255, 255, 255}, darkSurface)}, nil
@@ -49,8 +50,9 @@ func parseAccent(s string) (accents, error) {
 		return accents{}, err
 	}
 	if pass := dark.towards(rgb{255, 255, 255}, darkSurface); pass != dark {
-		return accents{}, fmt.Errorf("brand accent %s has a contrast of %.2f:1 in the dark scheme, needs %.1f:1; the nearest that passes is %s",
-			dark, contrast(dark, darkSurface), minContrast, pass)
+		return accents{},
+			fmt.Errorf("brand accent %s has a contrast of %.2f:1 in the dark scheme, needs %.1f:1; the nearest that passes is %s",
+				dark, contrast(dark, darkSurface), minContrast, pass)
 	}
 	return accents{light: light, dark: dark}, nil
 }

@@ -35,13 +35,13 @@ type Factors struct {
 	Default        string // the method asked for first; "": the best one
 }
 
-// Any tells whether there is a second factor.
+// Any reports whether there is a second factor.
 func (f Factors) Any() bool { return !f.TOTP.IsZero() || f.Passkeys > 0 }
 
-// Both tells whether there is a choice of methods.
+// Both reports whether there is a choice of methods.
 func (f Factors) Both() bool { return !f.TOTP.IsZero() && f.Passkeys > 0 }
 
-// FewCodes tells whether it is time for new recovery codes.
+// FewCodes reports whether it is time for new recovery codes.
 func (f Factors) FewCodes() bool { return f.Any() && f.RecoveryLeft <= fewCodes }
 
 func (p Account) meta() meta {
@@ -113,8 +113,9 @@ type PasswordChange struct {
 }
 
 func (p PasswordChange) meta() meta {
-	return meta{name: "password", title: "password.title", failed: len(p.Problems) > 0 || p.Wait.For > 0, wide: true, viewer: p.Viewer,
-		tab: "account", retry: p.Wait.For}
+	return meta{name: "password", title: "password.title", failed: len(p.Problems) > 0 || p.Wait.For > 0, wide: true,
+		viewer: p.Viewer,
+		tab:    "account", retry: p.Wait.For}
 }
 
 // Length is the shortest password that is taken.

@@ -29,7 +29,7 @@ func (p Activity) meta() meta {
 	return meta{name: "activity", title: "activity.title", wide: true, viewer: p.Viewer, tab: "activity"}
 }
 
-// Bad tells what to look at twice.
+// Bad reports whether to look at it twice.
 func (e Event) Bad() bool {
 	switch e.Name {
 	case "authn_login_fail", "authn_login_lock", "authn_token_reuse", "authn_mfa_fail", "authz_fail":
@@ -43,7 +43,8 @@ func (e Event) Picture() string {
 	switch {
 	case e.Bad():
 		return "alert"
-	case strings.HasPrefix(e.Name, "authn_mfa_"), strings.HasPrefix(e.Name, "authn_password_"), strings.HasPrefix(e.Name, "authn_token_"):
+	case strings.HasPrefix(e.Name, "authn_mfa_"), strings.HasPrefix(e.Name, "authn_password_"),
+		strings.HasPrefix(e.Name, "authn_token_"):
 		return "key"
 	case strings.HasPrefix(e.Name, "session_"):
 		return "device"

@@ -2,14 +2,15 @@ package view
 
 import "time"
 
-// Confirm asks for a factor again before something sensitive (step-up). It posts FieldMethod, FieldPassword or FieldCode
-// or FieldPasskey, and FieldReturn to {base}/confirm; another method is a GET of {base}/confirm?method=NAME with the
-// query of Here. Status: 200, 422 or 401 with Problems, 429 with Wait.
+// Confirm asks for a factor again before something sensitive (step-up). It posts FieldMethod, FieldPassword or
+// FieldCode or FieldPasskey, and FieldReturn to {base}/confirm; another method is a GET of {base}/confirm?method=NAME
+// with the query of Here. Status: 200, 422 or 401 with Problems, 429 with Wait.
 type Confirm struct {
 	Viewer Viewer
-	// Action is a key of the catalogue that ends "Confirm it's you to …": "confirm.open" (with Host), "confirm.end_sessions",
-	// "confirm.add_totp", "confirm.remove_totp", "confirm.add_passkey", "confirm.change_passkey", "confirm.remove_passkey",
-	// "confirm.recovery_codes", "confirm.trusted", "confirm.profile", "confirm.password", "confirm.export". Empty or unknown: "confirm.continue".
+	// Action is a key of the catalogue that ends "Confirm it's you to …": "confirm.open" (with Host),
+	// "confirm.end_sessions", "confirm.add_totp", "confirm.remove_totp", "confirm.add_passkey", "confirm.change_passkey",
+	// "confirm.remove_passkey", "confirm.recovery_codes", "confirm.trusted", "confirm.profile", "confirm.password",
+	// "confirm.export". Empty or unknown: "confirm.continue".
 	Action string
 	Host   string
 	// Method is the one that is shown, Methods all that meet the rule, best first. Both empty: the password.
@@ -32,7 +33,8 @@ type Confirm struct {
 }
 
 func (p Confirm) meta() meta {
-	return meta{name: "confirm", title: "confirm.title", failed: len(p.Problems) > 0 || p.Wait.For > 0, viewer: p.Viewer, retry: p.Wait.For}
+	return meta{name: "confirm", title: "confirm.title", failed: len(p.Problems) > 0 || p.Wait.For > 0, viewer: p.Viewer,
+		retry: p.Wait.For}
 }
 
 // What is the key of the action, one that exists.

@@ -17,7 +17,7 @@ import (
 	"github.com/truxeio/caddy-truxe/test/rig"
 )
 
-// passkeyServer stands in for the core: it hands out options and keeps what the module sends.
+// passkeyServer replaces the core: it hands out options and keeps what the module sends.
 type passkeyServer struct {
 	mu      sync.Mutex
 	exclude []string // ids that must not be added again
@@ -48,13 +48,16 @@ func (s *passkeyServer) begin(w http.ResponseWriter, options map[string]any) {
 func (p *preview) passkeys(mux *http.ServeMux) *passkeyServer {
 	s := &passkeyServer{sent: make(chan string, 8)}
 	mux.HandleFunc("POST /.truxe/api/v1/login/passkey/begin", func(w http.ResponseWriter, _ *http.Request) {
-		s.begin(w, map[string]any{"challenge": "c2lnbiBpbiBjaGFsbGVuZ2U", "rpId": "localhost", "userVerification": "required", "timeout": 60000})
+		s.begin(w, map[string]any{"challenge": "c2lnbiBpbiBjaGFsbGVuZ2U", "rpId": "localhost", "userVerification": "required",
+			"timeout": 60000})
 	})
 	mux.HandleFunc("POST /.truxe/api/v1/mfa/passkeys/begin", func(w http.ResponseWriter, _ *http.Request) {
-		s.begin(w, map[string]any{"challenge": "YWRkaW5nIGNoYWxsZW5nZQ", "rp": map[string]string{"id": "localhost", "name": "Truxe"},
+		s.begin(w, map[string]any{"challenge": "YWRkaW5nIGNoYWxsZW5nZQ",
+			"rp":               map[string]string{"id": "localhost", "name": "Truxe"},
 			"user":             map[string]string{"id": "YWxpY2U", "name": "alice", "displayName": "Alice Archer"},
 			"pubKeyCredParams": []map[string]any{{"type": "public-key", "alg": -7}}, "timeout": 60000,
-			"authenticatorSelection": map[string]any{"residentKey": "required", "requireResidentKey": true, "userVerification": "required"}})
+			"authenticatorSelection": map[string]any{"residentKey": "required", "requireResidentKey": true,
+				"userVerification": "required"}})
 	})
 	mux.HandleFunc("POST /.truxe/api/v1/mfa/passkeys/finish", func(w http.ResponseWriter, req *http.Request) {
 		var made struct {
@@ -62,7 +65,8 @@ func (p *preview) passkeys(mux *http.ServeMux) *passkeyServer {
 			Response struct{ AttestationObject, ClientDataJSON string }
 		}
 		err := json.NewDecoder(req.Body).Decode(&made)
-		s.sent <- fmt.Sprint("added ", err == nil && made.ID != "" && made.Response.AttestationObject != "" && made.Response.ClientDataJSON != "")
+		s.sent <- fmt.Sprint("added ", err == nil && made.ID != "" && made.Response.AttestationObject != "" &&
+			made.Response.ClientDataJSON != "")
 		s.mu.Lock()
 		s.exclude = append(s.exclude, made.ID)
 		s.mu.Unlock()
@@ -85,8 +89,8 @@ func signed(t *testing.T, form map[string][]string) string {
 	return fmt.Sprint(got.Type, " ", got.Response.Signature != "", " ", got.Response.UserHandle)
 }
 
-// The passkeys of a person in a real browser: add, the same device again, without user verification, cancelled, a step-up
-// in between; sign in by button and by the browser's own list, which does not disturb a password.
+// The passkeys of a person in a real browser: add, the same device again, without user verification, cancelled, a
+// step-up in between; sign in by button and by the browser's own list, which does not disturb a password.
 func TestPasskeysInChromium(t *testing.T) {
 	p := newPreview(t)
 	site := strings.Replace(p.URL, "127.0.0.1", "localhost", 1) // passkeys need a name
@@ -160,8 +164,8 @@ func TestPasskeysInChromium(t *testing.T) {
 		if (!o.mediation) await new Promise(go => { window.there = go });
 		return get.call(this, o) } }`)
 	b.Open(site + "/s/login-passkey")
-	b.WaitEval(8*time.Second, "the browser's own list asks, with nobody there", `window.asked === "conditional"`)
-	b.Click("[data-passkey-button]") // before somebody is there: otherwise the list could answer first
+	b.WaitEval(8*time.Second, "the browser's own list asks, with no user at the device", `window.asked === "conditional"`)
+	b.Click("[data-passkey-button]") // before a user is at the device: otherwise the list could answer first
 	b.WaitEval(8*time.Second, "the button asks", `window.asked === "button" && !!window.there`)
 	device.Present(true)
 	rig.Eval[bool](b, "(setTimeout(there, 20), true)")
@@ -174,11 +178,13 @@ func TestPasskeysInChromium(t *testing.T) {
 	}
 }
 
-// Without JavaScript nobody is led to a button that does nothing.
+// Without JavaScript no page leads to a button that does nothing.
 func TestPasskeyPagesSayThatTheyNeedJavaScript(t *testing.T) {
 	p := newPreview(t)
 	off := rig.Window(t, rig.BrowserOptions{NoJavaScript: true})
-	for story, want := range map[string]string{"mfa-passkey": "Passkeys need JavaScript", "passkeys-none": "Adding a passkey needs JavaScript", "confirm-passkey": "Passkeys need JavaScript", "login-passkey": "Sign in"} {
+	for story, want := range map[string]string{"mfa-passkey": "Passkeys need JavaScript",
+		"passkeys-none": "Adding a passkey needs JavaScript", "confirm-passkey": "Passkeys need JavaScript",
+		"login-passkey": "Sign in"} {
 		off.Open(p.URL + "/s/" + story)
 		if text := off.Text("main"); !strings.Contains(text, want) {
 			t.Errorf("%s says %q", story, text)
@@ -196,14 +202,19 @@ func TestCodeSendsItselfOnce(t *testing.T) {
 	b := rig.Window(t, rig.BrowserOptions{})
 	b.Open(p.URL + "/s/mfa-wrong")
 	b.WaitVisible("#code-hint")
-	if got := rig.Eval[string](b, `document.querySelector("#code").getAttribute("aria-describedby")`); !strings.Contains(got, "code-error") || !strings.Contains(got, "code-hint") {
+	if got := rig.Eval[string](b,
+		`document.querySelector("#code").getAttribute("aria-describedby")`); !strings.Contains(got, "code-error") ||
+		!strings.Contains(got, "code-hint") {
 		t.Errorf("described by %q", got)
 	}
 	b.Fill("#code", "12345")
-	rig.Eval[bool](b, `document.addEventListener("submit", () => sessionStorage.setItem("sent", 1 + Number(sessionStorage.getItem("sent")))) || true`)
-	rig.Eval[bool](b, `(i => { i.value = "123 456"; i.dispatchEvent(new Event("input")); i.dispatchEvent(new Event("input")); return true })(document.querySelector("#code"))`)
+	rig.Eval[bool](b,
+		`document.addEventListener("submit", () => sessionStorage.setItem("sent", 1 + Number(sessionStorage.getItem("sent")))) || true`)
+	rig.Eval[bool](b,
+		`(i => { i.value = "123 456"; i.dispatchEvent(new Event("input")); i.dispatchEvent(new Event("input")); return true })(document.querySelector("#code"))`)
 	b.WaitLocation("/.truxe/mfa")
-	if form := <-p.form; fmt.Sprint(form["code"], form["method"], form["trust"]) != "[123 456] [totp] [on]" { // and not five digits
+	// and not five digits
+	if form := <-p.form; fmt.Sprint(form["code"], form["method"], form["trust"]) != "[123 456] [totp] [on]" {
 		t.Errorf("form %v", form)
 	}
 	if n := rig.Eval[string](b, `sessionStorage.getItem("sent")`); n != "1" {
@@ -233,10 +244,12 @@ func TestRecoveryCodesAreCopiedAndPrinted(t *testing.T) {
 	if got := rig.Eval[string](b, `window.copied`); got != strings.Join(exampleCodes, "\n") {
 		t.Errorf("copied %q", got)
 	}
-	if _, err := chromedp.Call(b.Ctx, emulation.SetEmulatedMedia, emulation.SetEmulatedMediaParams{Media: "print"}); err != nil {
+	if _, err := chromedp.Call(b.Ctx, emulation.SetEmulatedMedia,
+		emulation.SetEmulatedMediaParams{Media: "print"}); err != nil {
 		t.Fatal(err)
 	}
-	shown := rig.Eval[string](b, `[...document.querySelectorAll("body *")].filter(e => e.checkVisibility() && e.children.length === 0 && e.textContent.trim()).map(e => e.textContent.trim()).join("|")`)
+	shown := rig.Eval[string](b,
+		`[...document.querySelectorAll("body *")].filter(e => e.checkVisibility() && e.children.length === 0 && e.textContent.trim()).map(e => e.textContent.trim()).join("|")`)
 	for _, want := range append([]string{"alice"}, exampleCodes...) {
 		if !strings.Contains(shown, want) {
 			t.Errorf("the print has not %s", want)
@@ -255,14 +268,17 @@ func TestStepUpIsHeardInTheOtherTab(t *testing.T) {
 	p.session.Store(`{"authenticated":true,"username":"alice"}`)
 	b := rig.Window(t, rig.BrowserOptions{})
 	b.Open(p.URL + "/s/step-up")
-	rig.Eval[bool](b, `!!(new BroadcastChannel("truxe").onmessage = () => { window.heard = true })`) // after the page's own
+	// after the page's own
+	rig.Eval[bool](b, `!!(new BroadcastChannel("truxe").onmessage = () => { window.heard = true })`)
 	b.NewTab().Open(p.URL + "/s/go-back")
-	rig.WaitFor(t, 5*time.Second, "the tab to hear of the sign-in", func() bool { return rig.Eval[bool](b, "window.heard === true") })
+	rig.WaitFor(t, 5*time.Second, "the tab to hear of the sign-in",
+		func() bool { return rig.Eval[bool](b, "window.heard === true") })
 	if got := rig.Eval[string](b, `document.querySelector("#other-tab").textContent`); got != "" {
 		t.Errorf("before the step-up it says %q", got)
 	}
 	b.NewTab().Open(p.URL + "/s/confirmed")
-	rig.WaitFor(t, 5*time.Second, "the form to hear of the step-up", func() bool { return strings.Contains(b.Text("#other-tab"), "Confirmed. Now submit again.") })
+	rig.WaitFor(t, 5*time.Second, "the form to hear of the step-up",
+		func() bool { return strings.Contains(b.Text("#other-tab"), "Confirmed. Now submit again.") })
 }
 
 // The keyboard goes from the code to its button, and shows where it is.
@@ -271,15 +287,17 @@ func TestFocusGoesInOrderAndIsSeen(t *testing.T) {
 	b := rig.Window(t, rig.BrowserOptions{})
 	b.Open(p.URL + "/s/totp")
 	b.Do(chromedp.SendKeys(chromedp.CSS("#code"), kb.Tab))
-	if got := rig.Eval[string](b, `document.activeElement.type + " " + getComputedStyle(document.activeElement).outlineStyle`); got != "submit solid" {
+	if got := rig.Eval[string](b,
+		`document.activeElement.type + " " + getComputedStyle(document.activeElement).outlineStyle`); got != "submit solid" {
 		t.Errorf("after the code the focus is at %q", got)
 	}
 }
 
-// The page of passkeys tells the browser which ones still exist; the login page, which one nobody knows.
+// The page of passkeys tells the browser which ones still exist; the login page, which one is unknown.
 func TestBrowserIsToldWhichPasskeysExist(t *testing.T) {
 	r := renderer(t, view.Brand{})
-	body := get(r, site, 200, view.Passkeys{Viewer: alice, Signal: view.PasskeySignal{RPID: "auth.example.com", UserID: "dXNlcg"}}).Body.String()
+	body := get(r, site, 200, view.Passkeys{Viewer: alice,
+		Signal: view.PasskeySignal{RPID: "auth.example.com", UserID: "dXNlcg"}}).Body.String()
 	if want := `data-signal="{&#34;rpId&#34;:&#34;auth.example.com&#34;,&#34;userId&#34;:&#34;dXNlcg&#34;,&#34;allAcceptedCredentialIds&#34;:[]}"`; !strings.Contains(body, want) {
 		t.Error("the passkeys page does not say that none is left")
 	}

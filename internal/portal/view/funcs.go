@@ -62,7 +62,8 @@ func timeTag(t time.Time, how string) template.HTML {
 	case "date":
 		layout = "2006-01-02"
 	}
-	return template.HTML(`<time datetime="` + t.Format(time.RFC3339) + `" data-local="` + how + `">` + t.Format(layout) + `</time>`)
+	return template.HTML(`<time datetime="` + t.Format(time.RFC3339) + `" data-local="` + how + `">` + t.Format(layout) +
+		`</time>`)
 }
 
 // rules says what a password must be, as the hint of a field.
@@ -71,7 +72,7 @@ func (l *locale) rules(field string, length int) (template.HTML, error) {
 	return `<p class="hint" id="` + template.HTML(field) + `-hint">` + words + `</p>`, err // #nosec: field is a constant
 }
 
-// dict gives a partial template several values by name.
+// dict passes several values to a partial template by name.
 func dict(pairs ...any) (map[string]any, error) {
 	m := map[string]any{}
 	for i := 0; i+1 < len(pairs); i += 2 {
@@ -84,7 +85,7 @@ func dict(pairs ...any) (map[string]any, error) {
 	return m, nil
 }
 
-// wait is a length of time that the module counts down: "4 min 12 s". It stands in an alert, which would otherwise be
+// wait is a length of time that the module counts down: "4 min 12 s". It is part of an alert, which would otherwise be
 // read out every second: hence aria-live=off.
 func (l *locale) wait(d time.Duration) (template.HTML, error) {
 	n := seconds(d)
@@ -96,11 +97,12 @@ func (l *locale) wait(d time.Duration) (template.HTML, error) {
 		return "", err
 	}
 	return template.HTML(fmt.Sprintf(`<span data-countdown="%d" data-minutes="%s" data-seconds="%s" aria-live="off">%s</span>`, n,
-		template.HTMLEscapeString(l.texts["wait.minutes"].other), template.HTMLEscapeString(l.texts["wait.seconds"].other), words)), nil
+		template.HTMLEscapeString(l.texts["wait.minutes"].other), template.HTMLEscapeString(l.texts["wait.seconds"].other),
+		words)), nil
 }
 
-// triesLeft says how many tries remain before a pause, and how long that is: whole minutes, rounded up, or seconds. It is
-// the wait until the next try, not the window of the limit: `5 5m` gives one try back each minute.
+// triesLeft says how many tries remain before a pause, and how long that is: whole minutes, rounded up, or seconds. It
+// is the wait until the next try, not the window of the limit: `5 5m` gives one try back each minute.
 func (l *locale) triesLeft(tries int, pause time.Duration) (template.HTML, error) {
 	if pause < time.Minute {
 		return l.html("login.tries_left_seconds", "n", tries, "s", seconds(pause))

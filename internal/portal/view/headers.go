@@ -1,9 +1,7 @@
 package view
 
 import (
-	"net"
 	"net/http"
-	"net/netip"
 	"strings"
 )
 
@@ -12,8 +10,9 @@ import (
 const policy = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; font-src 'self'; connect-src 'self'; " +
 	"form-action 'self'; base-uri 'none'; frame-ancestors 'none'; require-trusted-types-for 'script'"
 
-// framedPolicy is for the one page that stands in a frame, of the app's or of another host's page: a dashboard shows apps
-// of other hosts. All it holds is a link that opens at the top, so a click that was stolen leads to our login page.
+// framedPolicy is for the one page that is shown in a frame, of the app's or of another host's page: a dashboard shows
+// apps of other hosts. All it holds is a link that opens at the top, so a click that was stolen leads to our login
+// page.
 var framedPolicy = strings.Replace(policy, "frame-ancestors 'none'", "frame-ancestors *", 1)
 
 // permissions leaves passkeys to ourselves and takes the rest away.
@@ -21,7 +20,7 @@ const permissions = "accelerometer=(), camera=(), display-capture=(), geolocatio
 	"midi=(), payment=(), usb=(), publickey-credentials-create=(self), publickey-credentials-get=(self)"
 
 // SecurityHeaders sets what every answer of the portal says: pages, JSON and redirects alike. loopback leaves out HSTS,
-// which would lock people out of other servers on their own machine.
+// which would lock users out of other servers on their own machine.
 func SecurityHeaders(h http.Header, loopback bool) {
 	h.Set("Content-Security-Policy", policy)
 	// Not no-referrer: that makes browsers send "Origin: null" with our own forms.
@@ -33,17 +32,4 @@ func SecurityHeaders(h http.Header, loopback bool) {
 	if !loopback {
 		h.Set("Strict-Transport-Security", "max-age=63072000") // two years
 	}
-}
-
-// Loopback tells a host, with or without port, that names this machine: localhost, *.localhost, 127.0.0.0/8, ::1.
-func Loopback(host string) bool {
-	if name, _, err := net.SplitHostPort(host); err == nil {
-		host = name
-	}
-	host = strings.TrimSuffix(strings.ToLower(strings.Trim(host, "[]")), ".")
-	if host == "localhost" || strings.HasSuffix(host, ".localhost") {
-		return true
-	}
-	ip, err := netip.ParseAddr(host)
-	return err == nil && ip.Unmap().IsLoopback()
 }

@@ -55,8 +55,8 @@ func shape(n *html.Node) string {
 	return b.String()
 }
 
-// CS-11 Hostile strings in every field of every model come back encoded: the page has the elements and attributes that it
-// has with harmless ones; no javascript: or data: link.
+// CS-11 Hostile strings in every field of every model come back encoded: the page has the elements and attributes that
+// it has with harmless ones; no javascript: or data: link.
 func TestHostileStringsComeBackEncoded(t *testing.T) {
 	r := renderer(t, view.Brand{})
 	render := func(page view.Page, s string) string {
@@ -74,8 +74,10 @@ func TestHostileStringsComeBackEncoded(t *testing.T) {
 			continue // its target is refused: TestContinueRefusesOtherSchemes
 		}
 		harmless := shape(parse(t, render(story.page, "plainword")))
-		for _, evil := range []string{`"><script>alert(1)</script>`, `' onmouseover='alert(1)`, `</title><img src=x onerror=alert(1)>`, "{{.}}{n}{name}", "a\x00b\r\nc",
-			"\u202e\u2066evil", `javascript:alert(1)`, `data:text/html,<script>`, `&lt;script&gt;`, "--><!--", "`${alert(1)}`", strings.Repeat("é", 9000)} {
+		for _, evil := range []string{`"><script>alert(1)</script>`, `' onmouseover='alert(1)`,
+			`</title><img src=x onerror=alert(1)>`, "{{.}}{n}{name}", "a\x00b\r\nc",
+			"\u202e\u2066evil", `javascript:alert(1)`, `data:text/html,<script>`, `&lt;script&gt;`, "--><!--", "`${alert(1)}`",
+			strings.Repeat("é", 9000)} {
 			body := render(story.page, evil)
 			doc := parse(t, body)
 			if got := shape(doc); got != harmless && !strings.Contains(evil, ":") {
@@ -85,7 +87,8 @@ func TestHostileStringsComeBackEncoded(t *testing.T) {
 				for _, a := range n.Attr {
 					switch a.Key {
 					case "href", "src", "action", "formaction":
-						if low := strings.ToLower(strings.TrimSpace(a.Val)); strings.HasPrefix(low, "javascript:") || strings.HasPrefix(low, "data:") {
+						if low := strings.ToLower(strings.TrimSpace(a.Val)); strings.HasPrefix(low, "javascript:") ||
+							strings.HasPrefix(low, "data:") {
 							t.Errorf("%s: %s=%q", story.name, a.Key, a.Val)
 						}
 					}
@@ -104,7 +107,8 @@ func TestRequestIsNeverShown(t *testing.T) {
 	const canary = "canary7f"
 	for _, s := range stories() {
 		req := httptest.NewRequest(http.MethodGet, "https://"+canary+".example/"+canary+"?lang="+canary+"&x="+canary, nil)
-		for _, name := range []string{"Referer", "X-Forwarded-Host", "X-Forwarded-Proto", "X-Original-URL", "Accept-Language", "User-Agent", "Cookie"} {
+		for _, name := range []string{"Referer", "X-Forwarded-Host", "X-Forwarded-Proto", "X-Original-URL", "Accept-Language",
+			"User-Agent", "Cookie"} {
 			req.Header.Set(name, canary)
 		}
 		w := httptest.NewRecorder()
@@ -155,7 +159,8 @@ func FuzzContinue(f *testing.F) {
 			t.Fatalf("Refresh %q", refresh)
 		}
 		low := strings.ToLower(to)
-		if !strings.HasPrefix(low, "http://") && !strings.HasPrefix(low, "https://") && (to[0] != '/' || strings.HasPrefix(to, "//") || strings.HasPrefix(to, `/\`)) {
+		if !strings.HasPrefix(low, "http://") && !strings.HasPrefix(low, "https://") &&
+			(to[0] != '/' || strings.HasPrefix(to, "//") || strings.HasPrefix(to, `/\`)) {
 			t.Fatalf("goes to %q", to)
 		}
 	})

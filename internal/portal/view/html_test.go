@@ -218,8 +218,10 @@ func TestAutocompleteTokens(t *testing.T) {
 	}{
 		{view.Login{}, map[string]string{"username": "username webauthn", "password": "current-password"}},
 		{view.Confirm{Viewer: alice}, map[string]string{"username": "username", "password": "current-password"}},
-		{view.PasswordChange{Viewer: alice}, map[string]string{"username": "username", "current_password": "current-password", "new_password": "new-password"}},
-		{view.Setup{}, map[string]string{"token": "off", "username": "username", "email": "email", "name": "name", "new_password": "new-password"}},
+		{view.PasswordChange{Viewer: alice}, map[string]string{"username": "username", "current_password": "current-password",
+			"new_password": "new-password"}},
+		{view.Setup{}, map[string]string{"token": "off", "username": "username", "email": "email", "name": "name",
+			"new_password": "new-password"}},
 	} {
 		got := map[string]string{}
 		each(parse(t, get(r, site, 200, c.page).Body.String()), func(n *html.Node) {
@@ -234,8 +236,8 @@ func TestAutocompleteTokens(t *testing.T) {
 	}
 }
 
-// UX section 4, 13: en-XA leaves no text untranslated. What keeps Latin letters is a name, a host, code, a time or a unit
-// of ours that stands in the catalogue.
+// UX section 4, 13: en-XA leaves no text untranslated. What keeps Latin letters is a name, a host, code, a time or a
+// unit of ours that is in the catalogue.
 func TestNoTextIsUntranslated(t *testing.T) {
 	r := renderer(t, view.Brand{Name: "1", Support: "help@example.com"})
 	r.PseudoLocales = true
@@ -252,7 +254,8 @@ func TestNoTextIsUntranslated(t *testing.T) {
 			}
 			for _, a := range n.Attr {
 				switch a.Key {
-				case "aria-label", "title", "alt", "placeholder", "data-text", "data-copied", "data-reload", "data-taken", "data-over", "data-one-minute", "data-signed-out":
+				case "aria-label", "title", "alt", "placeholder", "data-text", "data-copied", "data-reload", "data-taken",
+					"data-over", "data-one-minute", "data-signed-out":
 					if latin.MatchString(a.Val) {
 						t.Errorf("%s: %s=%q", name, a.Key, a.Val)
 					}
@@ -279,18 +282,25 @@ func TestNamesAreIsolated(t *testing.T) {
 		want []string
 	}{
 		{view.Login{Host: "grafana.example.com"}, []string{"to continue to <strong><bdi>grafana.example.com</bdi></strong>"}},
-		{view.Denied{Viewer: alice, Host: "h.example", Path: "/admin", Code: identity.CodeRoleRequired, Reference: "R-7KQ2-X9FD"},
-			[]string{"You don&#39;t have access to <bdi>h.example/admin</bdi>.", `<code dir="ltr" id="reference">R-7KQ2-X9FD</code>`, "This needs a role you don&#39;t have."}},
+		{view.Denied{Viewer: alice, Host: "h.example", Path: "/admin", Code: identity.CodeRoleRequired,
+			Reference: "R-7KQ2-X9FD"},
+			[]string{"You don&#39;t have access to <bdi>h.example/admin</bdi>.",
+				`<code dir="ltr" id="reference">R-7KQ2-X9FD</code>`, "This needs a role you don&#39;t have."}},
 		{view.Launcher{Viewer: alice}, []string{"No apps yet."}},
-		{view.Login{Host: "h.example", TriesLeft: 1, Pause: 5 * time.Minute, Problems: []view.Problem{{Field: "password", Key: "problem.invalid_credentials"}}},
+		{view.Login{Host: "h.example", TriesLeft: 1, Pause: 5 * time.Minute,
+			Problems: []view.Problem{{Field: "password", Key: "problem.invalid_credentials"}}},
 			[]string{"1 try left before a 5-minute pause."}},
-		{view.Login{Host: "h.example", TriesLeft: 2, Pause: 6 * time.Second, Problems: []view.Problem{{Field: "password", Key: "problem.invalid_credentials"}}},
+		{view.Login{Host: "h.example", TriesLeft: 2, Pause: 6 * time.Second,
+			Problems: []view.Problem{{Field: "password", Key: "problem.invalid_credentials"}}},
 			[]string{"2 tries left before a 6-second pause."}},
-		{view.MFA{Account: alice, Methods: []string{view.MethodTOTP}, TriesLeft: 2, Pause: 61 * time.Second, Problems: []view.Problem{{Field: "code", Key: "problem.code_wrong"}}},
+		{view.MFA{Account: alice, Methods: []string{view.MethodTOTP}, TriesLeft: 2, Pause: 61 * time.Second,
+			Problems: []view.Problem{{Field: "code", Key: "problem.code_wrong"}}},
 			[]string{"2 tries left before a 2-minute pause."}},
-		{view.Login{Host: "h.example", CookiesBlocked: true}, []string{"Cookies are blocked for <bdi>h.example</bdi>. Allow them and try again."}},
+		{view.Login{Host: "h.example", CookiesBlocked: true},
+			[]string{"Cookies are blocked for <bdi>h.example</bdi>. Allow them and try again."}},
 		{view.SessionEnded{Resubmit: true}, []string{"Your session ended.", "Nothing was sent to the app.", "data-resubmit"}},
-		{view.ErrorPage{Status: 503, Code: identity.CodeStateUnavailable}, []string{"We can&#39;t check your sign-in right now. Nothing was sent to the app."}},
+		{view.ErrorPage{Status: 503, Code: identity.CodeStateUnavailable},
+			[]string{"We can&#39;t check your sign-in right now. Nothing was sent to the app."}},
 		{view.ErrorPage{Status: 502}, []string{"The app is down"}},
 		{view.SetupDone{Host: "h.example:8443"}, []string{"h.example:8443 {\n\ttruxe\n\treverse_proxy localhost:3000\n}"}},
 		{view.SetupDone{Host: "h {\n import x"}, []string{"app.example.com {\n\ttruxe"}},

@@ -46,5 +46,6 @@ func icon(name string) (template.HTML, error) {
 		class = "icon flip" // they point the other way when the page reads from right to left
 	}
 	// #nosec: constants
-	return template.HTML(`<svg class="` + class + `" viewBox="0 0 24 24" width="24" height="24" fill="none" stroke="currentColor" stroke-width="1.8" stroke-linecap="round" stroke-linejoin="round" aria-hidden="true" focusable="false">` + shape + `</svg>`), nil
+	return template.HTML(`<svg class="` + class +
+		`" viewBox="0 0 24 24" width="24" height="24" fill="none" stroke="currentColor" stroke-width="1.8" stroke-linecap="round" stroke-linejoin="round" aria-hidden="true" focusable="false">` + shape + `</svg>`), nil
 }

@@ -2,8 +2,8 @@ package view
 
 import "strings"
 
-// Continue is the last page after a form that ends elsewhere: 200 with "Refresh: 0" and a visible link. A redirect would
-// be judged by form-action, at every hop, and blocked (UX section 1.1).
+// Continue is the last page after a form that ends elsewhere: 200 with "Refresh: 0" and a visible link. A redirect
+// would be judged by form-action, at every hop, and blocked (UX section 1.1).
 type Continue struct {
 	// Target is where to go: a URL or path the caller has checked against the protected hosts. Anything but http, https
 	// and a path makes the page a 500.
@@ -47,7 +47,7 @@ type LogoutAsk struct {
 
 func (p LogoutAsk) meta() meta {
 	if p.Half {
-		return meta{name: "logout", title: "logout.half"} // nobody is signed in
+		return meta{name: "logout", title: "logout.half"} // no user is signed in
 	}
 	return meta{name: "logout", title: "logout.title", viewer: p.Viewer}
 }
@@ -65,7 +65,8 @@ type Link struct{ Name, URL string }
 
 func (p SignedOut) meta() meta { return meta{name: "signedout", title: "signedout.title"} }
 
-// SignedInGoBack ends a sign-in in a second tab, opened from SessionEnded or FrameSignIn, or a step-up opened from StepUp.
+// SignedInGoBack ends a sign-in in a second tab, opened from SessionEnded or FrameSignIn, or a step-up opened from
+// StepUp.
 type SignedInGoBack struct {
 	Viewer    Viewer
 	Host      string

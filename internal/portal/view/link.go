@@ -6,8 +6,8 @@ import (
 	"strings"
 )
 
-// ownPath tells a path on this origin that no browser reads as another host: one leading slash, no backslash, no
-// control character (CS-06).
+// ownPath reports whether a path is on this origin and no browser reads it as another host: one leading slash, no
+// backslash, no control character (CS-06).
 func ownPath(s string) bool {
 	if s == "" || s[0] != '/' || len(s) > 1 && (s[1] == '/' || s[1] == '\\') {
 		return false
@@ -15,7 +15,7 @@ func ownPath(s string) bool {
 	return strings.IndexFunc(s, func(c rune) bool { return c < ' ' || c == 0x7f || c == '\\' }) < 0
 }
 
-// link gives a URL that may stand in href and in a header: http, https or a path on this origin. Anything else,
+// link returns a URL that is safe in href and in a header: http, https or a path on this origin. Anything else,
 // javascript: and data: above all, is "" (CS-11). Bytes outside of printable ASCII are percent-encoded.
 func link(s string) string {
 	if !ownPath(s) {
@@ -28,7 +28,7 @@ func link(s string) string {
 	return escapeURL(s)
 }
 
-// escapeURL percent-encodes what may not stand in a URL or a header as it is.
+// escapeURL percent-encodes what is not allowed in a URL or a header.
 func escapeURL(s string) string {
 	const hex = "0123456789ABCDEF"
 	var b strings.Builder

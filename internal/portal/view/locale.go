@@ -120,9 +120,10 @@ func accepted(header string) []string {
 	return tags
 }
 
-// text gives the wording of a key. args are names and values; "n" also chooses the plural form. Each value goes through
-// write. A missing key is a mistake of ours and is an error at rendering, so that tests see it.
-func (l *locale) text(key string, args []any, write func(any) (string, error), escape func(string) string) (string, error) {
+// text returns the wording of a key. args are names and values; "n" also chooses the plural form. Each value goes
+// through write. A missing key is a mistake of ours and is an error at rendering, so that tests see it.
+func (l *locale) text(key string, args []any, write func(any) (string, error),
+	escape func(string) string) (string, error) {
 	m, ok := l.texts[key]
 	if !ok {
 		return "", fmt.Errorf("no text %q", key)
@@ -184,7 +185,8 @@ func (l *locale) html(key string, args ...any) (template.HTML, error) {
 
 // plain is a text for attributes and titles.
 func (l *locale) plain(key string, args ...any) string {
-	s, err := l.text(key, args, func(v any) (string, error) { return fmt.Sprint(v), nil }, func(s string) string { return s })
+	s, err := l.text(key, args, func(v any) (string, error) { return fmt.Sprint(v), nil },
+		func(s string) string { return s })
 	if err != nil {
 		return key
 	}

@@ -28,14 +28,14 @@ type Login struct {
 	Passkeys bool
 	// PasskeyBegin is where the module asks for options, as in MFA.
 	PasskeyBegin string
-	// Signal.Unknown names a passkey that the browser offered and nobody knows, so that it can be hidden.
+	// Signal.Unknown names a passkey that the browser offered and no user has, so that it can be hidden.
 	Signal PasskeySignal
 	// Here is this page's own address with its way back, for a waiting tab that goes on after a sign-in elsewhere.
 	// Empty: {base}/login.
 	Here string
 }
 
-// Wait says when a limit lets somebody try again. The zero value says nothing.
+// Wait says when a limit allows another attempt. The zero value says nothing.
 type Wait struct {
 	Until time.Time
 	For   time.Duration // from now; also sent as Retry-After
@@ -49,7 +49,7 @@ func (p Login) meta() meta {
 	return m
 }
 
-// Failed tells whether there is something to correct.
+// Failed reports whether there is something to correct.
 func (p Login) Failed() bool { return len(p.Problems) > 0 || p.Wait.For > 0 || p.CookiesBlocked }
 
 // Target is the app's name or host.

@@ -7,7 +7,8 @@ import (
 	"github.com/truxeio/caddy-truxe/internal/identity"
 )
 
-// The ways to prove who one is, as FieldMethod names them: in the forms of MFA and Confirm, in ?method=, and in Methods.
+// The ways to prove who one is, as FieldMethod names them: in the forms of MFA and Confirm, in ?method=, and in
+// Methods.
 const (
 	MethodPassword = identity.MethodPassword // Confirm only
 	MethodTOTP     = identity.MethodTOTP
@@ -50,7 +51,7 @@ func (p MFA) Shown() string { return shown(p.Method, p.Methods) }
 // Others are further ways, the recovery code not among them.
 func (p MFA) Others() []string { return others(p.Shown(), p.Methods) }
 
-// Recovery tells whether a recovery code can be offered.
+// Recovery reports whether a recovery code can be offered.
 func (p MFA) Recovery() bool {
 	return p.Shown() != MethodRecovery && slices.Contains(p.Methods, MethodRecovery)
 }
@@ -99,7 +100,7 @@ func knownMethod(m string) bool {
 	return false
 }
 
-// Enrol asks somebody who must have a second factor and has none to choose one (R6): the sign-in goes on with it. The
+// Enrol asks a user who must have a second factor and has none to choose one (R6): the sign-in goes on with it. The
 // choices are GETs of {base}/mfa?enrol=totp and ?enrol=passkey, which show TOTP and Passkeys with Forced. "Start over"
 // is that of MFA.
 type Enrol struct {
@@ -134,5 +135,5 @@ func (p RecoveryUsed) meta() meta {
 // Target is the app's name or host.
 func (p RecoveryUsed) Target() string { return Login{Host: p.Host, App: p.App}.Target() }
 
-// Few tells whether it is time for new codes.
+// Few reports whether it is time for new codes.
 func (p RecoveryUsed) Few() bool { return p.Left <= fewCodes }

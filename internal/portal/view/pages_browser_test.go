@@ -11,8 +11,8 @@ import (
 	"github.com/truxeio/caddy-truxe/test/rig"
 )
 
-// looks are what a page is shown in, in each language. What axe-core has judged in one look it is not asked again in the
-// next: dark differs from light in colours, a phone or another language in everything else.
+// looks are what a page is shown in, in each language. What axe-core has judged in one look it is not asked again in
+// the next: dark differs from light in colours, a phone or another language in everything else.
 var looks = map[string][]struct {
 	name string
 	rig.Look
@@ -41,10 +41,10 @@ const (
 		.filter(e => { e.focus(); return document.activeElement !== e || e.tabIndex < 0 && !e.readOnly }).map(e => e.outerHTML.slice(0, 90))`
 )
 
-// CS-09 No page breaks its own policy in a real browser. UX section 4, 12 and 18: no barrier in light, dark and from right
-// to left, at a desk and on a phone; WCAG 2.2 1.4.10 nothing scrolls sideways at 320 px, also in a language 40 % longer;
-// 2.5.8 nothing to press is small; 2.1.1 the keyboard reaches everything; with forced colours what is pressed has an edge.
-// TRUXE_SCREENSHOTS keeps every page's picture.
+// CS-09 No page breaks its own policy in a real browser. UX section 4, 12 and 18: no barrier in light, dark and from
+// right to left, at a desk and on a phone; WCAG 2.2 1.4.10 nothing scrolls sideways at 320 px, also in a language 40 %
+// longer; 2.5.8 nothing to press is small; 2.1.1 the keyboard reaches everything; with forced colours what is pressed
+// has an edge. TRUXE_SCREENSHOTS keeps every page's picture.
 func TestEveryPageInChromium(t *testing.T) {
 	p := newPreview(t)
 	for lang, looks := range looks {
@@ -105,7 +105,7 @@ func TestFaultsOfAPageAreSeen(t *testing.T) {
 	}
 }
 
-// Who asks for less motion sees none; who does not, does.
+// Users who ask for less motion see none; others do.
 func TestReducedMotion(t *testing.T) {
 	p := newPreview(t)
 	b := rig.Window(t, rig.BrowserOptions{})

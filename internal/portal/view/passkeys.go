@@ -5,9 +5,9 @@ import (
 	"time"
 )
 
-// Passkeys lists a person's passkeys. Adding needs JavaScript: the module posts {} to BeginURL, hands the options to the
-// browser, posts its toJSON() to FinishURL and goes to {base}/account/passkeys?added=ID, ID from the answer's "id". An
-// answer with code step_up_required or reauth_required leads to ConfirmURL. Rename and remove are forms to
+// Passkeys lists a person's passkeys. Adding needs JavaScript: the module posts {} to BeginURL, hands the options to
+// the browser, posts its toJSON() to FinishURL and goes to {base}/account/passkeys?added=ID, ID from the answer's "id".
+// An answer with code step_up_required or reauth_required leads to ConfirmURL. Rename and remove are forms to
 // {base}/account/passkeys: FieldAction = ActionRename or ActionRemove, FieldID, FieldName.
 type Passkeys struct {
 	Viewer   Viewer
@@ -24,7 +24,7 @@ type Passkeys struct {
 	Problems         []Problem
 	// RecoveryLeft is how many recovery codes there are, for the warning at a single passkey.
 	RecoveryLeft int
-	// Signal tells the browser which passkeys still exist.
+	// Signal lists for the browser which passkeys still exist.
 	Signal PasskeySignal
 	// Forced is adding within a sign-in (R6): a card of its own; afterwards the module goes to {base}/mfa?r=RETURN.
 	Forced bool
@@ -49,12 +49,13 @@ type PasskeySignal struct {
 	RPID   string   `json:"rpId"`
 	UserID string   `json:"userId"` // base64url
 	IDs    []string `json:"allAcceptedCredentialIds"`
-	// Unknown is a credential id that the browser offered and nobody knows, for the login page.
+	// Unknown is a credential id that the browser offered and no user has, for the login page.
 	Unknown string `json:"credentialId,omitempty"`
 }
 
 func (p Passkeys) meta() meta {
-	m := meta{name: "passkeys", title: "passkeys.title", failed: len(p.Problems) > 0, wide: true, viewer: p.Viewer, tab: "account"}
+	m := meta{name: "passkeys", title: "passkeys.title", failed: len(p.Problems) > 0, wide: true, viewer: p.Viewer,
+		tab: "account"}
 	if p.Forced {
 		m.wide, m.viewer = false, Viewer{}
 	}
@@ -74,7 +75,7 @@ func (p Passkeys) Asked() *Passkey {
 // Lonely warns of a single passkey with nothing beside it.
 func (p Passkeys) Lonely() bool { return len(p.Passkeys) == 1 && p.RecoveryLeft == 0 }
 
-// Anything tells whether there is something to say.
+// Anything reports whether there is something to say.
 func (s PasskeySignal) Anything() bool { return s.RPID != "" && (s.UserID != "" || s.Unknown != "") }
 
 // JSON is what the module reads.

@@ -13,7 +13,7 @@ type Policies struct {
 	Rules   []Rule
 	More    int // rules beyond those
 
-	// What was asked, and the answer.
+	// The question, and the answer.
 	User, Method, URL string
 	Answer            *Answer
 	Problems          []Problem
@@ -51,10 +51,10 @@ func (r Rule) Picture() string { return pictureOf(r.Effect) }
 // Picture is the icon of a rule's effect.
 func (s RuleStep) Picture() string { return pictureOf(s.Effect) }
 
-// Bad tells what to look at: a rule that refuses this request.
+// Bad reports whether the rule refuses this request.
 func (s RuleStep) Bad() bool { return s.Outcome == "UNMET" || s.Effect == "deny" && s.Outcome == "yes" }
 
-// Allowed tells whether the answer lets in.
+// Allowed reports whether the answer lets in.
 func (a Answer) Allowed() bool { return a.Decision == "allow" }
 
 func pictureOf(effect string) string {

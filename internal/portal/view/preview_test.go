@@ -95,14 +95,16 @@ func TestFailureIsAnnounced(t *testing.T) {
 		rig.WaitFor(t, 5*time.Second, "the summary has the focus", func() bool {
 			return rig.Eval[string](b, `document.activeElement.getAttribute("role") ?? ""`) == "alert"
 		})
-		got := rig.Eval[string](b, `document.querySelector("#username").value + "|" + document.querySelector("#password").value + "|" + document.title`)
+		got := rig.Eval[string](b,
+			`document.querySelector("#username").value + "|" + document.querySelector("#password").value + "|" + document.title`)
 		if got != "alice||Error: Sign in · Truxe" {
 			t.Errorf("JavaScript off %v: %q", off, got)
 		}
 	}
 	b := rig.Window(t, rig.BrowserOptions{})
 	b.Open(p.URL + "/s/login")
-	rig.WaitFor(t, 5*time.Second, "control: without a failure the first field has the focus", func() bool { return rig.Eval[string](b, `document.activeElement.id`) == "username" })
+	rig.WaitFor(t, 5*time.Second, "control: without a failure the first field has the focus",
+		func() bool { return rig.Eval[string](b, `document.activeElement.id`) == "username" })
 }
 
 func TestRevealIsHiddenAgainOnSubmit(t *testing.T) {
@@ -112,10 +114,12 @@ func TestRevealIsHiddenAgainOnSubmit(t *testing.T) {
 	b.Fill("#username", "alice")
 	b.Fill("#password", "correct horse battery")
 	b.Click(".reveal")
-	if got := rig.Eval[string](b, `document.querySelector("#password").type + document.querySelector(".reveal").ariaPressed`); got != "texttrue" {
+	if got := rig.Eval[string](b,
+		`document.querySelector("#password").type + document.querySelector(".reveal").ariaPressed`); got != "texttrue" {
 		t.Errorf("revealed: %q", got)
 	}
-	rig.Eval[bool](b, `document.querySelector("form").addEventListener("submit", e => { document.title = document.querySelector("#password").type; }) || true`)
+	rig.Eval[bool](b,
+		`document.querySelector("form").addEventListener("submit", e => { document.title = document.querySelector("#password").type; }) || true`)
 	rig.Eval[bool](b, `document.querySelector("form").addEventListener("submit", e => e.preventDefault()) || true`)
 	b.Click(".form [type=submit]")
 	if got := rig.Eval[string](b, `document.title`); got != "password" {
@@ -128,7 +132,8 @@ func TestRevealIsHiddenAgainOnSubmit(t *testing.T) {
 	b.Click(".form [type=submit]")
 	b.WaitLocation("/.truxe/login")
 	form := <-p.form
-	if fmt.Sprint(form["fragment"], form["username"], form["password"]) != "[/dashboard/7?a=b] [alice] [correct horse battery]" {
+	if fmt.Sprint(form["fragment"], form["username"],
+		form["password"]) != "[/dashboard/7?a=b] [alice] [correct horse battery]" {
 		t.Errorf("form %v", form)
 	}
 }
@@ -146,11 +151,11 @@ func TestSetupCodeLeavesTheAddressBar(t *testing.T) {
 	off := rig.Window(t, rig.BrowserOptions{NoJavaScript: true})
 	off.Open(p.URL + "/s/setup")
 	if !strings.Contains(off.Text("main"), "caddy truxe setup") {
-		t.Error("without JavaScript nobody says where the code is")
+		t.Error("without JavaScript the page does not say where the code is")
 	}
 }
 
-// UX section 2, Tabs: a waiting sign-in goes on, a page of somebody who is signed out says so.
+// UX section 2, Tabs: a waiting sign-in goes on, a page of a user who is signed out says so.
 func TestTabsHearOfEachOther(t *testing.T) {
 	p := newPreview(t)
 	b := rig.Window(t, rig.BrowserOptions{})

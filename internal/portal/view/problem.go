@@ -5,7 +5,7 @@ import (
 	"strings"
 )
 
-// Problem is something to correct: it stands in the summary on top and at its field, in the same words.
+// Problem is something to correct: it is shown in the summary on top and at its field, in the same words.
 type Problem struct {
 	// Field is the name of the field it belongs to (FieldUsername …); "" for the whole form.
 	Field string
@@ -60,7 +60,7 @@ const (
 	ActionDefault   = "default"    // Account: FieldMethod is asked for first
 )
 
-// describe gives a field's aria attributes: its hint, if it has one, and its problems.
+// describe returns a field's aria attributes: its hint, if it has one, and its problems.
 func describe(problems []Problem, field string, hints ...string) template.HTMLAttr {
 	ids, invalid := hints, ""
 	for _, p := range problems {
@@ -76,7 +76,7 @@ func describe(problems []Problem, field string, hints ...string) template.HTMLAt
 	return template.HTMLAttr(`aria-describedby="` + strings.Join(ids, " ") + `"` + invalid) // #nosec: ids are ours
 }
 
-// fault is what stands at a field: the words of its problems. Its id is what describe points to.
+// fault is the text at a field: the words of its problems. Its id is what describe points to.
 func (l *locale) fault(problems []Problem, field string) (template.HTML, error) {
 	var words template.HTML
 	for _, p := range problems {
@@ -96,7 +96,8 @@ func (l *locale) fault(problems []Problem, field string) (template.HTML, error) 
 		return "", nil
 	}
 	mark, err := icon("alert")
-	return `<p class="fault" id="` + template.HTML(field) + `-error">` + mark + `<span>` + words + `</span></p>`, err // #nosec: field is a constant
+	// #nosec: field is a constant
+	return `<p class="fault" id="` + template.HTML(field) + `-error">` + mark + `<span>` + words + `</span></p>`, err
 }
 
 // problem words a problem.

@@ -17,7 +17,8 @@ type Profile struct {
 }
 
 func (p Profile) meta() meta {
-	return meta{name: "profile", title: "profile.title", failed: len(p.Problems) > 0, wide: true, viewer: p.Viewer, tab: "account"}
+	return meta{name: "profile", title: "profile.title", failed: len(p.Problems) > 0, wide: true, viewer: p.Viewer,
+		tab: "account"}
 }
 
 // ShownZone is what the field of the time zone holds.

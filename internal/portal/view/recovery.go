@@ -27,12 +27,13 @@ type RecoveryCodes struct {
 }
 
 func (p RecoveryCodes) meta() meta {
-	m := meta{name: "recovery", title: "recovery.title", failed: len(p.Problems) > 0, wide: true, viewer: p.Viewer, tab: "account"}
+	m := meta{name: "recovery", title: "recovery.title", failed: len(p.Problems) > 0, wide: true, viewer: p.Viewer,
+		tab: "account"}
 	if p.Forced {
 		m.wide, m.viewer = false, Viewer{}
 	}
 	return m
 }
 
-// Few tells whether it is time for new codes.
+// Few reports whether it is time for new codes.
 func (p RecoveryCodes) Few() bool { return p.Left <= fewCodes }

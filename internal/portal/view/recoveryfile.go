@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"net/http"
 	"strings"
+
+	"github.com/truxeio/caddy-truxe/internal/loopback"
 )
 
 // RecoveryFile answers with the codes as a text file to keep: whose they are, where and how they are used. It is never
@@ -27,7 +29,7 @@ func (r *Renderer) RecoveryFile(w http.ResponseWriter, req *http.Request, p Reco
 	line(l.plain("recovery.file_how"))
 	line(l.plain("recovery.file_keep"))
 	h := w.Header()
-	SecurityHeaders(h, Loopback(req.Host))
+	SecurityHeaders(h, loopback.Host(req.Host))
 	h.Set("Content-Type", "text/plain; charset=utf-8")
 	h.Set("Content-Disposition", `attachment; filename="recovery-codes.txt"`)
 	_, _ = w.Write([]byte(b.String()))

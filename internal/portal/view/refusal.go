@@ -14,7 +14,7 @@ type Denied struct {
 	Host   string
 	Path   string // of the request; shortened when long
 	Code   identity.Code
-	// Reason is the rule's own words for people; empty: the words of the code.
+	// Reason is the rule's own words for users; empty: the words of the code.
 	Reason    string
 	Reference string
 	// SwitchURL is where another account signs in; empty: {base}/login?switch=1.
@@ -76,7 +76,8 @@ func (p FrameSignIn) meta() meta {
 	return meta{name: "frame", title: "frame.title", failed: true, framed: true}
 }
 
-// ErrorPage says what went wrong. With a Code its words come from the shared table, with a Status alone from the status.
+// ErrorPage says what went wrong. With a Code its words come from the shared table, with a Status alone from the
+// status.
 type ErrorPage struct {
 	Viewer Viewer
 	Status int
@@ -121,10 +122,10 @@ func (p ErrorPage) Key() string {
 	return "code.internal_error"
 }
 
-// HasNext tells whether the table says what to do next.
+// HasNext reports whether the table says what to do next.
 func (p ErrorPage) HasNext() bool { return english[p.Key()+".next"].other != "" }
 
-// Again tells whether the same request may work later.
+// Again reports whether the same request may work later.
 func (p ErrorPage) Again() bool {
 	if p.Sent {
 		return false

@@ -4,7 +4,7 @@ import (
 	"github.com/truxeio/caddy-truxe/internal/identity"
 )
 
-// Text is what a code means to people, in English: a title, what happened, and what to do next (may be empty). Pages and
+// Text is what a code means to users, in English: a title, what happened, and what to do next (may be empty). Pages and
 // the JSON API share this table. An unknown code gets the words of internal_error.
 func Text(code identity.Code) (title, detail, next string) {
 	key := codeKey(code)

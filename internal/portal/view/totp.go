@@ -34,7 +34,8 @@ type TOTP struct {
 }
 
 func (p TOTP) meta() meta {
-	m := meta{name: "totp", title: "totp.title", failed: len(p.Problems) > 0 || p.Wait.For > 0, wide: true, viewer: p.Viewer, tab: "account", retry: p.Wait.For}
+	m := meta{name: "totp", title: "totp.title", failed: len(p.Problems) > 0 || p.Wait.For > 0, wide: true,
+		viewer: p.Viewer, tab: "account", retry: p.Wait.For}
 	if p.Forced {
 		m.wide, m.viewer = false, Viewer{}
 	}

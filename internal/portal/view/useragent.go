@@ -6,8 +6,8 @@ import (
 	"github.com/truxeio/caddy-truxe/internal/useragent"
 )
 
-// Browser names a browser and its system for people, "Firefox on Windows", from a User-Agent header. It is a help to
-// recognise a device, never a decision: anybody can send any header. Unknown: "Unknown browser".
+// Browser names a browser and its system for users, "Firefox on Windows", from a User-Agent header. It is a help to
+// recognise a device, never a decision: any client can send any header. Unknown: "Unknown browser".
 func Browser(ua string) string {
 	name, system := useragent.Of(ua)
 	switch {
@@ -33,7 +33,7 @@ func (l *locale) device(ua string) (template.HTML, error) {
 	return l.html("device.on", "browser", name, "system", system)
 }
 
-// methods names how somebody signed in (amr, RFC 8176).
+// methods names how a user signed in (amr, RFC 8176).
 func (l *locale) methods(amr []string) (template.HTML, error) {
 	var words []template.HTML
 	for _, m := range amr {
@@ -58,7 +58,7 @@ func (l *locale) methods(amr []string) (template.HTML, error) {
 	return out, nil
 }
 
-// handheld tells a phone or tablet, for the picture beside it.
+// handheld reports whether it is a phone or tablet, for the picture beside it.
 func handheld(ua string) bool {
 	_, system := useragent.Of(ua)
 	return system == "iPhone" || system == "iPad" || system == "Android"

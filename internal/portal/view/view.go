@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/truxeio/caddy-truxe/internal/identity"
+	"github.com/truxeio/caddy-truxe/internal/loopback"
 )
 
 // Brand is how the gateway calls itself. The zero value is Truxe's own.
@@ -27,7 +28,7 @@ type Brand struct {
 	// Accent is "#rrggbb", or "#rrggbb #rrggbb" for the light and the dark scheme. With one colour the dark one is
 	// derived: the same hue, as light as it must be. Default: Truxe's green.
 	Accent string
-	// Support is who helps: a mail address, an http(s), mailto or tel URL, or plain words. Empty: nobody is named.
+	// Support is who helps: a mail address, an http(s), mailto or tel URL, or plain words. Empty: no contact is named.
 	Support string
 }
 
@@ -68,7 +69,7 @@ func (m meta) Viewer() Viewer { return m.viewer }
 func (m meta) Wide() bool     { return m.wide }
 func (m meta) Tab() string    { return m.tab }
 
-// Viewer is the signed-in person a page is for; the zero value is nobody.
+// Viewer is the signed-in user a page is for; the zero value is an anonymous visitor.
 type Viewer struct {
 	Username string
 	Name     string // display name, may be empty
@@ -132,7 +133,7 @@ func (r *Renderer) Render(w http.ResponseWriter, req *http.Request, status int, 
 		}
 	}
 	h := w.Header()
-	SecurityHeaders(h, Loopback(req.Host))
+	SecurityHeaders(h, loopback.Host(req.Host))
 	if m.framed {
 		h.Set("Content-Security-Policy", framedPolicy)
 	}
@@ -221,7 +222,7 @@ func (s *scope) NoWait() Wait { return Wait{} }
 // Support is who helps, as a link where it can be one.
 func (s *scope) Support() template.HTML { return s.r.support.html() }
 
-// HasSupport tells whether the brand names somebody.
+// HasSupport reports whether the brand names a contact.
 func (s *scope) HasSupport() bool { return s.r.support.text != "" }
 
 // SupportURL is the link of Support; "" when it is plain words.

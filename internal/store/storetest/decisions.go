@@ -12,7 +12,8 @@ import (
 
 // decisions: of the same person, site and request the latest stays; what is old goes.
 func decisions(t *testing.T, b *bench) {
-	d := store.Decision{UserID: "ada", Site: "s1", Host: "app.test", Method: "GET", Path: "/x", Address: "192.0.2.1", ACR: "1", Allowed: true, Last: now}
+	d := store.Decision{UserID: "ada", Site: "s1", Host: "app.test", Method: "GET", Path: "/x", Address: "192.0.2.1",
+		ACR: "1", Allowed: true, Last: now}
 	read := func(since time.Time) []store.Decision {
 		var got []store.Decision
 		b.must(b.Decisions(b.ctx, since, func(d store.Decision) error { got = append(got, d); return nil }))
@@ -37,7 +38,8 @@ func decisions(t *testing.T, b *bench) {
 	own := d
 	own.UserID, own.Last = u.ID.String(), now.Add(-2*time.Hour)
 	b.must(b.RecordDecisions(b.ctx, []store.Decision{own}))
-	if got, err := b.DecisionsOf(b.ctx, own.UserID, 10); err != nil || cmp.Diff([]store.Decision{own}, got, sameTime) != "" {
+	if got, err := b.DecisionsOf(b.ctx, own.UserID, 10); err != nil ||
+		cmp.Diff([]store.Decision{own}, got, sameTime) != "" {
 		t.Errorf("%v %v", got, err)
 	}
 	b.must(b.DeleteUser(b.ctx, u.ID))

@@ -14,7 +14,8 @@ import (
 
 func (b *bench) totp(user identity.ID) store.TOTPSecret {
 	b.Helper()
-	s := store.TOTPSecret{ID: identity.NewID(), UserID: user, Pending: true, Sealed: []byte{1, 0, 2}, Created: now, Expires: now.Add(10 * time.Minute), Step: -1}
+	s := store.TOTPSecret{ID: identity.NewID(), UserID: user, Pending: true, Sealed: []byte{1, 0, 2}, Created: now,
+		Expires: now.Add(10 * time.Minute), Step: -1}
 	b.must(b.PutPendingTOTP(b.ctx, s))
 	return s
 }
@@ -57,7 +58,8 @@ func totp(t *testing.T, b *bench) {
 		t.Error("the next step is refused")
 	}
 	third := b.totp(u.ID) // F3: setting up another leaves the one in use alone
-	if got, err = b.TOTP(b.ctx, u.ID, false, now); err != nil || got.ID != second.ID || got.Step != 102 || !same(got.LastUsed, now.Add(time.Minute)) {
+	if got, err = b.TOTP(b.ctx, u.ID, false, now); err != nil || got.ID != second.ID || got.Step != 102 ||
+		!same(got.LastUsed, now.Add(time.Minute)) {
 		t.Errorf("%+v %v", got, err)
 	}
 	if won, _ := b.ActivateTOTP(b.ctx, third, 5, now); !won {
@@ -112,8 +114,10 @@ func recoveryCodes(t *testing.T, b *bench) {
 
 func passkeys(t *testing.T, b *bench) {
 	u, other := b.user("ada"), b.user("bob")
-	p := store.Passkey{ID: identity.NewID(), CredentialID: []byte{0, 1, 255}, UserID: u.ID, Host: "app.example.com", Name: "Phone", PublicKey: []byte{2, 0},
-		AAGUID: make([]byte, 16), Transports: []string{"internal", "hybrid"}, SignCount: 7, BackupEligible: true, Created: now}
+	p := store.Passkey{ID: identity.NewID(), CredentialID: []byte{0, 1, 255}, UserID: u.ID, Host: "app.example.com",
+		Name: "Phone", PublicKey: []byte{2, 0},
+		AAGUID: make([]byte, 16), Transports: []string{"internal", "hybrid"}, SignCount: 7, BackupEligible: true,
+		Created: now}
 	b.must(b.CreatePasskey(b.ctx, p))
 	taken := p
 	taken.ID, taken.UserID = identity.NewID(), other.ID
@@ -141,7 +145,8 @@ func passkeys(t *testing.T, b *bench) {
 	if err != nil || got.SignCount != 1<<32-1 || !got.BackedUp || !got.Suspect || !same(got.LastUsed, now.Add(time.Hour)) {
 		t.Errorf("%+v %v", got, err)
 	}
-	zero := store.Passkey{ID: identity.NewID(), CredentialID: []byte("zero"), UserID: u.ID, Host: p.Host, PublicKey: []byte{1}, AAGUID: make([]byte, 16), Created: now}
+	zero := store.Passkey{ID: identity.NewID(), CredentialID: []byte("zero"), UserID: u.ID, Host: p.Host,
+		PublicKey: []byte{1}, AAGUID: make([]byte, 16), Created: now}
 	b.must(b.CreatePasskey(b.ctx, zero))
 	for range 2 {
 		if ok, err := b.UsePasskey(b.ctx, zero.ID, 0, false, now); !ok || err != nil {
@@ -164,7 +169,8 @@ func passkeys(t *testing.T, b *bench) {
 
 func pendingSignIns(t *testing.T, b *bench) {
 	u := b.user("ada")
-	p := store.PendingSignIn{Key: hash("flow"), UserID: u.ID, Kind: "browser", Host: "app.example.com", AMR: []string{"pwd"}, Remember: true, Created: now,
+	p := store.PendingSignIn{Key: hash("flow"), UserID: u.ID, Kind: "browser", Host: "app.example.com",
+		AMR: []string{"pwd"}, Remember: true, Created: now,
 		Expires: now.Add(5 * time.Minute)}
 	b.must(b.PutPending(b.ctx, p))
 	got, err := b.Pending(b.ctx, p.Key, now)
@@ -215,7 +221,8 @@ func factorSettings(t *testing.T, b *bench) {
 	if most != racers {
 		t.Errorf("%d wrong codes were counted as %d", racers, most)
 	}
-	d := store.Device{ID: identity.NewID(), Hash: hash("device"), UserID: u.ID, Created: now, LastUsed: now, Expires: now.Add(90 * 24 * time.Hour), UserAgent: "Agent/1"}
+	d := store.Device{ID: identity.NewID(), Hash: hash("device"), UserID: u.ID, Created: now, LastUsed: now,
+		Expires: now.Add(90 * 24 * time.Hour), UserAgent: "Agent/1"}
 	b.must(b.CreateDevice(b.ctx, d))
 	b.wants(b.TrustDevice(b.ctx, identity.NewID(), d.ID, now), store.ErrNotFound)
 	b.must(b.TrustDevice(b.ctx, u.ID, d.ID, now.Add(time.Hour)))
@@ -223,7 +230,8 @@ func factorSettings(t *testing.T, b *bench) {
 	b.must(b.SetShortPassword(b.ctx, u.ID, true))
 	f, err := b.Factors(b.ctx, u.ID, "", now)
 	b.must(err)
-	if diff := cmp.Diff(store.Factors{Preferred: "passkey", Failures: racers, TrustedDevices: 1, ShortPassword: true}, f); diff != "" {
+	if diff := cmp.Diff(store.Factors{Preferred: "passkey", Failures: racers, TrustedDevices: 1, ShortPassword: true},
+		f); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
 	}
 	other := b.user("bob") // without a row before
@@ -240,9 +248,11 @@ func factorSettings(t *testing.T, b *bench) {
 	if list, _ = b.TrustedDevices(b.ctx, u.ID, now.Add(time.Hour)); len(list) != 0 {
 		t.Error("trust does not end")
 	}
-	known := store.Device{ID: identity.NewID(), Hash: hash("not trusted"), UserID: u.ID, Created: now, LastUsed: now.Add(time.Minute), Expires: now.Add(time.Hour)}
+	known := store.Device{ID: identity.NewID(), Hash: hash("not trusted"), UserID: u.ID, Created: now,
+		LastUsed: now.Add(time.Minute), Expires: now.Add(time.Hour)}
 	b.must(b.CreateDevice(b.ctx, known))
-	if list, err = b.UserDevices(b.ctx, u.ID, now); err != nil || len(list) != 2 || list[0].ID != known.ID || list[1].ID != d.ID {
+	if list, err = b.UserDevices(b.ctx, u.ID, now); err != nil || len(list) != 2 || list[0].ID != known.ID ||
+		list[1].ID != d.ID {
 		t.Errorf("known browsers: %+v %v", list, err)
 	}
 	if list, _ = b.UserDevices(b.ctx, u.ID, now.Add(365*24*time.Hour)); len(list) != 0 {

@@ -14,7 +14,8 @@ import (
 var plenty = store.MailLimit{Most: 20, In: time.Hour}
 
 func (b *bench) mail(user identity.ID, kind string, at time.Time) store.Mail {
-	return store.Mail{ID: identity.NewID(), UserID: user, Kind: kind, To: "ada@example.com", Facts: `{"account":"ada"}`, Created: at, Due: at}
+	return store.Mail{ID: identity.NewID(), UserID: user, Kind: kind, To: "ada@example.com", Facts: `{"account":"ada"}`,
+		Created: at, Due: at}
 }
 
 func (b *bench) queue(m store.Mail, limit store.MailLimit, want bool) {
@@ -96,7 +97,7 @@ func mails(t *testing.T, b *bench) {
 	b.mailLimits()
 }
 
-// mailLimits: nobody's mailbox is filled, and one person's limit is not another's.
+// mailLimits: no mailbox is filled, and one user's limit is not another's.
 func (b *bench) mailLimits() {
 	u, other := b.user("bob"), b.user("eve")
 	for i := range 25 {
@@ -121,7 +122,7 @@ func (b *bench) mailLimits() {
 	b.must(b.DeleteUser(b.ctx, u.ID))
 	b.must(b.DeleteUser(b.ctx, other.ID))
 	if m, ok, _ := b.NextMail(b.ctx); ok {
-		b.Errorf("mails of people who are gone wait: %v", m)
+		b.Errorf("mails of deleted users wait: %v", m)
 	}
 }
 

@@ -19,7 +19,7 @@ func Both(t *testing.T, test func(t *testing.T, cfg store.Config)) {
 	}
 }
 
-// Fresh configures an empty database that goes with the test.
+// Fresh configures an empty database that is deleted with the test.
 func Fresh(t testing.TB, driver string) store.Config {
 	t.Helper()
 	if driver == "postgres" {

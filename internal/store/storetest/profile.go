@@ -18,7 +18,7 @@ func profileSettings(t *testing.T, b *bench) {
 	}
 	b.must(b.SetTimeZone(b.ctx, ada.ID, "UTC"))
 	if got, err := b.TimeZone(b.ctx, bob.ID); err != nil || got != "" {
-		t.Errorf("somebody else's zone is %q, %v", got, err)
+		t.Errorf("another user's zone is %q, %v", got, err)
 	}
 	b.wants(b.SetTimeZone(b.ctx, identity.NewID(), "UTC"), store.ErrNotFound)
 	b.wants(b.SetTimeZone(b.ctx, bob.ID, "a\x00b"), store.ErrInvalid)

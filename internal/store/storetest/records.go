@@ -16,17 +16,22 @@ import (
 func revocations(t *testing.T, b *bench) {
 	read := func(at, since time.Time) map[string]store.Revocation {
 		got := map[string]store.Revocation{}
-		b.must(b.Revocations(b.ctx, at, since, func(r store.Revocation) error { got[r.Kind.String()+":"+r.Name] = r; return nil }))
+		b.must(b.Revocations(b.ctx, at, since,
+			func(r store.Revocation) error { got[r.Kind.String()+":"+r.Name] = r; return nil }))
 		return got
 	}
 	before := time.Now()
 	for _, kind := range []identity.RevocationKind{identity.RevokeJTI, identity.RevokeSession, identity.RevokeUser} {
-		b.must(b.AddRevocation(b.ctx, store.Revocation{Kind: kind, Name: "same name", At: now, Expires: now.Add(time.Hour), Reason: "test"}))
+		b.must(b.AddRevocation(b.ctx, store.Revocation{Kind: kind, Name: "same name", At: now, Expires: now.Add(time.Hour),
+			Reason: "test"}))
 	}
-	b.must(b.AddRevocation(b.ctx, store.Revocation{Kind: identity.RevokeUser, Name: "same name", At: now.Add(time.Minute), Expires: now.Add(time.Minute)}))
-	b.must(b.AddRevocation(b.ctx, store.Revocation{Kind: identity.RevokeUser, Name: "same name", At: now.Add(-time.Minute), Expires: now.Add(-time.Minute)}))
+	b.must(b.AddRevocation(b.ctx, store.Revocation{Kind: identity.RevokeUser, Name: "same name", At: now.Add(time.Minute),
+		Expires: now.Add(time.Minute)}))
+	b.must(b.AddRevocation(b.ctx, store.Revocation{Kind: identity.RevokeUser, Name: "same name", At: now.Add(-time.Minute),
+		Expires: now.Add(-time.Minute)}))
 	got := read(now, time.Time{})
-	if u := got["user:same name"]; len(got) != 3 || !same(u.At, now.Add(time.Minute)) || !same(u.Expires, now.Add(time.Hour)) || u.Created.Before(before.Add(-time.Second)) {
+	if u := got["user:same name"]; len(got) != 3 || !same(u.At, now.Add(time.Minute)) ||
+		!same(u.Expires, now.Add(time.Hour)) || u.Created.Before(before.Add(-time.Second)) {
 		t.Errorf("%+v", got)
 	}
 	if n, err := b.CountRevocations(b.ctx, now); n != 3 || err != nil {
@@ -48,7 +53,8 @@ func revocations(t *testing.T, b *bench) {
 }
 
 func keys(t *testing.T, b *bench) {
-	k := store.KeyRecord{KID: "one", Sealed: []byte{0, 1, 255}, PublicDER: []byte{2, 0}, Source: "generated", Created: now, Activates: now.Add(time.Hour)}
+	k := store.KeyRecord{KID: "one", Sealed: []byte{0, 1, 255}, PublicDER: []byte{2, 0}, Source: "generated", Created: now,
+		Activates: now.Add(time.Hour)}
 	b.must(b.InsertKey(b.ctx, k))
 	b.wants(b.InsertKey(b.ctx, k), store.ErrConflict)
 	k.Sealed, k.Retires, k.Expires = []byte("again"), now.Add(2*time.Hour), now.Add(3*time.Hour)
@@ -65,7 +71,8 @@ func keys(t *testing.T, b *bench) {
 
 func devices(t *testing.T, b *bench) {
 	u := b.user("ada")
-	d := store.Device{ID: identity.NewID(), Hash: hash("device"), UserID: u.ID, Created: now, LastUsed: now, Expires: now.Add(time.Hour), UserAgent: "Agent/1"}
+	d := store.Device{ID: identity.NewID(), Hash: hash("device"), UserID: u.ID, Created: now, LastUsed: now,
+		Expires: now.Add(time.Hour), UserAgent: "Agent/1"}
 	b.must(b.CreateDevice(b.ctx, d))
 	b.must(b.TouchDevice(b.ctx, d.ID, now.Add(time.Minute), now.Add(2*time.Hour)))
 	got, err := b.DeviceByHash(b.ctx, d.Hash, now.Add(time.Hour))
@@ -151,8 +158,10 @@ func auditRows(t *testing.T, b *bench) {
 		t.Errorf("%v %v", found, err)
 	}
 	row := func(seq int64) store.AuditRow {
-		return store.AuditRow{Seq: seq, Time: now.Add(time.Duration(seq) * time.Second), Event: fmt.Sprint("event", seq%2), Outcome: "success", ActorID: fmt.Sprint("actor", seq%3),
-			SubjectID: fmt.Sprint("actor", seq%2), IP: "192.0.2.1", Reference: fmt.Sprint("R-", seq), Line: []byte(fmt.Sprintf(`{"seq":%d}`, seq)), Hash: hash(fmt.Sprint(seq))}
+		return store.AuditRow{Seq: seq, Time: now.Add(time.Duration(seq) * time.Second), Event: fmt.Sprint("event", seq%2),
+			Outcome: "success", ActorID: fmt.Sprint("actor", seq%3),
+			SubjectID: fmt.Sprint("actor", seq%2), IP: "192.0.2.1", Reference: fmt.Sprint("R-", seq),
+			Line: []byte(fmt.Sprintf(`{"seq":%d}`, seq)), Hash: hash(fmt.Sprint(seq))}
 	}
 	b.race(func(int) (bool, error) { // appended by many at once, numbered without a gap
 		return true, b.Tx(b.ctx, func(tx *store.Tx) error {
@@ -180,7 +189,8 @@ func auditRows(t *testing.T, b *bench) {
 	b.wants(b.AppendAuditRows(b.ctx, row(racers)), store.ErrConflict)
 	b.wants(b.AppendAuditRows(b.ctx, row(racers+2)), store.ErrConflict)
 	last, found, err := b.LastAudit(b.ctx)
-	if seq, _, headErr := b.AuditHead(b.ctx); err != nil || headErr != nil || !found || last.Seq != racers || seq != racers {
+	if seq, _, headErr := b.AuditHead(b.ctx); err != nil || headErr != nil || !found || last.Seq != racers ||
+		seq != racers {
 		t.Errorf("last %d head %d: %v %v", last.Seq, seq, err, headErr)
 	}
 	for name, c := range map[string]struct {
@@ -196,8 +206,9 @@ func auditRows(t *testing.T, b *bench) {
 		"subject":           {store.AuditFilter{SubjectID: "actor0"}, 25, 50},
 		"person":            {store.AuditFilter{PersonID: "actor2", Ascending: true}, 17, 2},
 		"reference":         {store.AuditFilter{Reference: "R-7"}, 1, 7},
-		"time":              {store.AuditFilter{Since: now.Add(10 * time.Second), Until: now.Add(12 * time.Second), Ascending: true}, 3, 10},
-		"nothing":           {store.AuditFilter{IP: "' OR '1'='1"}, 0, 0},
+		"time": {store.AuditFilter{Since: now.Add(10 * time.Second), Until: now.Add(12 * time.Second),
+			Ascending: true}, 3, 10},
+		"nothing": {store.AuditFilter{IP: "' OR '1'='1"}, 0, 0},
 	} {
 		got, err := b.ListAudit(b.ctx, c.filter)
 		if err != nil || len(got) != c.want || c.want > 0 && got[0].Seq != c.first {
@@ -213,7 +224,8 @@ func transactions(t *testing.T, b *bench) {
 		b.must(tx.SetMeta(b.ctx, "k", "v"))
 		return stop
 	})
-	if _, missing := b.Meta(b.ctx, "k"); !errors.Is(err, stop) || !errors.Is(missing, store.ErrNotFound) || committed != 0 {
+	if _, missing := b.Meta(b.ctx, "k"); !errors.Is(err, stop) || !errors.Is(missing, store.ErrNotFound) ||
+		committed != 0 {
 		t.Errorf("an abandoned transaction left something: %v %v %d", err, missing, committed)
 	}
 	func() {
@@ -252,7 +264,7 @@ func transactions(t *testing.T, b *bench) {
 		t.Error("no schema version")
 	}
 
-	// A lock held by somebody who does not let go: an answer within two seconds, not a hang (FAULTS 11, 14).
+	// A lock held by a caller that does not release it: an answer within two seconds, not a hang (FAULTS 11, 14).
 	held, release := make(chan struct{}), make(chan struct{})
 	done := make(chan error, 1)
 	go func() {
@@ -268,7 +280,8 @@ func transactions(t *testing.T, b *bench) {
 	<-held
 	start, begun := time.Now(), false
 	err = b.Tx(b.ctx, func(tx *store.Tx) error { begun = true; return tx.Lock(b.ctx, "suite") })
-	if took := time.Since(start); !errors.Is(err, store.ErrUnavailable) || took > 1900*time.Millisecond || took < 500*time.Millisecond {
+	if took := time.Since(start); !errors.Is(err, store.ErrUnavailable) || took > 1900*time.Millisecond ||
+		took < 500*time.Millisecond {
 		t.Errorf("waited %v: %v", took, err)
 	}
 	if errors.Is(err, store.ErrNoTurn) == begun { // on SQLite the one writer is the holder's, on PostgreSQL the row
@@ -299,16 +312,20 @@ func purge(t *testing.T, b *bench) {
 	}
 	_, err = b.EndSession(b.ctx, stays[1].ID, "logout", at.Add(-6*day))
 	b.must(err)
-	old, live := b.family(stays[0]), store.Family{ID: identity.NewID(), SessionID: stays[0].ID, UserID: u.ID, Created: now, Expires: at.Add(day)}
+	old, live := b.family(stays[0]), store.Family{ID: identity.NewID(), SessionID: stays[0].ID, UserID: u.ID, Created: now,
+		Expires: at.Add(day)}
 	b.must(b.CreateFamily(b.ctx, live))
 	b.must(b.AddRefresh(b.ctx, old.ID, hash("old"), now))
 	b.must(b.AddRefresh(b.ctx, live.ID, hash("live"), now))
 	for i := range 450 { // more than a batch
-		b.must(b.AddRevocation(b.ctx, store.Revocation{Kind: identity.RevokeJTI, Name: fmt.Sprint("old", i), At: now, Expires: at}))
+		b.must(b.AddRevocation(b.ctx, store.Revocation{Kind: identity.RevokeJTI, Name: fmt.Sprint("old", i), At: now,
+			Expires: at}))
 	}
-	b.must(b.AddRevocation(b.ctx, store.Revocation{Kind: identity.RevokeJTI, Name: "live", At: now, Expires: at.Add(time.Millisecond)}))
+	b.must(b.AddRevocation(b.ctx, store.Revocation{Kind: identity.RevokeJTI, Name: "live", At: now,
+		Expires: at.Add(time.Millisecond)}))
 	for i, expires := range []time.Time{at, at.Add(day)} {
-		b.must(b.CreateDevice(b.ctx, store.Device{ID: identity.NewID(), Hash: hash(fmt.Sprint(i)), UserID: u.ID, Created: now, LastUsed: now, Expires: expires}))
+		b.must(b.CreateDevice(b.ctx, store.Device{ID: identity.NewID(), Hash: hash(fmt.Sprint(i)), UserID: u.ID, Created: now,
+			LastUsed: now, Expires: expires}))
 		b.must(b.PutOneTime(b.ctx, store.OneTime{Kind: "setup", Hash: hash(fmt.Sprint(i)), Created: now, Expires: expires}))
 	}
 	b.oldMails(u.ID, at)

@@ -27,10 +27,10 @@ func renewals(t *testing.T, b *bench) {
 		}
 	}
 	if ok, err := b.RenewSecret(b.ctx, s, hash("unasked"), now, grace); ok || err != nil {
-		t.Errorf("renewed although nobody asked: %v", err)
+		t.Errorf("renewed without a request: %v", err)
 	}
 	for range 2 { // asked twice is asked once
-		b.must(b.WantRenewal(b.ctx, ada.ID, now))
+		b.must(b.WantRenewal(b.ctx, ada.ID, "browser", now))
 	}
 	wants("ada's session", s, true)
 	wants("another's session", other, false)

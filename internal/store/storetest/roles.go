@@ -24,10 +24,12 @@ func roles(t *testing.T, b *bench) {
 	give("eve", false)
 	counts, err := b.CountRoles(b.ctx)
 	b.must(err)
-	if fmt.Sprint(counts) != fmt.Sprint(map[string]int{"staff": 2, "admin": 1, "Staff": 1, "staff2": 1, `a"staff`: 1, "%": 1}) {
+	if fmt.Sprint(counts) != fmt.Sprint(map[string]int{"staff": 2, "admin": 1, "Staff": 1, "staff2": 1, `a"staff`: 1,
+		"%": 1}) {
 		t.Errorf("%v", counts)
 	}
-	for role, want := range map[string]string{"staff": "ada cy", "admin": "cy", "Staff": "bob", `a"staff`: "bob", "%": "bob", "_": "", "taff": "", "": "", "nul\x00": "", "' OR 1=1 --": ""} {
+	for role, want := range map[string]string{"staff": "ada cy", "admin": "cy", "Staff": "bob", `a"staff`: "bob",
+		"%": "bob", "_": "", "taff": "", "": "", "nul\x00": "", "' OR 1=1 --": ""} {
 		if got, err := b.NamesWithRole(b.ctx, role, 10); err != nil || strings.Join(got, " ") != want {
 			t.Errorf("%q: %v %v", role, got, err)
 		}
@@ -35,7 +37,8 @@ func roles(t *testing.T, b *bench) {
 	if got, err := b.NamesWithRole(b.ctx, "staff", 1); err != nil || len(got) != 1 || got[0] != "ada" {
 		t.Errorf("the first: %v %v", got, err)
 	}
-	b.must(b.CreateUser(b.ctx, store.NewUser{User: identity.User{ID: identity.NewID(), Username: "kim", Roles: []string{"staff"}, Created: now}, UsernameKey: "kim"}))
+	b.must(b.CreateUser(b.ctx, store.NewUser{User: identity.User{ID: identity.NewID(), Username: "kim",
+		Roles: []string{"staff"}, Created: now}, UsernameKey: "kim"}))
 	if counts, err := b.CountRoles(b.ctx); err != nil || counts["staff"] != 3 {
 		t.Errorf("%v %v", counts, err)
 	}
@@ -45,7 +48,8 @@ func roles(t *testing.T, b *bench) {
 func rolesOf(t *testing.T, b *bench) {
 	var ids []identity.ID
 	for i := range 1203 { // more than two statements take
-		u := store.NewUser{User: identity.User{ID: identity.NewID(), Username: fmt.Sprint("u", i), Created: now}, UsernameKey: fmt.Sprint("u", i)}
+		u := store.NewUser{User: identity.User{ID: identity.NewID(), Username: fmt.Sprint("u", i), Created: now},
+			UsernameKey: fmt.Sprint("u", i)}
 		if i%2 == 0 {
 			u.Roles = []string{"staff", fmt.Sprint("team-", i)}
 		}

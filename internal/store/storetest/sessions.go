@@ -23,11 +23,14 @@ func sessions(t *testing.T, b *bench) {
 	b.wants(err, store.ErrNotFound)
 
 	fresh := hash("fresh")
-	if ok, err := b.RotateSession(b.ctx, s.ID, hash("guess"), fresh, store.Proof{AuthTime: now, ACR: "2"}); ok || err != nil {
+	if ok, err := b.RotateSession(b.ctx, s.ID, hash("guess"), fresh, store.Proof{AuthTime: now, ACR: "2"}); ok ||
+		err != nil {
 		t.Errorf("rotated without the secret: %v", err)
 	}
 	won := b.race(func(i int) (bool, error) {
-		return b.RotateSession(b.ctx, s.ID, s.SecretHash, hash(string(rune('a'+i))), store.Proof{AuthTime: now.Add(time.Minute), MFATime: now.Add(time.Minute), PasskeyTime: now.Add(time.Second), AMR: []string{"pwd", "otp"}, ACR: "2"})
+		return b.RotateSession(b.ctx, s.ID, s.SecretHash, hash(string(rune('a'+i))),
+			store.Proof{AuthTime: now.Add(time.Minute), MFATime: now.Add(time.Minute), PasskeyTime: now.Add(time.Second),
+				AMR: []string{"pwd", "otp"}, ACR: "2"})
 	})
 	got, err = b.SessionByID(b.ctx, s.ID)
 	if err != nil || won != 1 || !same(got.AuthTime, now.Add(time.Minute)) || got.ACR != "2" || len(got.AMR) != 2 ||
@@ -37,7 +40,8 @@ func sessions(t *testing.T, b *bench) {
 	_, _, err = b.SessionByHash(b.ctx, s.SecretHash)
 	b.wants(err, store.ErrNotFound) // SE-02 the old secret is dead
 
-	b.must(b.TouchSessions(b.ctx, []store.Touch{{ID: s.ID, LastSeen: now.Add(30 * time.Minute)}, {ID: identity.NewID(), LastSeen: now}}))
+	b.must(b.TouchSessions(b.ctx, []store.Touch{{ID: s.ID, LastSeen: now.Add(30 * time.Minute)},
+		{ID: identity.NewID(), LastSeen: now}}))
 	b.must(b.TouchSessions(b.ctx, []store.Touch{{ID: s.ID, LastSeen: now.Add(time.Minute)}}))
 	if got, _ = b.SessionByID(b.ctx, s.ID); !same(got.LastSeen, now.Add(30*time.Minute)) {
 		t.Errorf("last use moved back to %v", got.LastSeen)
@@ -52,7 +56,8 @@ func sessions(t *testing.T, b *bench) {
 	_, _, err = b.SessionByHash(b.ctx, got.SecretHash)
 	b.wants(err, store.ErrNotFound)
 	b.must(b.TouchSessions(b.ctx, []store.Touch{{ID: s.ID, LastSeen: now.Add(2 * time.Hour)}}))
-	if ended, err := b.SessionByID(b.ctx, s.ID); err != nil || ended.EndReason != "logout" || !same(ended.EndedAt, now) || !same(ended.LastSeen, got.LastSeen) {
+	if ended, err := b.SessionByID(b.ctx, s.ID); err != nil || ended.EndReason != "logout" || !same(ended.EndedAt, now) ||
+		!same(ended.LastSeen, got.LastSeen) {
 		t.Errorf("%+v %v", ended, err)
 	}
 	if ok, _ := b.RotateSession(b.ctx, s.ID, got.SecretHash, fresh, store.Proof{AuthTime: now}); ok {
@@ -140,7 +145,8 @@ func sessionLimit(t *testing.T, b *bench) {
 		old = append(old, b.session(u.ID, func(s *store.Session) { s.LastSeen = now.Add(-time.Duration(i+1) * time.Minute) }))
 	}
 	expired := b.session(u.ID, func(s *store.Session) { s.LastSeen = now.Add(-2 * time.Hour) })
-	browser := b.session(u.ID, func(s *store.Session) { s.Kind, s.LastSeen = old[0].Kind+"-other", now.Add(-30*time.Minute) })
+	browser := b.session(u.ID,
+		func(s *store.Session) { s.Kind, s.LastSeen = old[0].Kind+"-other", now.Add(-30*time.Minute) })
 	s := old[0]
 	s.ID, s.SecretHash = identity.NewID(), hash("next")
 	ended, err := b.CreateSession(b.ctx, s, 3)
@@ -226,7 +232,8 @@ func refresh(t *testing.T, b *bench) {
 	if ok, _ := b.RevokeFamily(b.ctx, f.ID, "again", now); ok {
 		t.Error("revoked twice")
 	}
-	if use, err := b.ConsumeRefresh(b.ctx, next, now); err != nil || use.Won || use.Reused || !use.Known || !same(use.Family.RevokedAt, now) {
+	if use, err := b.ConsumeRefresh(b.ctx, next, now); err != nil || use.Won || use.Reused || !use.Known ||
+		!same(use.Family.RevokedAt, now) {
 		t.Errorf("revoked family: %+v %v", use, err)
 	}
 	g, h := b.family(s), b.family(s)

@@ -20,10 +20,14 @@ func Run(t *testing.T, open func(t *testing.T) *store.Store) {
 		name string
 		run  func(*testing.T, *bench)
 	}{
-		{"Users", users}, {"Roles", roles}, {"RolesOf", rolesOf}, {"Hostile", hostile}, {"Passwords", passwords}, {"Sessions", sessions}, {"SessionLimit", sessionLimit}, {"Renewals", renewals},
-		{"Refresh", refresh}, {"Revocations", revocations}, {"Keys", keys}, {"Devices", devices}, {"OneTimes", oneTimes}, {"Meta", meta},
+		{"Users", users}, {"Roles", roles}, {"RolesOf", rolesOf}, {"Hostile", hostile}, {"Passwords", passwords},
+		{"Sessions", sessions}, {"SessionLimit", sessionLimit}, {"Renewals", renewals},
+		{"Refresh", refresh}, {"Revocations", revocations}, {"Keys", keys}, {"Devices", devices}, {"OneTimes", oneTimes},
+		{"Meta", meta},
 		{"Audit", auditRows}, {"TOTP", totp}, {"RecoveryCodes", recoveryCodes},
-		{"Passkeys", passkeys}, {"PendingSignIns", pendingSignIns}, {"FactorSettings", factorSettings}, {"ProfileSettings", profileSettings}, {"Mails", mails}, {"Decisions", decisions}, {"Transactions", transactions}, {"Purge", purge},
+		{"Passkeys", passkeys}, {"PendingSignIns", pendingSignIns}, {"FactorSettings", factorSettings},
+		{"ProfileSettings", profileSettings}, {"Mails", mails}, {"Decisions", decisions}, {"Transactions", transactions},
+		{"Purge", purge},
 	} {
 		t.Run(part.name, func(t *testing.T) { part.run(t, &bench{T: t, Store: open(t), ctx: context.Background()}) })
 	}
@@ -55,7 +59,8 @@ func (b *bench) wants(err, target error) {
 
 func (b *bench) user(name string) store.NewUser {
 	b.Helper()
-	u := store.NewUser{User: identity.User{ID: identity.NewID(), Username: name, Email: name + "@example.com", Name: "Some " + name, Roles: []string{"staff"}, Created: now},
+	u := store.NewUser{User: identity.User{ID: identity.NewID(), Username: name, Email: name + "@example.com",
+		Name: "Some " + name, Roles: []string{"staff"}, Created: now},
 		UsernameKey: name, EmailKey: name + "@example.com", PasswordHash: "$2b$12$hash"}
 	b.must(b.CreateUser(b.ctx, u))
 	return u
@@ -63,8 +68,10 @@ func (b *bench) user(name string) store.NewUser {
 
 func (b *bench) session(user identity.ID, change func(*store.Session)) store.Session {
 	b.Helper()
-	s := store.Session{ID: identity.NewID(), SecretHash: hash(identity.NewID().String()), UserID: user, Kind: "browser", Host: "app.example.com", Created: now,
-		AuthTime: now, LastSeen: now, Idle: time.Hour, Expires: now.Add(24 * time.Hour), Remember: true, IP: "192.0.2.1", UserAgent: "Agent/1", AMR: []string{"pwd"}, ACR: "1"}
+	s := store.Session{ID: identity.NewID(), SecretHash: hash(identity.NewID().String()), UserID: user, Kind: "browser",
+		Host: "app.example.com", Created: now,
+		AuthTime: now, LastSeen: now, Idle: time.Hour, Expires: now.Add(24 * time.Hour), Remember: true, IP: "192.0.2.1",
+		UserAgent: "Agent/1", AMR: []string{"pwd"}, ACR: "1"}
 	if change != nil {
 		change(&s)
 	}
@@ -75,7 +82,8 @@ func (b *bench) session(user identity.ID, change func(*store.Session)) store.Ses
 
 func (b *bench) family(s store.Session) store.Family {
 	b.Helper()
-	f := store.Family{ID: identity.NewID(), SessionID: s.ID, UserID: s.UserID, ClientID: "cli", Audience: []string{"truxe"}, Scopes: []string{"a", "b"}, Created: now, Expires: now.Add(time.Hour)}
+	f := store.Family{ID: identity.NewID(), SessionID: s.ID, UserID: s.UserID, ClientID: "cli",
+		Audience: []string{"truxe"}, Scopes: []string{"a", "b"}, Created: now, Expires: now.Add(time.Hour)}
 	b.must(b.CreateFamily(b.ctx, f))
 	return f
 }
@@ -86,8 +94,8 @@ func hash(s string) [32]byte { return sha256.Sum256([]byte(s)) }
 const racers = 50
 
 // race calls do from many goroutines at once and gives back how many returned true. On a busy machine fifty that take a
-// lock one after another need more than the second that a caller waits for a connection. Who got none has begun nothing and
-// comes again; every other error, a commit whose outcome nobody knows above all, is a fault.
+// lock one after another need more than the second that a caller waits for a connection. Who got none has begun nothing
+// and comes again; every other error, above all a commit whose outcome is unknown, is a fault.
 func (b *bench) race(do func(i int) (bool, error)) int {
 	b.Helper()
 	var wait sync.WaitGroup

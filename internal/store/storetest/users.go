@@ -29,8 +29,10 @@ func users(t *testing.T, b *bench) {
 	t.Run("a user name cannot be another person's address", func(t *testing.T) {
 		b := &bench{t, b.Store, b.ctx}
 		for field, u := range map[string]store.NewUser{
-			"username": {User: identity.User{ID: identity.NewID(), Username: "ada@example.com", Created: now}, UsernameKey: "ada@example.com"},
-			"email":    {User: identity.User{ID: identity.NewID(), Username: "eve", Email: "ada", Created: now}, UsernameKey: "eve", EmailKey: "ada"},
+			"username": {User: identity.User{ID: identity.NewID(), Username: "ada@example.com", Created: now},
+				UsernameKey: "ada@example.com"},
+			"email": {User: identity.User{ID: identity.NewID(), Username: "eve", Email: "ada", Created: now},
+				UsernameKey: "eve", EmailKey: "ada"},
 		} {
 			err := b.CreateUser(b.ctx, u)
 			var conflict *store.ConflictError
@@ -40,13 +42,15 @@ func users(t *testing.T, b *bench) {
 			_, err = b.UserByID(b.ctx, u.ID)
 			b.wants(err, store.ErrNotFound)
 		}
-		own := store.NewUser{User: identity.User{ID: identity.NewID(), Username: "bo@example.com", Email: "bo@example.com", Created: now}, UsernameKey: "bo@example.com", EmailKey: "bo@example.com"}
+		own := store.NewUser{User: identity.User{ID: identity.NewID(), Username: "bo@example.com", Email: "bo@example.com",
+			Created: now}, UsernameKey: "bo@example.com", EmailKey: "bo@example.com"}
 		b.must(b.CreateUser(b.ctx, own)) // one's own address is a fine user name
 	})
 	t.Run("racing sign-ups for one name leave one user", func(t *testing.T) {
 		b := &bench{t, b.Store, b.ctx}
 		won := b.race(func(i int) (bool, error) {
-			err := b.CreateUser(b.ctx, store.NewUser{User: identity.User{ID: identity.NewID(), Username: "one", Created: now}, UsernameKey: "one"})
+			err := b.CreateUser(b.ctx, store.NewUser{User: identity.User{ID: identity.NewID(), Username: "one", Created: now},
+				UsernameKey: "one"})
 			if errors.Is(err, store.ErrConflict) {
 				return false, nil
 			}
@@ -65,19 +69,22 @@ func changeUsers(t *testing.T, b *bench, ada store.NewUser) {
 	cy := b.user("cy")
 	str := func(s string) *string { return &s }
 	roles, yes := []string{"admin", `we"ird\%_`}, true
-	b.must(b.UpdateUser(b.ctx, cy.ID, store.UserChange{Email: str("new@example.com"), EmailKey: str("new@example.com"), Name: str("New"), Roles: &roles, Disabled: &yes, Managed: str("users_file")}))
+	b.must(b.UpdateUser(b.ctx, cy.ID, store.UserChange{Email: str("new@example.com"), EmailKey: str("new@example.com"),
+		Name: str("New"), Roles: &roles, Disabled: &yes, Managed: str("users_file")}))
 	got, err := b.UserByLogin(b.ctx, "new@example.com")
 	b.must(err)
-	if got.ID != cy.ID || got.Name != "New" || !got.Disabled || got.Managed != "users_file" || !cmp.Equal(got.Roles, roles) {
+	if got.ID != cy.ID || got.Name != "New" || !got.Disabled || got.Managed != "users_file" ||
+		!cmp.Equal(got.Roles, roles) {
 		t.Errorf("%+v", got)
 	}
 	_, err = b.UserByLogin(b.ctx, "cy@example.com")
 	b.wants(err, store.ErrNotFound)
 	b.wants(b.UpdateUser(b.ctx, cy.ID, store.UserChange{Email: str("ada"), EmailKey: str("ada")}), store.ErrConflict)
-	b.must(b.UpdateUser(b.ctx, cy.ID, store.UserChange{Email: str("cy"), EmailKey: str("cy")})) // one's own name as address, and away again
+	// one's own name as address, and away again
+	b.must(b.UpdateUser(b.ctx, cy.ID, store.UserChange{Email: str("cy"), EmailKey: str("cy")}))
 	b.must(b.UpdateUser(b.ctx, cy.ID, store.UserChange{Email: str(""), EmailKey: str("")}))
 	if _, err := b.UserByLogin(b.ctx, "cy"); err != nil {
-		t.Errorf("the user name went with the address: %v", err)
+		t.Errorf("the user name was deleted with the address: %v", err)
 	}
 	b.wants(b.UpdateUser(b.ctx, identity.NewID(), store.UserChange{Name: str("x")}), store.ErrNotFound)
 
@@ -139,7 +146,8 @@ func listUsers(t *testing.T, b *bench) {
 	if strings.Join(names, " ") != "page0 page1 page2 page3 page4 page5 page6" {
 		t.Errorf("%v", names)
 	}
-	for search, want := range map[string]int{"100%": 1, "%": 1, "_\\": 1, "ünïc": 1, "ÜNÏ": 1, "p_ge": 0, "page3@EXAMPLE": 1, "' OR 1=1 --": 0, "nobody": 0} {
+	for search, want := range map[string]int{"100%": 1, "%": 1, "_\\": 1, "ünïc": 1, "ÜNÏ": 1, "p_ge": 0,
+		"page3@EXAMPLE": 1, "' OR 1=1 --": 0, "nobody": 0} {
 		if got, _, err := b.ListUsers(b.ctx, store.UserFilter{Search: search}); err != nil || len(got) != want {
 			t.Errorf("search %q: %d users, %v", search, len(got), err)
 		}
@@ -158,7 +166,8 @@ func firstUser(t *testing.T, b *bench) {
 	}
 	won := b.race(func(i int) (bool, error) {
 		name := fmt.Sprintf("first%d", i)
-		err := b.CreateFirstUser(b.ctx, store.NewUser{User: identity.User{ID: identity.NewID(), Username: name, Created: now}, UsernameKey: name})
+		err := b.CreateFirstUser(b.ctx, store.NewUser{User: identity.User{ID: identity.NewID(), Username: name, Created: now},
+			UsernameKey: name})
 		if errors.Is(err, store.ErrConflict) {
 			return false, nil
 		}
@@ -171,9 +180,11 @@ func firstUser(t *testing.T, b *bench) {
 
 // hostile text is stored as it is or refused with ErrInvalid, alike on both databases.
 func hostile(t *testing.T, b *bench) {
-	for i, name := range []string{`'; DROP TABLE users; --`, `" OR ""="`, `$1`, `?1`, `\'`, "tab\tnew\nline\x1b[31m", "😀 zero\u200bwidth \u202e", strings.Repeat("x", 5000)} {
+	for i, name := range []string{`'; DROP TABLE users; --`, `" OR ""="`, `$1`, `?1`, `\'`, "tab\tnew\nline\x1b[31m",
+		"😀 zero\u200bwidth \u202e", strings.Repeat("x", 5000)} {
 		key := fmt.Sprintf("%d%s", i, name)
-		u := store.NewUser{User: identity.User{ID: identity.NewID(), Username: name, Name: name, Roles: []string{name}, Created: now}, UsernameKey: key}
+		u := store.NewUser{User: identity.User{ID: identity.NewID(), Username: name, Name: name, Roles: []string{name},
+			Created: now}, UsernameKey: key}
 		b.must(b.CreateUser(b.ctx, u))
 		got, err := b.UserByLogin(b.ctx, key)
 		b.must(err)
@@ -182,16 +193,19 @@ func hostile(t *testing.T, b *bench) {
 		}
 	}
 	for _, bad := range []string{"nul\x00", "\xff\xfe", "\xed\xa0\x80"} {
-		err := b.CreateUser(b.ctx, store.NewUser{User: identity.User{ID: identity.NewID(), Username: bad, Created: now}, UsernameKey: bad})
+		err := b.CreateUser(b.ctx, store.NewUser{User: identity.User{ID: identity.NewID(), Username: bad, Created: now},
+			UsernameKey: bad})
 		b.wants(err, store.ErrInvalid)
 		_, err = b.UserByLogin(b.ctx, bad)
 		b.wants(err, store.ErrNotFound)
-		b.wants(b.AddRevocation(b.ctx, store.Revocation{Kind: identity.RevokeJTI, Name: bad, At: now, Expires: now}), store.ErrInvalid)
+		b.wants(b.AddRevocation(b.ctx, store.Revocation{Kind: identity.RevokeJTI, Name: bad, At: now, Expires: now}),
+			store.ErrInvalid)
 		if rows, err := b.ListAudit(b.ctx, store.AuditFilter{Reference: bad}); len(rows) != 0 || err != nil {
 			t.Errorf("%q: %v %v", bad, rows, err)
 		}
 		u := b.user("u" + identity.NewID().String())
-		s := b.session(u.ID, func(s *store.Session) { s.UserAgent = bad + strings.Repeat("é", 600) }) // a strange browser may still sign in
+		// a strange browser may still sign in
+		s := b.session(u.ID, func(s *store.Session) { s.UserAgent = bad + strings.Repeat("é", 600) })
 		got, err := b.SessionByID(b.ctx, s.ID)
 		b.must(err)
 		if !strings.Contains(got.UserAgent, "\uFFFD") || len([]rune(got.UserAgent)) != 512 {
@@ -218,7 +232,8 @@ func passwords(t *testing.T, b *bench) {
 	b.must(b.SetPassword(b.ctx, u.ID, "fresh", now.Add(time.Hour), now.Add(time.Hour)))
 	got, err := b.UserByID(b.ctx, u.ID)
 	b.must(err)
-	if got.PasswordHash != "fresh" || got.Failures != 0 || !same(got.PasswordChanged, now.Add(time.Hour)) || !same(got.NotBefore, now.Add(time.Hour)) {
+	if got.PasswordHash != "fresh" || got.Failures != 0 || !same(got.PasswordChanged, now.Add(time.Hour)) ||
+		!same(got.NotBefore, now.Add(time.Hour)) {
 		t.Errorf("%+v", got)
 	}
 	_, _ = b.AddFailure(b.ctx, u.ID)

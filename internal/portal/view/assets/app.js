@@ -1,4 +1,4 @@
-// What makes the pages nicer; every one of them works without it. No HTML sink is used (Trusted Types), nothing is sent
+// Improvements of the pages; every one of them works without it. No HTML sink is used (Trusted Types), nothing is sent
 // but one GET of the session's state.
 const $ = (selector, root = document) => root.querySelector(selector);
 const $$ = (selector, root = document) => [...root.querySelectorAll(selector)];

@@ -13,7 +13,7 @@ if (passkey) {
     said.replaceChildren(element('div', 'note bad', words));
   };
 
-  // The answer to a new passkey brings the session's new cookie; keepalive has the browser wait for it when somebody
+  // The answer to a new passkey brings the session's new cookie; keepalive has the browser wait for it when the user
   // reloads or leaves the page meanwhile.
   const post = async (url, content) => {
     const answer = await fetch(url, {

@@ -148,7 +148,7 @@ CREATE INDEX audit_actor ON audit (actor_id, seq);
 CREATE INDEX audit_subject ON audit (subject_id, seq);
 CREATE INDEX audit_reference ON audit (reference);
 
--- One row. Who holds it may append the next line of the chain.
+-- One row. The transaction that locks it may append the next line of the chain.
 CREATE TABLE audit_head (
 	id   BIGINT PRIMARY KEY CHECK (id = 1),
 	seq  BIGINT NOT NULL,

@@ -1,3 +1,3 @@
 -- +goose Up
--- short_password: the password was chosen while a second factor stood beside it, and is too short to stand alone (PW-01).
+-- short_password: the password was chosen beside a second factor and is too short to be the only factor (PW-01).
 ALTER TABLE factor_settings ADD COLUMN short_password INTEGER NOT NULL DEFAULT 0;

@@ -1,5 +1,5 @@
 -- +goose Up
--- What people did lately and what was decided, once for each person, request and site: `policy diff` replays it. key is
+-- Recent requests of users and what was decided, once for each person, request and site: `policy diff` replays it. key is
 -- the SHA-256 of what tells them apart. A user may be another issuer's.
 CREATE TABLE decisions (
 	key      TEXT PRIMARY KEY,

@@ -46,7 +46,7 @@ func Main(m *testing.M) int {
 	return code
 }
 
-// Database makes an empty database, dropped with the test, and gives its connection string.
+// Database creates an empty database, dropped with the test, and gives its connection string.
 func Database(t testing.TB) string {
 	t.Helper()
 	mu.Lock()
@@ -114,7 +114,8 @@ func start() (*Server, error) {
 		return c
 	}
 	data := filepath.Join(s.dir, "data")
-	if out, err := command("initdb", "-D", data, "-U", "postgres", "-A", "trust", "-E", "UTF8", "--locale=C", "--no-sync").CombinedOutput(); err != nil {
+	if out, err := command("initdb", "-D", data, "-U", "postgres", "-A", "trust", "-E", "UTF8", "--locale=C",
+		"--no-sync").CombinedOutput(); err != nil {
 		_ = os.RemoveAll(s.dir)
 		return nil, fmt.Errorf("initdb: %w\n%s", err, out)
 	}
@@ -122,7 +123,8 @@ func start() (*Server, error) {
 		return nil, err
 	}
 	s.cmd = command("postgres", "-D", data, "-p", strconv.Itoa(s.port), "-F", "-c", "listen_addresses=127.0.0.1",
-		"-c", "unix_socket_directories=", "-c", "full_page_writes=off", "-c", "shared_buffers=32MB", "-c", "max_connections=200")
+		"-c", "unix_socket_directories=", "-c", "full_page_writes=off", "-c", "shared_buffers=32MB", "-c",
+		"max_connections=200")
 	logFile, err := os.Create(filepath.Join(s.dir, "log"))
 	if err != nil {
 		return nil, err
