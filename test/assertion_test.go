@@ -140,12 +140,12 @@ func TestAssertionOfAClientNeverArrives(t *testing.T) {
 	}
 	conn := s.g.RawTLS("one.test")
 	defer conn.Close()
+	s.up.Forget()
 	_, err := fmt.Fprintf(conn,
 		"POST /open/x HTTP/1.1\r\nHost: one.test\r\nConnection: close\r\nTransfer-Encoding: chunked\r\nTrailer: X-Other\r\n\r\n1\r\na\r\n0\r\nX-Other: 1\r\n%s: %s\r\n\r\n", assertionName, stolen)
 	if err != nil {
 		t.Fatal(err)
 	}
-	s.up.Forget()
 	rig.WaitFor(t, 5*time.Second, "the request with a trailer", func() bool { return len(s.up.Seen()) == 1 })
 	if seen := s.up.Last(); strings.Contains(seen.Raw, stolen) {
 		t.Errorf("as a trailer the app got %s", seen.Raw)
