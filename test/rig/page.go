@@ -12,6 +12,10 @@ import (
 // pageLimit is how long one action on a page may take.
 const pageLimit = 60 * time.Second
 
+// retry is how often a page is asked for an element that is not there yet. Each time costs the browser and this process
+// about two milliseconds, and so all tests beside this one.
+var retry = chromedp.RetryInterval(40 * time.Millisecond)
+
 // Do performs the actions; an error fails the test, with the page's address and text.
 func (b *Chromium) Do(steps ...chromedp.Action[chromedp.Void]) {
 	b.t.Helper()
@@ -39,7 +43,7 @@ func (b *Chromium) fail(err error) {
 	ctx, cancel := context.WithTimeout(b.Ctx, 3*time.Second)
 	defer cancel()
 	where, _ := chromedp.Run(ctx, chromedp.Location())
-	text, _ := chromedp.Run(ctx, chromedp.Text(chromedp.CSS("body")))
+	text, _ := chromedp.Run(ctx, chromedp.Text(chromedp.CSS("body"), retry))
 	b.t.Fatalf("browser: %v\nat %s:\n%s\nproblems: %v", err, where, text, b.Problems())
 }
 
@@ -52,22 +56,22 @@ func (b *Chromium) Open(url string) {
 // Fill empties the field the CSS selector finds and types text into it.
 func (b *Chromium) Fill(selector, text string) {
 	b.t.Helper()
-	b.Do(chromedp.WaitVisible(chromedp.CSS(selector)))
+	b.Do(chromedp.WaitVisible(chromedp.CSS(selector), retry))
 	Eval[bool](b, "(e => { e.focus(); e.value = ''; return true })(document.querySelector("+strconv.Quote(selector)+"))")
-	b.Do(chromedp.SendKeys(chromedp.CSS(selector), text))
+	b.Do(chromedp.SendKeys(chromedp.CSS(selector), text, retry))
 }
 
 // Click clicks the first visible element the CSS selector finds. It does not wait for what follows: see WaitLocation,
 // WaitVisible.
 func (b *Chromium) Click(selector string) {
 	b.t.Helper()
-	b.Do(chromedp.Click(chromedp.CSS(selector), chromedp.NodeVisible))
+	b.Do(chromedp.Click(chromedp.CSS(selector), chromedp.NodeVisible, retry))
 }
 
 // WaitVisible waits until the CSS selector finds a visible element.
 func (b *Chromium) WaitVisible(selector string) {
 	b.t.Helper()
-	b.Do(chromedp.WaitVisible(chromedp.CSS(selector)))
+	b.Do(chromedp.WaitVisible(chromedp.CSS(selector), retry))
 }
 
 // Location is the address of the page.
@@ -79,7 +83,7 @@ func (b *Chromium) Location() string {
 // Text is the visible text of the first element the CSS selector finds.
 func (b *Chromium) Text(selector string) string {
 	b.t.Helper()
-	return strings.TrimSpace(read(b, chromedp.Text(chromedp.CSS(selector))))
+	return strings.TrimSpace(read(b, chromedp.Text(chromedp.CSS(selector), retry)))
 }
 
 // Eval returns the value of a JavaScript expression, which may be a promise. The page must not be about to change: an
@@ -133,7 +137,7 @@ func (b *Chromium) WaitLocation(part string) {
 	if !ok {
 		b.t.Fatalf("the browser is at %s, not at …%s…\n%s\nproblems: %v", where, part, b.Text("body"), b.Problems())
 	}
-	b.Do(chromedp.WaitReady(chromedp.CSS("body")))
+	b.Do(chromedp.WaitReady(chromedp.CSS("body"), retry))
 }
 
 // WaitText waits until the first element the CSS selector finds has part in its text. After a form this is the way to

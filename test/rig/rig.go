@@ -84,13 +84,16 @@ func WaitFor(t testing.TB, bound time.Duration, what string, ok func() bool) {
 	timebound.Check(t, what, time.Since(start), bound)
 }
 
+// poll calls ok until it reports true, at first often: a call may be work for a browser.
 func poll(limit time.Duration, ok func() bool) bool {
-	for end := time.Now().Add(limit); ; time.Sleep(10 * time.Millisecond) {
+	pause := 5 * time.Millisecond
+	for end := time.Now().Add(limit); ; time.Sleep(pause) {
 		if ok() {
 			return true
 		}
 		if time.Now().After(end) {
 			return false
 		}
+		pause = min(pause*5/4, 60*time.Millisecond)
 	}
 }
