@@ -13,7 +13,7 @@ import (
 
 // headroom lets the garbage collector run less often while little is in use. Go collects when the heap has doubled; a
 // proxy with a live heap of 10 MB would do so dozens of times a second, and each time wait for every thread, those that
-// hash passwords too. The block counts as heap but nothing writes to it, so the kernel gives it no memory; the heap
+// hash passwords too. The block counts as heap but nothing writes to it, so it takes no memory of the machine; the heap
 // that is really used may grow by as much. GOGC and GOMEMLIMIT work as ever.
 const headroom = 32 << 20
 

@@ -21,7 +21,7 @@ type Client struct {
 	TrustedPeer bool   // the peer is in trusted_proxies
 }
 
-// Address returns Addr as an address. It is the zero Addr when there is none.
+// Address parses Addr. Without an address it is the zero Addr.
 func (c Client) Address() netip.Addr { return ParseAddress(c.Addr) }
 
 // ParseAddress reads an address with or without a port, IPv4-mapped IPv6 as IPv4 and without a zone. It returns the

@@ -29,7 +29,7 @@ type ownToken struct {
 // Ours implements Tokens.
 func (b *BearerTokens) Ours(raw string) bool { return b.Verifier.Ours(raw) }
 
-// Find implements Tokens. A token of ours stands for its user as the user is now: the roles are those of the database,
+// Find implements Tokens. A token of ours shows its user as of now: the roles are those of the database,
 // not those that the token was signed with.
 func (b *BearerTokens) Find(ctx context.Context, raw string) (*Entry, bool, error) {
 	generation := b.Verifier.Generation()

@@ -35,7 +35,7 @@ func (tx *Tx) AddressChanged(before, after identity.User) {
 	}
 }
 
-// LockedUser returns a user whom no other transaction changes until this one ends; CodeNotFound when there is none.
+// LockedUser returns a user whom no other transaction changes until this one ends; or CodeNotFound.
 // Every change locks the user's row first, so that no two transactions wait for each other.
 func (tx *Tx) LockedUser(ctx context.Context, id identity.ID) (identity.User, error) {
 	if err := tx.LockUser(ctx, id); err != nil && !errors.Is(err, store.ErrNotFound) {

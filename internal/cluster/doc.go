@@ -29,7 +29,7 @@ package cluster
 // 	breaker                 opens after 5 calls in a row that found no server; refuses for 500 ms, then lets one probe through
 // 	write probe             each second, each 250 ms while it fails
 // 	connections             at most 32 for calls (4 kept open) and 4 for the feed, per node of Redis
-// 	feed                    waits 1 s for entries, gives a round up after 2.5 s, dials again after 50 ms growing to 500 ms
+// 	feed                    waits 1 s for entries, abandons a round after 2.5 s, dials again after 50 ms growing to 500 ms
 // 	silence before Resync   3 s
 //
 // A lost feed never means "not revoked": the node is told nothing more (FeedHandler.Alive stays away) and judges by

@@ -43,7 +43,7 @@ func setRoles(t testing.TB, g *Gateway, m *policy.RoleModel) {
 	}
 }
 
-// AZ-08: a token that was signed before a change of roles stands for its person as they are now: in what the app is
+// AZ-08: a token that was signed before a change of roles shows its user as of now: in what the app is
 // told, in what the gate decides, in userinfo and in the assertion.
 func TestTokenHasTheRolesOfTheDatabase(t *testing.T) {
 	p := promote(t)

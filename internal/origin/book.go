@@ -40,7 +40,7 @@ func NewBook(sites []Site) *Book {
 	return b
 }
 
-// Covers reports whether a site address covers a folded host as Caddy matches it: each star stands for one label, and
+// Covers reports whether a site address covers a folded host as Caddy matches it: each star matches one label, and
 // an address without a host name covers every host.
 func Covers(site, host string) bool {
 	if site == "" || site == host {

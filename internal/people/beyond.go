@@ -2,7 +2,7 @@ package people
 
 import "github.com/truxeio/caddy-truxe/internal/identity"
 
-// Beyond returns a permission that a role grants and a user does not have, "" when there is none. A user may give and
+// Beyond returns a permission that a role grants and a user does not have, or "". A user may give and
 // take only roles that are not beyond them, or they could raise themselves.
 func (d *Directory) Beyond(p *identity.Principal, role string) (permission string) {
 	m := d.Model()

@@ -104,7 +104,7 @@ func (q *Queries) WalkAudit(ctx context.Context, fromSeq int64, fn func(AuditRow
 		})
 }
 
-// LastAudit reads the last line; false when there is none.
+// LastAudit reads the last line; and reports whether there is one.
 func (q *Queries) LastAudit(ctx context.Context) (AuditRow, bool, error) {
 	var r AuditRow
 	err := q.row(ctx, "read last audit line", "SELECT "+auditColumns+" FROM audit ORDER BY seq DESC LIMIT 1", nil,

@@ -285,10 +285,10 @@ func TestHugeTokensCostNothing(t *testing.T) {
 		enc(m{"alg": "PBES2-HS256+A128KW", "p2c": 1 << 31}) + "....",
 		enc(m{"alg": "RS256"}) + "." + enc(strings.Repeat("[", 11000)) + ".AAAA"}
 	for i, raw := range huge {
-		start := time.Now()
-		r.refused(fmt.Sprint(i), raw)
-		_ = r.verifier.Ours(raw)
-		timebound.Check(t, fmt.Sprintf("case %d", i), time.Since(start), time.Second)
+		timebound.CPU(t, fmt.Sprintf("case %d", i), time.Second, func() {
+			r.refused(fmt.Sprint(i), raw)
+			_ = r.verifier.Ours(raw)
+		})
 		var before, after runtime.MemStats
 		runtime.ReadMemStats(&before)
 		_, _ = r.verifier.Verify(context.Background(), raw)

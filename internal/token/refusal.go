@@ -20,7 +20,7 @@ func (r *Refusal) Error() string {
 	return "access token of " + r.Issuer + ": " + r.Why
 }
 
-// RefusalOf returns the refusal inside an error; nil when there is none.
+// RefusalOf returns the refusal inside an error; or nil.
 func RefusalOf(err error) *Refusal {
 	var r *Refusal
 	if errors.As(err, &r) {

@@ -12,7 +12,7 @@ import (
 	"github.com/truxeio/caddy-truxe/internal/signin"
 )
 
-// halfOf returns the half sign-in of this browser; false when there is none (any more).
+// halfOf returns the half sign-in of this browser; and reports whether it still has one.
 func halfOf(c *web.Call) (signin.HalfKey, signin.Half, bool, error) {
 	flow := c.Browser().FlowCookie()
 	if flow == "" {
