@@ -103,8 +103,7 @@ func TestPasskeySignsInInTheBrowser(t *testing.T) {
 	v.signOut("app", v.quiet)
 	v.loginPage(device, link)
 	device.Verified(false)
-	device.Present(true)
-	v.Click(passkeyButton)
+	v.choose(device, v.Click)
 	v.waitPasskeyMessage("The passkey prompt was closed, or the device couldn't check it's you.")
 	v.loginPage(device, link) // the list waits again
 	device.Verified(true)

@@ -41,7 +41,7 @@ func sharedChromium(t testing.TB) context.Context {
 		t.Fatalf("make a folder for Chromium's profile: %v", err)
 	}
 	alloc, endAlloc := chromedp.NewExecAllocator(context.Background(),
-		chromiumFlags(t, "MAP * 127.0.0.1", filepath.Join(dir, "profile"), 1280, 800)...)
+		chromiumFlags(chromiumBin(t, false), "MAP * 127.0.0.1", filepath.Join(dir, "profile"), 1280, 800)...)
 	ctx, end := chromedp.NewContext(alloc)
 	atEnd(t, func() {
 		end()
