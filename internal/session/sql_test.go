@@ -2,7 +2,6 @@ package session
 
 import (
 	"context"
-	"errors"
 	"path/filepath"
 	"sync"
 	"testing"
@@ -10,6 +9,7 @@ import (
 
 	"github.com/truxeio/caddy-truxe/internal/identity"
 	"github.com/truxeio/caddy-truxe/internal/store"
+	"github.com/truxeio/caddy-truxe/internal/store/storetest"
 )
 
 func openStore(t *testing.T) *store.Store {
@@ -46,18 +46,14 @@ func TestSessionLimitHoldsUnderARace(t *testing.T) {
 		work.Go(func() {
 			var value string
 			var out []identity.ID
-			start := func() error {
+			err := storetest.InTurn(func() error {
 				return sql.Tx(ctx, func(tx *store.Tx) error {
 					var err error
 					value, _, out, err = table.Start(ctx, tx, NewSession{User: u, Kind: Browser, Host: host,
 						Proof: store.Proof{AuthTime: time.Now(), AMR: []string{"pwd"}, ACR: "1"}})
 					return err
 				})
-			}
-			err := start()
-			for tries := 0; errors.Is(err, store.ErrNoTurn) && tries < 20; tries++ {
-				err = start() // fifty wait for the one writer, on a busy machine too long for some: they have begun nothing
-			}
+			})
 			if err != nil {
 				t.Error(err)
 				return

@@ -11,6 +11,7 @@ import (
 	"github.com/truxeio/caddy-truxe/internal/identity"
 	"github.com/truxeio/caddy-truxe/internal/secret"
 	"github.com/truxeio/caddy-truxe/internal/store"
+	"github.com/truxeio/caddy-truxe/internal/store/storetest"
 )
 
 type refreshRig struct {
@@ -90,15 +91,12 @@ func TestFiftyRacingRefreshesHaveOneWinner(t *testing.T) {
 	var wg sync.WaitGroup
 	for i := range results {
 		wg.Go(func() {
-			for {
-				var err error
-				// the queue for one writer is bounded; who had no turn has used nothing
-				if results[i], err = r.use(r.first); !errors.Is(err, store.ErrNoTurn) {
-					if err != nil {
-						t.Error(err)
-					}
-					return
-				}
+			err := storetest.InTurn(func() (err error) {
+				results[i], err = r.use(r.first)
+				return err
+			})
+			if err != nil {
+				t.Error(err)
 			}
 		})
 	}
