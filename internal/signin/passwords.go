@@ -74,8 +74,10 @@ func (p *Passwords) Change(ctx context.Context, by change.By, address netip.Addr
 // gone.
 func (p *Passwords) put(ctx context.Context, tx *change.Tx, by change.By, user store.UserRecord, hash string,
 	alone bool, notBefore time.Time) error {
-	if err := tx.LockUser(ctx, user.ID); err != nil {
-		return change.Gone(err)
+	if _, err := lockAndReload(ctx, tx, user); errors.Is(err, store.ErrNotFound) {
+		return errCredentials
+	} else if err != nil {
+		return err
 	}
 	f, err := tx.Factors(ctx, user.ID, "", p.changes.Now())
 	if err != nil {

@@ -51,6 +51,7 @@ func (ss *Sessions) Start(ctx context.Context, tx *change.Tx, by change.By, n se
 func revoke(ctx context.Context, tx *change.Tx, by change.By, owner, id identity.ID, reason string) error {
 	e := by.Event(audit.SessionRevoked, "success")
 	e.Subject, e.Reason = audit.Subject{ID: owner.String(), Session: id.String()}, reason
+	tx.Record(e)
 	return tx.RevokeSession(ctx, id, reason)
 }
 

@@ -86,7 +86,7 @@ func (t *Tickets) Redeem(ctx context.Context, code, host string, flow [32]byte, 
 // first: a session that is opened while the user signs out everywhere must not survive that.
 func (t *Tickets) redeemed(ctx context.Context, tx *change.Tx,
 	ticket session.Ticket) (store.Session, identity.User, error) {
-	var err error
+	err := tx.LockUser(ctx, ticket.User)
 	var parent store.Session
 	if err == nil {
 		parent, err = tx.SessionByID(ctx, ticket.Session)
