@@ -74,10 +74,15 @@ func (p *Passwords) Change(ctx context.Context, by change.By, address netip.Addr
 // gone.
 func (p *Passwords) put(ctx context.Context, tx *change.Tx, by change.By, user store.UserRecord, hash string,
 	alone bool, notBefore time.Time) error {
-	if _, err := lockAndReload(ctx, tx, user); errors.Is(err, store.ErrNotFound) {
+	if err := tx.LockUser(ctx, user.ID); err != nil {
+		return change.Gone(err)
+	}
+	now, err := tx.UserByID(ctx, user.ID)
+	if err != nil {
+		return change.Gone(err)
+	}
+	if !now.PasswordChanged.Equal(user.PasswordChanged) {
 		return errCredentials
-	} else if err != nil {
-		return err
 	}
 	f, err := tx.Factors(ctx, user.ID, "", p.changes.Now())
 	if err != nil {
