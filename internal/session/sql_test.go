@@ -14,7 +14,8 @@ import (
 
 func openStore(t *testing.T) *store.Store {
 	t.Helper()
-	s, err := store.Open(context.Background(), store.Config{Driver: "sqlite", DSN: filepath.Join(t.TempDir(), "truxe.db")})
+	s, err := store.Open(context.Background(), store.Config{Driver: "sqlite", DSN: filepath.Join(t.TempDir(),
+		"truxe.db")})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -50,7 +51,7 @@ func TestSessionLimitHoldsUnderARace(t *testing.T) {
 				return sql.Tx(ctx, func(tx *store.Tx) error {
 					var err error
 					value, _, out, err = table.Start(ctx, tx, NewSession{User: u, Kind: Browser, Host: host,
-						Proof: store.Proof{AuthTime: time.Now(), AMR: []string{"pwd"}, ACR: "1"}})
+						Proof: identity.Proof{AuthTime: time.Now(), AMR: []string{"pwd"}, ACR: "1"}})
 					return err
 				})
 			})
@@ -93,7 +94,7 @@ func TestSessionLifeOnARealDatabase(t *testing.T) {
 	var s store.Session
 	if err := sql.Tx(ctx, func(tx *store.Tx) (err error) {
 		value, s, _, err = table.Start(ctx, tx, NewSession{User: u, Kind: Browser, Host: host,
-			Proof: store.Proof{AuthTime: c.now(), AMR: []string{"pwd"}, ACR: "1"}})
+			Proof: identity.Proof{AuthTime: c.now(), AMR: []string{"pwd"}, ACR: "1"}})
 		return err
 	}); err != nil {
 		t.Fatal(err)
@@ -117,7 +118,7 @@ func TestSessionLifeOnARealDatabase(t *testing.T) {
 	}
 	var fresh string
 	if err := sql.Tx(ctx, func(tx *store.Tx) (err error) {
-		fresh, err = table.Rotate(ctx, tx, s, store.Proof{AuthTime: c.now(), AMR: []string{"pwd"}, ACR: "1"})
+		fresh, err = table.Rotate(ctx, tx, s, identity.Proof{AuthTime: c.now(), AMR: []string{"pwd"}, ACR: "1"})
 		return err
 	}); err != nil {
 		t.Fatal(err)

@@ -29,8 +29,8 @@ func newRefreshRig(t testing.TB) *refreshRig {
 	now := r.clock.now()
 	user := store.NewUser{User: identity.User{ID: identity.NewID(), Username: "ann", Created: now}, UsernameKey: "ann"}
 	s := store.Session{ID: identity.NewID(), SecretHash: secret.Hash("x"), UserID: user.ID, Kind: "api",
-		Host: "app.example.com", Created: now, AuthTime: now,
-		LastSeen: now, Idle: 30 * 24 * time.Hour, Expires: now.Add(30 * 24 * time.Hour)}
+		Host: "app.example.com", Lifetime: store.Lifetime{Created: now, LastSeen: now, Idle: 30 * 24 * time.Hour,
+			Expires: now.Add(30 * 24 * time.Hour)}, Proof: identity.Proof{AuthTime: now}}
 	err := r.store.Tx(t.Context(), func(tx *store.Tx) error {
 		if err := tx.CreateUser(t.Context(), user); err != nil {
 			return err

@@ -12,6 +12,7 @@ import (
 	"github.com/truxeio/caddy-truxe/internal/portal/view"
 	"github.com/truxeio/caddy-truxe/internal/portal/web"
 	"github.com/truxeio/caddy-truxe/internal/signin"
+	"github.com/truxeio/caddy-truxe/internal/signin/sessions"
 )
 
 // confirmed in place of an id: a step-up in a second tab is over, and the other tab can go on.
@@ -38,11 +39,7 @@ func Continue(c *web.Call) error {
 
 // recoveryUsed says how many recovery codes are left before the way goes on (MF-11).
 func recoveryUsed(c *web.Call, id string) error {
-	user, _, err := c.Own()
-	if err != nil {
-		return err
-	}
-	factors, err := c.SignIn.Factors.Of(c.Context(), user, c.Host)
+	factors, err := ownFactors(c)
 	if err != nil {
 		return err
 	}
@@ -150,16 +147,16 @@ func (b *Callback) Show(c *web.Call) error {
 func arrive(c *web.Call, ticket, flow string) error {
 	c.Redeemed = true
 	by := c.By()
-	var signed signin.SignedIn
+	var opened sessions.Opened
 	var err error
 	if c.Entry == nil {
-		signed, err = c.SignIn.Tickets.SignIn(c.Context(), ticket, c.Host, web.FlowHash(flow), by)
-	} else if signed, err = c.SignIn.Tickets.Redeem(c.Context(), ticket, c.Host, web.FlowHash(flow),
+		opened, err = c.SignIn.Tickets.SignIn(c.Context(), ticket, c.Host, web.FlowHash(flow), by)
+	} else if opened, err = c.SignIn.Tickets.Redeem(c.Context(), ticket, c.Host, web.FlowHash(flow),
 		by); identity.CodeOf(err) == identity.CodeInvalidRequest {
 		return nil
 	}
-	if err == nil && signed.Secret != "" {
-		c.Browser().SignedIn(signed, signed.Session.Remember)
+	if err == nil && opened.Secret != "" {
+		c.Browser().SignedIn(signin.SignedIn{Opened: opened}, opened.Session.Remember)
 	}
 	return err
 }

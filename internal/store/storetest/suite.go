@@ -69,9 +69,10 @@ func (b *bench) user(name string) store.NewUser {
 func (b *bench) session(user identity.ID, change func(*store.Session)) store.Session {
 	b.Helper()
 	s := store.Session{ID: identity.NewID(), SecretHash: hash(identity.NewID().String()), UserID: user, Kind: "browser",
-		Host: "app.example.com", Created: now,
-		AuthTime: now, LastSeen: now, Idle: time.Hour, Expires: now.Add(24 * time.Hour), Remember: true, IP: "192.0.2.1",
-		UserAgent: "Agent/1", AMR: []string{"pwd"}, ACR: "1"}
+		Host: "app.example.com", Lifetime: store.Lifetime{Created: now, LastSeen: now, Idle: time.Hour,
+			Expires: now.Add(24 * time.Hour)},
+		Proof: identity.Proof{AuthTime: now, AMR: []string{"pwd"}, ACR: "1"}, Remember: true, IP: "192.0.2.1",
+		UserAgent: "Agent/1"}
 	if change != nil {
 		change(&s)
 	}
