@@ -11,9 +11,9 @@ import (
 // than the second that a caller waits.
 const maxTurns = 20
 
-// InTurn calls do until it has had its turn. Who got no connection has begun nothing, and who waited too long for a lock
-// has changed nothing: both come again. Every other error is returned, above all that of a commit, whose outcome is
-// unknown.
+// InTurn calls do until it has had its turn. Who got no connection has begun nothing, and who waited too long for a
+// lock has changed nothing: both come again. Every other error is returned, above all that of a commit, whose outcome
+// is unknown.
 func InTurn(do func() error) error {
 	for tries := 1; ; tries++ {
 		err := do()
