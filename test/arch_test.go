@@ -29,7 +29,7 @@ func TestMain(m *testing.M) {
 // below internal/, its subfolders included.
 var floors = [][]string{
 	{"identity", "nearest", "useragent", "regular", "loopback"},
-	{"store", "cluster", "secret", "problem", "strictjson", "cookie", "identityheader", "mail"},
+	{"store", "cluster", "secret", "problem", "strictjson", "identityheader", "mail"},
 	{"session", "token", "revocation", "credential", "federation", "policy", "ratelimit", "audit", "cors", "claim"},
 	{"authn"},
 	{"origin"},

@@ -45,10 +45,7 @@ func race(t *testing.T, nodes []*story, n int, body func(int) string) int {
 	for i := range n {
 		wg.Go(func() {
 			v := nodes[i%len(nodes)].bare("app.test")
-			a, err := v.try("POST", "/.truxe/api/v1/login/mfa", body(i), sendsJSON)
-			for tries := 0; err == nil && tries < 5 && a.notNow(); tries++ {
-				a, err = v.try("POST", "/.truxe/api/v1/login/mfa", body(i), sendsJSON)
-			}
+			a, err := v.comeAgain("POST", "/.truxe/api/v1/login/mfa", body(i), sendsJSON)
 			if err != nil || a.status >= 500 {
 				t.Errorf("%d %v %s", a.status, err, a.body)
 			}

@@ -79,7 +79,7 @@ func TestOfRacingUsesOfACodeOneWins(t *testing.T) {
 	statuses := map[int]int{}
 	for i := range racers {
 		wg.Go(func() {
-			a, err := s.bare("app.test").try("POST", "/.truxe/api/v1/login/mfa",
+			a, err := s.bare("app.test").comeAgain("POST", "/.truxe/api/v1/login/mfa",
 				fmt.Sprintf(`{"mfa_token":%q,"method":"totp","code":%q}`, halves[i%len(halves)].Token, code), sendsJSON)
 			if err != nil {
 				t.Error(err)

@@ -252,7 +252,7 @@ func TestSessionLimitHoldsUnderRace(t *testing.T) {
 	var all []string
 	for range 16 {
 		wg.Go(func() {
-			a, err := s.bare("app.test").try("POST", "/.truxe/api/v1/login",
+			a, err := s.bare("app.test").comeAgain("POST", "/.truxe/api/v1/login",
 				`{"username":"lars","password":"forty wooden bridges"}`, sendsJSON)
 			if err != nil || a.status != 200 {
 				t.Errorf("login: %d %v %s", a.status, err, a.body)

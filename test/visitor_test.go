@@ -60,13 +60,20 @@ var (
 // Retry-After is no wrong answer but "not now" (CONTRACT section 3): the visitor comes again, a few times.
 func (v *visitor) do(method, path, body string, headers ...[]string) answer {
 	v.s.t.Helper()
+	a, err := v.comeAgain(method, path, body, headers...)
+	if err != nil {
+		v.s.t.Fatalf("%s %s: %v", method, path, err)
+	}
+	return a
+}
+
+// comeAgain is do for other goroutines.
+func (v *visitor) comeAgain(method, path, body string, headers ...[]string) (answer, error) {
+	v.s.t.Helper()
 	for again := 5; ; again-- {
 		a, err := v.try(method, path, body, headers...)
-		if err != nil {
-			v.s.t.Fatalf("%s %s: %v", method, path, err)
-		}
-		if v.outage || again == 0 || !a.notNow() {
-			return a
+		if err != nil || v.outage || again == 0 || !a.notNow() {
+			return a, err
 		}
 		v.s.t.Logf("busy machine: %s %s: 503, coming again: %.200s", method, path, a.body)
 	}
@@ -83,7 +90,7 @@ func (a answer) notNow() bool {
 	return true
 }
 
-// try is do for requests that may fail, and for other goroutines.
+// try sends one request, which may fail.
 func (v *visitor) try(method, path, body string, headers ...[]string) (answer, error) {
 	if !strings.HasPrefix(path, "https://") && !strings.HasPrefix(path, "http://") {
 		path = "https://" + v.host + path

@@ -16,23 +16,33 @@ import (
 
 // line is the JSON of one event.
 type line struct {
-	Seq       int64             `json:"seq"`
-	Time      string            `json:"time"`
-	Event     string            `json:"event"`
-	Outcome   string            `json:"outcome"`
-	Actor     Actor             `json:"actor"`
-	Subject   Subject           `json:"subject"`
-	IP        string            `json:"ip"`
-	UserAgent string            `json:"user_agent"`
-	Session   string            `json:"session"`
-	Host      string            `json:"host"`
-	Method    string            `json:"method"`
-	Path      string            `json:"path"`
+	Seq       int64   `json:"seq"`
+	Time      string  `json:"time"`
+	Event     string  `json:"event"`
+	Outcome   string  `json:"outcome"`
+	Actor     Actor   `json:"actor"`
+	Subject   Subject `json:"subject"`
+	IP        string  `json:"ip"`
+	UserAgent string  `json:"user_agent"`
+	Session   string  `json:"session"`
+	request
 	Reason    string            `json:"reason"`
 	Reference string            `json:"reference"`
 	Details   map[string]string `json:"details"`
-	PrevHash  string            `json:"prev_hash"`
-	Hash      string            `json:"hash,omitempty"` // not part of what is hashed
+	link
+}
+
+// request is the part of a line about the request that an event is about.
+type request struct {
+	Host   string `json:"host"`
+	Method string `json:"method"`
+	Path   string `json:"path"`
+}
+
+// link is the part of a line that ties it to the one before it.
+type link struct {
+	PrevHash string `json:"prev_hash"`
+	Hash     string `json:"hash,omitempty"` // not part of what is hashed
 }
 
 const timeFormat = "2006-01-02T15:04:05.000Z"
@@ -42,9 +52,9 @@ func clean(e Event) line {
 	return line{Event: e.Event, Outcome: tidy(e.Outcome), Actor: Actor{tidy(e.Actor.ID), tidy(e.Actor.Name)},
 		Subject: Subject{tidy(e.Subject.ID), tidy(e.Subject.Name), tidy(e.Subject.Session), tidy(e.Subject.Token)},
 		IP:      tidy(e.IP), UserAgent: tidy(e.UserAgent),
-		Session: tidy(e.Session), Host: tidy(e.Host), Method: tidy(e.Method), Path: tidy(e.Path), Reason: tidy(e.Reason),
-		Reference: tidy(e.Reference),
-		Details:   tidyDetails(e.Event, e.Details)}
+		Session: tidy(e.Session),
+		request: request{Host: tidy(e.Host), Method: tidy(e.Method), Path: tidy(e.Path)}, Reason: tidy(e.Reason),
+		Reference: tidy(e.Reference), Details: tidyDetails(e.Event, e.Details)}
 }
 
 // follow returns the row of a line that follows a head: its canonical form (RFC 8785) with its hash.

@@ -173,11 +173,10 @@ func TestTwoFollowersOfOneFileWriteEachRowOnce(t *testing.T) {
 	for range 20 {
 		for _, l := range []*audit.Log{old, next} {
 			all.Go(func() {
-				_, err := l.Append(context.Background(), success)
-				// nothing was begun: the queue for one writer is bounded
-				for tries := 0; errors.Is(err, store.ErrNoTurn) && tries < 20; tries++ {
-					_, err = l.Append(context.Background(), success)
-				}
+				err := storetest.InTurn(func() error {
+					_, err := l.Append(context.Background(), success)
+					return err
+				})
 				if err != nil {
 					t.Error(err)
 				}

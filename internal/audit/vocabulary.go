@@ -22,6 +22,7 @@ const (
 	DeviceTrusted       = "authn_mfa_device_trusted"
 	DeviceForgotten     = "authn_mfa_device_forgotten"
 	AuthzFail           = "authz_fail"
+	AuthzChange         = "authz_change"
 	PrivilegeChanged    = "privilege_permissions_changed"
 	UserCreated         = "user_created"
 	UserUpdated         = "user_updated"
@@ -49,6 +50,7 @@ var Vocabulary = map[string]string{
 	AuthnTokenRevoked:   "authn_token_revoked",
 	AuthnTokenReuse:     "authn_token_reuse",
 	AuthzFail:           "authz_fail",
+	AuthzChange:         "authz_change",
 	PrivilegeChanged:    "privilege_permissions_changed",
 	UserCreated:         "user_created",
 	UserUpdated:         "user_updated",

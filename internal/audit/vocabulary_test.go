@@ -7,6 +7,7 @@ import (
 	"go/token"
 	"os"
 	"path/filepath"
+	"regexp"
 	"strconv"
 	"testing"
 )
@@ -15,8 +16,9 @@ import (
 var owasp = map[string]bool{
 	"authn_login_success": true, "authn_login_fail": true, "authn_login_lock": true, "authn_password_change": true,
 	"authn_token_created": true,
-	"authn_token_revoked": true, "authn_token_reuse": true, "authz_fail": true, "privilege_permissions_changed": true,
-	"user_created": true, "user_updated": true, "user_deleted": true, "session_created": true, "session_renewed": true,
+	"authn_token_revoked": true, "authn_token_reuse": true, "authz_fail": true, "authz_change": true,
+	"privilege_permissions_changed": true,
+	"user_created":                  true, "user_updated": true, "user_deleted": true, "session_created": true, "session_renewed": true,
 	"session_logout": true,
 }
 
@@ -90,5 +92,33 @@ func TestOwaspNamesAreThePublishedOnes(t *testing.T) {
 		if name == "" && published[event] {
 			t.Errorf("%s is in the list, not an addition of ours", event)
 		}
+	}
+}
+
+// The reference lists each event once, and no other.
+func TestReferenceListsTheVocabulary(t *testing.T) {
+	raw, err := os.ReadFile(filepath.Join("..", "..", "docs", "reference", "audit.md"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	listed := map[string]string{}
+	for _, m := range regexp.MustCompile("(?m)^\\| `(\\w+)` \\| (OWASP|ours) \\|").FindAllStringSubmatch(string(raw), -1) {
+		if listed[m[1]] != "" {
+			t.Errorf("%s is listed twice", m[1])
+		}
+		listed[m[1]] = m[2]
+	}
+	for event, owasp := range Vocabulary {
+		want := "ours"
+		if owasp != "" {
+			want = "OWASP"
+		}
+		if listed[event] != want {
+			t.Errorf("%s is listed as %q, want %q", event, listed[event], want)
+		}
+		delete(listed, event)
+	}
+	for event := range listed {
+		t.Errorf("%s is listed and is no event", event)
 	}
 }

@@ -1,5 +1,6 @@
 // Package authn turns what a request brings, a session cookie or a bearer token, into a verified principal. Gate and
-// portal use the same code, so a credential means the same everywhere.
+// portal use the same code, so a credential means the same everywhere. It also owns the gateway's cookies: their names,
+// how they are read, set and kept from apps.
 package authn
 
 import (

@@ -4,8 +4,6 @@ import (
 	"encoding/base64"
 	"net/http"
 	"strings"
-
-	"github.com/truxeio/caddy-truxe/internal/cookie"
 )
 
 // Credential is what a request brought to prove who sends it, before it is verified.
@@ -21,7 +19,7 @@ func (c Credential) CookieNamed(name string) (value string, count int) {
 	if c.sent == "" {
 		return "", 0
 	}
-	return cookie.Find(http.Header{"Cookie": {c.sent}}, name)
+	return FindCookie(http.Header{"Cookie": {c.sent}}, name)
 }
 
 // Take reads our credentials and takes them off the request, so that no app ever sees them (HD-12, SE-09).
@@ -40,7 +38,8 @@ func (v *Verifier) Take(r *http.Request) Credential {
 		if c.sent = lines[0]; len(lines) > 1 { // HTTP/2 may send one line per cookie (RFC 9113 8.2.3)
 			c.sent = strings.Join(lines, "; ")
 		}
-		c.Cookie, c.Cookies = cookie.Take(r.Header, cookie.Session)
+		c.Cookie, c.Cookies = FindCookie(r.Header, SessionCookie)
+		StripCookies(r.Header)
 	}
 	return c
 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"time"
 
 	"github.com/truxeio/caddy-truxe/internal/identity"
 	"github.com/truxeio/caddy-truxe/internal/loopback"
@@ -35,6 +36,8 @@ type Options struct {
 
 	username, password                 string
 	sentinelUsername, sentinelPassword string
+
+	callTimeout time.Duration // of one call; default callTimeout
 }
 
 // String names the servers, never a secret.
@@ -52,6 +55,9 @@ func (o *Options) fill() error {
 	}
 	if o.Node == "" {
 		o.Node = identity.NewID().String()
+	}
+	if o.callTimeout == 0 {
+		o.callTimeout = callTimeout
 	}
 	return CheckPrefix(o.Prefix)
 }

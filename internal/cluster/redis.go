@@ -64,7 +64,7 @@ func Open(o Options, log *slog.Logger) (*Redis, error) {
 	quiet()
 	r := &Redis{opts: o, log: log, clock: newClock(nil), closed: make(chan struct{}),
 		lastSeen: lastSeen{feedErr: errors.New("feed not started")}}
-	r.calls = o.client(poolSize, idleConns, callTimeout)
+	r.calls = o.client(poolSize, idleConns, o.callTimeout)
 	r.feed = o.client(4, 0, feedTimeout)
 	r.breaker = gobreaker.NewTwoStepCircuitBreaker[struct{}](gobreaker.Settings{
 		Name:         "redis",
@@ -115,14 +115,14 @@ func answered(err error) bool {
 	return errors.As(err, &reply)
 }
 
-// call runs one exchange with Redis within callTimeout and behind the breaker. Every error is
+// call runs one exchange with Redis within the options' callTimeout and behind the breaker. Every error is
 // ErrUnavailable.
 func (r *Redis) call(ctx context.Context, what string, f func(context.Context) error) error {
 	done, err := r.breaker.Allow()
 	if err != nil {
 		return fmt.Errorf("%s: %w: %w", what, ErrUnavailable, err)
 	}
-	short, cancel := context.WithTimeout(ctx, callTimeout)
+	short, cancel := context.WithTimeout(ctx, r.opts.callTimeout)
 	defer cancel()
 	err = f(short)
 	switch {

@@ -16,17 +16,30 @@ import (
 	"github.com/truxeio/caddy-truxe/internal/cluster"
 	"github.com/truxeio/caddy-truxe/internal/cluster/clustertest"
 	"github.com/truxeio/caddy-truxe/internal/cluster/redistest"
+	"github.com/truxeio/caddy-truxe/test/timebound"
 )
 
 var nolog = slog.New(slog.NewTextHandler(io.Discard, nil))
 
 func open(t testing.TB, url, prefix string) *cluster.Redis {
 	t.Helper()
+	return openWith(t, url, prefix, cluster.CallTimeout)
+}
+
+// openPatient is for tests about what calls do: on a busy machine one may take longer than a visitor should wait.
+func openPatient(t testing.TB, url, prefix string) *cluster.Redis {
+	t.Helper()
+	return openWith(t, url, prefix, timebound.Limit(cluster.CallTimeout))
+}
+
+func openWith(t testing.TB, url, prefix string, call time.Duration) *cluster.Redis {
+	t.Helper()
 	o, err := cluster.ParseURL(url)
 	if err != nil {
 		t.Fatal(err)
 	}
 	o.Prefix = prefix
+	o.SetCallTimeout(call)
 	c, err := cluster.Open(*o, nolog)
 	if err != nil {
 		t.Fatal(err)
@@ -38,7 +51,7 @@ func open(t testing.TB, url, prefix string) *cluster.Redis {
 // world assigns each test of the suite a prefix of its own on one server.
 func world(url string, prefix string) clustertest.World {
 	return clustertest.World{Shared: true, Open: func(t *testing.T) cluster.Cluster {
-		return open(t, url, prefix+strings.NewReplacer("/", ".", "#",
+		return openPatient(t, url, prefix+strings.NewReplacer("/", ".", "#",
 			".").Replace(t.Name()[strings.LastIndexByte(t.Name(), '/')+1:])+":")
 	}}
 }
@@ -71,11 +84,11 @@ func TestDocumentedACLSuffices(t *testing.T) {
 	s.Do("ACL", "SETUSER", "default", "off")
 	url := "redis://truxe:p%2Fw%40d@" + s.Addr()
 	clustertest.Run(t, world(url, "truxe:"))
-	c := open(t, url, "truxe:")
+	c := openPatient(t, url, "truxe:")
 	if _, err := c.Check(context.Background()); err != nil {
 		t.Errorf("check: %v", err)
 	}
-	if err := open(t, url, "other:").Put(context.Background(), "k", nil, time.Minute); err == nil {
+	if err := openPatient(t, url, "other:").Put(context.Background(), "k", nil, time.Minute); err == nil {
 		t.Error("control: the ACL user could write outside its prefix")
 	}
 	cs := redistest.StartCluster(t)
@@ -86,7 +99,7 @@ func TestDocumentedACLSuffices(t *testing.T) {
 	t.Run("cluster", func(t *testing.T) {
 		clustertest.Run(t, world("redis+cluster://truxe:pw@"+cs.Addr(), "truxe:"))
 	})
-	err := open(t, "redis://truxe:wrong@"+s.Addr(), "truxe:").Put(context.Background(), "k", nil, time.Minute)
+	err := openPatient(t, "redis://truxe:wrong@"+s.Addr(), "truxe:").Put(context.Background(), "k", nil, time.Minute)
 	if err == nil || strings.Contains(err.Error(), "wrong@") {
 		t.Errorf("wrong password: %v", err)
 	}
@@ -96,7 +109,7 @@ func TestDocumentedACLSuffices(t *testing.T) {
 func TestRevokedTokenIsInRedisForOthersToSee(t *testing.T) {
 	t.Parallel()
 	s := redistest.Start(t)
-	c := open(t, s.URL(), "truxe:")
+	c := openPatient(t, s.URL(), "truxe:")
 	ctx := context.Background()
 	for kind, name := range map[string]string{"jti": "token-1", "session": "s-1", "user": "u-1"} {
 		e := cluster.Event{Kind: kind, Name: name, At: 5, Expires: time.Now().Add(time.Minute).UnixMilli()}
@@ -129,7 +142,7 @@ func TestRevokedTokenIsInRedisForOthersToSee(t *testing.T) {
 func TestRevocationReachesOtherNodeAtOnce(t *testing.T) {
 	t.Parallel()
 	s := redistest.Start(t)
-	a, b := open(t, s.URL(), "truxe:"), open(t, s.URL(), "truxe:")
+	a, b := openPatient(t, s.URL(), "truxe:"), openPatient(t, s.URL(), "truxe:")
 	r := &clustertest.Recorder{}
 	clustertest.Follow(t, b, r)
 	var worst time.Duration
@@ -155,7 +168,7 @@ func TestRedisClockStepsDoNotFreeOrLockForLong(t *testing.T) {
 	m := miniredis.RunT(t)
 	now := time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
 	m.SetTime(now)
-	c := open(t, "redis://"+m.Addr(), "truxe:")
+	c := openPatient(t, "redis://"+m.Addr(), "truxe:")
 	b := []cluster.Bucket{{Key: "person", Burst: 5, Window: 5 * time.Minute}}
 	try := func() cluster.Outcome {
 		t.Helper()
@@ -203,7 +216,7 @@ func TestOptionsPrintNoSecret(t *testing.T) {
 func TestBurstOfCallsQueuesForConnections(t *testing.T) {
 	t.Parallel()
 	s := redistest.Start(t)
-	c := open(t, s.URL(), "truxe:")
+	c := openPatient(t, s.URL(), "truxe:")
 	var wg sync.WaitGroup
 	for i := range 300 {
 		wg.Go(func() {
@@ -219,11 +232,11 @@ func TestBurstOfCallsQueuesForConnections(t *testing.T) {
 func TestCheckWarnsOfEviction(t *testing.T) {
 	t.Parallel()
 	s := redistest.Start(t, "--maxmemory-policy", "allkeys-lru")
-	w, err := open(t, s.URL(), "truxe:").Check(context.Background())
+	w, err := openPatient(t, s.URL(), "truxe:").Check(context.Background())
 	if err != nil || len(w) != 1 || !strings.Contains(w[0], "allkeys-lru") {
 		t.Errorf("%q %v", w, err)
 	}
-	if w, err := open(t, redistest.Start(t).URL(), "truxe:").Check(context.Background()); err != nil || len(w) != 0 {
+	if w, err := openPatient(t, redistest.Start(t).URL(), "truxe:").Check(context.Background()); err != nil || len(w) != 0 {
 		t.Errorf("control: %q %v", w, err)
 	}
 }

@@ -60,7 +60,7 @@ func TestTLSToRedisIsVerified(t *testing.T) {
 		"":                 false, // not an authority of this machine
 		"?ca_file=" + cert + "&server_name=other.example.com": false,
 	} {
-		c := open(t, fmt.Sprintf("rediss://127.0.0.1:%d%s", port, query), "truxe:")
+		c := openPatient(t, fmt.Sprintf("rediss://127.0.0.1:%d%s", port, query), "truxe:")
 		if err := c.Put(context.Background(), "k", []byte("v"), time.Minute); (err == nil) != ok {
 			t.Errorf("%q: %v", query, err)
 		}

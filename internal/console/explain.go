@@ -21,8 +21,8 @@ type ReferenceArg struct {
 func (c *Console) ExplainReference(ctx context.Context, in ReferenceArg) (policy.Explanation, error) {
 	reference := strings.ToUpper(strings.TrimSpace(in.Reference))
 	if r, ok := c.Refusals.Find(reference); ok {
-		e := policy.Explanation{Reference: reference, Time: stamp(r.At), Method: r.Method, URL: "https://" + r.Host + r.Path,
-			IP: r.Address}
+		e := policy.Explanation{Reference: reference, Time: stamp(r.At),
+			ExplainedRequest: policy.ExplainedRequest{Method: r.Method, URL: "https://" + r.Host + r.Path, IP: r.Address}}
 		e.About(r.Principal())
 		t, _ := r.Trace()
 		t.Decision, t.Path = r.Decision, r.Path
@@ -50,9 +50,10 @@ func explainEvent(raw []byte) (policy.Explanation, error) {
 	if err := json.Unmarshal(raw, &line); err != nil {
 		return policy.Explanation{}, err
 	}
-	e := policy.Explanation{Reference: line.Reference, Time: line.Time, Method: line.Method,
-		URL: "https://" + line.Host + line.Path, Path: line.Path, User: line.Actor.Name,
-		Roles: []string{}, AMR: []string{}, IP: line.IP, Code: identity.Code(line.Reason), Steps: []policy.ExplainedRule{}}
+	e := policy.Explanation{Reference: line.Reference, Time: line.Time,
+		ExplainedRequest: policy.ExplainedRequest{Method: line.Method, URL: "https://" + line.Host + line.Path,
+			Path: line.Path, User: line.Actor.Name, Roles: []string{}, AMR: []string{}, IP: line.IP},
+		ExplainedDecision: policy.ExplainedDecision{Code: identity.Code(line.Reason)}, Steps: []policy.ExplainedRule{}}
 	if t, err := policy.ParseTrace(audit.Unpack(line.Details[audit.PackedDetail])); err == nil {
 		e.Take(t)
 		e.Roles, e.AMR = splitList(line.Details["roles"]), splitList(line.Details["amr"])

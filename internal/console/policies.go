@@ -73,7 +73,7 @@ func (p *Policies) Explain(ctx context.Context, q policy.Inquiry) (policy.Explan
 		}
 		who = principalOf(u, p.Now(), q.MFA, q.Passkey)
 	}
-	e := policy.Explanation{Method: r.Method, URL: q.URL, IP: q.IP}
+	e := policy.Explanation{ExplainedRequest: policy.ExplainedRequest{Method: r.Method, URL: q.URL, IP: q.IP}}
 	e.About(who)
 	e.Take(p.trace(r, host, who, q.IP))
 	return e, nil
@@ -137,8 +137,8 @@ func requestFor(ctx context.Context, method, text string) (*http.Request, string
 // more.
 func principalOf(u identity.User, now time.Time, mfa, passkey bool) *identity.Principal {
 	p := &identity.Principal{UserID: u.ID.String(), Username: u.Username, Email: u.Email, Name: u.Name, Roles: u.Roles,
-		SessionID: identity.NewID().String(),
-		AMR:       []string{identity.AMRPassword}, ACR: identity.ACRPassword, AuthTime: now,
+		SessionID:  identity.NewID().String(),
+		Proof:      identity.Proof{AMR: []string{identity.AMRPassword}, ACR: identity.ACRPassword, AuthTime: now},
 		Credential: identity.CredentialCookie}
 	if mfa || passkey {
 		p.MFATime, p.ACR, p.AMR = now, identity.ACRMFA, append(p.AMR, identity.AMROTP, identity.AMRMFA)

@@ -4,7 +4,7 @@ import (
 	"net/http"
 	"strings"
 
-	"github.com/truxeio/caddy-truxe/internal/cookie"
+	"github.com/truxeio/caddy-truxe/internal/authn"
 	"github.com/truxeio/caddy-truxe/internal/identity"
 	"github.com/truxeio/caddy-truxe/internal/problem"
 )
@@ -28,7 +28,7 @@ func (g *Gate) ServeForwardAuth(w http.ResponseWriter, r *http.Request, s *Site,
 	q.asked.Host = f.host
 	g.judge(&q)
 	if q.duplicateCookie() {
-		cookie.Clear(w.Header(), cookie.Session)
+		authn.ClearCookie(w.Header(), authn.SessionCookie)
 	}
 	out := &forwardWriter{ResponseWriter: w, origin: f.origin, nginx: f.nginx && !question.Answer,
 		bodyless: f.request.Method == http.MethodHead && r.Method != http.MethodHead}

@@ -7,7 +7,7 @@ import (
 	"net"
 	"net/http"
 
-	"github.com/truxeio/caddy-truxe/internal/cookie"
+	"github.com/truxeio/caddy-truxe/internal/authn"
 )
 
 // response is the answer of the handlers after the gate, with what all gates of the request share. It is part of the
@@ -39,12 +39,12 @@ func (w *response) complete(status int) {
 		return
 	}
 	h := w.Header()
-	cookie.StripSet(h)
+	stripSetCookies(h)
 	if status < http.StatusOK {
 		return
 	}
 	if w.forget {
-		cookie.Clear(h, cookie.Session)
+		authn.ClearCookie(h, authn.SessionCookie)
 		w.forget = false
 	}
 	if w.harden && status != http.StatusNotModified {

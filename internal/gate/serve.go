@@ -6,7 +6,6 @@ import (
 	"time"
 
 	"github.com/truxeio/caddy-truxe/internal/authn"
-	"github.com/truxeio/caddy-truxe/internal/cookie"
 	"github.com/truxeio/caddy-truxe/internal/identity"
 	"github.com/truxeio/caddy-truxe/internal/policy"
 	"github.com/truxeio/caddy-truxe/internal/ratelimit"
@@ -40,7 +39,7 @@ func (g *Gate) Serve(w http.ResponseWriter, r *http.Request, s *Site, c Client, 
 	if !q.Allow {
 		q.ownAnswer(true)
 		if q.duplicateCookie() {
-			cookie.Clear(w.Header(), cookie.Session)
+			authn.ClearCookie(w.Header(), authn.SessionCookie)
 		}
 		g.refuse(w, &q)
 		return nil
@@ -209,7 +208,7 @@ func (g *Gate) underLimit(w http.ResponseWriter, q *request) bool {
 // everything else is 503 (R1). Requests that the directive's matcher does not cover are not judged.
 func ServeUnavailable(w http.ResponseWriter, r *http.Request, s *Site, c Client, covers Covers, next Next) error {
 	s.clean(r)
-	cookie.Strip(r.Header)
+	authn.StripCookies(r.Header)
 	t := &trail{Stream: revocation.Stream{Context: r.Context()}}
 	w, r = t.answers(w, nil), r.WithContext(t)
 	covered, err := covers(w, r)

@@ -15,6 +15,7 @@ import (
 	"github.com/truxeio/caddy-truxe/internal/ratelimit"
 	"github.com/truxeio/caddy-truxe/internal/rules"
 	"github.com/truxeio/caddy-truxe/internal/signin"
+	"github.com/truxeio/caddy-truxe/internal/signin/sessions"
 	"github.com/truxeio/caddy-truxe/internal/token"
 )
 
@@ -221,7 +222,7 @@ func (g *Gateway) openVerifier() (*authn.Verifier, error) {
 		Tokens: &authn.BearerTokens{Verifier: tokens, Cache: e.tokens, Roles: e.roles, Sessions: e.sessions,
 			Now: cfg.Now},
 		Revocations: e.revoked,
-		Renewer:     &renewer{sessions: g.signin.Sessions, log: cfg.Logger, now: cfg.Now},
+		Renewer:     sessions.Renewer{Sessions: g.signin.Sessions},
 		OnRefused:   authn.NewRefusalLog(cfg.Logger, cfg.Now).Note,
 	}, nil
 }

@@ -14,7 +14,6 @@ import (
 	"github.com/truxeio/caddy-truxe/internal/authn"
 	"github.com/truxeio/caddy-truxe/internal/change"
 	"github.com/truxeio/caddy-truxe/internal/console"
-	"github.com/truxeio/caddy-truxe/internal/cookie"
 	"github.com/truxeio/caddy-truxe/internal/gate"
 	"github.com/truxeio/caddy-truxe/internal/identity"
 	"github.com/truxeio/caddy-truxe/internal/rules"
@@ -73,7 +72,7 @@ func signIn(t testing.TB, g *Gateway) (sent, bearer string) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return cookie.Session + "=" + signed.Secret, "Bearer " + tokens.Access
+	return authn.SessionCookie + "=" + signed.Secret, "Bearer " + tokens.Access
 }
 
 // upstream takes the request that the gate lets through.
@@ -176,7 +175,7 @@ func BenchmarkGate(b *testing.B) {
 	strict := siteWith(b,
 		gate.SiteConfig{Rules: rules.Lines{Require: []rules.Require{{Assurance: identity.Assurance{MFA: true,
 			MaxAge: 10 * time.Minute}}, {Networks: []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")}}}}})
-	strong := proven(b, g, store.Proof{AuthTime: time.Now(), MFATime: time.Now(), AMR: []string{"pwd", "otp", "mfa"},
+	strong := proven(b, g, identity.Proof{AuthTime: time.Now(), MFATime: time.Now(), AMR: []string{"pwd", "otp", "mfa"},
 		ACR: "2"})
 	for _, c := range []struct {
 		path, name, value string
@@ -203,7 +202,7 @@ func TestWarmRequestAllocatesTwice(t *testing.T) {
 	fresh := siteWith(t,
 		gate.SiteConfig{Rules: rules.Lines{Require: []rules.Require{{Assurance: identity.Assurance{MFA: true,
 			MaxAge: 10 * time.Minute}}}}})
-	strong := proven(t, g, store.Proof{AuthTime: time.Now(), MFATime: time.Now(), AMR: []string{"pwd", "otp", "mfa"},
+	strong := proven(t, g, identity.Proof{AuthTime: time.Now(), MFATime: time.Now(), AMR: []string{"pwd", "otp", "mfa"},
 		ACR: "2"})
 	if n := testing.AllocsPerRun(200, warm(t, g, fresh, up, "Cookie", strong)); n > 2 {
 		t.Errorf("require mfa: %v allocations", n)

@@ -17,7 +17,6 @@ import (
 	"github.com/truxeio/caddy-truxe/internal/authn"
 	"github.com/truxeio/caddy-truxe/internal/change"
 	"github.com/truxeio/caddy-truxe/internal/cluster"
-	"github.com/truxeio/caddy-truxe/internal/cookie"
 	"github.com/truxeio/caddy-truxe/internal/identity"
 	"github.com/truxeio/caddy-truxe/internal/session"
 	"github.com/truxeio/caddy-truxe/internal/signin"
@@ -70,7 +69,7 @@ func TestOwnPagesAreUseOfTheSession(t *testing.T) {
 func TestRenewalKeepsTheTicketOfACallback(t *testing.T) {
 	p := promote(t)
 	sent, _ := signIn(t, p.Gateway)
-	entry, err := p.gate.Verifier.Sessions.Find(t.Context(), strings.TrimPrefix(sent, cookie.Session+"="),
+	entry, err := p.gate.Verifier.Sessions.Find(t.Context(), strings.TrimPrefix(sent, authn.SessionCookie+"="),
 		"app.test")
 	if err != nil {
 		t.Fatal(err)

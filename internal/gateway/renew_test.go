@@ -12,7 +12,6 @@ import (
 	"github.com/truxeio/caddy-truxe/internal/authn"
 	"github.com/truxeio/caddy-truxe/internal/change"
 	"github.com/truxeio/caddy-truxe/internal/console"
-	"github.com/truxeio/caddy-truxe/internal/cookie"
 	"github.com/truxeio/caddy-truxe/internal/gate"
 	"github.com/truxeio/caddy-truxe/internal/identity"
 	"github.com/truxeio/caddy-truxe/internal/session"
@@ -69,7 +68,7 @@ func (p *promotion) visit(sent string,
 		p.t.Fatal(err)
 	}
 	for _, line := range w.Header()["Set-Cookie"] {
-		if c, err := http.ParseSetCookie(line); err == nil && c.Name == cookie.Session && c.MaxAge >= 0 {
+		if c, err := http.ParseSetCookie(line); err == nil && c.Name == authn.SessionCookie && c.MaxAge >= 0 {
 			if !c.Secure || !c.HttpOnly || c.Path != "/" || c.Domain != "" || c.SameSite != http.SameSiteLaxMode {
 				p.t.Errorf("cookie %s", line)
 			}
@@ -164,7 +163,7 @@ func TestGraceEndsWithTheSession(t *testing.T) {
 	if fresh == "" || otherFresh == "" || fresh == otherFresh {
 		t.Fatal("each session gets a secret of its own")
 	}
-	found, err := p.gate.Verifier.Sessions.Find(context.Background(), strings.TrimPrefix(fresh, cookie.Session+"="),
+	found, err := p.gate.Verifier.Sessions.Find(context.Background(), strings.TrimPrefix(fresh, authn.SessionCookie+"="),
 		"app.test")
 	if err != nil || found == nil {
 		t.Fatal(err)
@@ -208,7 +207,7 @@ func TestRoleChangeRenewsOnOurOwnPages(t *testing.T) {
 	}
 	w := ask("/.truxe/account", old)
 	c, err := http.ParseSetCookie(w.Header().Get("Set-Cookie"))
-	if err != nil || w.Code != http.StatusFound || w.Header().Get("Location") != "?" || c.Name != cookie.Session {
+	if err != nil || w.Code != http.StatusFound || w.Header().Get("Location") != "?" || c.Name != authn.SessionCookie {
 		t.Fatalf("the page: %d %v %v", w.Code, w.Header(), err)
 	}
 	if w := ask("/.truxe/account", c.Name+"="+c.Value); w.Code != http.StatusOK || w.Header().Get("Set-Cookie") != "" {

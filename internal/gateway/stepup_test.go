@@ -17,8 +17,8 @@ import (
 	"time"
 
 	"github.com/golang-jwt/jwt/v5"
+	"github.com/truxeio/caddy-truxe/internal/authn"
 	"github.com/truxeio/caddy-truxe/internal/change"
-	"github.com/truxeio/caddy-truxe/internal/cookie"
 	"github.com/truxeio/caddy-truxe/internal/gate"
 	"github.com/truxeio/caddy-truxe/internal/identity"
 	"github.com/truxeio/caddy-truxe/internal/rules"
@@ -27,7 +27,7 @@ import (
 )
 
 // proven starts a session of the first user with a proof, and returns its cookie.
-func proven(t testing.TB, g *Gateway, p store.Proof) string {
+func proven(t testing.TB, g *Gateway, p identity.Proof) string {
 	t.Helper()
 	var value string
 	err := g.engine.store.Tx(context.Background(), func(tx *store.Tx) error {
@@ -41,7 +41,7 @@ func proven(t testing.TB, g *Gateway, p store.Proof) string {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return cookie.Session + "=" + value
+	return authn.SessionCookie + "=" + value
 }
 
 // from requires a network.
@@ -74,8 +74,8 @@ func TestStepUpIsAskedForByTheKindOfRequest(t *testing.T) {
 	g, up := startAt(t, func() time.Time { return now }), &upstream{}
 	s := siteWith(t, gate.SiteConfig{Rules: rules.Lines{Public: []string{"/open"},
 		Require: []rules.Require{{Assurance: identity.Assurance{MFA: true, MaxAge: 10 * time.Minute}}}}})
-	password := proven(t, g, store.Proof{AuthTime: now, AMR: []string{"pwd"}, ACR: "1"})
-	strong := proven(t, g, store.Proof{AuthTime: now, MFATime: now, AMR: []string{"pwd", "otp", "mfa"}, ACR: "2"})
+	password := proven(t, g, identity.Proof{AuthTime: now, AMR: []string{"pwd"}, ACR: "1"})
+	strong := proven(t, g, identity.Proof{AuthTime: now, MFATime: now, AMR: []string{"pwd", "otp", "mfa"}, ACR: "2"})
 
 	if serve(t, g, s, newRequest("Cookie", strong), up); up.served != 1 || up.header.Get("X-Truxe-Amr") != "pwd,otp,mfa" {
 		t.Fatalf("served %d, amr %q", up.served, up.header.Get("X-Truxe-Amr"))
@@ -167,7 +167,8 @@ func TestWrongNetworkIsToldToEachInItsOwnWay(t *testing.T) {
 				w := serve(t, g, s, r, up)
 				if w.Code != http.StatusForbidden || !strings.HasPrefix(w.Header().Get("Content-Type"), kind) ||
 					w.Header().Get("Location") != "" || !strings.Contains(w.Body.String(), "network") {
-					t.Errorf("cookie %t, %s %s: %d %s %s", value != "", mode, path, w.Code, w.Header().Get("Content-Type"), w.Body)
+					t.Errorf("cookie %t, %s %s: %d %s %s", value != "", mode, path, w.Code, w.Header().Get("Content-Type"),
+						w.Body)
 				}
 			}
 		}
@@ -245,7 +246,7 @@ func TestAssertionIsForOneHostAndNeverTheClients(t *testing.T) {
 	now := time.Now().Truncate(time.Second)
 	g, up := startAt(t, func() time.Time { return now }), &upstream{}
 	_, bearer := signIn(t, g)
-	cookie := proven(t, g, store.Proof{AuthTime: now, MFATime: now, AMR: []string{"pwd", "otp", "mfa"}, ACR: "2"})
+	cookie := proven(t, g, identity.Proof{AuthTime: now, MFATime: now, AMR: []string{"pwd", "otp", "mfa"}, ACR: "2"})
 	s := withAssertion(t)
 	ask := func(host, name, value string) string {
 		r := newRequest(name, value)

@@ -20,6 +20,15 @@ const (
 	ACRPasskey  = "3"
 )
 
+// Proof is how and when a user proved who they are.
+type Proof struct {
+	AMR      []string
+	ACR      string
+	AuthTime time.Time
+	// MFATime and PasskeyTime say when a second factor and a passkey were proven last; zero: never.
+	MFATime, PasskeyTime time.Time
+}
+
 // skew is how far a time of proof may lie ahead of this node's clock.
 const skew = time.Minute
 

@@ -10,10 +10,11 @@ import (
 func TestAssuranceIsJudgedByWhatWasProvenAndWhen(t *testing.T) {
 	now := time.Unix(1_780_000_000, 0)
 	ago := func(d time.Duration) time.Time { return now.Add(-d) }
-	password := &Principal{AuthTime: ago(time.Minute), AMR: []string{AMRPassword, AMRMFA, AMRHardware}}
-	otp := &Principal{AuthTime: ago(time.Minute), MFATime: ago(8 * time.Minute)}
-	passkey := &Principal{AuthTime: ago(time.Minute), MFATime: ago(time.Minute), PasskeyTime: ago(20 * time.Minute)}
-	future := &Principal{AuthTime: ago(-time.Hour), MFATime: ago(-time.Hour)}
+	password := &Principal{Proof: Proof{AuthTime: ago(time.Minute), AMR: []string{AMRPassword, AMRMFA, AMRHardware}}}
+	otp := &Principal{Proof: Proof{AuthTime: ago(time.Minute), MFATime: ago(8 * time.Minute)}}
+	passkey := &Principal{Proof: Proof{AuthTime: ago(time.Minute), MFATime: ago(time.Minute),
+		PasskeyTime: ago(20 * time.Minute)}}
+	future := &Principal{Proof: Proof{AuthTime: ago(-time.Hour), MFATime: ago(-time.Hour)}}
 	mfa, key := Assurance{MFA: true}, Assurance{Passkey: true}
 	fresh := func(a Assurance, d time.Duration) Assurance { a.MaxAge = d; return a }
 	for name, c := range map[string]struct {

@@ -54,17 +54,16 @@ type Principal struct {
 	SessionID string // opaque handle of the session, stable for its life; empty for a foreign token
 	TokenID   string // jti, bearer only
 	ClientID  string // bearer only
-	AMR       []string
-	ACR       string
-	AuthTime  time.Time
-	// MFATime and PasskeyTime say when a second factor and a passkey were proven last; zero: never.
-	MFATime, PasskeyTime time.Time
+	Proof
 
 	Expires    time.Time // when this credential ends absolutely
 	Remember   bool      // the session was kept with "Keep me signed in": its cookie outlives the browser
 	Credential Credential
+	Revocable
+}
 
-	// What the revocation copy is asked for on every request, computed once.
+// Revocable is what the revocation copy is asked for on every request, computed once for each principal.
+type Revocable struct {
 	TokenKey   Key
 	SessionKey Key
 	UserKey    Key

@@ -86,7 +86,7 @@ func TestConnectionCannotNominateOurHeaders(t *testing.T) {
 // HD-03 CWE-93: values are one line of printable ASCII and can be decoded.
 func TestHostileNamesBecomeOneEncodedLine(t *testing.T) {
 	p := &identity.Principal{UserID: "1", Username: "a\r\nX: y\x00é%", Email: "a@b",
-		Roles: []string{"a,b", "c|d", "plain"}, SessionID: "s", AMR: []string{"pwd"}}
+		Roles: []string{"a,b", "c|d", "plain"}, SessionID: "s", Proof: identity.Proof{AMR: []string{"pwd"}}}
 	v, h := Render(p), http.Header{}
 	compile(t, Config{}).Apply(h, v)
 	if h.Get(User) != "a%0D%0AX: y%00%C3%A9%25" || h.Get(Groups) != "a%2Cb,c%7Cd,plain" {
@@ -156,7 +156,7 @@ func FuzzConnection(f *testing.F) {
 func BenchmarkStripAndApply(b *testing.B) {
 	s, _ := compileAlone(Config{})
 	v := Render(&identity.Principal{UserID: "u", Username: "al", Email: "a@b.c", Roles: []string{"x"}, SessionID: "s",
-		AMR: []string{"pwd"}})
+		Proof: identity.Proof{AMR: []string{"pwd"}}})
 	h := http.Header{"Accept": {"*/*"}, "User-Agent": {"x"}, "Accept-Encoding": {"gzip"}, "Cookie": {"a=b"},
 		"X-Forwarded-For": {"1.2.3.4"}}
 	b.ReportAllocs()

@@ -25,7 +25,7 @@ func site(t testing.TB) *alone {
 }
 
 var alice = &identity.Principal{UserID: "u1", Username: "alice", Name: "Alice", Email: "alice@example.com",
-	Roles: []string{"staff", "editor"}, SessionID: "s1", AMR: []string{"pwd"}}
+	Roles: []string{"staff", "editor"}, SessionID: "s1", Proof: identity.Proof{AMR: []string{"pwd"}}}
 
 func parseRequest(lines string) (*http.Request, error) {
 	return http.ReadRequest(bufio.NewReader(strings.NewReader("GET /x HTTP/1.1\r\nHost: app.test\r\n" + lines +

@@ -4,6 +4,7 @@ import (
 	"context"
 	"strings"
 
+	"github.com/truxeio/caddy-truxe/internal/audit"
 	"github.com/truxeio/caddy-truxe/internal/change"
 	"github.com/truxeio/caddy-truxe/internal/credential"
 	"github.com/truxeio/caddy-truxe/internal/identity"
@@ -51,7 +52,9 @@ func (d *Directory) UpdateProfile(ctx context.Context, by change.By, name, email
 }
 
 // Activity returns the audit events of a user's account, newest first: rows before a sequence number (0: the newest).
+// Of the two events of a change of roles it has the one that says more.
 func (d *Directory) Activity(ctx context.Context, user identity.ID, before int64, limit int) ([]store.AuditRow, error) {
-	rows, err := d.Changes.Store.ListAudit(ctx, store.AuditFilter{PersonID: user.String(), Before: before, Limit: limit})
+	rows, err := d.Changes.Store.ListAudit(ctx, store.AuditFilter{PersonID: user.String(), Except: audit.AuthzChange,
+		Before: before, Limit: limit})
 	return rows, store.Unavailable(err)
 }

@@ -70,7 +70,7 @@ func (n *node) signedIn(u identity.User) change.By {
 	var cookie string
 	must(n.T, n.st.Tx(ctx, func(tx *store.Tx) (err error) {
 		cookie, _, _, err = n.Rig.Sessions.Start(ctx, tx, session.NewSession{User: u, Kind: session.Browser, Host: by.Host,
-			Proof: store.Proof{AuthTime: n.Clock.Now(), AMR: []string{identity.AMRPassword}, ACR: identity.ACRPassword}})
+			Proof: identity.Proof{AuthTime: n.Clock.Now(), AMR: []string{identity.AMRPassword}, ACR: identity.ACRPassword}})
 		return err
 	}))
 	live, err := n.Rig.Sessions.Find(ctx, cookie, by.Host)

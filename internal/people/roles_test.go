@@ -43,13 +43,28 @@ func TestRolesAreGrantedAndRevokedOnce(t *testing.T) {
 		if line := n.lastOf(audit.PrivilegeChanged); !strings.Contains(line, `"removed":"staff"`) {
 			t.Error(line)
 		}
-		_, err := n.GrantRoles(ctx, by, identity.NewID(), "staff")
+		// AU-02: under the OWASP name, with from and to, beside the event that says more
+		if line := n.lastOf(audit.AuthzChange); n.Audited(audit.AuthzChange) != 2 ||
+			!strings.Contains(line, `"from":"auditor,staff"`) || !strings.Contains(line, `"to":"auditor"`) ||
+			!strings.Contains(line, u.ID.String()) || !strings.Contains(line, boss.ID.String()) {
+			t.Error(n.Audited(audit.AuthzChange), line)
+		}
+		shown, err := n.Activity(ctx, u.ID, 0, 100)
+		if must(t, err); !slices.ContainsFunc(shown, named(audit.PrivilegeChanged)) ||
+			slices.ContainsFunc(shown, named(audit.AuthzChange)) {
+			t.Errorf("the user reads of one change more or less than once: %v", shown)
+		}
+		_, err = n.GrantRoles(ctx, by, identity.NewID(), "staff")
 		wants(t, err, identity.CodeNotFound)
 		for _, bad := range []string{"", "a b", "a,b", "a|b", strings.Repeat("x", 65)} {
 			_, err := n.GrantRoles(ctx, by, u.ID, bad)
 			wants(t, err, identity.CodeInvalidRequest)
 		}
 	})
+}
+
+func named(event string) func(store.AuditRow) bool {
+	return func(r store.AuditRow) bool { return r.Event == event }
 }
 
 // Of two who take the last administrators' role from each other one is refused, on every way to lose it.

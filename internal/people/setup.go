@@ -8,7 +8,7 @@ import (
 	"github.com/truxeio/caddy-truxe/internal/audit"
 	"github.com/truxeio/caddy-truxe/internal/change"
 	"github.com/truxeio/caddy-truxe/internal/identity"
-	"github.com/truxeio/caddy-truxe/internal/secret"
+	"github.com/truxeio/caddy-truxe/internal/session"
 	"github.com/truxeio/caddy-truxe/internal/store"
 )
 
@@ -29,7 +29,7 @@ func (d *Directory) NeedsSetup(ctx context.Context) (bool, error) {
 // NewSetupCode returns a new one-time code for the setup link. Only its hash is stored, and older codes stop working.
 // It works once, within SetupLife, while there are no users.
 func (d *Directory) NewSetupCode(ctx context.Context, by change.By) (string, error) {
-	code, hash := secret.NewSessionSecret()
+	code, hash := session.NewSecret()
 	err := d.Changes.Run(ctx, func(tx *change.Tx) error {
 		n, err := tx.CountUsers(ctx)
 		if err != nil {
@@ -53,7 +53,7 @@ var errSetupCode = identity.Invalid("This setup code is not valid any more. Run:
 // Setup creates the first administrator with a setup code. Of racing uses one wins (R5): consuming the code and
 // creating the user are one transaction.
 func (d *Directory) Setup(ctx context.Context, by change.By, code string, in NewUser) (identity.User, error) {
-	hash, ok := secret.ParseSessionSecret(code)
+	hash, ok := session.ParseSecret(code)
 	if !ok {
 		return identity.User{}, errSetupCode
 	}

@@ -128,10 +128,7 @@ func (d *Directory) update(ctx context.Context, tx *change.Tx, by change.By, bef
 
 func (d *Directory) auditUpdate(ctx context.Context, tx *change.Tx, by change.By, before, after identity.User) error {
 	if !slices.Equal(before.Roles, after.Roles) {
-		e := by.UserEvent(audit.PrivilegeChanged, after)
-		e.Details = map[string]string{"from": strings.Join(before.Roles, ","), "to": strings.Join(after.Roles, ","),
-			"added": added(before.Roles, after.Roles), "removed": added(after.Roles, before.Roles)}
-		tx.Record(e)
+		auditRoles(tx, by, before, after)
 		if err := tx.WantRenewal(ctx, after.ID, session.Browser, d.Changes.Now()); err != nil { // SE-02
 			return err
 		}
@@ -148,6 +145,19 @@ func (d *Directory) auditUpdate(ctx context.Context, tx *change.Tx, by change.By
 		tx.AddressChanged(before, after)
 	}
 	return nil
+}
+
+// auditRoles records a change of roles twice. OWASP's name for it is authz_change, with from and to, and that is what
+// log analysis looks for. The other event says which roles were added and removed.
+func auditRoles(tx *change.Tx, by change.By, before, after identity.User) {
+	from, to := strings.Join(before.Roles, ","), strings.Join(after.Roles, ",")
+	e := by.UserEvent(audit.AuthzChange, after)
+	e.Details = map[string]string{"from": from, "to": to}
+	tx.Record(e)
+	e = by.UserEvent(audit.PrivilegeChanged, after)
+	e.Details = map[string]string{"from": from, "to": to, "added": added(before.Roles, after.Roles),
+		"removed": added(after.Roles, before.Roles)}
+	tx.Record(e)
 }
 
 // DeleteUser removes a user; sessions and tokens end. The id is never used again.

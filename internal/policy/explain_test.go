@@ -31,12 +31,14 @@ func shop(t testing.TB) *Set {
 	at := func(file string, line int) Position { return Position{File: "policies/" + file, Line: line} }
 	host := []string{"orders.example.com"}
 	s, err := Compile([]Rule{
-		{ID: "contractors-hours", Effect: EffectDeny, Roles: []string{"contractor"}, FromFile: true, At: at("hours.yaml", 3)},
+		{ID: "contractors-hours", Effect: EffectDeny, Roles: []string{"contractor"}, FromFile: true, At: at("hours.yaml",
+			3)},
 		{ID: "admin-mfa", Effect: EffectRequire, Hosts: host, Globs: []string{"/admin/**"},
 			Assurance: identity.Assurance{MFA: true, MaxAge: 10 * time.Minute}, FromFile: true, At: at("orders.yaml", 18),
 			Reason: "Admin pages need a second factor."},
-		{ID: "orders-read", Effect: EffectAllow, Hosts: host, Methods: []string{"GET"}, Permissions: []string{"orders:read"},
-			FromFile: true, At: at("orders.yaml", 7)},
+		{ID: "orders-read", Effect: EffectAllow, Hosts: host, Methods: []string{"GET"},
+			Permissions: []string{"orders:read"},
+			FromFile:    true, At: at("orders.yaml", 7)},
 		{ID: "orders-write", Effect: EffectAllow, Hosts: host, Methods: []string{"POST"}, Globs: []string{"/orders/**"},
 			Permissions: []string{"orders:write"}, FromFile: true, At: at("orders.yaml", 11)},
 		{ID: "office", Effect: EffectRequire, Hosts: host, Globs: []string{"/office/**"}, Networks: []netip.Prefix{office},
@@ -55,7 +57,8 @@ func shop(t testing.TB) *Set {
 // AZ-11, UX section 5: the trace names every rule that was looked at, why, and what would help.
 func TestExplainTellsHowADecisionCameAbout(t *testing.T) {
 	s := shop(t)
-	vic := &identity.Principal{Username: "vic", Roles: []string{"viewer"}, AMR: []string{"pwd"}, AuthTime: noon}
+	vic := &identity.Principal{Username: "vic", Roles: []string{"viewer"}, Proof: identity.Proof{AMR: []string{"pwd"},
+		AuthTime: noon}}
 	outside := netip.MustParseAddr("192.0.2.1")
 	ask := func(method, path string, p *identity.Principal) Trace {
 		return s.Explain(Request{Host: "orders.example.com", Method: method, Path: path, Addr: outside, Now: noon}, p)
@@ -108,10 +111,12 @@ func TestExplainTellsHowADecisionCameAbout(t *testing.T) {
 		{"GET", "/health", nil, "login", identity.CodeLoginRequired,
 			"After signing in with permission orders:read (role admin, editor, viewer): allow.", "health",
 			"public no address 192.0.2.1 is not in [10.0.0.0/8] "},
-		{"GET", "/admin/x", &identity.Principal{Roles: []string{"viewer"}, MFATime: noon.Add(-time.Hour)}, "step_up",
+		{"GET", "/admin/x", &identity.Principal{Roles: []string{"viewer"},
+			Proof: identity.Proof{MFATime: noon.Add(-time.Hour)}}, "step_up",
 			identity.CodeReauthRequired, "After confirming who you are once more: allow.", "admin-mfa",
 			"require UNMET proven 1h0m0s ago, at most 10m0s is allowed policies/orders.yaml:18"},
-		{"GET", "/admin/x", &identity.Principal{Roles: []string{"viewer"}, MFATime: noon}, "allow", "", "", "never",
+		{"GET", "/admin/x", &identity.Principal{Roles: []string{"viewer"}, Proof: identity.Proof{MFATime: noon}}, "allow",
+			"", "", "never",
 			"deny no condition is false: always 0 "},
 	} {
 		tr := ask(c.method, c.path, c.p)
@@ -159,7 +164,8 @@ func TestTracesAreBounded(t *testing.T) {
 func TestCompactTracesComeBack(t *testing.T) {
 	s := shop(t)
 	for _, path := range []string{"/admin/keys", "/orders/7", "/health", "/x"} {
-		for _, p := range []*identity.Principal{nil, {Username: "vic", Roles: []string{"viewer"}, AMR: []string{"pwd"}},
+		for _, p := range []*identity.Principal{nil, {Username: "vic", Roles: []string{"viewer"},
+			Proof: identity.Proof{AMR: []string{"pwd"}}},
 			{Roles: []string{"contractor"}}} {
 			tr := s.Explain(Request{Host: "orders.example.com", Method: "GET", Path: path, Now: noon}, p)
 			back, err := ParseTrace(tr.Compact())

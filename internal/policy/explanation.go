@@ -19,24 +19,34 @@ type Inquiry struct {
 
 // Explanation describes how a decision came about, for a request that was answered or for one that might be sent.
 type Explanation struct {
-	Reference string            `json:"reference,omitempty"`
-	Time      string            `json:"time,omitempty"`
-	Event     string            `json:"event,omitempty"` // of the audit log, when the reference is not of a decision
-	Method    string            `json:"method"`
-	URL       string            `json:"url"`
-	Path      string            `json:"path"` // the reading of the path that decided
-	User      string            `json:"user"` // "" is an anonymous visitor
-	Roles     []string          `json:"roles"`
-	AMR       []string          `json:"amr"`
-	IP        string            `json:"ip"`
-	Decision  string            `json:"decision"` // allow, deny, login, step_up; "" when nothing was decided
-	Code      identity.Code     `json:"code"`
-	Rule      string            `json:"rule"`
-	Reason    string            `json:"reason"`
-	Steps     []ExplainedRule   `json:"steps"`
-	Omitted   int               `json:"omitted"` // rules beyond those
-	Remedy    string            `json:"remedy"`
-	Details   map[string]string `json:"details,omitempty"`
+	Reference string `json:"reference,omitempty"`
+	Time      string `json:"time,omitempty"`
+	Event     string `json:"event,omitempty"` // of the audit log, when the reference is not of a decision
+	ExplainedRequest
+	ExplainedDecision
+	Steps   []ExplainedRule   `json:"steps"`
+	Omitted int               `json:"omitted"` // rules beyond those
+	Remedy  string            `json:"remedy"`
+	Details map[string]string `json:"details,omitempty"`
+}
+
+// ExplainedRequest is the request that was decided about, and whose it is.
+type ExplainedRequest struct {
+	Method string   `json:"method"`
+	URL    string   `json:"url"`
+	Path   string   `json:"path"` // the reading of the path that decided
+	User   string   `json:"user"` // "" is an anonymous visitor
+	Roles  []string `json:"roles"`
+	AMR    []string `json:"amr"`
+	IP     string   `json:"ip"`
+}
+
+// ExplainedDecision is what was decided.
+type ExplainedDecision struct {
+	Decision string        `json:"decision"` // allow, deny, login, step_up; "" when nothing was decided
+	Code     identity.Code `json:"code"`
+	Rule     string        `json:"rule"`
+	Reason   string        `json:"reason"`
 }
 
 // ExplainedRule is one rule that was looked at.

@@ -69,7 +69,8 @@ func crowded(n int) []Rule {
 
 func benchmarkDecide(b *testing.B, rules []Rule, paths ...string) {
 	s := set(b, rules...)
-	p := &identity.Principal{Username: "al", Roles: []string{"viewer", "staff"}, AuthTime: noon, MFATime: noon}
+	p := &identity.Principal{Username: "al", Roles: []string{"viewer", "staff"}, Proof: identity.Proof{AuthTime: noon,
+		MFATime: noon}}
 	for _, path := range paths {
 		b.Run(strings.ReplaceAll(strings.Trim(path, "/"), "/", "."), func(b *testing.B) {
 			q := Request{Host: "app0.test", Method: "GET", Path: path, Now: noon}
@@ -105,7 +106,8 @@ func BenchmarkCompile10000Rules(b *testing.B) {
 
 // Issue 4: a warm decision allocates nothing, however many rules there are.
 func TestDecidingAmongManyRulesAllocatesNothing(t *testing.T) {
-	p := &identity.Principal{Username: "al", Roles: []string{"viewer", "staff"}, AuthTime: noon, MFATime: noon}
+	p := &identity.Principal{Username: "al", Roles: []string{"viewer", "staff"}, Proof: identity.Proof{AuthTime: noon,
+		MFATime: noon}}
 	for name, rules := range map[string][]Rule{"10": spread(10), "10,000": spread(10_000),
 		"10,000 on one host": crowded(10_000)} {
 		s := set(t, rules...)

@@ -18,7 +18,8 @@ func requireRules() []Rule {
 		{ID: "mfa", Effect: EffectRequire, Paths: []string{"/vault/*"}, Assurance: identity.Assurance{MFA: true}},
 		{ID: "fresh", Effect: EffectRequire, Paths: []string{"/vault/keys/*"},
 			Assurance: identity.Assurance{MFA: true, MaxAge: 10 * time.Minute}},
-		{ID: "key", Effect: EffectRequire, Paths: []string{"/vault/keys/root"}, Assurance: identity.Assurance{Passkey: true}},
+		{ID: "key", Effect: EffectRequire, Paths: []string{"/vault/keys/root"},
+			Assurance: identity.Assurance{Passkey: true}},
 		{ID: "net", Effect: EffectRequire, Paths: []string{"/office/*", "/vault/keys/*"},
 			Networks: []netip.Prefix{office, netip.MustParsePrefix("2001:db8::/32")}},
 		{ID: "who", Effect: EffectRequire, Paths: []string{"/vault/keys/*"}, Roles: []string{"member"}},
@@ -31,7 +32,7 @@ func requireRules() []Rule {
 func TestRequirementsMustAllHoldInAnyOrder(t *testing.T) {
 	inside, outside := netip.MustParseAddr("10.1.2.3"), netip.MustParseAddr("192.0.2.1")
 	someone := func(mfa, passkey time.Duration, roles ...string) *identity.Principal {
-		p := &identity.Principal{Username: "m", Roles: roles, AuthTime: noon}
+		p := &identity.Principal{Username: "m", Roles: roles, Proof: identity.Proof{AuthTime: noon}}
 		if mfa >= 0 {
 			p.MFATime = noon.Add(-mfa)
 		}
@@ -40,7 +41,8 @@ func TestRequirementsMustAllHoldInAnyOrder(t *testing.T) {
 		}
 		return p
 	}
-	password, stale, good := someone(-1, -1, "member"), someone(time.Hour, -1, "member"), someone(time.Minute, time.Minute,
+	password, stale, good := someone(-1, -1, "member"), someone(time.Hour, -1, "member"), someone(time.Minute,
+		time.Minute,
 		"member")
 	mfa := identity.Assurance{MFA: true}
 	fresh := identity.Assurance{MFA: true, MaxAge: 10 * time.Minute}
@@ -107,7 +109,7 @@ func TestStepUpIsAskedOnlyOfThoseWhoMayEnter(t *testing.T) {
 	if got := s.Decide(r, member); got != (Decision{Code: identity.CodeRoleRequired, Rule: "a"}) {
 		t.Errorf("%+v", got)
 	}
-	boss := &identity.Principal{Username: "b", Roles: []string{"boss"}, AuthTime: noon}
+	boss := &identity.Principal{Username: "b", Roles: []string{"boss"}, Proof: identity.Proof{AuthTime: noon}}
 	if got := s.Decide(r, boss); got.Code != identity.CodeMFARequired || got.Ask != (identity.Assurance{MFA: true}) {
 		t.Errorf("%+v", got)
 	}
@@ -139,7 +141,8 @@ func BenchmarkRequire(b *testing.B) {
 	if err != nil {
 		b.Fatal(err)
 	}
-	p := &identity.Principal{Username: "m", Roles: []string{"member"}, AuthTime: noon, MFATime: noon, PasskeyTime: noon}
+	p := &identity.Principal{Username: "m", Roles: []string{"member"}, Proof: identity.Proof{AuthTime: noon,
+		MFATime: noon, PasskeyTime: noon}}
 	r := Request{Host: "a", Method: "GET", Path: "/vault/keys/root", Addr: netip.MustParseAddr("10.1.2.3"), Now: noon}
 	b.ReportAllocs()
 	for b.Loop() {

@@ -20,24 +20,28 @@ type compiled struct { // what every decision looks at stands first
 	from     []netip.Prefix
 	effect   Effect
 	report   bool
-	anybody  bool // it names no user, so it is about every request
 	person   bool // require: it asks for a user, or for a proof
+	whom
 	id       string
 	when     Condition
-	roles    []string
-	granting []string // roles that grant one of the permissions
-	users    []string
-	clients  []string
 	ask      identity.Assurance
 	networks []netip.Prefix
 	reason   string
 	source   *Rule // as written, for explanations
 }
 
+// whom is the users that a rule names, each in one of four ways.
+type whom struct {
+	anybody  bool // it names no user, so it is about every request
+	roles    []string
+	granting []string // roles that grant one of the permissions
+	users    []string
+	clients  []string
+}
+
 func compile(r *Rule, roles *RoleModel) (compiled, error) {
-	c := compiled{id: r.ID, effect: r.Effect, report: r.Report, methods: r.Methods, when: r.When, roles: r.Roles,
-		users: r.Users, clients: r.Clients,
-		ask: r.Assurance, reason: r.Reason, source: r}
+	c := compiled{id: r.ID, effect: r.Effect, report: r.Report, methods: r.Methods, when: r.When,
+		whom: whom{roles: r.Roles, users: r.Users, clients: r.Clients}, ask: r.Assurance, reason: r.Reason, source: r}
 	named := len(r.Roles)+len(r.Permissions)+len(r.Users)+len(r.Clients) > 0
 	c.anybody, c.person = !named, named || r.Assurance != identity.Assurance{}
 	switch {
@@ -154,23 +158,28 @@ func within(networks []netip.Prefix, addr netip.Addr) bool {
 }
 
 // byPermission: the rule names users, and by permission only.
-func (c *compiled) byPermission() bool {
-	return len(c.roles)+len(c.users)+len(c.clients) == 0
+func (w *whom) byPermission() bool {
+	return len(w.roles)+len(w.users)+len(w.clients) == 0
 }
 
 // admits reports whether a signed-in user is one of those that the rule names.
-func (c *compiled) admits(p *identity.Principal) bool {
+func (w *whom) admits(p *identity.Principal) bool {
 	if p == nil {
 		return false
 	}
-	if c.anybody || slices.ContainsFunc(c.roles, p.HasRole) || slices.ContainsFunc(c.granting, p.HasRole) {
+	if w.anybody || common(w.roles, p.Roles) || common(w.granting, p.Roles) {
 		return true
 	}
-	if p.ClientID != "" && slices.Contains(c.clients, p.ClientID) {
+	if p.ClientID != "" && slices.Contains(w.clients, p.ClientID) {
 		return true
 	}
 	name := LocalName(p)
-	return name != "" && slices.Contains(c.users, name)
+	return name != "" && slices.Contains(w.users, name)
+}
+
+// common reports whether two lists have an entry in common. Role names compare exactly (AZ-09).
+func common(a, b []string) bool {
+	return slices.ContainsFunc(a, func(s string) bool { return slices.Contains(b, s) })
 }
 
 // LocalName is the name under which rules know a user: names of a trusted issuer's users are not ours (OIDC Core

@@ -43,7 +43,8 @@ func (w *world) some(most int, from ...string) []string {
 
 var (
 	roleNames   = []string{"viewer", "editor", "boss", "admin"}
-	permissions = []string{"orders:read", "orders:write", "orders:archive:read", "truxe:users:write", "orders:*", "*:read",
+	permissions = []string{"orders:read", "orders:write", "orders:archive:read", "truxe:users:write", "orders:*",
+		"*:read",
 		"*:*", "*"}
 )
 
@@ -167,8 +168,8 @@ func (w *world) makePrincipal() *identity.Principal {
 		return noon.Add(time.Duration(w.rnd.IntN(130)-65) * time.Minute)
 	}
 	p := &identity.Principal{UserID: w.one("u1", "u2", "https://idp.test|7"), Username: w.one("al", "eva", ""),
-		Roles:    w.some(3, "viewer", "editor", "boss", "admin", "Viewer", "other"),
-		AuthTime: proven(), MFATime: proven(), PasskeyTime: proven()}
+		Roles: w.some(3, "viewer", "editor", "boss", "admin", "Viewer", "other"),
+		Proof: identity.Proof{AuthTime: proven(), MFATime: proven(), PasskeyTime: proven()}}
 	if w.odds(3) {
 		p.ClientID = w.one("cli", "other")
 	}
@@ -331,7 +332,8 @@ func TestTheEngineAgreesWithTheOracle(t *testing.T) {
 				tr, brief := s.Explain(r, p), s.Brief(r, p)
 				tr.Decision.Report, brief.Decision.Report = nil, nil
 				if inOrder != other || tr.Decision != inOrder || brief.Decision != inOrder {
-					t.Fatalf("TRUXE_ORACLE_SEED=%d: decided %+v, in the other order %+v, explained %+v, in brief %+v\n%+v", seed, d,
+					t.Fatalf("TRUXE_ORACLE_SEED=%d: decided %+v, in the other order %+v, explained %+v, in brief %+v\n%+v",
+						seed, d,
 						other, tr.Decision, brief.Decision, r)
 				}
 				if _, err := policy.ParseTrace(tr.Compact()); err != nil {

@@ -12,7 +12,8 @@ import (
 )
 
 func bearer(jti, session, user string, issued int64) *identity.Principal {
-	p := &identity.Principal{UserID: user, SessionID: session, TokenID: jti, IssuedAt: issued,
+	p := &identity.Principal{UserID: user, SessionID: session, TokenID: jti,
+		Revocable:  identity.Revocable{IssuedAt: issued},
 		Credential: identity.CredentialBearer}
 	p.UserKey = identity.RevocationKey(identity.RevokeUser, user)
 	if jti != "" {

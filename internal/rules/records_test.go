@@ -10,7 +10,7 @@ import (
 // The same decision is recorded once an hour, another outcome at once, and what does not fit into the queue is dropped.
 func TestDecisionsAreRecordedOnceAnHour(t *testing.T) {
 	k := NewRecords()
-	p, r := &identity.Principal{UserID: "u", ACR: "1"}, at("/x")
+	p, r := &identity.Principal{UserID: "u", Proof: identity.Proof{ACR: "1"}}, at("/x")
 	steps := []struct {
 		allowed bool
 		hour    int64

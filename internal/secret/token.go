@@ -50,24 +50,3 @@ func CheckToken(prefix, s string) bool {
 
 // Hash is what is stored of a token.
 func Hash(token string) [32]byte { return sha256.Sum256([]byte(token)) }
-
-// NewSessionSecret returns 256 random bits as 43 characters, and the hash that is stored of them (SE-01).
-func NewSessionSecret() (value string, hash [32]byte) {
-	var raw [32]byte
-	_, _ = rand.Read(raw[:])
-	return rawURL.EncodeToString(raw[:]), sha256.Sum256(raw[:])
-}
-
-// ParseSessionSecret reads the value of a cookie or link and gives its hash. Anything but the one canonical spelling is
-// not a secret (SE-08).
-func ParseSessionSecret(value string) (hash [32]byte, ok bool) {
-	if len(value) != secretLen {
-		return hash, false
-	}
-	var buf [33]byte
-	n, err := rawURL.Decode(buf[:], []byte(value))
-	if err != nil || n != 32 {
-		return hash, false
-	}
-	return sha256.Sum256(buf[:32]), true
-}

@@ -78,7 +78,7 @@ func (l *ledger) CreateSession(_ context.Context, s store.Session, _ int) ([]ide
 	return nil, nil
 }
 
-func (l *ledger) RotateSession(_ context.Context, id identity.ID, old, fresh [32]byte, p store.Proof) (bool, error) {
+func (l *ledger) RotateSession(_ context.Context, id identity.ID, old, fresh [32]byte, p identity.Proof) (bool, error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	s := l.sessions[id]
@@ -150,7 +150,8 @@ const host = "app.example.com"
 func signIn(t testing.TB, table *userTable, l *ledger, u identity.User,
 	change func(*NewSession)) (string, store.Session) {
 	t.Helper()
-	n := NewSession{User: u, Kind: Browser, Host: host, Proof: store.Proof{AuthTime: table.cfg.Now(), AMR: []string{"pwd"},
+	n := NewSession{User: u, Kind: Browser, Host: host, Proof: identity.Proof{AuthTime: table.cfg.Now(),
+		AMR: []string{"pwd"},
 		ACR: "1"}}
 	if change != nil {
 		change(&n)

@@ -149,10 +149,12 @@ func newLive[E any](r *record, who *owner, what label) *Live[E] {
 		expires: r.expires, until: r.until, idle: r.idle}
 	l.Principal = identity.Principal{
 		UserID: who.text, Username: who.name, Email: who.email, Name: who.full, Roles: who.roles,
-		SessionID: text, AMR: what.amr, ACR: what.acr, Remember: what.remember,
-		AuthTime: time.UnixMilli(r.auth), MFATime: fromMilli(r.mfa), PasskeyTime: fromMilli(r.passkey),
+		SessionID: text, Remember: what.remember,
+		Proof: identity.Proof{AMR: what.amr, ACR: what.acr, AuthTime: time.UnixMilli(r.auth), MFATime: fromMilli(r.mfa),
+			PasskeyTime: fromMilli(r.passkey)},
 		Expires: time.UnixMilli(r.expires), Credential: identity.CredentialCookie,
-		SessionKey: identity.RevocationKey(identity.RevokeSession, text), UserKey: who.key, IssuedAt: r.created,
+		Revocable: identity.Revocable{SessionKey: identity.RevocationKey(identity.RevokeSession, text), UserKey: who.key,
+			IssuedAt: r.created},
 	}
 	l.used.Store(r.used)
 	l.recent.Store(true)

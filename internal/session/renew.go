@@ -6,7 +6,6 @@ import (
 	"sync"
 	"time"
 
-	"github.com/truxeio/caddy-truxe/internal/secret"
 	"github.com/truxeio/caddy-truxe/internal/store"
 )
 
@@ -88,7 +87,7 @@ func (r *Renewals) Wants(cookie string) bool {
 	if none {
 		return false
 	}
-	hash, ok := secret.ParseSessionSecret(cookie)
+	hash, ok := ParseSecret(cookie)
 	if !ok {
 		return false
 	}

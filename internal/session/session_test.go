@@ -15,7 +15,6 @@ import (
 	"time"
 
 	"github.com/truxeio/caddy-truxe/internal/identity"
-	"github.com/truxeio/caddy-truxe/internal/secret"
 	"github.com/truxeio/caddy-truxe/internal/store"
 )
 
@@ -64,7 +63,7 @@ func TestInventedBrokenOrTruncatedCookieIsNotSignedIn(t *testing.T) {
 	if n := l.reads.Load(); n != 0 {
 		t.Errorf("%d reads for cookies without form", n)
 	}
-	invented, hash := secret.NewSessionSecret()
+	invented, hash := NewSecret()
 	if found(t, table, invented) != nil {
 		t.Error("an invented value signs in")
 	}
@@ -209,7 +208,7 @@ func TestClockJumpsNeitherEndNorLengthenASession(t *testing.T) {
 		table.Used(live)
 		c.steady.Add(int64(30 * time.Minute))
 	}
-	if hash, _ := secret.ParseSessionSecret(value); table.ready(&hash) != nil {
+	if hash, _ := ParseSecret(value); table.ready(&hash) != nil {
 		t.Error("a clock set back lets the copy in memory live for more than 24 hours")
 	}
 }
@@ -223,7 +222,7 @@ func TestOldCookieIsDeadAfterTheSecretIsRenewed(t *testing.T) {
 	found(t, a, old)
 	found(t, b, old)
 	c.pass(time.Minute)
-	fresh, err := a.Rotate(context.Background(), l, s, store.Proof{AuthTime: c.now(), MFATime: c.now(),
+	fresh, err := a.Rotate(context.Background(), l, s, identity.Proof{AuthTime: c.now(), MFATime: c.now(),
 		PasskeyTime: c.now(), AMR: []string{"pwd", "otp"}, ACR: "2"})
 	if err != nil {
 		t.Fatal(err)
@@ -241,7 +240,7 @@ func TestOldCookieIsDeadAfterTheSecretIsRenewed(t *testing.T) {
 		}
 	}
 	if _, err := a.Rotate(context.Background(), l, s,
-		store.Proof{AuthTime: c.now()}); identity.CodeOf(err) != identity.CodeSessionRevoked {
+		identity.Proof{AuthTime: c.now()}); identity.CodeOf(err) != identity.CodeSessionRevoked {
 		t.Errorf("a second rotation of the same secret: %v", err)
 	}
 }

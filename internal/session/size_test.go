@@ -8,7 +8,6 @@ import (
 	"time"
 
 	"github.com/truxeio/caddy-truxe/internal/identity"
-	"github.com/truxeio/caddy-truxe/internal/secret"
 	"github.com/truxeio/caddy-truxe/internal/store"
 )
 
@@ -23,9 +22,9 @@ func (c *crowd) SessionByHash(_ context.Context, hash [32]byte) (store.Session, 
 	i := c.row % len(c.users)
 	c.row++
 	now := time.Now()
-	s := store.Session{ID: identity.NewID(), SecretHash: hash, UserID: c.users[i], Kind: Browser, Host: host, Created: now,
-		AuthTime: now,
-		LastSeen: now, Idle: time.Hour, Expires: now.Add(24 * time.Hour), AMR: []string{"pwd"}, ACR: "1"}
+	s := store.Session{ID: identity.NewID(), SecretHash: hash, UserID: c.users[i], Kind: Browser, Host: host,
+		Lifetime: store.Lifetime{Created: now, LastSeen: now, Idle: time.Hour, Expires: now.Add(24 * time.Hour)},
+		Proof:    identity.Proof{AuthTime: now, AMR: []string{"pwd"}, ACR: "1"}}
 	name := fmt.Sprintf("user-number-%06d", i)
 	return s, store.UserRecord{User: identity.User{ID: c.users[i], Username: name, Email: name + "@example.com",
 		Name:  "Some " + name,
@@ -55,7 +54,7 @@ func fill(t testing.TB, c *crowd, users, sessions int, change func(*Config)) (*u
 	}
 	hashes := make([][32]byte, sessions)
 	for i := range hashes {
-		_, hashes[i] = secret.NewSessionSecret()
+		_, hashes[i] = NewSecret()
 		if l, err := table.lookup(context.Background(), hashes[i]); err != nil || l == nil {
 			t.Fatal(l, err)
 		}
@@ -99,7 +98,7 @@ func TestFloodOfSessionsGrowsMemoryToTheCapOnly(t *testing.T) {
 		t.Error("let go for good")
 	}
 	for range 3 * maxMiss {
-		_, hash := secret.NewSessionSecret()
+		_, hash := NewSecret()
 		table.misses.add(&hash, 0)
 	}
 	if n := len(table.misses.new) + len(table.misses.old); n > 2*maxMiss {

@@ -6,7 +6,6 @@ import (
 	"time"
 
 	"github.com/truxeio/caddy-truxe/internal/identity"
-	"github.com/truxeio/caddy-truxe/internal/secret"
 	"github.com/truxeio/caddy-truxe/internal/store"
 )
 
@@ -19,16 +18,16 @@ const (
 // Writer is the part of a *store.Tx that sessions need.
 type Writer interface {
 	CreateSession(ctx context.Context, s store.Session, limit int) (ended []identity.ID, err error)
-	RotateSession(ctx context.Context, id identity.ID, old, fresh [32]byte, p store.Proof) (bool, error)
+	RotateSession(ctx context.Context, id identity.ID, old, fresh [32]byte, p identity.Proof) (bool, error)
 }
 
 // NewSession is a sign-in that has been proven.
 type NewSession struct {
 	User      identity.User
-	Parent    identity.ID // the session at the single sign-on host that it came from; zero without
-	Kind      string      // Browser or API
-	Host      string      // folded host that it is bound to
-	Proof     store.Proof // how and when the user proved who they are
+	Parent    identity.ID    // the session at the single sign-on host that it came from; zero without
+	Kind      string         // Browser or API
+	Host      string         // folded host that it is bound to
+	Proof     identity.Proof // how and when the user proved who they are
 	Remember  bool
 	IP        string
 	UserAgent string
@@ -51,12 +50,11 @@ func (t *Table[E]) Start(ctx context.Context, tx Writer, n NewSession) (
 	case n.Remember:
 		idle, life = t.cfg.Remember, t.cfg.Remember
 	}
-	value, hash := secret.NewSessionSecret()
+	value, hash := NewSecret()
 	s = store.Session{
 		ID: identity.NewID(), SecretHash: hash, UserID: n.User.ID, Parent: n.Parent, Kind: n.Kind, Host: n.Host,
-		Created: now, AuthTime: n.Proof.AuthTime, LastSeen: now, Idle: idle, Expires: now.Add(life), Remember: n.Remember,
-		IP: n.IP, UserAgent: n.UserAgent, AMR: n.Proof.AMR, ACR: n.Proof.ACR,
-		MFATime: n.Proof.MFATime, PasskeyTime: n.Proof.PasskeyTime,
+		Remember: n.Remember, IP: n.IP, UserAgent: n.UserAgent, Proof: n.Proof,
+		Lifetime: store.Lifetime{Created: now, LastSeen: now, Idle: idle, Expires: now.Add(life)},
 	}
 	if !n.Until.IsZero() && n.Until.Before(s.Expires) {
 		s.Expires = n.Until
@@ -72,8 +70,8 @@ func (t *Table[E]) Start(ctx context.Context, tx Writer, n NewSession) (
 // Rotate sets a new secret of a session and what has been proven now (SE-02). After the commit the old secret is dead
 // in SQL; the caller publishes a change of the user, so that every node drops it. The error is an *identity.Error with
 // CodeSessionRevoked when the session has ended or another call was first.
-func (t *Table[E]) Rotate(ctx context.Context, tx Writer, s store.Session, p store.Proof) (value string, err error) {
-	value, hash := secret.NewSessionSecret()
+func (t *Table[E]) Rotate(ctx context.Context, tx Writer, s store.Session, p identity.Proof) (value string, err error) {
+	value, hash := NewSecret()
 	won, err := tx.RotateSession(ctx, s.ID, s.SecretHash, hash, p)
 	if err != nil {
 		return "", fmt.Errorf("renew session: %w", err)

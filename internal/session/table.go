@@ -7,7 +7,6 @@ import (
 	"time"
 
 	"github.com/truxeio/caddy-truxe/internal/identity"
-	"github.com/truxeio/caddy-truxe/internal/secret"
 	"github.com/truxeio/caddy-truxe/internal/store"
 )
 
@@ -101,7 +100,7 @@ func New[E any](cfg Config) *Table[E] {
 // value is not one of ours, unknown, ended, expired, idle for too long, of another host, or of a disabled user. An
 // error is an *identity.Error with CodeStateUnavailable.
 func (t *Table[E]) Find(ctx context.Context, cookie, host string) (*Live[E], error) {
-	hash, ok := secret.ParseSessionSecret(cookie)
+	hash, ok := ParseSecret(cookie)
 	if !ok {
 		return nil, nil
 	}

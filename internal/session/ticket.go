@@ -8,7 +8,6 @@ import (
 	"time"
 
 	"github.com/truxeio/caddy-truxe/internal/identity"
-	"github.com/truxeio/caddy-truxe/internal/secret"
 )
 
 // TicketLife is how long a ticket can be redeemed (SE-05).
@@ -34,7 +33,7 @@ type Tickets struct{ Moments Moments }
 // Issue creates a ticket's code: 43 characters, of which only the SHA-256 is kept. An error is an *identity.Error with
 // CodeStateUnavailable.
 func (t Tickets) Issue(ctx context.Context, ticket Ticket) (code string, err error) {
-	code, hash := secret.NewSessionSecret()
+	code, hash := NewSecret()
 	raw, err := json.Marshal(ticketJSON{ticket.Session.String(), ticket.User.String(), ticket.Host, ticket.Flow[:]})
 	if err != nil {
 		return "", err
@@ -48,7 +47,7 @@ func (t Tickets) Issue(ctx context.Context, ticket Ticket) (code string, err err
 // Redeem uses a ticket up: of racing calls one wins (R5). It is good once, on its host, in the browser with its flow
 // cookie; a try that fails uses it up too, since the right browser never makes one. False: sign in again.
 func (t Tickets) Redeem(ctx context.Context, code, host string, flow [32]byte) (Ticket, bool, error) {
-	hash, ok := secret.ParseSessionSecret(code)
+	hash, ok := ParseSecret(code)
 	if !ok {
 		return Ticket{}, false, nil
 	}

@@ -9,6 +9,7 @@ import (
 	"github.com/truxeio/caddy-truxe/internal/change"
 	"github.com/truxeio/caddy-truxe/internal/identity"
 	"github.com/truxeio/caddy-truxe/internal/signin/secondfactor"
+	"github.com/truxeio/caddy-truxe/internal/signin/sessions"
 	"github.com/truxeio/caddy-truxe/internal/store"
 )
 
@@ -16,7 +17,7 @@ import (
 type Confirmations struct {
 	changes   *change.Changes
 	attempts  *attempts
-	sessions  *Sessions
+	sessions  *sessions.Sessions
 	passkeys  *passkeys
 	totp      *secondfactor.Authenticators
 	recovery  *secondfactor.RecoveryCodes
@@ -57,7 +58,7 @@ func (c *Confirmations) Confirm(ctx context.Context, in ConfirmStep) (cookie str
 			Bound: bound(session.ID.String()), User: user.ID.String()},
 			answer: in.Passkey, owner: user.ID, address: in.Address, by: in.By, event: audit.AuthnMFAFail},
 			func(_ store.Passkey, factor secondfactor.Verified) (err error) {
-				proof := secondfactor.Proven(session.Proof(), c.changes.Now(), factor.AMR...)
+				proof := secondfactor.Proven(session.Proof, c.changes.Now(), factor.AMR...)
 				cookie, err = c.confirmed(ctx, in.By, user, session, proof, factor)
 				return err
 			})
@@ -95,7 +96,7 @@ func (c *Confirmations) confirmCode(ctx context.Context, in ConfirmStep, user st
 		err = secondfactor.ErrWrong
 	}
 	if err == nil {
-		cookie, err = c.confirmed(ctx, in.By, user, session, secondfactor.Proven(session.Proof(), c.changes.Now(),
+		cookie, err = c.confirmed(ctx, in.By, user, session, secondfactor.Proven(session.Proof, c.changes.Now(),
 			factor.AMR...), factor)
 	}
 	switch {
@@ -116,7 +117,7 @@ func (c *Confirmations) confirmCode(ctx context.Context, in ConfirmStep, user st
 
 // confirmed consumes the factor and writes the new proof of the session, in one transaction.
 func (c *Confirmations) confirmed(ctx context.Context, by change.By, user store.UserRecord, session store.Session,
-	p store.Proof, factor secondfactor.Verified) (cookie string, err error) {
+	p identity.Proof, factor secondfactor.Verified) (cookie string, err error) {
 	err = c.changes.Run(ctx, func(tx *change.Tx) error {
 		now, err := lockAndReload(ctx, tx, user)
 		if err != nil {
@@ -140,7 +141,7 @@ func (c *Confirmations) confirmed(ctx context.Context, by change.By, user store.
 			tx.Record(by.UserEvent(audit.RecoveryUsed, now.User))
 		}
 		tx.UserChanged(now.ID)
-		cookie, err = c.sessions.rotate(ctx, tx, by, session, p)
+		cookie, err = c.sessions.Rotate(ctx, tx, by, session, p)
 		return err
 	})
 	return cookie, err

@@ -94,7 +94,7 @@ func TestTicketBringsAStepUpToAnotherHost(t *testing.T) {
 		}
 		app := b.stranger()
 		app.host = "other.example.com"
-		must2(app.take(n.Tickets.SignIn(ctx, ticket(b), app.host, flow, app.by())))(t)
+		must2(app.takeOpened(n.Tickets.SignIn(ctx, ticket(b), app.host, flow, app.by())))(t)
 		started := app.signed.Session.ID
 		n.clock.Move(20 * time.Minute)
 		must(t, b.confirm(ConfirmStep{Method: identity.MethodTOTP, Code: b.next()}))
@@ -102,7 +102,7 @@ func TestTicketBringsAStepUpToAnotherHost(t *testing.T) {
 			t.Fatal("nothing to bring")
 		}
 		old := app.cookie
-		must2(app.take(n.Tickets.Redeem(ctx, ticket(b), app.host, flow, app.by())))(t)
+		must2(app.takeOpened(n.Tickets.Redeem(ctx, ticket(b), app.host, flow, app.by())))(t)
 		if app.signed.Session.ID != started || app.cookie == old || !app.in() ||
 			!app.proof().MFATime.Equal(b.proof().MFATime) {
 			t.Errorf("%+v", app.signed)
@@ -110,7 +110,7 @@ func TestTicketBringsAStepUpToAnotherHost(t *testing.T) {
 		other := b.stranger()
 		other.half()
 		must2(other.totp(other.next()))(t)
-		must2(app.take(n.Tickets.Redeem(ctx, ticket(other), app.host, flow, app.by())))(t)
+		must2(app.takeOpened(n.Tickets.Redeem(ctx, ticket(other), app.host, flow, app.by())))(t)
 		before, err := n.st.SessionByID(ctx, started)
 		if err != nil || app.signed.Session.ID == started || before.EndedAt.IsZero() {
 			t.Errorf("%+v %v", before, err)

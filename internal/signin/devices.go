@@ -8,7 +8,7 @@ import (
 	"github.com/truxeio/caddy-truxe/internal/audit"
 	"github.com/truxeio/caddy-truxe/internal/change"
 	"github.com/truxeio/caddy-truxe/internal/identity"
-	"github.com/truxeio/caddy-truxe/internal/secret"
+	"github.com/truxeio/caddy-truxe/internal/session"
 	"github.com/truxeio/caddy-truxe/internal/store"
 )
 
@@ -63,7 +63,7 @@ func (d *Devices) ID(ctx context.Context, user identity.ID, cookie string) ident
 
 // known returns the record of a device cookie if it belongs to this user, else nil (LK-05).
 func (d *Devices) known(ctx context.Context, value string, user identity.ID) (*store.Device, error) {
-	hash, ok := secret.ParseSessionSecret(value)
+	hash, ok := session.ParseSecret(value)
 	if !ok || user.IsZero() {
 		return nil, nil
 	}
@@ -103,7 +103,7 @@ func (d *Devices) remember(ctx context.Context, tx *change.Tx, o completedSignIn
 		}
 	}
 	if !known {
-		fresh, hash := secret.NewSessionSecret()
+		fresh, hash := session.NewSecret()
 		value, id = fresh, identity.NewID()
 		if err := tx.CreateDevice(ctx, store.Device{ID: id, Hash: hash, UserID: o.user.ID, Created: now, LastUsed: now,
 			Expires:   now.Add(DeviceLife),

@@ -39,7 +39,7 @@ func TestShortPasswordIsNeverTheOnlyFactor(t *testing.T) {
 		if out.Half == nil || len(out.Half.Enrol) != 2 {
 			t.Fatalf("the short password is the only factor: %+v", out)
 		}
-		must(t, n.Passwords.Set(ctx, change.By{Via: "cli"}, b.user.ID, password))
+		n.setPassword(b.user.ID, password)
 		n.clock.Move(time.Second)
 		b.signIn()
 		b.enrol()

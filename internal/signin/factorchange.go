@@ -24,8 +24,8 @@ type factorChange struct {
 	*change.Tx
 	by      change.By
 	user    store.UserRecord
-	factors store.Factors // before
-	proof   store.Proof   // of the session, after
+	factors store.Factors  // before
+	proof   identity.Proof // of the session, after
 	codes   []string
 }
 
@@ -47,7 +47,7 @@ func (fs *Factors) change(ctx context.Context, by change.By, do func(context.Con
 		if err != nil {
 			return change.Gone(err)
 		}
-		c := factorChange{Tx: tx, by: by, user: user, proof: current.Proof()}
+		c := factorChange{Tx: tx, by: by, user: user, proof: current.Proof}
 		if c.factors, err = tx.Factors(ctx, user.ID, by.Host, fs.changes.Now()); err != nil {
 			return err
 		}
@@ -59,7 +59,7 @@ func (fs *Factors) change(ctx context.Context, by change.By, do func(context.Con
 		}
 		tx.UserChanged(user.ID)
 		done.Codes = c.codes
-		done.Cookie, err = fs.sessions.rotate(ctx, tx, by, current, c.proof)
+		done.Cookie, err = fs.sessions.Rotate(ctx, tx, by, current, c.proof)
 		return err
 	})
 	if err != nil {

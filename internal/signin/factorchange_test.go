@@ -11,7 +11,6 @@ import (
 	"github.com/truxeio/caddy-truxe/internal/change"
 	"github.com/truxeio/caddy-truxe/internal/credential/credentialtest"
 	"github.com/truxeio/caddy-truxe/internal/identity"
-	"github.com/truxeio/caddy-truxe/internal/secret"
 	"github.com/truxeio/caddy-truxe/internal/session"
 	"github.com/truxeio/caddy-truxe/internal/store"
 )
@@ -24,17 +23,28 @@ func TestFactorsChangeOnlyAfterAFreshProof(t *testing.T) {
 	b, a := withPasskey(t, n, "ada")
 	b.enrol()
 	changes := map[string]func(change.By) error{
-		"begin totp":   func(by change.By) error { _, err := n.Factors.BeginTOTP(ctx, by); return err },
-		"confirm totp": func(by change.By) error { _, _, err := n.Factors.ConfirmTOTP(ctx, by, home, "123456"); return err },
-		"remove totp":  func(by change.By) error { _, err := n.Factors.RemoveTOTP(ctx, by); return err },
-		"new codes":    func(by change.By) error { _, err := n.Factors.NewRecoveryCodes(ctx, by); return err },
+		"begin totp": func(by change.By) error { _, err := n.Factors.BeginTOTP(ctx, by); return err },
+		"confirm totp": func(by change.By) error {
+			_, _, err := n.Factors.ConfirmTOTP(ctx, by, home,
+				"123456")
+			return err
+		},
+		"remove totp": func(by change.By) error { _, err := n.Factors.RemoveTOTP(ctx, by); return err },
+		"new codes":   func(by change.By) error { _, err := n.Factors.NewRecoveryCodes(ctx, by); return err },
 		"begin passkey": func(by change.By) error {
 			_, err := n.Challenges.Begin(ctx, PasskeyBegin{For: PasskeyCreate, Host: host, Bound: by.Principal.SessionID,
 				By: by})
 			return err
 		},
-		"add passkey":    func(by change.By) error { _, _, err := n.Factors.AddPasskey(ctx, by, []byte("{}"), ""); return err },
-		"rename passkey": func(by change.By) error { return n.Factors.RenamePasskey(ctx, by, onlyPasskey(t, n, "ada"), "x") },
+		"add passkey": func(by change.By) error {
+			_, _, err := n.Factors.AddPasskey(ctx, by, []byte("{}"),
+				"")
+			return err
+		},
+		"rename passkey": func(by change.By) error {
+			return n.Factors.RenamePasskey(ctx, by, onlyPasskey(t, n, "ada"),
+				"x")
+		},
 		"remove passkey": func(by change.By) error {
 			_, err := n.Factors.RemovePasskey(ctx, by, onlyPasskey(t, n, "ada"))
 			return err
@@ -68,7 +78,8 @@ func TestFactorsChangeOnlyAfterAFreshProof(t *testing.T) {
 		t.Error("audit is wrong")
 	}
 	wants(t, n.rig.Changes.CheckFresh(ctx, nil), identity.CodeLoginRequired)
-	wants(t, n.rig.Changes.CheckFresh(ctx, &identity.Principal{UserID: "https://idp|x", AuthTime: n.clock.Now()}),
+	wants(t, n.rig.Changes.CheckFresh(ctx, &identity.Principal{UserID: "https://idp|x",
+		Proof: identity.Proof{AuthTime: n.clock.Now()}}),
 		identity.CodeForbidden)
 }
 
@@ -122,7 +133,7 @@ func TestTrustEndsWithPasswordFactorAndTime(t *testing.T) {
 	trusted := b.stranger()
 	for name, end := range map[string]func(){
 		"time":     func() { n.clock.Move(TrustLife) },
-		"password": func() { must(t, n.Passwords.Set(ctx, change.By{Via: "cli"}, b.user.ID, password)) },
+		"password": func() { n.setPassword(b.user.ID, password) },
 		"forget": func() {
 			list, err := n.Devices.Trusted(ctx, b.user.ID)
 			if err != nil || len(list) != 1 || list[0].ID != n.Devices.ID(ctx, b.user.ID, trusted.device) {
@@ -158,7 +169,7 @@ func TestTrustEndsWithPasswordFactorAndTime(t *testing.T) {
 		}
 		trusted.stands("pwd", "1", false, false)
 		thief := trusted.stranger()
-		thief.device, _ = secret.NewSessionSecret()
+		thief.device, _ = session.NewSecret()
 		thief.half()
 		end()
 		n.clock.Move(time.Minute)
@@ -224,7 +235,7 @@ func TestNewPasswordDoesNotRemoveTheFactor(t *testing.T) {
 	n := sqliteNode(t)
 	b := enrolled(t, n).stranger()
 	b.half()
-	must(t, n.Passwords.Set(context.Background(), change.By{Via: "cli"}, b.user.ID, "another long enough sentence"))
+	n.setPassword(b.user.ID, "another long enough sentence")
 	_, err := b.totp(b.next())
 	wants(t, err, identity.CodeLoginRequired)
 	out, err := b.password("another long enough sentence")

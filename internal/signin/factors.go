@@ -9,6 +9,7 @@ import (
 	"github.com/truxeio/caddy-truxe/internal/credential"
 	"github.com/truxeio/caddy-truxe/internal/identity"
 	"github.com/truxeio/caddy-truxe/internal/signin/secondfactor"
+	"github.com/truxeio/caddy-truxe/internal/signin/sessions"
 	"github.com/truxeio/caddy-truxe/internal/store"
 )
 
@@ -20,7 +21,7 @@ type Factors struct {
 	passkeys  *passkeys
 	totp      *secondfactor.Authenticators
 	recovery  *secondfactor.RecoveryCodes
-	sessions  *Sessions
+	sessions  *sessions.Sessions
 }
 
 // Of returns the factors that a user has beside the password, as seen from a host.

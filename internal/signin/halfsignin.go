@@ -9,9 +9,9 @@ import (
 	"github.com/truxeio/caddy-truxe/internal/audit"
 	"github.com/truxeio/caddy-truxe/internal/change"
 	"github.com/truxeio/caddy-truxe/internal/identity"
-	"github.com/truxeio/caddy-truxe/internal/secret"
 	"github.com/truxeio/caddy-truxe/internal/session"
 	"github.com/truxeio/caddy-truxe/internal/signin/secondfactor"
+	"github.com/truxeio/caddy-truxe/internal/signin/sessions"
 	"github.com/truxeio/caddy-truxe/internal/store"
 )
 
@@ -21,7 +21,7 @@ type HalfSignIns struct {
 	metrics  Metrics
 	attempts *attempts
 	devices  *Devices
-	sessions *Sessions
+	opener   *opener
 	passkeys *passkeys
 	totp     *secondfactor.Authenticators
 	recovery *secondfactor.RecoveryCodes
@@ -36,7 +36,7 @@ func BrowserHalf(flow string) HalfKey { return sha256.Sum256([]byte("truxe half 
 
 // APIHalf is the half sign-in of an mfa_token; false for what cannot be one.
 func APIHalf(token string) (HalfKey, bool) {
-	hash, ok := secret.ParseSessionSecret(token)
+	hash, ok := session.ParseSecret(token)
 	return HalfKey(hash), ok
 }
 
@@ -129,7 +129,7 @@ func (h *HalfSignIns) begin(ctx context.Context, tx *change.Tx, in PasswordTry, 
 	switch {
 	case in.Kind == session.API:
 		var hash [32]byte
-		token, hash = secret.NewSessionSecret()
+		token, hash = session.NewSecret()
 		key = hash
 	case in.Flow == "":
 		return SignedIn{}, errNoFlow
@@ -150,5 +150,5 @@ func (h *HalfSignIns) begin(ctx context.Context, tx *change.Tx, in PasswordTry, 
 		e.Reason = "enrolment"
 	}
 	tx.Record(e)
-	return SignedIn{User: user, Half: &half, MFAToken: token}, nil
+	return SignedIn{Opened: sessions.Opened{User: user}, Half: &half, MFAToken: token}, nil
 }

@@ -133,7 +133,7 @@ func TestUsersAreNotifiedOfWhatHappensToTheirAccount(t *testing.T) {
 		email := "new@example.com"
 		must2(n.UpdateUser(ctx, change.By{Via: "cli"}, b.user.ID, store.UserChange{Email: &email}))(t)
 		n.tells("an address", "address_changed ada@example.com")
-		must(t, n.Passwords.Set(ctx, change.By{Via: "cli"}, b.user.ID, password))
+		n.setPassword(b.user.ID, password)
 		n.tells("a password set", "password_changed new@example.com")
 
 		for range ceiling - 2 {
@@ -154,18 +154,18 @@ func TestUsersWhoGetNoNotices(t *testing.T) {
 	n := sqliteNode(t)
 	ctx := context.Background()
 	ada := n.make("ada")
-	must(t, n.Passwords.Set(ctx, change.By{Via: "cli"}, ada.ID, password))
+	n.setPassword(ada.ID, password)
 	n.tells("without a mail server")
 	waits := posted(n)
 	bare, err := n.CreateUser(ctx, change.By{Via: "cli"}, people.NewUser{Username: "bare", Password: password})
 	must(t, err)
-	must(t, n.Passwords.Set(ctx, change.By{Via: "cli"}, bare.ID, password))
+	n.setPassword(bare.ID, password)
 	first := "bare@example.com"
 	must2(n.UpdateUser(ctx, change.By{Via: "cli"}, bare.ID, store.UserChange{Email: &first}))(t)
 	n.tells("no address")
 	off := true
 	must2(n.UpdateUser(ctx, change.By{Via: "cli"}, ada.ID, store.UserChange{Disabled: &off}))(t)
-	must(t, n.Passwords.Set(ctx, change.By{Via: "cli"}, ada.ID, password))
+	n.setPassword(ada.ID, password)
 	must(t, n.DeleteUser(ctx, change.By{Via: "cli"}, ada.ID))
 	n.tells("disabled and deleted")
 	_, err = n.browser(bare).password("not the password at all")
@@ -182,7 +182,7 @@ func TestUsersWhoGetNoNotices(t *testing.T) {
 	if waits.Load() != 0 {
 		t.Errorf("woken %d times for nothing", waits.Load())
 	}
-	must(t, n.Passwords.Set(ctx, change.By{Via: "cli"}, bare.ID, password)) // control
+	n.setPassword(bare.ID, password) // control
 	n.tells("control", "password_changed bare@example.com")
 }
 

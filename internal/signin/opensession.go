@@ -7,14 +7,14 @@ import (
 	"github.com/truxeio/caddy-truxe/internal/change"
 	"github.com/truxeio/caddy-truxe/internal/identity"
 	"github.com/truxeio/caddy-truxe/internal/session"
+	"github.com/truxeio/caddy-truxe/internal/signin/sessions"
 	"github.com/truxeio/caddy-truxe/internal/store"
 )
 
-// Sessions starts, lists and ends sessions.
-type Sessions struct {
-	changes *change.Changes
-	table   SessionTable
-	devices *Devices
+// opener opens the session of a sign-in of which every step is done.
+type opener struct {
+	sessions *sessions.Sessions
+	devices  *Devices
 }
 
 // completedSignIn is a sign-in of which every step is done.
@@ -22,7 +22,7 @@ type completedSignIn struct {
 	user     identity.User
 	kind     string
 	remember bool
-	proof    store.Proof
+	proof    identity.Proof
 	method   string // the last step, for the log
 	by       change.By
 
@@ -32,23 +32,16 @@ type completedSignIn struct {
 }
 
 // open starts the session in the caller's transaction.
-func (ss *Sessions) open(ctx context.Context, tx *change.Tx, o completedSignIn) (SignedIn, error) {
-	out := SignedIn{User: o.user}
-	value, s, ended, err := ss.table.Start(ctx, tx,
-		session.NewSession{User: o.user, Kind: o.kind, Host: o.by.Host, Proof: o.proof, Remember: o.remember,
-			IP: o.by.IP, UserAgent: o.by.UserAgent})
+func (op *opener) open(ctx context.Context, tx *change.Tx, o completedSignIn) (SignedIn, error) {
+	opened, err := op.sessions.Start(ctx, tx, o.by, session.NewSession{User: o.user, Kind: o.kind,
+		Host: o.by.Host, Proof: o.proof, Remember: o.remember, IP: o.by.IP, UserAgent: o.by.UserAgent})
 	if err != nil {
-		return out, err
+		return SignedIn{}, err
 	}
-	out.Secret, out.Session = value, s
-	for _, id := range ended {
-		if err := tx.RevokeSession(ctx, id, "session_limit"); err != nil {
-			return out, err
-		}
-	}
+	out, id := SignedIn{Opened: opened}, opened.Session.ID
 	details := map[string]string{"kind": o.kind, "method": o.method}
 	if o.kind == session.Browser {
-		if out.Device, err = ss.devices.remember(ctx, tx, o, s.ID); err != nil {
+		if out.Device, err = op.devices.remember(ctx, tx, o, id); err != nil {
 			return out, err
 		}
 		if out.Device != o.cookie {
@@ -57,7 +50,7 @@ func (ss *Sessions) open(ctx context.Context, tx *change.Tx, o completedSignIn) 
 	}
 	e := o.by.Event(audit.AuthnLoginSuccess, "success")
 	e.Actor = audit.Actor{ID: o.user.ID.String(), Name: o.user.Username}
-	e.Session = s.ID.String()
+	e.Session = id.String()
 	e.Details = details
 	tx.Record(e)
 	return out, nil
@@ -74,18 +67,4 @@ func lockAndReload(ctx context.Context, tx *change.Tx, was store.UserRecord) (st
 		err = store.ErrNotFound
 	}
 	return now, err
-}
-
-// rotate writes the proof of a session. A cookie gets a new secret (SE-02). The session of a bearer token has no secret
-// that a client holds; its tokens carry the new proof from the next refresh on.
-func (ss *Sessions) rotate(ctx context.Context, tx *change.Tx, by change.By, s store.Session,
-	p store.Proof) (cookie string, err error) {
-	if by.Principal.Credential == identity.CredentialCookie {
-		return ss.table.Rotate(ctx, tx, s, p)
-	}
-	won, err := tx.RotateSession(ctx, s.ID, s.SecretHash, s.SecretHash, p)
-	if err == nil && !won {
-		err = change.Gone(store.ErrNotFound)
-	}
-	return "", err
 }

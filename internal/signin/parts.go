@@ -4,18 +4,15 @@
 package signin
 
 import (
-	"context"
-
 	"github.com/truxeio/caddy-truxe/internal/change"
 	"github.com/truxeio/caddy-truxe/internal/cluster"
 	"github.com/truxeio/caddy-truxe/internal/credential"
-	"github.com/truxeio/caddy-truxe/internal/identity"
 	"github.com/truxeio/caddy-truxe/internal/ratelimit"
 	"github.com/truxeio/caddy-truxe/internal/secret"
 	"github.com/truxeio/caddy-truxe/internal/session"
 	"github.com/truxeio/caddy-truxe/internal/signin/grant"
 	"github.com/truxeio/caddy-truxe/internal/signin/secondfactor"
-	"github.com/truxeio/caddy-truxe/internal/store"
+	"github.com/truxeio/caddy-truxe/internal/signin/sessions"
 	"github.com/truxeio/caddy-truxe/internal/token"
 )
 
@@ -46,10 +43,8 @@ type Config struct {
 
 // SessionTable starts sessions, renews their secrets and notes their use. A *session.Table is one.
 type SessionTable interface {
-	Start(ctx context.Context, tx session.Writer, n session.NewSession) (value string, s store.Session,
-		ended []identity.ID, err error)
-	Rotate(ctx context.Context, tx session.Writer, s store.Session, p store.Proof) (value string, err error)
-	Refreshed(session, user identity.ID)
+	sessions.Table
+	grant.Sessions
 }
 
 // Metrics counts sign-ins.
@@ -66,9 +61,9 @@ type Parts struct {
 	Confirmations *Confirmations
 	Passwords     *Passwords
 	Factors       *Factors
-	Sessions      *Sessions
+	Sessions      *sessions.Sessions
 	Devices       *Devices
-	Tickets       *Tickets
+	Tickets       *sessions.Tickets
 	Tokens        *grant.Tokens
 }
 
@@ -77,31 +72,30 @@ func New(cfg Config) *Parts {
 	c := cfg.Changes
 	attempts := &attempts{changes: c, guard: cfg.Guard, metrics: cfg.Metrics}
 	devices := &Devices{changes: c}
-	sessions := &Sessions{changes: c, table: cfg.Sessions, devices: devices}
+	all := &sessions.Sessions{Changes: c, Table: cfg.Sessions}
+	opener := &opener{sessions: all, devices: devices}
 	passkeys := &passkeys{changes: c, cluster: cfg.Cluster, key: cfg.CodeKey, brand: cfg.Brand, origins: cfg.Origins,
 		attempts: attempts, devices: devices}
 	totp := &secondfactor.Authenticators{Changes: c, Box: cfg.Box, Brand: cfg.Brand}
 	recovery := &secondfactor.RecoveryCodes{Changes: c, Cluster: cfg.Cluster, Box: cfg.Box, Key: cfg.CodeKey}
 	passwords := &Passwords{changes: c, policy: cfg.PasswordPolicy, hasher: cfg.Hasher, attempts: attempts,
-		sessions: sessions}
+		sessions: all}
 	factors := &Factors{changes: c, mfa: cfg.MFA, passwords: cfg.PasswordPolicy, passkeys: passkeys, totp: totp,
-		recovery: recovery, sessions: sessions}
-	halves := &HalfSignIns{changes: c, metrics: cfg.Metrics, attempts: attempts, devices: devices, sessions: sessions,
-		passkeys: passkeys, totp: totp,
-		recovery: recovery, factors: factors}
+		recovery: recovery, sessions: all}
+	halves := &HalfSignIns{changes: c, metrics: cfg.Metrics, attempts: attempts, devices: devices, opener: opener,
+		passkeys: passkeys, totp: totp, recovery: recovery, factors: factors}
 	return &Parts{
-		SignIns: &SignIns{changes: c, metrics: cfg.Metrics, attempts: attempts, devices: devices, sessions: sessions,
-			passkeys:  passkeys,
-			passwords: passwords, factors: factors, halves: halves},
+		SignIns: &SignIns{changes: c, metrics: cfg.Metrics, attempts: attempts, devices: devices, opener: opener,
+			passkeys: passkeys, passwords: passwords, factors: factors, halves: halves},
 		HalfSignIns: halves,
 		Challenges:  &Challenges{changes: c, passkeys: passkeys, halves: halves},
-		Confirmations: &Confirmations{changes: c, attempts: attempts, sessions: sessions, passkeys: passkeys, totp: totp,
+		Confirmations: &Confirmations{changes: c, attempts: attempts, sessions: all, passkeys: passkeys, totp: totp,
 			recovery: recovery, passwords: passwords},
 		Passwords: passwords,
 		Factors:   factors,
-		Sessions:  sessions,
+		Sessions:  all,
 		Devices:   devices,
-		Tickets:   &Tickets{changes: c, sessions: sessions, tickets: session.Tickets{Moments: cfg.Cluster}},
+		Tickets:   &sessions.Tickets{Sessions: all, Tickets: session.Tickets{Moments: cfg.Cluster}},
 		Tokens:    &grant.Tokens{Changes: c, Sessions: cfg.Sessions, Issuer: cfg.Issuer, Refresher: cfg.Refresher},
 	}
 }

@@ -78,9 +78,9 @@ func (s *SignIns) openWithPasskey(ctx context.Context, in PasskeyTry, p store.Pa
 		}
 		// The wrong passwords and codes of strangers stay counted: a user who always signs in with a passkey would
 		// otherwise give them new attempts all the time.
-		out, err = s.sessions.open(ctx, tx, completedSignIn{user: user.User, kind: in.Kind, remember: in.Remember,
+		out, err = s.opener.open(ctx, tx, completedSignIn{user: user.User, kind: in.Kind, remember: in.Remember,
 			method: factor.Method, by: in.By,
-			proof: secondfactor.Proven(store.Proof{}, s.changes.Now(), factor.AMR...), device: device, cookie: in.Device})
+			proof: secondfactor.Proven(identity.Proof{}, s.changes.Now(), factor.AMR...), device: device, cookie: in.Device})
 		return err
 	})
 	if err != nil {

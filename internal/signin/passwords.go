@@ -10,6 +10,7 @@ import (
 	"github.com/truxeio/caddy-truxe/internal/change"
 	"github.com/truxeio/caddy-truxe/internal/credential"
 	"github.com/truxeio/caddy-truxe/internal/identity"
+	"github.com/truxeio/caddy-truxe/internal/signin/sessions"
 	"github.com/truxeio/caddy-truxe/internal/store"
 )
 
@@ -19,7 +20,7 @@ type Passwords struct {
 	policy   credential.Policy
 	hasher   *credential.Hasher
 	attempts *attempts
-	sessions *Sessions
+	sessions *sessions.Sessions
 }
 
 // CheckFresh asks a user who has a second factor to have proven it recently before the password changes. For others the
@@ -62,40 +63,26 @@ func (p *Passwords) Change(ctx context.Context, by change.By, address netip.Addr
 				return err
 			}
 		}
-		cookie, err = p.sessions.rotate(ctx, tx, by, session, renewed(session, p.changes.Now()))
+		cookie, err = p.sessions.Rotate(ctx, tx, by, session, renewed(session, p.changes.Now()))
 		return err
 	})
 	return cookie, err
 }
 
-// Set sets a password for the host operator; every session of the user ends.
-func (p *Passwords) Set(ctx context.Context, by change.By, id identity.ID, fresh string) error {
-	user, err := p.changes.Store.UserByID(ctx, id)
-	if err != nil {
-		return store.Unavailable(err)
-	}
-	f, err := p.changes.Store.Factors(ctx, id, "", p.changes.Now())
-	if err != nil {
-		return store.Unavailable(err)
-	}
-	hash, alone, err := p.policy.Hash(ctx, p.hasher, fresh,
-		credential.CheckContext{Username: user.Username, Email: user.Email, HasMFA: f.Any()})
-	if err != nil {
-		return err
-	}
-	return p.changes.Run(ctx, func(tx *change.Tx) error {
-		if err := p.put(ctx, tx, by, user, hash, alone, p.changes.Now()); err != nil {
-			return err
-		}
-		return tx.RevokeUser(ctx, id, identity.ID{}, "password_set")
-	})
-}
-
-// put stores a password. Known and trusted browsers and half sign-ins end with the old one (MF-22).
+// put stores a password. Known and trusted browsers and half sign-ins end with the old one (MF-22). user is as it was
+// when the old password was proven: of racing changes one wins (R5), since the others have proven a password that is
+// gone.
 func (p *Passwords) put(ctx context.Context, tx *change.Tx, by change.By, user store.UserRecord, hash string,
 	alone bool, notBefore time.Time) error {
 	if err := tx.LockUser(ctx, user.ID); err != nil {
 		return change.Gone(err)
+	}
+	now, err := tx.UserByID(ctx, user.ID)
+	if err != nil {
+		return change.Gone(err)
+	}
+	if !now.PasswordChanged.Equal(user.PasswordChanged) {
+		return errCredentials
 	}
 	f, err := tx.Factors(ctx, user.ID, "", p.changes.Now())
 	if err != nil {
@@ -181,8 +168,8 @@ func (p *Passwords) rehash(ctx context.Context, user store.UserRecord, password 
 }
 
 // renewed returns the proof of a session whose user has proven the password again. The second factor keeps its time.
-func renewed(s store.Session, now time.Time) store.Proof {
-	p := s.Proof()
+func renewed(s store.Session, now time.Time) identity.Proof {
+	p := s.Proof
 	p.AuthTime, p.AMR = now, identity.AddAMR(p.AMR, identity.AMRPassword)
 	return p
 }

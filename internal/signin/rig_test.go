@@ -23,8 +23,8 @@ import (
 	"github.com/truxeio/caddy-truxe/internal/identity"
 	"github.com/truxeio/caddy-truxe/internal/people"
 	"github.com/truxeio/caddy-truxe/internal/ratelimit"
-	"github.com/truxeio/caddy-truxe/internal/secret"
 	"github.com/truxeio/caddy-truxe/internal/session"
+	"github.com/truxeio/caddy-truxe/internal/signin/sessions"
 	"github.com/truxeio/caddy-truxe/internal/store"
 	"github.com/truxeio/caddy-truxe/internal/store/storetest"
 	"github.com/truxeio/caddy-truxe/internal/store/storetest/pgtest"
@@ -90,8 +90,9 @@ func newNode(t *testing.T, cfg store.Config, set setting) *node {
 			Issuer: token.NewIssuer(ring, token.IssuerConfig{Issuer: func(string) string { return origin },
 				Audience: []string{"truxe"}, Access: changetest.Access,
 				Now: now}),
-			Refresher: token.NewRefresher(token.RefreshConfig{Life: changetest.Refresh, Audience: []string{"truxe"}, Now: now}),
-			Metrics:   changetest.Metrics{}, Box: rig.Box, CodeKey: rig.Box.Derive("recovery codes", 32), Brand: "Example",
+			Refresher: token.NewRefresher(token.RefreshConfig{Life: changetest.Refresh, Audience: []string{"truxe"},
+				Now: now}),
+			Metrics: changetest.Metrics{}, Box: rig.Box, CodeKey: rig.Box.Derive("recovery codes", 32), Brand: "Example",
 			Origins: func(h string) []string {
 				if h == host || h == "other.example.com" || h == "192.0.2.9" {
 					return []string{"https://" + h}
@@ -139,7 +140,7 @@ type browser struct {
 }
 
 func (n *node) browser(u identity.User) *browser {
-	flow, _ := secret.NewSessionSecret()
+	flow, _ := session.NewSecret()
 	return &browser{node: n, name: u.Username, host: host, flow: flow, address: home, user: u}
 }
 
@@ -153,7 +154,7 @@ func (b *browser) on(n *node) *browser {
 // stranger returns another browser, of an attacker who knows what this one's user knows.
 func (b *browser) stranger() *browser {
 	c := *b
-	c.flow, _ = secret.NewSessionSecret()
+	c.flow, _ = session.NewSecret()
 	c.device, c.cookie, c.signed = "", "", SignedIn{}
 	return &c
 }
@@ -187,6 +188,30 @@ func (b *browser) take(out SignedIn, err error) (SignedIn, error) {
 		}
 	}
 	return out, err
+}
+
+// setPassword sets a password as no call does yet, for an operator: every session of the user ends.
+func (n *node) setPassword(id identity.ID, fresh string) {
+	n.t.Helper()
+	ctx, p := context.Background(), n.Passwords
+	user, err := p.changes.Store.UserByID(ctx, id)
+	must(n.t, err)
+	f, err := p.changes.Store.Factors(ctx, id, "", p.changes.Now())
+	must(n.t, err)
+	hash, alone, err := p.policy.Hash(ctx, p.hasher, fresh,
+		credential.CheckContext{Username: user.Username, Email: user.Email, HasMFA: f.Any()})
+	must(n.t, err)
+	must(n.t, p.changes.Run(ctx, func(tx *change.Tx) error {
+		if err := p.put(ctx, tx, change.By{Via: "cli"}, user, hash, alone, p.changes.Now()); err != nil {
+			return err
+		}
+		return tx.RevokeUser(ctx, id, identity.ID{}, "password_set")
+	}))
+}
+
+// takeOpened is take for a session that a ticket has opened.
+func (b *browser) takeOpened(out sessions.Opened, err error) (SignedIn, error) {
+	return b.take(SignedIn{Opened: out}, err)
 }
 
 func (b *browser) second(s SecondStep) (SignedIn, error) {
@@ -298,11 +323,11 @@ func (b *browser) confirm(s ConfirmStep) error {
 }
 
 // proof returns the proof of the session, as SQL has it.
-func (b *browser) proof() store.Proof {
+func (b *browser) proof() identity.Proof {
 	b.t.Helper()
 	s, err := b.st.SessionByID(context.Background(), b.signed.Session.ID)
 	must(b.t, err)
-	return s.Proof()
+	return s.Proof
 }
 
 func (b *browser) stands(amr, acr string, mfa, passkey bool) {

@@ -149,7 +149,10 @@ func (h *HalfSignIns) tryCode(ctx context.Context, s halfStep) (SignedIn, error)
 
 // finish consumes the factor and the half sign-in, and starts the session, in one transaction.
 func (h *HalfSignIns) finish(ctx context.Context, s halfStep, factor secondfactor.Verified) (SignedIn, error) {
-	return h.finishWith(ctx, s, factor, func(context.Context, *change.Tx, *halfStep) ([]string, error) { return nil, nil })
+	return h.finishWith(ctx, s, factor, func(context.Context, *change.Tx, *halfStep) ([]string, error) {
+		return nil,
+			nil
+	})
 }
 
 // finishWith is finish with also in the same transaction, which may return new recovery codes.
@@ -183,9 +186,9 @@ func (h *HalfSignIns) finishWith(ctx context.Context, s halfStep, factor secondf
 				return err
 			}
 		}
-		out, err = h.sessions.open(ctx, tx, completedSignIn{user: user.User, kind: s.pending.Kind,
+		out, err = h.opener.open(ctx, tx, completedSignIn{user: user.User, kind: s.pending.Kind,
 			remember: s.pending.Remember, method: factor.Method, by: s.By,
-			proof: secondfactor.Proven(store.Proof{AMR: s.pending.AMR}, h.changes.Now(), factor.AMR...), device: s.device,
+			proof: secondfactor.Proven(identity.Proof{AMR: s.pending.AMR}, h.changes.Now(), factor.AMR...), device: s.device,
 			cookie: s.Device,
 			trust:  s.Trust})
 		if err != nil || factor.Method != identity.MethodRecovery {

@@ -8,6 +8,7 @@ import (
 	"github.com/truxeio/caddy-truxe/internal/change"
 	"github.com/truxeio/caddy-truxe/internal/credential"
 	"github.com/truxeio/caddy-truxe/internal/identity"
+	"github.com/truxeio/caddy-truxe/internal/signin/sessions"
 	"github.com/truxeio/caddy-truxe/internal/store"
 )
 
@@ -17,7 +18,7 @@ type SignIns struct {
 	metrics   Metrics
 	attempts  *attempts
 	devices   *Devices
-	sessions  *Sessions
+	opener    *opener
 	passkeys  *passkeys
 	passwords *Passwords
 	factors   *Factors
@@ -38,10 +39,8 @@ type PasswordTry struct {
 
 // SignedIn is a fresh session.
 type SignedIn struct {
-	Secret  string // value of the session cookie
-	Device  string // value of the device cookie
-	Session store.Session
-	User    identity.User
+	sessions.Opened
+	Device string // value of the device cookie
 
 	// Half, when not nil: the password was right and a second step is due. There is no session yet, and all fields above
 	// but User are empty (R6). MFAToken names it in the API; a browser is known by its flow cookie.
@@ -140,9 +139,9 @@ func (s *SignIns) afterPassword(ctx context.Context, in PasswordTry, was store.U
 		if err := tx.ClearFailures(ctx, user.ID); err != nil {
 			return err
 		}
-		out, err = s.sessions.open(ctx, tx, completedSignIn{user: user.User, kind: in.Kind, remember: in.Remember,
+		out, err = s.opener.open(ctx, tx, completedSignIn{user: user.User, kind: in.Kind, remember: in.Remember,
 			method: identity.MethodPassword, by: in.By,
-			proof:  store.Proof{AuthTime: now, AMR: []string{identity.AMRPassword}, ACR: identity.ACRPassword},
+			proof:  identity.Proof{AuthTime: now, AMR: []string{identity.AMRPassword}, ACR: identity.ACRPassword},
 			device: device, cookie: in.Device})
 		return err
 	})

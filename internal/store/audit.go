@@ -59,7 +59,8 @@ func (q *Queries) AppendAuditRows(ctx context.Context, rows ...AuditRow) error {
 
 // ListAudit selects lines.
 func (q *Queries) ListAudit(ctx context.Context, f AuditFilter) ([]AuditRow, error) {
-	for _, s := range []string{f.Event, f.ActorID, f.SubjectID, f.IP, f.Reference, f.PersonID} {
+	for _, s := range []string{f.Event, f.ActorID, f.SubjectID, f.IP, f.Reference, f.PersonID,
+		f.Except} {
 		if storable(s) != nil {
 			return nil, nil //nolint:nilerr // no line has such a value
 		}
@@ -80,10 +81,10 @@ func (q *Queries) ListAudit(ctx context.Context, f AuditFilter) ([]AuditRow, err
 	err := q.rows(ctx, reading, "list audit", "SELECT "+auditColumns+
 		` FROM audit WHERE seq > $1 AND seq < $2 AND time >= $3 AND time <= $4
 		AND ($5 = '' OR event = $5) AND ($6 = '' OR actor_id = $6) AND ($7 = '' OR subject_id = $7) AND ($8 = '' OR ip = $8)
-		AND ($9 = '' OR reference = $9) AND ($10 = '' OR actor_id = $10 OR subject_id = $10) ORDER BY seq `+order+
-		" LIMIT $11",
+		AND ($9 = '' OR reference = $9) AND ($10 = '' OR actor_id = $10 OR subject_id = $10)
+		AND ($11 = '' OR event <> $11) ORDER BY seq `+order+" LIMIT $12",
 		[]any{f.After, before, ms(f.Since), until, f.Event, f.ActorID, f.SubjectID, f.IP, f.Reference, f.PersonID,
-			pageSize(f.Limit)}, func(scan scanner) error {
+			f.Except, pageSize(f.Limit)}, func(scan scanner) error {
 			var r AuditRow
 			err := scan(auditDest(&r)...)
 			out = append(out, r)

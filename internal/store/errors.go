@@ -39,6 +39,16 @@ func (e *unavailableError) Error() string        { return "database unavailable:
 func (e *unavailableError) Unwrap() error        { return e.cause }
 func (e *unavailableError) Is(target error) bool { return target == ErrUnavailable }
 
+// As reports true for an *identity.Error, which is then CodeStateUnavailable: callers that only look for a code need
+// not know this package.
+func (e *unavailableError) As(target any) bool {
+	coded, ok := target.(**identity.Error)
+	if ok {
+		*coded = identity.Unavailable(e)
+	}
+	return ok
+}
+
 // translate turns a driver's error into one of ours. ctx is the caller's, without our own deadline.
 func translate(ctx context.Context, err error) error {
 	if err == nil || known(err) {

@@ -223,7 +223,7 @@ func TestFullDatabaseRefusesWritesAndStillReads(t *testing.T) {
 	for i := 0; i < 200 && err == nil; i++ {
 		err = s.SetMeta(ctx, fmt.Sprint("k", i), strings.Repeat("x", 8000))
 	}
-	if !errors.Is(err, store.ErrUnavailable) {
+	if !errors.Is(err, store.ErrUnavailable) || identity.CodeOf(err) != identity.CodeStateUnavailable {
 		t.Fatalf("%v", err)
 	}
 	if _, err := s.UserByID(ctx, id); err != nil {

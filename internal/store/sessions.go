@@ -43,7 +43,8 @@ func (q *Queries) CreateSession(ctx context.Context, s Session, limit int) (ende
 		}
 		_, err := q.exec(ctx, "create session", "INSERT INTO sessions ("+sessionColumns+`)
 			VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, 0, '', $17, $18)`,
-			s.ID.String(), s.SecretHash[:], s.UserID.String(), idOrNone(s.Parent), s.Kind, s.Host, ms(s.Created), ms(s.AuthTime),
+			s.ID.String(), s.SecretHash[:], s.UserID.String(), idOrNone(s.Parent), s.Kind, s.Host, ms(s.Created),
+			ms(s.AuthTime),
 			ms(s.LastSeen),
 			s.Idle.Milliseconds(), ms(s.Expires), flag(s.Remember), note(s.IP), note(s.UserAgent), list(s.AMR), s.ACR,
 			ms(s.MFATime), ms(s.PasskeyTime))
@@ -127,7 +128,8 @@ func (q *Queries) SessionsTogether(ctx context.Context, id identity.ID) ([]ident
 
 // RotateSession replaces the secret of a live session and records how its holder proved who they are. False when the
 // secret is not oldHash any more or the session has ended.
-func (q *Queries) RotateSession(ctx context.Context, id identity.ID, oldHash, newHash [32]byte, p Proof) (bool, error) {
+func (q *Queries) RotateSession(ctx context.Context, id identity.ID, oldHash, newHash [32]byte,
+	p identity.Proof) (bool, error) {
 	if err := storable(p.ACR); err != nil {
 		return false, wrap("rotate session", err)
 	}

@@ -49,34 +49,21 @@ type Session struct {
 	Parent    identity.ID
 	Kind      string // session.Browser or session.API
 	Host      string // folded host the session is bound to
-	Created   time.Time
-	AuthTime  time.Time
-	LastSeen  time.Time
-	Idle      time.Duration // ends after this much inactivity
-	Expires   time.Time     // ends absolutely
 	Remember  bool
 	IP        string
 	UserAgent string
-	AMR       []string
-	ACR       string
-	// MFATime and PasskeyTime say when a second factor and a passkey were proven last; zero: never.
-	MFATime, PasskeyTime time.Time
+	identity.Proof
+	Lifetime
+}
 
-	EndedAt   time.Time // zero while alive
+// Lifetime is when a session began, was in use last, and ends.
+type Lifetime struct {
+	Created   time.Time
+	LastSeen  time.Time
+	Idle      time.Duration // ends after this much inactivity
+	Expires   time.Time     // ends absolutely
+	EndedAt   time.Time     // zero while alive
 	EndReason string
-}
-
-// Proof is how and when the holder of a session proved who they are.
-type Proof struct {
-	AuthTime             time.Time
-	MFATime, PasskeyTime time.Time // zero: never
-	AMR                  []string
-	ACR                  string
-}
-
-// Proof is how the session's holder proved who they are.
-func (s *Session) Proof() Proof {
-	return Proof{AuthTime: s.AuthTime, MFATime: s.MFATime, PasskeyTime: s.PasskeyTime, AMR: s.AMR, ACR: s.ACR}
 }
 
 // Touch is one batched write of a session's last use.
@@ -169,6 +156,7 @@ type AuditFilter struct {
 	After, Before  int64 // exclusive bounds of seq; 0: none
 	Since, Until   time.Time
 	Event, ActorID string
+	Except         string // an event that is left out
 	SubjectID, IP  string
 	PersonID       string // as actor or as subject
 	Reference      string

@@ -21,8 +21,8 @@ func (r *rig) asserter() *Asserter {
 
 func (r *rig) principal() *identity.Principal {
 	return &identity.Principal{UserID: r.user.ID.String(), Username: "Ann", SessionID: r.session.String(),
-		Roles: []string{"viewer"}, AMR: []string{"pwd", "otp", "mfa"}, ACR: "2",
-		AuthTime: r.clock.now(), MFATime: r.clock.now(), Expires: r.clock.now().Add(time.Hour),
+		Roles: []string{"viewer"}, Proof: identity.Proof{AMR: []string{"pwd", "otp", "mfa"}, ACR: "2",
+			AuthTime: r.clock.now(), MFATime: r.clock.now()}, Expires: r.clock.now().Add(time.Hour),
 		Credential: identity.CredentialCookie}
 }
 
@@ -149,8 +149,9 @@ func TestAssertionAndAccessTokenAreNotEachOther(t *testing.T) {
 // MF-21: an assertion about a user of another issuer has neither acr nor amr: that issuer's words are not ours.
 func TestAssertionTellsNoForeignAssurance(t *testing.T) {
 	r := newRig(t)
-	p := &identity.Principal{UserID: theirIssuer + "|42", Username: "42", AMR: []string{theirIssuer + "|mfa"},
-		ACR: theirIssuer + "|3", Expires: r.clock.now().Add(time.Hour), Credential: identity.CredentialBearer}
+	p := &identity.Principal{UserID: theirIssuer + "|42", Username: "42",
+		Proof:   identity.Proof{AMR: []string{theirIssuer + "|mfa"}, ACR: theirIssuer + "|3"},
+		Expires: r.clock.now().Add(time.Hour), Credential: identity.CredentialBearer}
 	raw, _, err := r.asserter().Sign(p, "app.example.com")
 	if err != nil {
 		t.Fatal(err)

@@ -43,11 +43,7 @@ type Claims struct {
 	SessionID string
 	ClientID  string
 	Host      string // folded host that the session is bound to
-	AuthTime  time.Time
-	AMR       []string
-	ACR       string
-	// MFATime and PasskeyTime say when a second factor and a passkey were proven last; zero: never.
-	MFATime, PasskeyTime time.Time
+	identity.Proof
 }
 
 // Issued is a fresh token.

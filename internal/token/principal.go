@@ -104,9 +104,11 @@ func (t *Trust) roles(claims map[string]any) []string {
 func newPrincipal(claims map[string]any, jti string) *identity.Principal {
 	return &identity.Principal{
 		Name: text(claims, "name"), TokenID: jti, ClientID: text(claims, "client_id"),
-		AMR: texts(claims["amr"]), ACR: text(claims, "acr"),
-		AuthTime: unix(claims, "auth_time"), Expires: unix(claims, "exp"), Credential: identity.CredentialBearer,
-		TokenKey: identity.RevocationKey(identity.RevokeJTI, jti), IssuedAt: unix(claims, "iat").UnixMilli(),
+		Proof: identity.Proof{AMR: texts(claims["amr"]), ACR: text(claims, "acr"),
+			AuthTime: unix(claims, "auth_time")},
+		Expires: unix(claims, "exp"), Credential: identity.CredentialBearer,
+		Revocable: identity.Revocable{TokenKey: identity.RevocationKey(identity.RevokeJTI, jti),
+			IssuedAt: unix(claims, "iat").UnixMilli()},
 	}
 }
 

@@ -11,6 +11,7 @@ import (
 	"github.com/truxeio/caddy-truxe/internal/identity"
 	"github.com/truxeio/caddy-truxe/internal/secret"
 	"github.com/truxeio/caddy-truxe/internal/store"
+	"github.com/truxeio/caddy-truxe/internal/store/storetest"
 )
 
 type refreshRig struct {
@@ -28,8 +29,8 @@ func newRefreshRig(t testing.TB) *refreshRig {
 	now := r.clock.now()
 	user := store.NewUser{User: identity.User{ID: identity.NewID(), Username: "ann", Created: now}, UsernameKey: "ann"}
 	s := store.Session{ID: identity.NewID(), SecretHash: secret.Hash("x"), UserID: user.ID, Kind: "api",
-		Host: "app.example.com", Created: now, AuthTime: now,
-		LastSeen: now, Idle: 30 * 24 * time.Hour, Expires: now.Add(30 * 24 * time.Hour)}
+		Host: "app.example.com", Lifetime: store.Lifetime{Created: now, LastSeen: now, Idle: 30 * 24 * time.Hour,
+			Expires: now.Add(30 * 24 * time.Hour)}, Proof: identity.Proof{AuthTime: now}}
 	err := r.store.Tx(t.Context(), func(tx *store.Tx) error {
 		if err := tx.CreateUser(t.Context(), user); err != nil {
 			return err
@@ -90,15 +91,12 @@ func TestFiftyRacingRefreshesHaveOneWinner(t *testing.T) {
 	var wg sync.WaitGroup
 	for i := range results {
 		wg.Go(func() {
-			for {
-				var err error
-				// the queue for one writer is bounded; who had no turn has used nothing
-				if results[i], err = r.use(r.first); !errors.Is(err, store.ErrNoTurn) {
-					if err != nil {
-						t.Error(err)
-					}
-					return
-				}
+			err := storetest.InTurn(func() (err error) {
+				results[i], err = r.use(r.first)
+				return err
+			})
+			if err != nil {
+				t.Error(err)
 			}
 		})
 	}

@@ -115,8 +115,8 @@ func newRigAt(t testing.TB, c *clock, trust ...*Trust) *rig {
 func (r *rig) issue() string {
 	r.t.Helper()
 	return must(r.issuer.Issue(Claims{User: r.user, SessionID: r.session.String(), ClientID: "truxe",
-		Host: "app.example.com", AuthTime: r.clock.now(),
-		AMR: []string{"pwd"}, ACR: "1"}))(r.t).Token
+		Host:  "app.example.com",
+		Proof: identity.Proof{AuthTime: r.clock.now(), AMR: []string{"pwd"}, ACR: "1"}}))(r.t).Token
 }
 
 func (r *rig) verify(raw string) error {

@@ -19,7 +19,7 @@ var (
 	request = policy.Request{Host: "app.test", Method: "GET", Path: "/orders/7", Addr: netip.MustParseAddr("10.1.2.3"),
 		Now: sunday}
 	eva = &identity.Principal{UserID: "u1", Username: "eva", Email: "eva@example.com",
-		Roles: []string{"editor", "team-a"}, AMR: []string{"pwd", "otp"}, ACR: "2", ClientID: "cli"}
+		Roles: []string{"editor", "team-a"}, Proof: identity.Proof{AMR: []string{"pwd", "otp"}, ACR: "2"}, ClientID: "cli"}
 	foreign = &identity.Principal{UserID: "https://idp.test|7", Username: "eva", Email: "x@idp.test"}
 )
 

@@ -15,7 +15,7 @@ import (
 // largest is a request at every limit.
 var largest = func() (policy.Request, *identity.Principal) {
 	long := strings.Repeat("a", maxValue)
-	p := &identity.Principal{UserID: long, Username: long, Email: long, ACR: long, ClientID: long}
+	p := &identity.Principal{UserID: long, Username: long, Email: long, Proof: identity.Proof{ACR: long}, ClientID: long}
 	for range maxList {
 		p.Roles, p.AMR = append(p.Roles, strings.Repeat("a", 100)), append(p.AMR, "otp")
 	}

@@ -135,7 +135,7 @@ func (r *testReader) user(e pair) *testUser {
 	name := e.key.Value
 	what := "user " + quote(name)
 	u := &testUser{principal: identity.Principal{UserID: "test-" + name, Username: name, Name: name, SessionID: "test",
-		AMR: []string{identity.AMRPassword}, ACR: identity.ACRPassword}}
+		Proof: identity.Proof{AMR: []string{identity.AMRPassword}, ACR: identity.ACRPassword}}}
 	if e.value.ShortTag() == "!!null" {
 		return u
 	}

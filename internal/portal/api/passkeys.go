@@ -37,11 +37,7 @@ func PasskeyBegin(c *web.Call) error {
 
 // PasskeyFinish keeps a new passkey. The body is the browser's answer; ?name= names it.
 func PasskeyFinish(c *web.Call) error {
-	raw, err := web.ReadObject(c.R)
-	if err != nil {
-		return err
-	}
-	answer, err := web.PasskeyAnswer(raw)
+	answer, err := web.ReadPasskeyAnswer(c.R)
 	if err != nil {
 		return err
 	}

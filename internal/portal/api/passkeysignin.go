@@ -3,7 +3,7 @@ package api
 import (
 	"net/http"
 
-	"github.com/truxeio/caddy-truxe/internal/cookie"
+	"github.com/truxeio/caddy-truxe/internal/authn"
 	"github.com/truxeio/caddy-truxe/internal/identity"
 	"github.com/truxeio/caddy-truxe/internal/portal/web"
 	"github.com/truxeio/caddy-truxe/internal/session"
@@ -69,17 +69,13 @@ func passkeyOptions(c *web.Call, begin signin.PasskeyBegin) error {
 // PasskeySignInFinish signs in with the browser's answer and returns tokens; with ?step=enrol it ends the sign-in of a
 // page that had to set a passkey up, and sets the browser's session.
 func PasskeySignInFinish(c *web.Call) error {
-	raw, err := web.ReadObject(c.R)
-	if err != nil {
-		return err
-	}
-	answer, err := web.PasskeyAnswer(raw)
+	answer, err := web.ReadPasskeyAnswer(c.R)
 	if err != nil {
 		return err
 	}
 	flow := c.Browser().FlowCookie()
 	if flow == "" {
-		return identity.Invalid("The cookie " + cookie.Flow + ", which begin has set, did not come back.")
+		return identity.Invalid("The cookie " + authn.FlowCookie + ", which begin has set, did not come back.")
 	}
 	device := c.Browser().DeviceCookie()
 	if c.R.URL.Query().Get("step") == stepEnrol {

@@ -32,11 +32,7 @@ func Continue(c *web.Call) error {
 
 // recoveryUsed says how many recovery codes are left before the way goes on (MF-11).
 func recoveryUsed(c *web.Call, id string) error {
-	user, _, err := c.Own()
-	if err != nil {
-		return err
-	}
-	factors, err := c.SignIn.Factors.Of(c.Context(), user, c.Host)
+	factors, err := ownFactors(c)
 	if err != nil {
 		return err
 	}

@@ -10,6 +10,7 @@ import (
 	"github.com/truxeio/caddy-truxe/internal/identity"
 	"github.com/truxeio/caddy-truxe/internal/portal/web"
 	"github.com/truxeio/caddy-truxe/internal/signin"
+	"github.com/truxeio/caddy-truxe/internal/signin/sessions"
 )
 
 // Callback is where a ticket of the single sign-on host arrives.
@@ -54,16 +55,16 @@ func (b *Callback) Show(c *web.Call) error {
 func redeemTicket(c *web.Call, ticket, flow string) error {
 	c.Redeemed = true
 	by := c.By()
-	var signed signin.SignedIn
+	var opened sessions.Opened
 	var err error
 	if c.Entry == nil {
-		signed, err = c.SignIn.Tickets.SignIn(c.Context(), ticket, c.Host, web.FlowHash(flow), by)
-	} else if signed, err = c.SignIn.Tickets.Redeem(c.Context(), ticket, c.Host, web.FlowHash(flow),
+		opened, err = c.SignIn.Tickets.SignIn(c.Context(), ticket, c.Host, web.FlowHash(flow), by)
+	} else if opened, err = c.SignIn.Tickets.Redeem(c.Context(), ticket, c.Host, web.FlowHash(flow),
 		by); identity.CodeOf(err) == identity.CodeInvalidRequest {
 		return nil
 	}
-	if err == nil && signed.Secret != "" {
-		c.Browser().SignedIn(signed, signed.Session.Remember)
+	if err == nil && opened.Secret != "" {
+		c.Browser().SignedIn(signin.SignedIn{Opened: opened}, opened.Session.Remember)
 	}
 	return err
 }

@@ -8,7 +8,7 @@ import (
 	"net/url"
 	"time"
 
-	"github.com/truxeio/caddy-truxe/internal/cookie"
+	"github.com/truxeio/caddy-truxe/internal/authn"
 	"github.com/truxeio/caddy-truxe/internal/credential"
 	"github.com/truxeio/caddy-truxe/internal/identity"
 	"github.com/truxeio/caddy-truxe/internal/origin"
@@ -108,7 +108,7 @@ func SubmitLogin(c *web.Call) error {
 	}
 	id := form.Get(view.FieldReturn)
 	page := view.Login{Username: form.Get(view.FieldUsername), Remember: form.Get(view.FieldRemember) == "on",
-		Fragment: form.Get(view.FieldFragment)}
+		WayBack: view.WayBack{Fragment: form.Get(view.FieldFragment)}}
 	flow := c.Browser().FlowCookie()
 	if flow == "" {
 		c.Flows.Cookie(c.W, c.Credential)
@@ -123,7 +123,7 @@ func SubmitLogin(c *web.Call) error {
 	c.Browser().EndOldSession()
 	id = keepFragment(c, id, page.Fragment)
 	if signed.Half != nil { // no one is signed in yet, even if someone was before (R6)
-		cookie.Clear(c.W.Header(), cookie.Session)
+		authn.ClearCookie(c.W.Header(), authn.SessionCookie)
 		c.Redirect(http.StatusSeeOther, c.Base+"/mfa?r="+url.QueryEscape(id))
 		return nil
 	}

@@ -3,7 +3,7 @@ package pages
 import (
 	"net/http"
 
-	"github.com/truxeio/caddy-truxe/internal/cookie"
+	"github.com/truxeio/caddy-truxe/internal/authn"
 	"github.com/truxeio/caddy-truxe/internal/portal/view"
 	"github.com/truxeio/caddy-truxe/internal/portal/web"
 )
@@ -17,7 +17,7 @@ func Logout(c *web.Call) error {
 			return err
 		}
 		if !ok {
-			cookie.Clear(c.W.Header(), cookie.Session)
+			authn.ClearCookie(c.W.Header(), authn.SessionCookie)
 			c.Render(http.StatusOK, view.SignedOut{Hosts: []string{c.Host}})
 			return nil
 		}

@@ -41,7 +41,7 @@ func MFA(c *web.Call) error {
 	case len(half.Methods) == 0:
 		return passkeyElsewhere(c, id)
 	}
-	mfa(c, http.StatusOK, half, view.MFA{Method: query.Get("method"), Return: id})
+	mfa(c, http.StatusOK, half, view.MFA{Method: query.Get("method"), WayBack: view.WayBack{Return: id}})
 	return nil
 }
 
@@ -103,8 +103,8 @@ func SubmitMFA(c *web.Call) error {
 	case err != nil && enrol:
 		return enrolFailed(c, err, key, half, id)
 	case err != nil:
-		return mfaFailed(c, err, view.MFA{Method: form.Get(view.FieldMethod), Return: id,
-			Fragment: form.Get(view.FieldFragment), Trust: form.Get(view.FieldTrust) == "on"})
+		return mfaFailed(c, err, view.MFA{Method: form.Get(view.FieldMethod), WayBack: view.WayBack{Return: id,
+			Fragment: form.Get(view.FieldFragment)}, Trust: form.Get(view.FieldTrust) == "on"})
 	}
 	c.Browser().EndOldSession()
 	id = keepFragment(c, id, form.Get(view.FieldFragment))

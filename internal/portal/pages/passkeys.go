@@ -14,9 +14,9 @@ import (
 // Passkeys lists the passkeys of the account.
 func Passkeys(c *web.Call) error {
 	query := c.R.URL.Query()
-	return passkeys(c, http.StatusOK, view.Passkeys{Rename: query.Get("rename"), Remove: query.Get("remove"),
-		Added:   query.Get("added"),
-		Renamed: query.Get("renamed") != "", Removed: query.Get("removed") != ""})
+	return passkeys(c, http.StatusOK, view.Passkeys{PasskeyChange: view.PasskeyChange{Rename: query.Get("rename"),
+		Remove: query.Get("remove"), Added: query.Get("added"), Renamed: query.Get("renamed") != "",
+		Removed: query.Get("removed") != ""}})
 }
 
 func passkeys(c *web.Call, status int, page view.Passkeys) error {
@@ -84,7 +84,8 @@ func SubmitPasskeys(c *web.Call) error {
 	switch form.Get(view.FieldAction) {
 	case view.ActionRename:
 		if err := c.SignIn.Factors.RenamePasskey(c.Context(), c.By(), id, form.Get(view.FieldName)); err != nil {
-			return passkeysFailed(c, err, view.Passkeys{Rename: id.String()}, view.FieldName, web.ForChangePasskey)
+			return passkeysFailed(c, err, view.Passkeys{PasskeyChange: view.PasskeyChange{Rename: id.String()}},
+				view.FieldName, web.ForChangePasskey)
 		}
 		c.Redirect(http.StatusSeeOther, c.Base+"/account/passkeys?renamed=1")
 		return nil

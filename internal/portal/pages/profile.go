@@ -11,18 +11,28 @@ import (
 
 // Profile shows name, mail address and time zone.
 func Profile(c *web.Call) error {
-	user, _, err := c.Own()
+	page, err := profilePage(c)
 	if err != nil {
 		return err
+	}
+	page.Saved = c.R.URL.Query().Get("saved") != ""
+	c.Render(http.StatusOK, page)
+	return nil
+}
+
+// profilePage returns the page with the caller's profile as it is stored.
+func profilePage(c *web.Call) (view.Profile, error) {
+	user, _, err := c.Own()
+	if err != nil {
+		return view.Profile{}, err
 	}
 	profile, err := c.People.Profile(c.Context(), user)
 	if err != nil {
-		return err
+		return view.Profile{}, err
 	}
 	u := profile.User
-	c.Render(http.StatusOK, view.Profile{Viewer: c.ViewerNamed(u.Username, u.Name), Name: u.Name, Email: u.Email,
-		Managed: u.Managed != "", Saved: c.R.URL.Query().Get("saved") != ""})
-	return nil
+	return view.Profile{Viewer: c.ViewerNamed(u.Username, u.Name), Name: u.Name, Email: u.Email,
+		Managed: u.Managed != ""}, nil
 }
 
 // SubmitProfile changes one's own name and address, or downloads one's data. A new address asks for a fresh factor: it
@@ -78,19 +88,11 @@ func setZone(c *web.Call, zone string) error {
 	if known, ok := web.KnownError(err); !ok || known.Code != identity.CodeInvalidRequest {
 		return err
 	}
-	user, _, err := c.Own()
+	page, err := profilePage(c)
 	if err != nil {
 		return err
 	}
-	profile, err := c.People.Profile(c.Context(), user)
-	if err != nil {
-		return err
-	}
-	u := profile.User
-	page := view.Profile{Viewer: c.ViewerNamed(u.Username, u.Name), Name: u.Name, Email: u.Email,
-		Managed:  u.Managed != "",
-		Problems: []view.Problem{{Field: view.FieldZone, Key: "problem.zone"}}}
-	page.Zone = &zone
+	page.Zone, page.Problems = &zone, []view.Problem{{Field: view.FieldZone, Key: "problem.zone"}}
 	c.Render(http.StatusUnprocessableEntity, page)
 	return nil
 }

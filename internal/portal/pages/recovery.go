@@ -7,6 +7,7 @@ import (
 	"github.com/truxeio/caddy-truxe/internal/identity"
 	"github.com/truxeio/caddy-truxe/internal/portal/view"
 	"github.com/truxeio/caddy-truxe/internal/portal/web"
+	"github.com/truxeio/caddy-truxe/internal/store"
 )
 
 // shownCodes returns the recovery codes that may still be shown to this session.
@@ -27,11 +28,7 @@ func Recovery(c *web.Call) error {
 
 // recovery shows new codes while they may be shown, and else how many are left.
 func recovery(c *web.Call, status int, page view.RecoveryCodes) error {
-	user, _, err := c.Own()
-	if err != nil {
-		return err
-	}
-	factors, err := c.SignIn.Factors.Of(c.Context(), user, c.Host)
+	factors, err := ownFactors(c)
 	if err != nil {
 		return err
 	}
@@ -122,4 +119,13 @@ func finishCodes(c *web.Call, form url.Values) error {
 	}
 	c.Redirect(http.StatusSeeOther, c.Base+"/account/recovery-codes")
 	return nil
+}
+
+// ownFactors returns the caller's factors on this host.
+func ownFactors(c *web.Call) (store.Factors, error) {
+	user, _, err := c.Own()
+	if err != nil {
+		return store.Factors{}, err
+	}
+	return c.SignIn.Factors.Of(c.Context(), user, c.Host)
 }

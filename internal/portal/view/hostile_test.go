@@ -107,7 +107,8 @@ func TestRequestIsNeverShown(t *testing.T) {
 	const canary = "canary7f"
 	for _, s := range stories() {
 		req := httptest.NewRequest(http.MethodGet, "https://"+canary+".example/"+canary+"?lang="+canary+"&x="+canary, nil)
-		for _, name := range []string{"Referer", "X-Forwarded-Host", "X-Forwarded-Proto", "X-Original-URL", "Accept-Language",
+		for _, name := range []string{"Referer", "X-Forwarded-Host", "X-Forwarded-Proto", "X-Original-URL",
+			"Accept-Language",
 			"User-Agent", "Cookie"} {
 			req.Header.Set(name, canary)
 		}
@@ -129,7 +130,8 @@ func FuzzLogin(f *testing.F) {
 		req.URL.RawQuery = query
 		req.Header["Accept-Language"] = []string{accept}
 		w := httptest.NewRecorder()
-		r.Render(w, req, 401, view.Login{Host: "h" + host, Username: "u" + name, Fragment: fragment, Return: host, Here: host,
+		r.Render(w, req, 401, view.Login{Destination: view.Destination{Host: "h" + host}, Username: "u" + name,
+			WayBack: view.WayBack{Fragment: fragment, Return: host}, Here: host,
 			Problems: []view.Problem{{Field: view.FieldUsername, Text: "p" + problem}}})
 		if w.Code != 401 {
 			t.Fatalf("status %d", w.Code)

@@ -104,7 +104,8 @@ func TestEveryPageKeepsTheRules(t *testing.T) {
 		if count["h1"] != 1 || count["main"] != 1 || count["title"] < 1 {
 			t.Errorf("%s: %d h1, %d main, %d title", s.name, count["h1"], count["main"], count["title"])
 		}
-		if failed := s.status >= 400; strings.HasPrefix(title, "Error: ") != failed || !strings.HasSuffix(title, " · Truxe") {
+		if failed := s.status >= 400; strings.HasPrefix(title, "Error: ") != failed || !strings.HasSuffix(title,
+			" · Truxe") {
 			t.Errorf("%s: title %q", s.name, title)
 		}
 		if s.name != "frame" && !strings.Contains(body, `<a class="skip" href="#main">`) {
@@ -218,8 +219,9 @@ func TestAutocompleteTokens(t *testing.T) {
 	}{
 		{view.Login{}, map[string]string{"username": "username webauthn", "password": "current-password"}},
 		{view.Confirm{Viewer: alice}, map[string]string{"username": "username", "password": "current-password"}},
-		{view.PasswordChange{Viewer: alice}, map[string]string{"username": "username", "current_password": "current-password",
-			"new_password": "new-password"}},
+		{view.PasswordChange{Viewer: alice}, map[string]string{"username": "username",
+			"current_password": "current-password",
+			"new_password":     "new-password"}},
 		{view.Setup{}, map[string]string{"token": "off", "username": "username", "email": "email", "name": "name",
 			"new_password": "new-password"}},
 	} {
@@ -268,7 +270,8 @@ func TestNoTextIsUntranslated(t *testing.T) {
 	}
 	for _, s := range stories() {
 		if s.name == "continue" || s.name == "login-already" {
-			s.page = view.Login{Host: "7", SignedIn: view.Viewer{Username: "7"}} // titles hold a host, which has letters
+			s.page = view.Login{Destination: view.Destination{Host: "7"},
+				Already: view.Already{SignedIn: view.Viewer{Username: "7"}}} // titles hold a host, which has letters
 		}
 		text(parse(t, get(r, site+"?lang=en-XA", s.status, s.page).Body.String()), s.name)
 	}
@@ -281,24 +284,28 @@ func TestNamesAreIsolated(t *testing.T) {
 		page view.Page
 		want []string
 	}{
-		{view.Login{Host: "grafana.example.com"}, []string{"to continue to <strong><bdi>grafana.example.com</bdi></strong>"}},
+		{view.Login{Destination: grafana}, []string{"to continue to <strong><bdi>grafana.example.com</bdi></strong>"}},
 		{view.Denied{Viewer: alice, Host: "h.example", Path: "/admin", Code: identity.CodeRoleRequired,
 			Reference: "R-7KQ2-X9FD"},
 			[]string{"You don&#39;t have access to <bdi>h.example/admin</bdi>.",
 				`<code dir="ltr" id="reference">R-7KQ2-X9FD</code>`, "This needs a role you don&#39;t have."}},
 		{view.Launcher{Viewer: alice}, []string{"No apps yet."}},
-		{view.Login{Host: "h.example", TriesLeft: 1, Pause: 5 * time.Minute,
+		{view.Login{Destination: view.Destination{Host: "h.example"}, Attempts: view.Attempts{TriesLeft: 1,
+			Pause: 5 * time.Minute},
 			Problems: []view.Problem{{Field: "password", Key: "problem.invalid_credentials"}}},
 			[]string{"1 try left before a 5-minute pause."}},
-		{view.Login{Host: "h.example", TriesLeft: 2, Pause: 6 * time.Second,
+		{view.Login{Destination: view.Destination{Host: "h.example"}, Attempts: view.Attempts{TriesLeft: 2,
+			Pause: 6 * time.Second},
 			Problems: []view.Problem{{Field: "password", Key: "problem.invalid_credentials"}}},
 			[]string{"2 tries left before a 6-second pause."}},
-		{view.MFA{Account: alice, Methods: []string{view.MethodTOTP}, TriesLeft: 2, Pause: 61 * time.Second,
+		{view.MFA{Account: alice, Methods: []string{view.MethodTOTP}, Attempts: view.Attempts{TriesLeft: 2,
+			Pause: 61 * time.Second},
 			Problems: []view.Problem{{Field: "code", Key: "problem.code_wrong"}}},
 			[]string{"2 tries left before a 2-minute pause."}},
-		{view.Login{Host: "h.example", CookiesBlocked: true},
+		{view.Login{Destination: view.Destination{Host: "h.example"}, CookiesBlocked: true},
 			[]string{"Cookies are blocked for <bdi>h.example</bdi>. Allow them and try again."}},
-		{view.SessionEnded{Resubmit: true}, []string{"Your session ended.", "Nothing was sent to the app.", "data-resubmit"}},
+		{view.SessionEnded{Resubmit: true}, []string{"Your session ended.", "Nothing was sent to the app.",
+			"data-resubmit"}},
 		{view.ErrorPage{Status: 503, Code: identity.CodeStateUnavailable},
 			[]string{"We can&#39;t check your sign-in right now. Nothing was sent to the app."}},
 		{view.ErrorPage{Status: 502}, []string{"The app is down"}},

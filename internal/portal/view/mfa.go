@@ -2,7 +2,6 @@ package view
 
 import (
 	"slices"
-	"time"
 
 	"github.com/truxeio/caddy-truxe/internal/identity"
 )
@@ -20,20 +19,17 @@ const (
 // FieldFragment to {base}/mfa; "Start over" posts FieldAction = ActionStartOver there. Another method is a GET of
 // {base}/mfa?method=NAME. Status: 200, 401 with Problems, 429 with Wait.
 type MFA struct {
-	Account   Viewer // whose sign-in it is; not signed in yet
-	Host, App string // where it leads, as in Login
-	Method    string // the one that is shown; empty or not in Methods: the first of Methods
+	Account Viewer // whose sign-in it is; not signed in yet
+	Destination
+	Method string // the one that is shown; empty or not in Methods: the first of Methods
 	// Methods is what this person has, best first. MethodRecovery stands last and is offered as "Lost your device?".
 	Methods  []string
 	Problems []Problem
-	// TriesLeft > 0 says how many tries remain before a pause of Pause.
-	TriesLeft int
-	Pause     time.Duration
-	Wait      Wait
+	Attempts
 	// TrustDays is how long "Don't ask again on this device" holds; 0 hides the box.
-	TrustDays        int
-	Trust            bool // ticked
-	Return, Fragment string
+	TrustDays int
+	Trust     bool // ticked
+	WayBack
 	// PasskeyBegin is where the module posts {} for the options of a passkey: {"publicKey":{…}} or the options alone.
 	// Empty: {base}/api/v1/login/passkey/begin. The answer of the browser comes back as JSON in FieldPasskey.
 	PasskeyBegin string
@@ -55,12 +51,6 @@ func (p MFA) Others() []string { return others(p.Shown(), p.Methods) }
 func (p MFA) Recovery() bool {
 	return p.Shown() != MethodRecovery && slices.Contains(p.Methods, MethodRecovery)
 }
-
-// Target is the app's name or host.
-func (p MFA) Target() string { return Login{Host: p.Host, App: p.App}.Target() }
-
-// KeptFragment is the fragment, bounded.
-func (p MFA) KeptFragment() string { return Login{Fragment: p.Fragment}.KeptFragment() }
 
 // shown is the chosen method if it is offered, else the first known one.
 func shown(chosen string, offered []string) string {
@@ -104,17 +94,14 @@ func knownMethod(m string) bool {
 // choices are GETs of {base}/mfa?enrol=totp and ?enrol=passkey, which show TOTP and Passkeys with Forced. "Start over"
 // is that of MFA.
 type Enrol struct {
-	Account   Viewer
-	Host, App string
+	Account Viewer
+	Destination
 	// Methods are the factors that may be set up here: MethodTOTP, MethodPasskey.
 	Methods []string
 	Return  string
 }
 
 func (p Enrol) meta() meta { return meta{name: "enrol", title: "enrol.title"} }
-
-// Target is the app's name or host.
-func (p Enrol) Target() string { return Login{Host: p.Host, App: p.App}.Target() }
 
 // Choices are the methods that have a page.
 func (p Enrol) Choices() []string { return others("", p.Methods) }
@@ -124,16 +111,12 @@ type RecoveryUsed struct {
 	Viewer   Viewer
 	Left     int
 	Continue string // where the way goes on: a path or URL; empty: the apps
-	Host     string // shown: "Continue to HOST"
-	App      string // shown instead of Host
+	Destination
 }
 
 func (p RecoveryUsed) meta() meta {
 	return meta{name: "recoveryused", title: "recoveryused.title", viewer: p.Viewer}
 }
-
-// Target is the app's name or host.
-func (p RecoveryUsed) Target() string { return Login{Host: p.Host, App: p.App}.Target() }
 
 // Few reports whether it is time for new codes.
 func (p RecoveryUsed) Few() bool { return p.Left <= fewCodes }

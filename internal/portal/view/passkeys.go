@@ -16,12 +16,8 @@ type Passkeys struct {
 	Host string
 	// Elsewhere is where passkeys work when they do not here (plain http, an IP address): "https://auth.example.com".
 	Elsewhere string
-	// Rename and Remove are the id of the passkey that is asked about: GET ?rename=ID and ?remove=ID.
-	Rename, Remove string
-	// Added is the id of the one just made: it is praised, and its name can be changed at once.
-	Added            string
-	Renamed, Removed bool
-	Problems         []Problem
+	PasskeyChange
+	Problems []Problem
 	// RecoveryLeft is how many recovery codes there are, for the warning at a single passkey.
 	RecoveryLeft int
 	// Signal lists for the browser which passkeys still exist.
@@ -31,6 +27,15 @@ type Passkeys struct {
 	Return string
 	// BeginURL, FinishURL and ConfirmURL: empty means {base}/api/v1/mfa/passkeys/begin, …/finish and {base}/confirm.
 	BeginURL, FinishURL, ConfirmURL string
+}
+
+// PasskeyChange is what is being changed, or was changed just now.
+type PasskeyChange struct {
+	// Rename and Remove are the id of the passkey that is asked about: GET ?rename=ID and ?remove=ID.
+	Rename, Remove string
+	// Added is the id of the one just made: it is praised, and its name can be changed at once.
+	Added            string
+	Renamed, Removed bool
 }
 
 // Passkey is one of them.

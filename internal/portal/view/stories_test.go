@@ -19,6 +19,8 @@ type story struct {
 var (
 	now   = time.Date(2026, 11, 23, 14, 5, 0, 0, time.UTC)
 	alice = view.Viewer{Username: "alice", Name: "Alice Archer"}
+
+	grafana = view.Destination{Host: "grafana.example.com"}
 )
 
 const (
@@ -31,7 +33,8 @@ const (
 func stories() []story {
 	wrong := []view.Problem{{Field: view.FieldPassword, Key: "problem.invalid_credentials"}}
 	sessions := []view.Session{
-		{ID: "b", UserAgent: iphone, Address: "203.0.113.7", Host: "grafana.example.com", SignedIn: now.Add(-50 * time.Hour),
+		{ID: "b", UserAgent: iphone, Address: "203.0.113.7", Host: "grafana.example.com",
+			SignedIn: now.Add(-50 * time.Hour),
 			LastSeen: now.Add(-3 * time.Hour), Methods: []string{"pwd"}},
 		{ID: "a", UserAgent: firefox, Address: "198.51.100.23", Host: "auth.example.com", SignedIn: now.Add(-time.Hour),
 			LastSeen: now, Methods: []string{"pwd", "otp"}, Current: true},
@@ -49,20 +52,21 @@ func stories() []story {
 			Description: "Letters, invoices and everything else that was paper"},
 	}
 	list := []story{
-		{"login", 200, view.Login{Host: "grafana.example.com", RememberDays: 30}},
-		{"login-app", 200, view.Login{Host: "grafana.example.com", App: "Grafana", RememberDays: 30, Username: "alice",
-			Remember: true, Return: "r1", Fragment: "/d/7"}},
+		{"login", 200, view.Login{Destination: grafana, RememberDays: 30}},
+		{"login-app", 200, view.Login{Destination: view.Destination{Host: "grafana.example.com", App: "Grafana"},
+			RememberDays: 30, Username: "alice",
+			Remember: true, WayBack: view.WayBack{Return: "r1", Fragment: "/d/7"}}},
 		{"login-bare", 200, view.Login{}},
-		{"login-wrong", 401, view.Login{Host: "grafana.example.com", RememberDays: 30, Username: "alice", Problems: wrong,
-			TriesLeft: 2, Pause: 5 * time.Minute}},
-		{"login-limited", 429, view.Login{Host: "grafana.example.com", Username: "alice", RememberDays: 30,
-			Wait: view.Wait{Until: now.Add(252 * time.Second), For: 252 * time.Second}}},
-		{"login-busy", 503, view.Login{Host: "grafana.example.com", Username: "alice",
+		{"login-wrong", 401, view.Login{Destination: grafana, RememberDays: 30, Username: "alice", Problems: wrong,
+			Attempts: view.Attempts{TriesLeft: 2, Pause: 5 * time.Minute}}},
+		{"login-limited", 429, view.Login{Destination: grafana, Username: "alice", RememberDays: 30,
+			Attempts: view.Attempts{Wait: view.Wait{Until: now.Add(252 * time.Second), For: 252 * time.Second}}}},
+		{"login-busy", 503, view.Login{Destination: grafana, Username: "alice",
 			Problems: []view.Problem{{Key: "problem.busy"}}}},
-		{"login-cookies", 400, view.Login{Host: "grafana.example.com", CookiesBlocked: true}},
+		{"login-cookies", 400, view.Login{Destination: grafana, CookiesBlocked: true}},
 		{"login-flow-gone", 200, view.Login{FlowGone: true, RememberDays: 1}},
-		{"login-already", 200, view.Login{Host: "grafana.example.com", SignedIn: alice,
-			Continue: "https://grafana.example.com/d/7?x=1"}},
+		{"login-already", 200, view.Login{Destination: grafana,
+			Already: view.Already{SignedIn: alice, Continue: "https://grafana.example.com/d/7?x=1"}}},
 		{"continue", 200, view.Continue{Target: "/held", Host: "grafana.example.com", Fragment: "/d/7"}},
 		{"logout", 200, view.LogoutAsk{Viewer: alice, Hosts: []string{"grafana.example.com", "orders.example.com"}}},
 		{"signed-out", 200, view.SignedOut{Hosts: []string{"grafana.example.com"},

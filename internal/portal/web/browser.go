@@ -4,9 +4,8 @@ import (
 	"time"
 
 	"github.com/truxeio/caddy-truxe/internal/authn"
-	"github.com/truxeio/caddy-truxe/internal/cookie"
 	"github.com/truxeio/caddy-truxe/internal/identity"
-	"github.com/truxeio/caddy-truxe/internal/secret"
+	"github.com/truxeio/caddy-truxe/internal/session"
 	"github.com/truxeio/caddy-truxe/internal/signin"
 )
 
@@ -20,8 +19,8 @@ func (c *Call) Browser() Browser { return Browser{c} }
 func (b Browser) FlowCookie() string { return sentFlow(b.c.Credential) }
 
 func sentFlow(c authn.Credential) string {
-	value, n := c.CookieNamed(cookie.Flow)
-	if _, ok := secret.ParseSessionSecret(value); n != 1 || !ok {
+	value, n := c.CookieNamed(authn.FlowCookie)
+	if _, ok := session.ParseSecret(value); n != 1 || !ok {
 		return ""
 	}
 	return value
@@ -29,13 +28,13 @@ func sentFlow(c authn.Credential) string {
 
 // DeviceCookie returns the first device cookie that came with the request, "" without one.
 func (b Browser) DeviceCookie() string {
-	value, _ := b.c.Credential.CookieNamed(cookie.Device)
+	value, _ := b.c.Credential.CookieNamed(authn.DeviceCookie)
 	return value
 }
 
 // ThisDevice returns the id of the record behind this browser's device cookie, zero without one.
 func (b Browser) ThisDevice(user identity.ID) identity.ID {
-	value, n := b.c.Credential.CookieNamed(cookie.Device)
+	value, n := b.c.Credential.CookieNamed(authn.DeviceCookie)
 	if n != 1 {
 		return identity.ID{}
 	}
@@ -46,7 +45,7 @@ func (b Browser) ThisDevice(user identity.ID) identity.ID {
 func (b Browser) SignedIn(s signin.SignedIn, remember bool) {
 	b.setSession(s.Secret, remember, s.Session.Expires)
 	if s.Device != "" {
-		cookie.Add(b.c.W.Header(), cookie.Device, s.Device, signin.DeviceLife)
+		authn.AddCookie(b.c.W.Header(), authn.DeviceCookie, s.Device, signin.DeviceLife)
 	}
 }
 
@@ -58,14 +57,14 @@ func (b Browser) SetSession(value string) {
 }
 
 func (b Browser) setSession(value string, remember bool, expires time.Time) {
-	cookie.AddSession(b.c.W.Header(), value, remember, expires, b.c.Now())
+	authn.AddSessionCookie(b.c.W.Header(), value, remember, expires, b.c.Now())
 }
 
 // SignedOut has the browser forget the session and what it keeps of this host's pages, the back-forward cache included
 // (Clear-Site-Data, W3C). Only the cache: "storage" would end service workers, and drafts and settings of the app with
 // them.
 func (b Browser) SignedOut() {
-	cookie.Clear(b.c.W.Header(), cookie.Session)
+	authn.ClearCookie(b.c.W.Header(), authn.SessionCookie)
 	b.c.W.Header().Set("Clear-Site-Data", `"cache"`)
 }
 

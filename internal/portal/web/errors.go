@@ -8,19 +8,13 @@ import (
 	"github.com/truxeio/caddy-truxe/internal/portal/view"
 	"github.com/truxeio/caddy-truxe/internal/problem"
 	"github.com/truxeio/caddy-truxe/internal/ratelimit"
-	"github.com/truxeio/caddy-truxe/internal/store"
 )
 
 // KnownError finds the error that a client may see.
 func KnownError(err error) (*identity.Error, bool) {
 	var known *identity.Error
-	if errors.As(err, &known) {
-		return known, true
-	}
-	if errors.Is(err, store.ErrUnavailable) {
-		return identity.Unavailable(err), true
-	}
-	return nil, false
+	ok := errors.As(err, &known)
+	return known, ok
 }
 
 // Fail writes an error as a page or as problem+json.

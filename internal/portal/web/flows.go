@@ -10,10 +10,10 @@ import (
 	"time"
 
 	"github.com/truxeio/caddy-truxe/internal/authn"
-	"github.com/truxeio/caddy-truxe/internal/cookie"
 	"github.com/truxeio/caddy-truxe/internal/identity"
 	"github.com/truxeio/caddy-truxe/internal/origin"
 	"github.com/truxeio/caddy-truxe/internal/secret"
+	"github.com/truxeio/caddy-truxe/internal/session"
 )
 
 // Flows carries sign-ins in progress: where a visitor wanted to go, and in which browser. The way back is never a
@@ -161,8 +161,8 @@ func (f *Flows) Cookie(w http.ResponseWriter, c authn.Credential) string {
 	if value := sentFlow(c); value != "" {
 		return value
 	}
-	value, _ := secret.NewSessionSecret()
-	cookie.Add(w.Header(), cookie.Flow, value, 0)
+	value, _ := session.NewSecret()
+	authn.AddCookie(w.Header(), authn.FlowCookie, value, 0)
 	return value
 }
 

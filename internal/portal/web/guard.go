@@ -4,7 +4,7 @@ import (
 	"errors"
 	"net/http"
 
-	"github.com/truxeio/caddy-truxe/internal/cookie"
+	"github.com/truxeio/caddy-truxe/internal/authn"
 	"github.com/truxeio/caddy-truxe/internal/cors"
 	"github.com/truxeio/caddy-truxe/internal/identity"
 )
@@ -83,7 +83,7 @@ func (c *Call) Identify(matters bool) error {
 		return err
 	}
 	if c.Credential.Cookies > 1 {
-		cookie.Clear(c.W.Header(), cookie.Session)
+		authn.ClearCookie(c.W.Header(), authn.SessionCookie)
 	}
 	c.Entry = found.Entry
 	return nil

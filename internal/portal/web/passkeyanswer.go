@@ -3,6 +3,7 @@ package web
 import (
 	"encoding/json"
 	"errors"
+	"net/http"
 
 	"github.com/truxeio/caddy-truxe/internal/identity"
 	"github.com/truxeio/caddy-truxe/internal/strictjson"
@@ -10,6 +11,15 @@ import (
 
 // maxPasskeyAnswer bounds what a browser says about a passkey; the largest honest answer is a few KiB.
 const maxPasskeyAnswer = 64 << 10
+
+// ReadPasskeyAnswer reads a body that is what navigator.credentials gave.
+func ReadPasskeyAnswer(r *http.Request) (json.RawMessage, error) {
+	raw, err := ReadObject(r)
+	if err != nil {
+		return nil, err
+	}
+	return PasskeyAnswer(raw)
+}
 
 // PasskeyAnswer checks the shape of what navigator.credentials gave, which has members that we do not know (AP-03).
 func PasskeyAnswer(raw []byte) (json.RawMessage, error) {

@@ -64,7 +64,8 @@ func quiet() *slog.Logger { return slog.New(slog.NewTextHandler(io.Discard, nil)
 
 // bearer is a principal who signed in with a token.
 func bearer(jti, session, user string, issued int64) *identity.Principal {
-	p := &identity.Principal{UserID: user, SessionID: session, TokenID: jti, IssuedAt: issued,
+	p := &identity.Principal{UserID: user, SessionID: session, TokenID: jti,
+		Revocable:  identity.Revocable{IssuedAt: issued},
 		Credential: identity.CredentialBearer}
 	p.UserKey = identity.RevocationKey(identity.RevokeUser, user)
 	if jti != "" {

@@ -55,8 +55,7 @@ func (t *Tokens) Start(ctx context.Context, by change.By, s store.Session, user 
 func (t *Tokens) issue(tx *change.Tx, by change.By, set *Set, s store.Session, user identity.User,
 	family store.Family) error {
 	issued, err := t.Issuer.Issue(token.Claims{User: user, SessionID: s.ID.String(), ClientID: family.ClientID,
-		Host:     s.Host,
-		AuthTime: s.AuthTime, AMR: s.AMR, ACR: s.ACR, MFATime: s.MFATime, PasskeyTime: s.PasskeyTime})
+		Host: s.Host, Proof: s.Proof})
 	if err != nil {
 		return err
 	}

@@ -23,13 +23,13 @@ func sessions(t *testing.T, b *bench) {
 	b.wants(err, store.ErrNotFound)
 
 	fresh := hash("fresh")
-	if ok, err := b.RotateSession(b.ctx, s.ID, hash("guess"), fresh, store.Proof{AuthTime: now, ACR: "2"}); ok ||
+	if ok, err := b.RotateSession(b.ctx, s.ID, hash("guess"), fresh, identity.Proof{AuthTime: now, ACR: "2"}); ok ||
 		err != nil {
 		t.Errorf("rotated without the secret: %v", err)
 	}
 	won := b.race(func(i int) (bool, error) {
 		return b.RotateSession(b.ctx, s.ID, s.SecretHash, hash(string(rune('a'+i))),
-			store.Proof{AuthTime: now.Add(time.Minute), MFATime: now.Add(time.Minute), PasskeyTime: now.Add(time.Second),
+			identity.Proof{AuthTime: now.Add(time.Minute), MFATime: now.Add(time.Minute), PasskeyTime: now.Add(time.Second),
 				AMR: []string{"pwd", "otp"}, ACR: "2"})
 	})
 	got, err = b.SessionByID(b.ctx, s.ID)
@@ -60,7 +60,7 @@ func sessions(t *testing.T, b *bench) {
 		!same(ended.LastSeen, got.LastSeen) {
 		t.Errorf("%+v %v", ended, err)
 	}
-	if ok, _ := b.RotateSession(b.ctx, s.ID, got.SecretHash, fresh, store.Proof{AuthTime: now}); ok {
+	if ok, _ := b.RotateSession(b.ctx, s.ID, got.SecretHash, fresh, identity.Proof{AuthTime: now}); ok {
 		t.Error("an ended session got a new secret")
 	}
 	together(t, b, u.ID)
@@ -142,7 +142,8 @@ func sessionLimit(t *testing.T, b *bench) {
 	u := b.user("ada")
 	var old []store.Session
 	for i := range 3 {
-		old = append(old, b.session(u.ID, func(s *store.Session) { s.LastSeen = now.Add(-time.Duration(i+1) * time.Minute) }))
+		old = append(old, b.session(u.ID,
+			func(s *store.Session) { s.LastSeen = now.Add(-time.Duration(i+1) * time.Minute) }))
 	}
 	expired := b.session(u.ID, func(s *store.Session) { s.LastSeen = now.Add(-2 * time.Hour) })
 	browser := b.session(u.ID,

@@ -69,9 +69,10 @@ func (b *bench) user(name string) store.NewUser {
 func (b *bench) session(user identity.ID, change func(*store.Session)) store.Session {
 	b.Helper()
 	s := store.Session{ID: identity.NewID(), SecretHash: hash(identity.NewID().String()), UserID: user, Kind: "browser",
-		Host: "app.example.com", Created: now,
-		AuthTime: now, LastSeen: now, Idle: time.Hour, Expires: now.Add(24 * time.Hour), Remember: true, IP: "192.0.2.1",
-		UserAgent: "Agent/1", AMR: []string{"pwd"}, ACR: "1"}
+		Host: "app.example.com", Lifetime: store.Lifetime{Created: now, LastSeen: now, Idle: time.Hour,
+			Expires: now.Add(24 * time.Hour)},
+		Proof: identity.Proof{AuthTime: now, AMR: []string{"pwd"}, ACR: "1"}, Remember: true, IP: "192.0.2.1",
+		UserAgent: "Agent/1"}
 	if change != nil {
 		change(&s)
 	}
@@ -93,9 +94,7 @@ func hash(s string) [32]byte { return sha256.Sum256([]byte(s)) }
 // racers is how many try at once (R5).
 const racers = 50
 
-// race calls do from many goroutines at once and gives back how many returned true. On a busy machine fifty that take a
-// lock one after another need more than the second that a caller waits for a connection. Who got none has begun nothing
-// and comes again; every other error, above all a commit whose outcome is unknown, is a fault.
+// race calls do from many goroutines at once, each in its turn, and returns how many returned true.
 func (b *bench) race(do func(i int) (bool, error)) int {
 	b.Helper()
 	var wait sync.WaitGroup
@@ -106,10 +105,11 @@ func (b *bench) race(do func(i int) (bool, error)) int {
 	for i := range racers {
 		wait.Go(func() {
 			<-start
-			ok, err := do(i)
-			for tries := 0; errors.Is(err, store.ErrNoTurn) && tries < 20; tries++ {
+			var ok bool
+			err := InTurn(func() (err error) {
 				ok, err = do(i)
-			}
+				return err
+			})
 			mu.Lock()
 			defer mu.Unlock()
 			if ok {

@@ -1,4 +1,4 @@
-package signin
+package sessions
 
 import (
 	"context"
@@ -6,7 +6,6 @@ import (
 	"github.com/truxeio/caddy-truxe/internal/audit"
 	"github.com/truxeio/caddy-truxe/internal/change"
 	"github.com/truxeio/caddy-truxe/internal/identity"
-	"github.com/truxeio/caddy-truxe/internal/secret"
 	"github.com/truxeio/caddy-truxe/internal/session"
 )
 
@@ -18,14 +17,14 @@ func (ss *Sessions) Renew(ctx context.Context, by change.By) (cookie string, err
 	if !ok {
 		return "", nil
 	}
-	value, hash := secret.NewSessionSecret()
+	value, hash := session.NewSecret()
 	won := false
-	err = ss.changes.Run(ctx, func(tx *change.Tx) error {
+	err = ss.Changes.Run(ctx, func(tx *change.Tx) error {
 		s, err := tx.SessionByID(ctx, id)
 		if err != nil {
 			return change.Gone(err)
 		}
-		now := ss.changes.Now()
+		now := ss.Changes.Now()
 		if won, err = tx.RenewSecret(ctx, s, hash, now, now.Add(session.Grace)); err != nil || !won {
 			return err
 		}
@@ -36,7 +35,7 @@ func (ss *Sessions) Renew(ctx context.Context, by change.By) (cookie string, err
 		return nil
 	})
 	if err != nil && won { // did the commit fail, or only the announcement? The browser must not lose a valid secret
-		s, readErr := ss.changes.Store.SessionByID(ctx, id)
+		s, readErr := ss.Changes.Store.SessionByID(ctx, id)
 		won = readErr == nil && s.SecretHash == hash
 	}
 	if !won {

@@ -1,4 +1,4 @@
-package cookie
+package authn
 
 import (
 	"net/http"
@@ -11,15 +11,15 @@ import (
 func TestOurCookiesKeepToTheirHost(t *testing.T) {
 	now := time.Unix(1_800_000_000, 0)
 	h := http.Header{}
-	Add(h, Flow, "v", 0)
-	Add(h, Device, "v", 90*time.Second)
-	Clear(h, Session)
-	AddSession(h, "v", true, now.Add(time.Hour+time.Millisecond), now)
-	AddSession(h, "v", false, now.Add(time.Hour), now)
+	AddCookie(h, FlowCookie, "v", 0)
+	AddCookie(h, DeviceCookie, "v", 90*time.Second)
+	ClearCookie(h, SessionCookie)
+	AddSessionCookie(h, "v", true, now.Add(time.Hour+time.Millisecond), now)
+	AddSessionCookie(h, "v", false, now.Add(time.Hour), now)
 	ages := []int{0, 90, -1, 3601, 0}
 	for i, line := range h["Set-Cookie"] {
 		c, err := http.ParseSetCookie(line)
-		if err != nil || !strings.HasPrefix(c.Name, Prefix) || !c.Secure || !c.HttpOnly || c.Path != "/" ||
+		if err != nil || !strings.HasPrefix(c.Name, CookiePrefix) || !c.Secure || !c.HttpOnly || c.Path != "/" ||
 			c.Domain != "" ||
 			c.SameSite != http.SameSiteLaxMode || c.MaxAge != ages[i] {
 			t.Errorf("%s: %v", line, err)
