@@ -70,8 +70,14 @@ func TestOwnDataIsDownloaded(t *testing.T) {
 			got.More == nil || *got.More {
 			t.Errorf("%+v\n%s", got, a.body)
 		}
-		if len(got.Requests) != 1 || got.Requests[0].Path != "/read/of/late" || got.Requests[0].Host != "app.test" ||
-			!got.Requests[0].Allowed {
+		read := false // "/" of the sign-in is there too when it was recorded before the gateway was stopped
+		for _, r := range got.Requests {
+			if r.Host != "app.test" || !r.Allowed || r.Path != "/" && r.Path != "/read/of/late" {
+				t.Errorf("request %+v", r)
+			}
+			read = read || r.Path == "/read/of/late"
+		}
+		if !read {
 			t.Errorf("requests %+v", got.Requests)
 		}
 		seen := map[string]bool{}

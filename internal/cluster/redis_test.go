@@ -236,7 +236,8 @@ func TestCheckWarnsOfEviction(t *testing.T) {
 	if err != nil || len(w) != 1 || !strings.Contains(w[0], "allkeys-lru") {
 		t.Errorf("%q %v", w, err)
 	}
-	if w, err := openPatient(t, redistest.Start(t).URL(), "truxe:").Check(context.Background()); err != nil || len(w) != 0 {
+	control := openPatient(t, redistest.Start(t).URL(), "truxe:")
+	if w, err := control.Check(context.Background()); err != nil || len(w) != 0 {
 		t.Errorf("control: %q %v", w, err)
 	}
 }

@@ -22,9 +22,9 @@ import (
 func staffUsers(t *testing.T, st *store.Store, many int) []identity.ID {
 	t.Helper()
 	ids := make([]identity.ID, many)
-	for first := 0; first < many; first += 1000 {
+	for first := 0; first < many; first += 200 {
 		err := st.Tx(t.Context(), func(tx *store.Tx) error {
-			for i := first; i < min(first+1000, many); i++ {
+			for i := first; i < min(first+200, many); i++ {
 				ids[i] = identity.NewID()
 				name := "user" + strconv.Itoa(i)
 				if err := tx.CreateUser(t.Context(), store.NewUser{User: identity.User{ID: ids[i], Username: name,
