@@ -7,10 +7,10 @@ ORACLE ?= 10000000
 EDGES ?= 200000
 FLOOD ?= 1000000
 # Each linter is a tool of its own. golangci-lint, which has all of them, is a thousand packages to compile, and it keeps
-# a cache that go vet does not share.
+# a cache that go vet does not share: `make golangci` runs it by hand.
 TOOL := go tool -modfile=.ci/tools/go.mod
 
-.PHONY: help build run test check race race-factors oracle fuzz edges flood kill bench timings release reproducible fmt lint arrows prose requirements
+.PHONY: help build run test check race race-factors oracle fuzz edges flood kill bench timings release reproducible fmt lint golangci arrows prose requirements
 
 help: ## show the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## */\t/' | expand -t 15
@@ -35,7 +35,12 @@ lint:
 	$(TOOL) revive -config .ci/tools/revive.toml -set_exit_status ./...
 	go build -modfile=.ci/tools/go.mod -o bin/go-errorlint codeberg.org/polyfloyd/go-errorlint
 	go vet -vettool=bin/go-errorlint ./...
+	$(TOOL) actionlint -shellcheck= -pyflakes=
 	go test -count=1 ./test/prose
+
+golangci: ## what golangci-lint finds beyond the linters of check (.golangci.yml); minutes and 3 GB the first time
+	go build -modfile=.ci/golangci/go.mod -o bin/golangci-lint github.com/golangci/golangci-lint/v2/cmd/golangci-lint
+	bin/golangci-lint run
 
 arrows:
 	go test -count=1 -run 'TestArrows|TestNothingLifts' ./test

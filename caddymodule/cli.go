@@ -112,7 +112,7 @@ func (c *cli) call(ctx context.Context, name string, args any) (json.RawMessage,
 func (c *cli) load() ([]byte, error) {
 	if c.configFile == "" {
 		if _, err := os.Stat("Caddyfile"); err != nil {
-			return nil, nil
+			return nil, nil //nolint:nilerr // none to read
 		}
 		c.configFile = "Caddyfile"
 	}

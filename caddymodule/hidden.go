@@ -17,7 +17,7 @@ func refuseHidden(raw json.RawMessage) error {
 	}
 	var handler map[string]json.RawMessage
 	if json.Unmarshal(raw, &handler) != nil {
-		return nil
+		return nil //nolint:nilerr // not a handler, so not one of ours
 	}
 	var name string
 	_ = json.Unmarshal(handler["handler"], &name) // without a name, Caddy refuses it

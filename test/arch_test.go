@@ -248,8 +248,7 @@ func sourceFiles(t *testing.T) map[string]string {
 			return err
 		}
 		name := d.Name()
-		if d.IsDir() && (name == ".git" || name == ".cache" || name == "bin" || name == "testdata" ||
-			name == "node_modules") {
+		if d.IsDir() && slices.Contains([]string{".git", ".cache", "bin", "dist", "testdata", "node_modules"}, name) {
 			return fs.SkipDir
 		}
 		if !d.Type().IsRegular() || !slices.Contains([]string{".go", ".html", ".css", ".js", ".sql", ".sh", ".yml", ".yaml",

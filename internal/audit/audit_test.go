@@ -277,7 +277,9 @@ func TestOverflowingQueueLeavesAGapRecord(t *testing.T) {
 	}
 	timebound.Check(t, "10,000 notes while the database is busy", time.Since(start), time.Second)
 	close(release)
-	<-done
+	if err := <-done; err != nil {
+		t.Fatal(err)
+	}
 	closeLog(t, l)
 	gaps, err := st.ListAudit(ctx, store.AuditFilter{Event: audit.Gap})
 	if err != nil || len(gaps) == 0 {

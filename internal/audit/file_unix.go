@@ -37,7 +37,7 @@ const spare = 64 << 10
 func room(path string) error {
 	info, err := os.Stat(path)
 	if err != nil || !info.Mode().IsRegular() {
-		return nil
+		return nil //nolint:nilerr // as above
 	}
 	var limit syscall.Rlimit
 	if err := syscall.Getrlimit(syscall.RLIMIT_FSIZE, &limit); err == nil &&

@@ -10,7 +10,7 @@ import (
 
 func openBreached(cfg Config) (*credential.BreachedFile, error) {
 	if cfg.Password.BreachedFile == "" {
-		return nil, nil //nolint:nilnil // no file is configured
+		return nil, nil // no file is configured
 	}
 	return credential.OpenBreached(cfg.Password.BreachedFile)
 }

@@ -75,7 +75,7 @@ func (d *durable) openKeys(ctx context.Context, cfg Config, onChange func(contex
 // claimStore claims an SQLite store for this process.
 func claimStore(ctx context.Context, cfg Config) (*claim.Claim, error) {
 	if cfg.Storage.Driver != "sqlite" {
-		return nil, nil //nolint:nilnil // nothing to claim
+		return nil, nil // nothing to claim
 	}
 	return claim.Take(ctx, claim.Options{
 		Path:    cfg.Storage.DSN,

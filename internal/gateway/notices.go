@@ -10,7 +10,7 @@ import (
 // openNotices returns the worker that sends security notices; nil without a mail server.
 func (c Config) openNotices(st *store.Store, book *origin.Book) (*outbox.Worker, error) {
 	if c.SMTP.URL == "" {
-		return nil, nil //nolint:nilnil // none is configured
+		return nil, nil // none is configured
 	}
 	server, err := mail.Parse(c.SMTP.URL, c.SMTP.From)
 	if err != nil {

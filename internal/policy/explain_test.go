@@ -25,7 +25,7 @@ func always(t Truth) Condition {
 	return when{fmt.Sprintf("always %d", t), func(*Request, string, *identity.Principal) Truth { return t }}
 }
 
-func shop(t testing.TB) (*Set, *RoleModel) {
+func shop(t testing.TB) *Set {
 	m := model(t, Role{Name: "viewer", Permissions: []string{"orders:read"}},
 		Role{Name: "editor", Inherits: []string{"viewer"}, Permissions: []string{"orders:write"}}, Role{Name: "contractor"})
 	at := func(file string, line int) Position { return Position{File: "policies/" + file, Line: line} }
@@ -51,12 +51,12 @@ func shop(t testing.TB) (*Set, *RoleModel) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return s, m
+	return s
 }
 
 // AZ-11, UX section 5: the trace names every rule that was looked at, why, and what would help.
 func TestExplainTellsHowADecisionCameAbout(t *testing.T) {
-	s, _ := shop(t)
+	s := shop(t)
 	vic := &identity.Principal{Username: "vic", Roles: []string{"viewer"}, Proof: identity.Proof{AMR: []string{"pwd"},
 		AuthTime: noon}}
 	outside := netip.MustParseAddr("192.0.2.1")
@@ -162,7 +162,7 @@ func TestTracesAreBounded(t *testing.T) {
 
 // What Compact writes, ParseTrace reads, with all that the decision says.
 func TestCompactTracesComeBack(t *testing.T) {
-	s, _ := shop(t)
+	s := shop(t)
 	for _, path := range []string{"/admin/keys", "/orders/7", "/health", "/x"} {
 		for _, p := range []*identity.Principal{nil, {Username: "vic", Roles: []string{"viewer"},
 			Proof: identity.Proof{AMR: []string{"pwd"}}},
@@ -188,7 +188,7 @@ func TestCompactTracesComeBack(t *testing.T) {
 }
 
 func FuzzParseTrace(f *testing.F) {
-	s, _ := shop(f)
+	s := shop(f)
 	for _, path := range []string{"/admin/keys", "/orders/7", "/health", "/\u2028"} {
 		f.Add(s.Explain(Request{Host: "orders.example.com", Method: "GET", Path: path, Now: noon}, member).Compact())
 	}
@@ -212,7 +212,7 @@ func FuzzParseTrace(f *testing.F) {
 
 // A decision with its trace, for readers.
 func BenchmarkExplain(b *testing.B) {
-	s, _ := shop(b)
+	s := shop(b)
 	b.ReportAllocs()
 	for b.Loop() {
 		s.Explain(Request{Host: "orders.example.com", Method: "GET", Path: "/admin/keys", Now: noon}, member)

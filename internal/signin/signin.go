@@ -160,7 +160,7 @@ type candidate struct {
 func (s *SignIns) candidate(ctx context.Context, in PasswordTry) (candidate, bool, error) {
 	folded, err := credential.FoldUsername(in.Login)
 	if err != nil {
-		return candidate{key: "name:invalid"}, false, nil
+		return candidate{key: "name:invalid"}, false, nil //nolint:nilerr // an unknown user
 	}
 	user, err := s.changes.Store.UserByLogin(ctx, folded)
 	switch {

@@ -161,13 +161,9 @@ var tables = map[string]string{
 // checkTables refuses a database whose version says more than its tables hold: half migrated or half restored.
 func (s *Store) checkTables(ctx context.Context) error {
 	for table, columns := range tables {
-		rows, err := s.write.QueryContext(ctx, "SELECT "+columns+" FROM "+table+" WHERE 1 = 0")
-		if err != nil {
+		if _, err := s.write.ExecContext(ctx, "SELECT "+columns+" FROM "+table+" WHERE 1 = 0"); err != nil {
 			return fmt.Errorf("the database says it has version %d, but table %s is missing or different (%w): it is half migrated or half restored. "+
 				"Restore a complete backup; nothing was changed", s.version, table, err)
-		}
-		if err := rows.Close(); err != nil {
-			return err
 		}
 	}
 	var seq int64

@@ -109,7 +109,7 @@ func (s *Store) behindPooler(ctx context.Context, pg *pgx.ConnConfig) (bool, err
 	if err != nil {
 		return false, err
 	}
-	defer conn.Close(context.WithoutCancel(ctx)) //nolint:errcheck // it was only asked
+	defer conn.Close(context.WithoutCancel(ctx))
 	var pid uint32
 	err = conn.QueryRow(ctx, "SELECT pg_backend_pid()::bigint", pgx.QueryExecModeSimpleProtocol).Scan(&pid)
 	return pid != conn.PgConn().PID(), err

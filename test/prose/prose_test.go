@@ -38,7 +38,7 @@ func TestRulesFindTheirExamples(t *testing.T) {
 		if !holds(r.bad) {
 			t.Errorf("%s does not find %q", r.kind, r.bad)
 		}
-		if in == comment && !holds(strings.Replace(r.bad, " ", "\n", -1)) {
+		if in == comment && !holds(strings.ReplaceAll(r.bad, " ", "\n")) {
 			t.Errorf("%s does not find %q over several lines", r.kind, r.bad)
 		}
 		if found := check("example", []text{{in, 1, r.good}}); len(found) > 0 {

@@ -27,7 +27,7 @@ func serveWebSocket(s Seen, conn net.Conn, br *bufio.Reader) {
 	if err != nil {
 		return
 	}
-	defer ws.CloseNow()
+	defer func() { _ = ws.CloseNow() }()
 	for {
 		kind, msg, err := ws.Read(r.Context())
 		if err != nil || ws.Write(r.Context(), kind, msg) != nil {

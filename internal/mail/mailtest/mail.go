@@ -36,8 +36,11 @@ func read(raw []byte) (Mail, error) {
 		return m, err
 	}
 	kind, params, err := mime.ParseMediaType(msg.Header.Get("Content-Type"))
-	if err != nil || kind != "multipart/alternative" {
-		return m, fmt.Errorf("content type %q: %v", kind, err)
+	if err != nil {
+		return m, fmt.Errorf("content type: %w", err)
+	}
+	if kind != "multipart/alternative" {
+		return m, fmt.Errorf("content type %q", kind)
 	}
 	for parts := multipart.NewReader(msg.Body, params["boundary"]); ; {
 		part, err := parts.NextRawPart()

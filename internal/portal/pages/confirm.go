@@ -68,7 +68,7 @@ func Confirm(c *web.Call) error {
 	}
 	if a.met {
 		if a.way != nil {
-			return goOn(c, a.name, http.StatusFound)
+			return redirectToTarget(c, a.name, http.StatusFound)
 		}
 		c.Redirect(http.StatusFound, after(c, a))
 		return nil

@@ -23,7 +23,7 @@ import (
 func Login(c *web.Call) error {
 	query := c.R.URL.Query()
 	back := query.Get("back") != ""
-	target, other := c.AsksFor(query)
+	target, other := c.RequestedReturn(query)
 	if other != "" && !back {
 		c.Redirect(http.StatusFound, other)
 		return nil
@@ -50,7 +50,7 @@ func Login(c *web.Call) error {
 		c.Flows.Cookie(c.W, c.Credential)
 	}
 	if c.Entry != nil && !stay {
-		return goOn(c, id, http.StatusFound)
+		return redirectToTarget(c, id, http.StatusFound)
 	}
 	login(c, http.StatusOK, id, view.Login{})
 	return nil

@@ -21,7 +21,7 @@ func halfOf(c *web.Call) (signin.HalfKey, signin.Half, bool, error) {
 	key := signin.BrowserHalf(flow)
 	h, err := c.SignIn.HalfSignIns.Read(c.Context(), key, c.Host)
 	if identity.CodeOf(err) == identity.CodeLoginRequired && err != nil {
-		return key, h, false, nil
+		return key, h, false, nil //nolint:nilerr // there is no half sign-in
 	}
 	return key, h, err == nil, err
 }

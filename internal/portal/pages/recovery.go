@@ -68,10 +68,9 @@ func SubmitRecovery(c *web.Call) error {
 
 func newCodes(c *web.Call) error {
 	changed, err := c.SignIn.Factors.NewRecoveryCodes(c.Context(), c.By())
-	// no factor they could replace; the page says so
 	if identity.CodeOf(err) == identity.CodeConflict && err != nil {
 		c.Redirect(http.StatusSeeOther, c.Base+"/account/recovery-codes")
-		return nil
+		return nil //nolint:nilerr // no factor they could replace; the page says so
 	}
 	if err != nil {
 		return c.AskFirst(err, web.ForRecoveryCodes)

@@ -100,10 +100,10 @@ func SubmitTOTP(c *web.Call) error {
 func removeTOTP(c *web.Call) error {
 	changed, err := c.SignIn.Factors.RemoveTOTP(c.Context(), c.By())
 	switch identity.CodeOf(err) {
-	case identity.CodeConflict, identity.CodeNotFound: // the page says which
+	case identity.CodeConflict, identity.CodeNotFound:
 		if err != nil {
 			c.Redirect(http.StatusSeeOther, c.Base+"/account/totp?remove=1")
-			return nil
+			return nil //nolint:nilerr // the page says which
 		}
 	}
 	if err != nil {

@@ -273,7 +273,9 @@ func TestRevocationThatWasNeverPublishedIsFoundInTheDatabase(t *testing.T) {
 	n := start(t, l, cluster.NewLocal(cluster.LocalOptions{}), nil)
 	within(t, time.Second, "ready", n.Ready)
 	l.rowsN.Store(0)
-	l.AddRevocation(context.Background(), revoke(identity.RevokeJTI, "orphan"))
+	if err := l.AddRevocation(context.Background(), revoke(identity.RevokeJTI, "orphan")); err != nil {
+		t.Fatal(err)
+	}
 	n.reconcile(context.Background())
 	if n.Refused(bearer("orphan", "", "u", 0)) == "" || n.Refused(bearer("old", "", "u", 0)) == "" {
 		t.Error("not known")
@@ -314,7 +316,9 @@ func TestClockJumpDoesNotUnrevoke(t *testing.T) {
 	jump.Store(int64(years)) // SQL is compared while the clock is wrong, and again when it is right
 	n.reconcile(context.Background())
 	jump.Store(0)
-	l.AddRevocation(context.Background(), revoke(identity.RevokeJTI, "later"))
+	if err := l.AddRevocation(context.Background(), revoke(identity.RevokeJTI, "later")); err != nil {
+		t.Fatal(err)
+	}
 	n.reconcile(context.Background())
 	if n.Refused(bearer("later", "", "u", 0)) == "" {
 		t.Error("a clock that was ahead keeps the node from reading SQL")

@@ -63,7 +63,9 @@ func TestFlushedOrRestartedRedisUnrevokesNothing(t *testing.T) {
 	within(t, time.Second, "refused on b", func() bool { return b.Refused(first) != "" })
 	for name, fault := range map[string]func(){"flushed": server.FlushAll, "restarted": server.Restart} {
 		// a revocation that only SQL has by the time the feed is back
-		l.AddRevocation(context.Background(), revoke(identity.RevokeJTI, name))
+		if err := l.AddRevocation(context.Background(), revoke(identity.RevokeJTI, name)); err != nil {
+			t.Fatal(err)
+		}
 		fault()
 		within(t, 5*time.Second, name+": b reads SQL again", func() bool { return b.Refused(bearer(name, "", "u", 0)) != "" })
 		if a.Refused(first) == "" || b.Refused(first) == "" {

@@ -38,7 +38,7 @@ func TestAddressOfTheConfigurationIsAWayBack(t *testing.T) {
 			"https://app.example.com:8443/.truxe/login?return=%2Fa%252fb%3Fc%3Dd%2526"},
 		"https://app.example.com:8443": {"", "https://app.example.com:8443/.truxe/login?return=%2F"},
 	} {
-		if target, other := c.AsksFor(url.Values{"rd": {text}}); target != want[0] || other != want[1] {
+		if target, other := c.RequestedReturn(url.Values{"rd": {text}}); target != want[0] || other != want[1] {
 			t.Errorf("%q: %q %q", text, target, other)
 		}
 	}
@@ -50,7 +50,7 @@ func TestAddressOfTheConfigurationIsAWayBack(t *testing.T) {
 		"https://app.example.com:08443/", "https://app%2eexample.com:8443/",
 		"https://app.example.com:8443/ x", "https://app.example.com:8443/\r\nx: y", "\thttps://app.example.com:8443/",
 		"https://app.example.com:8443/é", "javascript://app.example.com:8443/%0aalert(1)"} {
-		if target, other := c.AsksFor(url.Values{"rd": {text}}); target != "" || other != "" &&
+		if target, other := c.RequestedReturn(url.Values{"rd": {text}}); target != "" || other != "" &&
 			!strings.HasPrefix(other, "https://app.example.com:8443/.truxe/login?return=%2F") {
 			t.Errorf("%q: %q %q", text, target, other)
 		} else if other != "" && text != "https://app.example.com:08443/" { // a spelling of the same port
@@ -68,7 +68,7 @@ func FuzzAddressOfALink(f *testing.F) {
 	c := askedAt(f, "auth.test", "https://auth.test", "https://app.test")
 	base, _ := url.Parse("https://auth.test/.truxe/login")
 	f.Fuzz(func(t *testing.T, s string) {
-		target, other := c.AsksFor(url.Values{"return": {s}})
+		target, other := c.RequestedReturn(url.Values{"return": {s}})
 		for _, to := range []string{target, other} {
 			u, err := base.Parse(to)
 			if err != nil || u.Scheme != "https" || u.Host != "auth.test" && u.Host != "app.test" || u.User != nil {

@@ -7,11 +7,11 @@ import (
 	"github.com/truxeio/caddy-truxe/internal/origin"
 )
 
-// AsksFor reads where a link to the login page wants to lead: ?return= of our own pages and of apps, ?rd= as
+// RequestedReturn reads where a link to the login page wants to lead: ?return= of our own pages and of apps, ?rd= as
 // ingress-nginx appends it. target is a path on this host. other is the login page of another host of the
 // configuration, which takes the visitor on from there: a sign-in ends with a ticket only on the host that it was begun
 // on. Both are empty for anything else (CS-06).
-func (c *Call) AsksFor(query url.Values) (target, other string) {
+func (c *Call) RequestedReturn(query url.Values) (target, other string) {
 	text := query.Get("return")
 	if text == "" {
 		text = query.Get("rd")
