@@ -189,7 +189,7 @@ func TestSignedInWithoutTheRoleIsForbidden(t *testing.T) {
 		}
 	}
 	// CONTRACT section 9: the reference of a page finds the event.
-	out := s.cli("audit", "list", "--reference", reference.FindString(page.body), "-o", "jsonl")
+	out := s.event(reference.FindString(page.body))
 	if !strings.Contains(out, "authz_fail") {
 		t.Errorf("the reference of the page finds no event: %s", out)
 	}

@@ -25,7 +25,7 @@ func TestPoliciesOverTheAPI(t *testing.T) {
 	for _, c := range []struct{ method, call string }{{"GET", "admin/policies"}, {"POST", "admin/policies/explain"}} {
 		s.bare("orders.test").api(c.method, c.call, nil).problem(http.StatusUnauthorized, "login_required")
 		p := vic.api(c.method, c.call, nil).problem(http.StatusForbidden, "permission_required")
-		if line := s.cli("audit", "list", "--reference", p.Reference, "-o", "jsonl"); !strings.Contains(line,
+		if line := s.event(p.Reference); !strings.Contains(line,
 			`"authz_fail"`) || !strings.Contains(line, "truxe:policies:read") {
 			t.Errorf("%s is not in the log under %s: %s", c.call, p.Reference, line)
 		}

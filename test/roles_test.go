@@ -131,7 +131,7 @@ func TestRolesOverTheAPI(t *testing.T) {
 		if p := pia.api(c.method, c.call, nil).problem(http.StatusForbidden,
 			"permission_required"); !strings.Contains(p.Detail, "truxe:roles:") {
 			t.Errorf("%s: %s", c.call, p.Detail)
-		} else if line := s.cli("audit", "list", "--reference", p.Reference, "-o", "jsonl"); !strings.Contains(line,
+		} else if line := s.event(p.Reference); !strings.Contains(line,
 			`"authz_fail"`) || !strings.Contains(line, p.Detail[len("This needs the permission "):len(p.Detail)-1]) {
 			t.Errorf("%s %s is not in the log under %s: %s", c.method, c.call, p.Reference, line)
 		}

@@ -129,7 +129,7 @@ func TestRequirementsHoldOnPublicPathsAndInFrames(t *testing.T) {
 		!reference.MatchString(page.body) {
 		t.Errorf("a person at the wrong network: %v %s", page.header, page.body)
 	}
-	if out := s.cli("audit", "list", "--reference", reference.FindString(page.body), "-o", "jsonl"); !strings.Contains(out,
+	if out := s.event(reference.FindString(page.body)); !strings.Contains(out,
 		"network_denied") {
 		t.Errorf("the reference finds %s", out)
 	}

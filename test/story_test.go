@@ -13,6 +13,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/truxeio/caddy-truxe/test/rig"
 )
@@ -102,6 +103,16 @@ func (s *story) addUser(name, password string, roles ...string) (string, int) {
 	}
 	out, errs, code := s.g.CLIWithInput(password, args...)
 	return out + errs, code
+}
+
+// event waits for the audit event with a reference, as JSON: refusals are written in batches, after their answers.
+func (s *story) event(reference string) (line string) {
+	s.t.Helper()
+	rig.WaitFor(s.t, 10*time.Second, "an audit event with the reference "+reference, func() bool {
+		line = s.cli("audit", "list", "--reference", reference, "-o", "jsonl")
+		return line != ""
+	})
+	return line
 }
 
 // cli runs `caddy truxe args…`, which must succeed.
